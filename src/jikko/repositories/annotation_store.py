@@ -1,6 +1,6 @@
-"""Annotations, and the jobs that make their vectors."""
+"""Annotations and their embedding jobs."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 import sys
 from array import array
@@ -24,10 +24,10 @@ from jikko.repositories.shared_sql import (
 )
 
 _STATUSES: Final[tuple[JobStatus, ...]] = ("waiting", "processing", "completed", "error")
-"""What the numbers in ``annotation_jobs.status`` mean."""
+"""Names of the numbers in ``annotation_jobs.status``."""
 _WAITING, _PROCESSING, _COMPLETED, _FAILED = range(len(_STATUSES))
 _REMEMBERED: Final = 86_400.0
-"""Seconds that a job which has ended can be asked for."""
+"""Seconds for which an ended job can be queried."""
 
 _JOB: Final = """
 SELECT j.job_id, [sqlite: n.text][postgres: j.app_id], j.threshold, j.provider, j.model, j.status, j.error, j.created_at
@@ -38,7 +38,7 @@ _ADD_JOB: Final = f"""
 INSERT INTO annotation_jobs (job_id, {APP}, status, created_at, threshold, provider, model, error)
 VALUES (:job_id, {THE_APP}, {_WAITING}, :created_at, :threshold, :provider, :model, '')
 """
-# One of an app at a time: of two that begin at once, the second finds the first.
+# One job of an app at a time: the second of two concurrent requests finds the first.
 _IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(1785359724, hashtext(encode(:app_id, 'hex')))]"
 _SAME: Final = f"""
 {_JOB} WHERE j.status < 2 AND j.{OF_APP} AND j.threshold = :threshold AND j.provider = :provider AND j.model = :model
@@ -65,7 +65,7 @@ ON CONFLICT ({APP}) DO UPDATE SET version = r.version + 1, threshold = excluded.
   provider = excluded.provider, model = excluded.model
 """
 _SPACE: Final = "[sqlite: (SELECT key FROM names WHERE text = :provider || char(10) || :model)]"
-"""The number of a model that makes vectors, in SQLite."""
+"""Key of an embedding model in SQLite."""
 _FORGET_OTHER_VECTORS: Final = f"""
 DELETE FROM annotation_vectors WHERE annotation IN (SELECT key FROM annotations WHERE {OF_APP})
   AND [sqlite: space IS NOT] {_SPACE} [postgres: (provider, model) <> (:provider, :model)]
@@ -96,7 +96,7 @@ WHERE annotation = (SELECT key FROM annotations WHERE annotation_id = :id AND {O
 _DELETE: Final = f"DELETE FROM annotations WHERE annotation_id = :id AND {OF_APP}"
 _TOUCH: Final = f"UPDATE annotation_replies SET version = version + 1 WHERE {OF_APP}"
 _COUNT: Final = f"SELECT count(*) FROM annotations INDEXED BY annotations_of_app WHERE {OF_APP}"
-# The index alone is read for the pages before.
+# Earlier pages are skipped in the index alone.
 _PAGE: Final = f"""
 {_ANNOTATION} WHERE a.key IN (
   SELECT key FROM annotations INDEXED BY annotations_of_app WHERE {OF_APP} ORDER BY key DESC LIMIT :limit OFFSET :first)
@@ -136,14 +136,14 @@ ON CONFLICT (annotation, [sqlite: space][postgres: provider, model]) DO UPDATE S
 """
 _END: Final = 2**62
 _SLICE: Final = 1000
-"""Annotations that are searched in one go."""
+"""Annotations searched per slice."""
 
 
 class AnnotationStore:
-    """Annotations, their vectors, and whether apps answer by them. Ids may be given in any case.
+    """Annotations, their vectors, and the reply settings of apps. Ids are case-insensitive.
 
-    An app has vectors of one model, and while a job is under way also some of the next one: what is used changes at
-    once, when the job is completed.
+    An app has vectors of one model, and during a job also some of the next model; the switch is atomic when the job
+    completes.
     """
 
     def __init__(self, database: SqlDatabase) -> None:
@@ -151,7 +151,7 @@ class AnnotationStore:
 
     @written
     def add(self, annotation: Annotation) -> Operation[None]:
-        """Keep an annotation. Durable when it returns."""
+        """Store an annotation, durably."""
         own = {"app_id": annotation.app_id}
         yield Count(NAME_APP, **own)
         yield Count(
@@ -171,12 +171,10 @@ class AnnotationStore:
 
     @written
     def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Operation[Annotation | None]:
-        """Give an annotation another question and answer; with another question it has no vector any more.
-
-        Durable when it returns.
+        """Change question and answer, durably. A changed question discards the annotation's vector.
 
         Returns:
-            It, as it is now; ``None``: the app has no such one.
+            The changed annotation; ``None`` if the app has no such annotation.
         """
         own = {"id": annotation_id.lower(), "app_id": app_id}
         known = yield Row(_ONE, **own)
@@ -190,7 +188,7 @@ class AnnotationStore:
 
     @written
     def delete(self, app_id: str, annotation_id: str) -> Operation[bool]:
-        """Remove an annotation. Durable when it returns. Returns whether there was one."""
+        """Delete an annotation, durably. Returns whether it existed."""
         own = {"id": annotation_id.lower(), "app_id": app_id}
         yield Count(_FORGET_VECTORS, **own)
         if not (yield Count(_DELETE, **own)):
@@ -201,10 +199,10 @@ class AnnotationStore:
     async def page(
         self, app_id: str, *, keyword: str = "", page: int = 1, limit: int = 20
     ) -> tuple[list[Annotation], int]:
-        """One page of the annotations of an app, newest first, and how many there are.
+        """Return one page of an app's annotations, newest first, and the total.
 
         Args:
-            keyword: Only those in whose question or answer it stands, in upper or lower case.
+            keyword: Filters by a substring of question or answer, ignoring case.
             page: Counted from 1.
         """
         first = (page - 1) * limit
@@ -222,51 +220,47 @@ class AnnotationStore:
         await self._sql.count(_HIT, id=annotation_id.lower(), app_id=app_id)
 
     async def replies(self, app_id: str) -> ReplyState | None:
-        """How an app answers by its annotations; ``None``: it does not. Asked for with every turn of a chat."""
+        """Return an app's reply setting; ``None`` if replies are off. Called for every chat turn."""
         row = await self._sql.row(_REPLIES, app_id=app_id)
         if row is None:
             return None
         return ReplyState(ReplySetting(threshold=row[0], provider=row[1], model=row[2]), row[3])
 
     async def vectors(self, app_id: str) -> list[tuple[str, str, Vector | None]]:
-        """Id, question and vector of the annotations of an app that answers by them, oldest first.
-
-        ``None``: it has none yet.
-        """
+        """Return id, question and vector of an app's annotations, oldest first, if replies are on. The vector is
+        ``None`` until it is computed."""
         rows = await self._sql.rows(_VECTORS, app_id=app_id)
         return [(id_text(row[0]), row[1], None if row[2] is None else vector_of(row[2])) for row in rows]
 
     async def begin(self, job: ReplyJob) -> ReplyJob:
-        """Keep a job. One that ends replies is completed at once. Durable when it returns. Returns it; or the one that
-        is under way for the app and wants the same. Others of the app that are under way fail."""
+        """Store a job, durably; one that switches replies off completes at once. Returns it, or the app's open job with
+        the same setting. Other open jobs of the app fail."""
         return await self._sql.write(lambda: _begin(job))
 
     async def job(self, app_id: str, job_id: str) -> ReplyJob | None:
-        """A job of an app. Those that have ended are forgotten a day later, with the next job."""
+        """Return a job of an app. Ended jobs are deleted a day later, when the next job is stored."""
         row = await self._sql.row(_JOB_OF_APP, job_id=job_id.lower(), app_id=app_id)
         return None if row is None else _job_of(row)
 
     async def open_job(self) -> ReplyJob | None:
-        """The oldest job that is under way, of any app; it is ``processing`` from now on."""
+        """Return the oldest open job of any app, and mark it ``processing``."""
         if await self._sql.row(_IS_OPEN) is None:
             return None
         return await self._sql.write(_take)
 
     async def end_job(self, job_id: str, error: str = "") -> None:
-        """Complete a job, whose setting holds from now on; or let it fail, which changes nothing else.
-
-        Nothing happens if it is not under way any more.
-        """
+        """Complete a job and apply its setting; with ``error``, fail it and change nothing else. No-op unless it is
+        open."""
         await self._sql.write(lambda: _end(job_id, error))
 
     async def unindexed(self, job: ReplyJob, limit: int) -> list[Annotation]:
-        """Annotations of the app of a job that have no vector of its model, oldest first."""
+        """Return annotations of the job's app without a vector of its model, oldest first."""
         setting = job.setting
         return [] if setting is None else await self._sql.read(lambda: self._unindexed(job.app_id, setting, limit))
 
     @read_aside
     def next_unindexed(self, limit: int, *, skip: Collection[str] = ()) -> Operation[Unindexed | None]:
-        """Annotations without a vector, of one app that answers by them. ``skip``: apps that are not looked at."""
+        """Return annotations without a vector, of one app with replies on. ``skip``: Apps to ignore."""
         for row in (yield Rows(_SETTINGS)):
             app_id = id_text(row[0])
             if app_id in skip:
@@ -280,10 +274,7 @@ class AnnotationStore:
     def put_vectors(
         self, app_id: str, setting: ReplySetting, vectors: Sequence[tuple[Annotation, Vector]]
     ) -> Operation[None]:
-        """Keep vectors. Those of annotations that are gone, or have another question now, are dropped.
-
-        Durable when it returns.
-        """
+        """Store vectors, durably. Vectors of annotations that were deleted, or whose question changed, are dropped."""
         model = _setting_values(setting)
         yield Count(_NAME_SPACE, **model)
         rows = [
@@ -294,7 +285,7 @@ class AnnotationStore:
         yield Count(_TOUCH, app_id=app_id)
 
     def _found(self, app_id: str, keyword: str, first: int, limit: int) -> Operation[tuple[list[Annotation], int]]:
-        """Those that have a text, and how many; what is upper and lower case is Python's to say."""
+        """Return the matches of a keyword and their total. Case is compared in Python."""
         found: list[Annotation] = []
         count, before = 0, _END
         while True:
@@ -314,7 +305,6 @@ class AnnotationStore:
 
 
 def _begin(new: ReplyJob) -> Operation[ReplyJob]:
-    """See ``AnnotationStore.begin``."""
     own = {"app_id": new.app_id, **_setting_values(new.setting)}
     yield Row(_IN_TURN, **own)
     if new.setting is not None and (row := (yield Row(_SAME, **own))) is not None:
@@ -329,13 +319,11 @@ def _begin(new: ReplyJob) -> Operation[ReplyJob]:
 
 
 def _take() -> Operation[ReplyJob | None]:
-    """See ``AnnotationStore.open_job``."""
     taken = yield Row(_TAKE)
     return None if taken is None else _job_of((yield Row(_BY_KEY, key=taken[0])))
 
 
 def _end(job_id: str, error: str) -> Operation[None]:
-    """See ``AnnotationStore.end_job``."""
     job_id = job_id.lower()
     row = yield Row(_BY_ID, job_id=job_id)
     if row is None:
@@ -350,24 +338,24 @@ def _end(job_id: str, error: str) -> Operation[None]:
 
 
 def forget_app(app_id: str) -> Operation[None]:
-    """Remove all that an app has of annotations."""
+    """Delete all annotation data of an app."""
     for statement in _FORGET_APP:
         yield Count(statement, app_id=app_id)
 
 
 def _annotation(app_id: str, row: Record) -> Annotation:
-    """That of a row of ``_ANNOTATION``."""
+    """Read a row of ``_ANNOTATION``."""
     return Annotation(id=id_text(row[0]), app_id=app_id, question=row[1], answer=row[2], hits=row[3], created_at=row[4])
 
 
 def _setting_values(setting: ReplySetting | None) -> dict[str, Any]:
-    """``threshold``, ``provider`` and ``model``."""
+    """Return ``threshold``, ``provider`` and ``model``."""
     setting = setting or ReplySetting(threshold=0.0, provider="", model="")
     return {"threshold": setting.threshold, "provider": setting.provider, "model": setting.model}
 
 
 def _job_of(row: Record) -> ReplyJob:
-    """That of a row of ``JOB``."""
+    """Read a row of ``_JOB``."""
     setting = ReplySetting(threshold=row[2], provider=row[3], model=row[4]) if row[3] else None
     return ReplyJob(
         id=id_text(row[0]),
@@ -380,7 +368,7 @@ def _job_of(row: Record) -> ReplyJob:
 
 
 def vector_blob(vector: Vector) -> bytes:
-    """A vector as it is stored."""
+    """Encode a vector for storage."""
     if sys.byteorder == "big":
         vector = vector[:]
         vector.byteswap()
@@ -388,7 +376,7 @@ def vector_blob(vector: Vector) -> bytes:
 
 
 def vector_of(blob: bytes) -> Vector:
-    """The vector that was stored."""
+    """Decode a stored vector."""
     vector = array("f", blob)
     if sys.byteorder == "big":
         vector.byteswap()

@@ -1,6 +1,6 @@
-"""Apps, their versions and keys. Nothing is remembered between calls: another process may change it all."""
+"""Apps, their versions and API keys. Nothing is cached: other processes may change everything."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 import json
 import zlib
@@ -20,7 +20,7 @@ from jikko.values import Json
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """One app. Its workflow is published in versions; one of them is current."""
+    """App, whose workflow is published in versions; one of them is current."""
 
     id: str
     name: str
@@ -33,40 +33,40 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     use_icon_as_answer_icon: bool = False
     created_at: float
     workflow_id: str
-    """The current version."""
+    """Current version."""
     environment: str = ""
-    """A JSON object: the values that were set for environment variables of the app. Empty: none were."""
+    """Values set for the app's environment variables, as a JSON object; empty if there are none."""
 
 
 class WorkflowVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One published version of an app's workflow. Never changes."""
+    """Published version of an app's workflow; immutable."""
 
     id: str
     app_id: str
     version: str
-    """When it was published, as text in UTC: ``2025-06-01 08:00:00.123456``."""
+    """Publication time as UTC text: ``2025-06-01 08:00:00.123456``."""
     number: int
     """Counted from 1 within the app."""
     source: bytes
-    """The DSL file, as imported."""
+    """DSL file as imported."""
     created_at: float
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key. The key itself is not kept, only its SHA-256."""
+    """API key. Only its SHA-256 is stored."""
 
     id: str
     app_id: str
     digest: bytes
     hint: str
-    """First characters of the key, to tell keys apart: ``app-AbC…``."""
+    """First characters, to tell keys apart: ``app-AbC…``."""
     created_at: float
     used_at: float | None = None
-    """To a minute or two; ``None``: never since this is noted."""
+    """Last use, within a minute or two; ``None`` if no use was recorded."""
 
 
 class DeletedApp(msgspec.Struct, frozen=True, kw_only=True):
-    """An app that was removed. Its runs may still be there."""
+    """Deleted app. Its runs may still exist."""
 
     id: str
     name: str
@@ -74,10 +74,10 @@ class DeletedApp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def changed(environment: str, values: Mapping[str, Json], unset: Collection[str]) -> str:
-    """``App.environment`` with some values set and others taken back."""
+    """Return ``App.environment`` with some values set and others unset."""
     known: dict[str, Json] = json.loads(environment) if environment else {}
     kept = {name: value for name, value in (known | dict(values)).items() if name not in unset}
-    # Halves of characters, which no database takes, are escaped.
+    # Lone surrogates, which neither database accepts, are escaped.
     return json.dumps(kept) if kept else ""
 
 
@@ -85,7 +85,7 @@ T = TypeVar("T")
 
 APPS: Final = RecordTable("apps", App, columns={"id": "app_id"})
 _DESCRIBED: Final = [field for field in App.__struct_fields__ if field not in ("id", "environment")]
-# One publication at a time, so that of two of one name, or two of one app, the second sees the first.
+# Publications are serialized, so that of two with the same name or app the second sees the first.
 _IN_TURN: Final = "[postgres: LOCK TABLE apps IN SHARE ROW EXCLUSIVE MODE]"
 _PUT_APP: Final = f"""
 {APPS.insert} ON CONFLICT (app_id) DO UPDATE SET {", ".join(f"{each} = excluded.{each}" for each in _DESCRIBED)}
@@ -98,7 +98,7 @@ _ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = :app_id FOR U
 _CURRENT: Final = "SELECT workflow_id FROM apps WHERE app_id = :app_id FOR UPDATE"
 _SET_ENVIRONMENT: Final = "UPDATE apps SET environment = :environment WHERE app_id = :app_id"
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR SHARE"
-# Two first keys wait for each other, and for any other key.
+# Serializes first keys among themselves and with any other key.
 _HOLD_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR NO KEY UPDATE"
 _APP: Final = APPS.select("WHERE app_id = :app_id")
 _APP_NAMED: Final = APPS.select("WHERE name = :name")
@@ -127,16 +127,16 @@ _VERSION_IDS: Final = "SELECT app_id, workflow_id FROM workflows"
 _HAS_KEY: Final = "SELECT 1 FROM api_keys WHERE app_id = :app_id LIMIT 1"
 _KEYS: Final = RecordTable("api_keys", ApiKey, columns={"id": "key_id"})
 _ADD_KEY: Final = f"{_KEYS.insert} ON CONFLICT DO NOTHING"
-# Of a node that has one, it stays as it is, but for what it is; an address is never taken away.
+# An existing trigger of the node keeps everything but its kind; an address is never removed.
 _KEEP_TRIGGER: Final = """
 INSERT INTO app_triggers (trigger_id, app_id, node, kind, address, enabled, created_at)
 VALUES (:id, :app_id, :node, :kind, :address, :enabled, :created_at)
 ON CONFLICT (app_id, node) DO UPDATE SET
   kind = excluded.kind, address = coalesce(app_triggers.address, excluded.address)
 """
-# An id that the operator sets may be that of a node of a renamed app.
+# An id set by the operator may belong to a node of a renamed app.
 _OTHER_TRIGGER: Final = "SELECT 1 FROM app_triggers WHERE trigger_id = :id AND NOT (app_id = :app_id AND node = :node)"
-# Whoever leads plans it anew.
+# The leader plans it again.
 _KEEP_SCHEDULE: Final = """
 INSERT INTO schedules (trigger_id, plan, changed_at, handled, wake)
 SELECT trigger_id, '', :created_at::float8, :created_at::float8, 0 FROM app_triggers
@@ -151,7 +151,7 @@ _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :
 
 
 class AppStore:
-    """Apps, versions and keys. Another process may change the same store at any time; every answer is up to date."""
+    """Apps, versions and keys. Every result is up to date, though other processes may change the store at any time."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
@@ -164,28 +164,28 @@ class AppStore:
         *,
         expected: str | None = None,
     ) -> WorkflowVersion:
-        """Create or update an app (by ``app.id``) and add a version to it, which becomes the current one.
+        """Create or update an app (by ``app.id``) and add a version, which becomes current.
 
-        What was set for its environment variables stays as it is.
+        Values of its environment variables are kept.
 
         Args:
-            triggers: One for each trigger node of the version; see ``keep_triggers``.
-            expected: The id of the version that has to be the current one; ``""``: there has to be no such app.
+            triggers: One per trigger node of the version; see ``keep_triggers``.
+            expected: Id that the current version must have; ``""`` if the app must not exist.
 
         Returns:
             The version with its ``number``.
 
         Raises:
             NameTaken: Another app has the name. Nothing was written.
-            Conflict: The app has a version of that id already. Nothing was written.
-            TooLate: Another version than ``expected`` is the current one. Nothing was written.
+            Conflict: The app already has a version of that id. Nothing was written.
+            TooLate: The current version is not ``expected``. Nothing was written.
         """
         compressed = zlib.compress(version.source)
         number = await self._change(lambda: _publish(app, version, compressed, triggers, expected))
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def keep_triggers(self, triggers: Sequence[Trigger]) -> None:
-        """Add the triggers of nodes that have none yet; those that there are keep id, address and switch."""
+        """Add triggers of nodes that have none; existing ones keep id, address and switch."""
         await self._sql.write(lambda: _keep(triggers))
 
     async def app(self, app_id: str) -> App | None:
@@ -195,11 +195,11 @@ class AppStore:
         return await self._sql.once(("app", app_id), find)
 
     async def app_named(self, name: str) -> App | None:
-        """The app with exactly that name."""
+        """Return the app with exactly that name."""
         return _app(await self._sql.row(_APP_NAMED, name=name))
 
     async def app_of_key(self, digest: bytes) -> App | None:
-        """The app that a key opens. On the path of every request: must not wait for anything but the disk."""
+        """Return the app of an API key. On the path of every request: must not wait for anything but the disk."""
 
         def find() -> Operation[App | None]:
             return _app((yield Row(_APP_OF_KEY, digest=digest)))
@@ -207,25 +207,25 @@ class AppStore:
         return await self._sql.once(digest, find)
 
     async def apps(self) -> list[App]:
-        """All apps, oldest first."""
+        """Return all apps, oldest first."""
         return [app_of(row) for row in await self._sql.rows(_APPS)]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
-        """One version of an app; ``None`` if it is unknown or another app's. ``workflow_id`` in any case."""
+        """Return a version of an app; ``None`` if unknown or another app's. ``workflow_id``: Case-insensitive."""
         row = await self._sql.row(_VERSION, app_id=app_id, workflow_id=workflow_id.lower())
         return None if row is None else self._version(row, zlib.decompress(row[5]))
 
     async def versions(self, app_id: str) -> list[WorkflowVersion]:
-        """All versions of an app, newest first, each with an empty ``source``."""
+        """Return all versions of an app, newest first, without ``source``."""
         return [self._version(row, b"") for row in await self._sql.rows(_VERSIONS, app_id=app_id)]
 
     async def version_ids(self) -> list[tuple[str, str]]:
-        """The versions of all apps: the id of the app, and that of the version."""
+        """Return app id and version id of every version."""
         return [(id_text(row[0]), id_text(row[1])) for row in await self._sql.rows(_VERSION_IDS)]
 
     async def make_current(self, app: App) -> bool:
-        """Have an app be described by ``app`` from now on, its current version with it; but for ``environment``.
-        Returns whether there is such an app, with that version."""
+        """Update an app and its current version, but not ``environment``. Returns whether the app with that version
+        exists."""
 
         def change() -> Operation[bool]:
             return bool((yield Count(_MAKE_CURRENT, **APPS.values(app))))
@@ -233,8 +233,7 @@ class AppStore:
         return await self._change(change)
 
     async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
-        """Set values for environment variables of an app, and take others back. Those not named stay as they are.
-        Returns whether there is such an app."""
+        """Set and unset values of an app's environment variables; others are kept. Returns whether the app exists."""
 
         def change() -> Operation[bool]:
             row = yield Row(_ENVIRONMENT, app_id=app_id)
@@ -246,7 +245,7 @@ class AppStore:
         return await self._change(change)
 
     async def delete_app(self, app_id: str, *, at: float) -> bool:
-        """Remove an app with its versions, keys and values. Its runs stay, for the operator, until retention."""
+        """Delete an app with its versions, keys and values. Its runs stay, for the operator, until retention."""
 
         def delete() -> Operation[bool]:
             yield Count(_NOTE_DELETION, app_id=app_id, at=at)
@@ -258,26 +257,26 @@ class AppStore:
         return await self._change(delete)
 
     async def deleted_apps(self) -> list[DeletedApp]:
-        """The apps that were removed, in the order in which they were."""
+        """Return the deleted apps in order of deletion."""
         return _DELETED.records(await self._sql.rows(_DELETED_APPS))
 
     async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
-        """Add a key. ``only_first``: only if the app has none: of several that are added so at once, one is. Returns
-        whether it was added. Raises ``Conflict``: there is no such app, or the key is known."""
+        """Add a key. ``only_first``: Only if the app has none; of several concurrent calls one succeeds. Returns
+        whether it was added. Raises ``Conflict``: the app does not exist, or the key does."""
         return await self._change(lambda: _add_key(key, only_first))
 
     async def keys(self, app_id: str) -> list[ApiKey]:
-        """The keys of an app, oldest first."""
+        """Return the keys of an app, oldest first."""
         return _KEYS.records(await self._sql.rows(_KEYS_OF, app_id=app_id))
 
     async def keys_like(self, hint: str) -> list[ApiKey]:
-        """The keys of all apps that have a hint."""
+        """Return the keys of all apps with that hint."""
         return _KEYS.records(await self._sql.rows(_KEYS_LIKE, hint=hint))
 
     @written
     def note_uses(self, used: Mapping[bytes, float]) -> Operation[None]:
-        """Keep when keys were used last, by their digests. Those that are gone are passed over."""
-        # In one order, so that two servers do not wait for each other.
+        """Store the time of the last use of keys, by digest. Unknown keys are ignored."""
+        # Sorted, so that two servers do not deadlock.
         yield Many(_NOTE_USE, [{"digest": digest, "at": used[digest]} for digest in sorted(used)])
 
     async def delete_key(self, app_id: str, key_id: str) -> bool:
@@ -305,8 +304,8 @@ def _app(row: Record | None) -> App | None:
 
 
 def app_of(row: Record) -> App:
-    """An app, of a row of either database."""
-    # Each request asks for one: a record of a table of any kind takes ten times as long.
+    """Read an app from a row of either database."""
+    # Called for each request: a generic record table takes ten times as long.
     return App(
         id=id_text(row[0]),
         name=row[1],
@@ -343,8 +342,8 @@ def _publish(
 
 
 def require_expected(name: str, expected: str | None, current: str) -> None:
-    """See that the current version of an app is the expected one; both are ids, ``""`` where there is no app. Raises
-    ``TooLate``: it is another."""
+    """Check that an app's current version is the expected one; both are ids, ``""`` for a missing app. Raises
+    ``TooLate`` otherwise."""
     if expected is not None and expected != current:
         found = "another version is the current one" if current else "there is no such app"
         told = found if expected else "it exists already"

@@ -1,7 +1,6 @@
-"""The store of audit entries, newest first. Nothing here changes an entry; retention removes those of starts, as it
-does runs."""
+"""Audit log. Entries are never changed; retention removes those of starts, as it does runs."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from jikko.repositories.shared_sql import SqlDatabase
 from jikko.values import Json
 
 _MAX_BYTES: Final = 4096
-"""Of a value before or after, in JSON."""
+"""Limit of a value before or after, as JSON."""
 
 
 def _cut(value: Json) -> str:
@@ -43,17 +42,17 @@ _DELETE: Final = "DELETE FROM audit WHERE entry_id IN :entry_ids"
 
 
 class AuditStore:
-    """The entries of a server."""
+    """Audit entries of a server."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
 
     async def add(self, entry: AuditEntry) -> None:
-        """Keep an entry, durably. Of values above 4 kB the first half is kept, as a text."""
+        """Store an entry, durably. Values above 4 kB are cut to their first half, as text."""
         await self._sql.write(lambda: _AUDIT.add([entry]))
 
     async def entries(self, wanted: AuditFilter, *, limit: int) -> list[AuditEntry]:
-        """The newest entries that are asked for, newest first."""
+        """Return the newest matching entries, newest first."""
         given: dict[str, Any] = {
             name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None
         }
@@ -64,7 +63,8 @@ class AuditStore:
         return await self._sql.read(lambda: _AUDIT.all(rest, limit=limit, **given))
 
     async def prune_starts(self, before: float, *, limit: int = 500) -> int:
-        """Remove entries of starts made before a moment. Returns how many. Fewer than ``limit``: there are no more."""
-        # All are looked at: where reads are, so that no write waits for it.
+        """Delete entries of starts older than ``before``. Returns their number; fewer than ``limit`` if none
+        are left."""
+        # This scans them all: outside of the transaction, so that no write waits.
         old = await self._sql.read(lambda: _AUDIT.all(_EXPIRED_STARTS, before=before, actions=STARTS, limit=limit))
         return await self._sql.count(_DELETE, entry_ids=tuple(entry.id for entry in old)) if old else 0

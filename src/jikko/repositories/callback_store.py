@@ -1,4 +1,4 @@
-"""Call-backs, until they are delivered, and the secrets that they are signed with."""
+"""Pending callbacks and their signing secrets."""
 
 from __future__ import annotations
 
@@ -15,40 +15,39 @@ CallbackState: TypeAlias = Literal["pending", "delivered", "failed"]
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's end, to be reported to an address. There is one per run at most; it goes when the run is removed."""
+    """Report of a run's end to a URL; at most one per run, deleted with it."""
 
     run_id: str
     app_id: str
     url: str
     created_at: float
-    """When the run was accepted, in seconds since the Unix epoch."""
+    """Acceptance of the run, in seconds since the Unix epoch."""
     state: CallbackState = "pending"
     """``failed``: given up."""
     attempts: int = 0
     first_at: float | None = None
-    """The first attempt since it was made, or resent."""
+    """First attempt since it was created or resent."""
     next_at: float = 0.0
-    """It is not tried before."""
+    """Earliest next attempt."""
     finished_at: float | None = None
-    """When it was delivered or given up."""
+    """Time of delivery or giving up."""
     error: str | None = None
-    """What was wrong with the last attempt."""
+    """Error of the last attempt."""
 
     @property
     def receiver(self) -> str:
-        """Whom it goes to; see ``receiver_of``."""
         return receiver_of(self.url)
 
 
 def receiver_of(url: str) -> str:
-    """Host and port of an address, as far as it names them, in lower case."""
+    """Return host and port of a URL, as far as present, in lower case."""
     return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 PENDING: Final = 0
 DELIVERED: Final = 1
 RUN_GOES_ON: Final = 3
-"""Pending too, but its run has not ended: in no index, so that it costs nothing to look for what is due."""
+"""Pending, but the run has not ended: in no index, so it costs nothing in queries for due callbacks."""
 
 STATES: Final[dict[int, CallbackState]] = {
     PENDING: "pending",
@@ -60,8 +59,8 @@ NUMBERS: Final[dict[CallbackState, int]] = {"pending": PENDING, "delivered": DEL
 
 
 _TABLE: Final = RecordTable("callbacks", Callback, codecs={"state": (NUMBERS.__getitem__, STATES.__getitem__)})
-# From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is. A
-# smallest value is found in an index by either database in a way of its own.
+# Skip scan over receivers, reading only a few callbacks of each: a backlog costs nothing. Each database finds the
+# smallest value in an index in its own way.
 _RECEIVERS: Final = f"""
 WITH RECURSIVE receivers (name) AS (
   [sqlite: SELECT min(receiver) FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING}]
@@ -113,48 +112,48 @@ _SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = :app_id"
 
 
 class CallbackStore:
-    """Call-backs. They are made by ``RunStore.append``, in the transaction that creates their run."""
+    """Callbacks. ``RunStore.append`` creates them in the transaction that creates their run."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
-        """Pending ones whose run has ended and that may be tried now, the longest overdue first.
-        ``each``: how many of one receiver at most: the longest overdue of its."""
+        """Return due callbacks of ended runs, the longest overdue first.
+        ``each``: Limit per receiver, the longest overdue first."""
         return await self._callbacks(_DUE, now=now, each=each, limit=limit)
 
     async def next_due(self, after: float) -> float | None:
-        """When, behind a moment, the next pending one whose run has ended may be tried; ``None`` if there is none."""
+        """Return the next due time after ``after`` of the callbacks of ended runs; ``None`` if there is none."""
         row = await self._sql.row(_NEXT_DUE, after=after)
         return None if row is None else row[0]
 
     async def pending(self) -> tuple[int, float | None]:
-        """How many are pending whose run has ended, and the first attempt of that which was tried first."""
+        """Return the number of pending callbacks of ended runs, and the earliest first attempt among them."""
         [row] = await self._sql.rows(_PENDING)
         return row[0], row[1]
 
     async def save(self, callback: Callback) -> None:
-        """Keep what became of an attempt. One whose run was removed is not kept. Durable when this returns.
+        """Store the result of an attempt, durably, unless the run was deleted.
 
-        An attempt that failed changes nothing of a call-back that was delivered meanwhile: of two processes that try,
-        one may have stood still for long. One without ``first_at``, which is to be delivered again, does.
+        A failed attempt does not change a delivered callback: one of two delivering processes may have stalled. A
+        resend, which has no ``first_at``, does.
         """
         await self._sql.count(_SAVE, **_TABLE.values(callback))
 
     async def find(self, run_id: str) -> Callback | None:
-        """The call-back of a run. ``run_id`` in any case."""
+        """Return the callback of a run. ``run_id``: Case-insensitive."""
         return _TABLE.found(await self._sql.row(_FIND, run_id=run_id.lower()))
 
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
     ) -> list[Callback]:
-        """Some of those that are pending or given up and whose run has ended, oldest first.
-        ``after``: begin behind this one, whatever has become of it."""
+        """Return pending and failed callbacks of ended runs, oldest first.
+        ``after``: Start after this one, whatever its state is now."""
         at, run_id = (-math.inf, "") if after is None else (after.created_at, after.run_id)
         return await self._callbacks(_UNDELIVERED, at=at, run_id=run_id, app_id=app_id, limit=limit)
 
     async def secret(self, app_id: str, new: str) -> str:
-        """The secret of an app; it becomes ``new`` if it has none. Durable when this returns."""
+        """Return the secret of an app, setting it to ``new`` if missing, durably."""
 
         def add() -> Operation[str]:
             yield Row(_ADD_SECRET, app_id=app_id, secret=new)
@@ -166,7 +165,7 @@ class CallbackStore:
         return await self._sql.write(add) if known is None else known[0]
 
     async def set_secret(self, app_id: str, new: str) -> None:
-        """Replace the secret of an app. Durable when this returns."""
+        """Replace the secret of an app, durably."""
         await self._sql.count(_SET_SECRET, app_id=app_id, secret=new)
 
     async def _callbacks(self, sql: str, **values: Any) -> list[Callback]:

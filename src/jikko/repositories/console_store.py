@@ -1,7 +1,7 @@
-"""Access to the console: tokens, sessions and tickets, of each only a SHA-256. Nothing is remembered between
-calls: any process may change it. And conversations of all end users, page by page."""
+"""Access to the console: SHA-256 of tokens, sessions and tickets, and pages of all users' conversations. Nothing is
+cached: any process may change it."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
@@ -16,7 +16,7 @@ from jikko.repositories.record_table import RecordTable
 from jikko.repositories.shared_sql import Count, Operation, Row, SqlDatabase, written
 
 Role: TypeAlias = Literal["operator", "viewer"]
-"""``operator``: may do all. ``viewer``: reads, and sees no keys, tokens and sources."""
+"""``operator``: full access. ``viewer``: read access, except to keys, tokens and sources."""
 Scope: TypeAlias = Literal[
     "apps:read",
     "apps:write",
@@ -30,64 +30,64 @@ Scope: TypeAlias = Literal[
     "system:write",
     "tokens:write",
 ]
-"""A group of operations. Who may write may read the same."""
+"""Group of operations. ``write`` includes ``read``."""
 SCOPES: Final[dict[Role, frozenset[Scope]]] = {
     "operator": frozenset(
         ("apps:write", "audit:read", "keys:write", "knowledge:write", "runs:write", "system:write", "tokens:write")
     ),
     "viewer": frozenset(("apps:read", "knowledge:read", "runs:read", "system:read")),
 }
-"""Those of a role."""
+"""Scopes of each role."""
 
 
 class ConsoleToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What opens the console for good. The token itself is not kept."""
+    """Permanent access token of the console. Only its SHA-256 is stored."""
 
     id: str
     name: str
     role: Role
     digest: bytes
     hint: str
-    """Its first characters, to tell tokens apart."""
+    """First characters, to tell tokens apart."""
     created_at: float
-    """Seconds since the Unix epoch; so everywhere here."""
+    """Seconds since the Unix epoch, as all times here."""
     used_at: float | None = None
-    """To the minute; ``None``: never."""
+    """Last use, to the minute; ``None`` if never used."""
     scopes: list[Scope] | None = None
-    """``None``: those of its role."""
+    """``None`` for those of its role."""
     expires_at: float | None = None
-    """``None``: never."""
+    """``None`` for never."""
 
 
 class ConsoleSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A browser that has signed in."""
+    """Signed-in browser."""
 
     digest: bytes
-    """Of its cookie."""
+    """SHA-256 of its cookie."""
     source: str
-    """What it signed in with: the id of a token, or another text for what is none; of a shared link `share_source`."""
+    """Origin of the sign-in: the id of a token, or another text; for a shared link ``share_source``."""
     name: str
     role: Role
     created_at: float
     used_at: float
-    """When it was used last, to the minute."""
+    """Last use, to the minute."""
     scopes: list[Scope] | None = None
-    """Those of its token; ``None``: those of its role."""
+    """Scopes of its token; ``None`` for those of its role."""
     expires_at: float | None = None
-    """When its token expires."""
+    """Expiry of its token."""
 
 
 SHARE: Final = "share "
-"""How the sources of shared links begin."""
+"""Prefix of the sources of shared links."""
 
 
 def share_source(run_id: str, token_id: str = "") -> str:
-    """The source of a session that shows one run: the run, then the token of its maker; empty for none."""
+    """Return the source of a session for one run: the run's id, then the sharing token's, or empty."""
     return f"{SHARE}{run_id} {token_id}"
 
 
 class ConsoleTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """What a link has that opens the console once."""
+    """Single-use ticket of a sign-in link."""
 
     digest: bytes
     role: Role
@@ -101,7 +101,7 @@ _OF_DIGEST: Final = "WHERE digest = :digest"
 _IN_ORDER: Final = "ORDER BY created_at, [sqlite: rowid][postgres: key]"
 _DELETE_TOKEN: Final = "DELETE FROM console_tokens WHERE token_id = :id"
 _END_SESSIONS: Final = "DELETE FROM console_sessions WHERE :id::text IN (source, nullif(substr(source, 44), ''))"
-"""Also of links that were shared with the token: see ``share_source``."""
+"""Includes links shared with the token: see ``share_source``."""
 _NOTE_USE: Final = "UPDATE console_tokens SET used_at = :at WHERE token_id = :id"
 
 _EXPIRED: Final = ("console_sessions", "console_tokens")
@@ -118,7 +118,7 @@ _TAKE_TICKET: Final = f"DELETE FROM console_tickets WHERE digest = :digest RETUR
 
 
 class ConsoleStore:
-    """Tokens, sessions and tickets. All writes are durable when they return."""
+    """Tokens, sessions and tickets. All writes are durable on return."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
@@ -127,7 +127,7 @@ class ConsoleStore:
         await self._sql.write(lambda: _TOKENS.add([token]))
 
     async def tokens(self) -> list[ConsoleToken]:
-        """All tokens, oldest first."""
+        """Return all tokens, oldest first."""
         return await self._sql.quick(lambda: _TOKENS.all(_IN_ORDER))
 
     async def token_of(self, digest: bytes) -> ConsoleToken | None:
@@ -135,7 +135,7 @@ class ConsoleStore:
 
     @written
     def delete_token(self, token_id: str) -> Operation[bool]:
-        """Remove a token, and the sessions that it began. Returns whether there was one."""
+        """Delete a token with its sessions. Returns whether it existed."""
         yield Count(_END_SESSIONS, id=token_id)
         return bool((yield Count(_DELETE_TOKEN, id=token_id)))
 
@@ -144,7 +144,7 @@ class ConsoleStore:
 
     @written
     def forget_expired(self, now: float) -> Operation[int]:
-        """Remove tokens that have expired, and the sessions that they began. Returns how many tokens."""
+        """Delete expired tokens with their sessions. Returns the number of tokens."""
         removed = 0
         for statement in _FORGET_EXPIRED:
             removed = yield Count(statement, now=now)
@@ -152,7 +152,7 @@ class ConsoleStore:
 
     @written
     def add_session(self, session: ConsoleSession, *, oldest: float) -> Operation[None]:
-        """Keep a session, and forget those that began before ``oldest``."""
+        """Add a session, and delete those begun before ``oldest``."""
         yield Count(_FORGET_SESSIONS, oldest=oldest)
         yield from _SESSIONS.add([session])
 
@@ -163,11 +163,11 @@ class ConsoleStore:
         await self._sql.count(_TOUCH_SESSION, digest=digest, at=at)
 
     async def open_session(self, digest: bytes, at: float) -> bool:
-        """Note the first use of a session. Returns whether it is the first: of two that ask at once one is."""
+        """Record the first use of a session. Returns whether it was the first; atomic."""
         return await self._sql.count(_OPEN_SESSION, digest=digest, at=at) > 0
 
     async def shares(self, run_id: str) -> list[ConsoleSession]:
-        """Links that show a run, oldest first."""
+        """Return the shared links of a run, oldest first."""
         return _SESSIONS.records(await self._sql.rows(_SHARES, source=share_source(run_id)))
 
     async def delete_session(self, digest: bytes) -> bool:
@@ -175,12 +175,12 @@ class ConsoleStore:
 
     @written
     def add_ticket(self, ticket: ConsoleTicket, *, now: float) -> Operation[None]:
-        """Keep a ticket, and forget those whose time is up."""
+        """Add a ticket, and delete expired ones."""
         yield Count(_FORGET_TICKETS, now=now)
         yield from _TICKETS.add([ticket])
 
     async def take_ticket(self, digest: bytes, *, now: float) -> ConsoleTicket | None:
-        """A ticket whose time is not up. It is gone then: of two who take it one gets it."""
+        """Remove and return a ticket, unless it has expired. Only one of concurrent callers gets it."""
 
         def take() -> Operation[ConsoleTicket | None]:
             return _TICKETS.found((yield Row(_TAKE_TICKET, digest=digest)))
@@ -192,7 +192,7 @@ class ConsoleStore:
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = :id"
 _NEWEST: Final = "AND (updated_at, key) < (:at, :key) ORDER BY updated_at DESC, key DESC LIMIT :limit"
 _LAST_UPDATED_FIRST: Final = "ORDER BY c.updated_at DESC, c.key DESC"
-# The index alone is read for what is not on the page.
+# Everything outside of the page is skipped in the index alone.
 _PAGE: Final = f"""
 {CONVERSATION} WHERE c.key IN (
   SELECT key FROM conversations INDEXED BY conversations_of_app WHERE {OF_APP} {_NEWEST})
@@ -210,15 +210,15 @@ _LAST: Final = (1e15, 0)
 
 
 class ConversationSlice(Struct, frozen=True):
-    """Some conversations, the last updated first."""
+    """Page of conversations, last updated first."""
 
     conversations: Sequence[Conversation]
     next: tuple[float, int] | None = None
-    """Behind which more come: when, and a number that tells those of one moment apart."""
+    """Cursor of the next page: time of update, and a number that breaks ties."""
 
 
 class ChatPages:
-    """Reads conversations of all users."""
+    """Reads the conversations of all users."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
@@ -226,7 +226,7 @@ class ChatPages:
     async def conversations(
         self, app_id: str, *, user: str | None, behind: tuple[float, int] | None, limit: int
     ) -> ConversationSlice:
-        """Conversations of an app, the last updated first. ``user``: only those of end users of that name."""
+        """Return conversations of an app, last updated first. ``user``: Only those of end users of that name."""
         at, key = behind or _LAST
         sql = _PAGE if user is None else _PAGE_OF_USER
         found = await self._sql.rows(sql, app_id=app_id, user=user, at=at, key=key, limit=limit + 1)
@@ -235,6 +235,6 @@ class ChatPages:
         return ConversationSlice(shown, (shown[-1].updated_at, found[limit - 1][KEY]) if more else None)
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
-        """A conversation of whatever app and end user. ``conversation_id`` in any case."""
+        """Return a conversation of any app and end user. ``conversation_id``: Case-insensitive."""
         row = await self._sql.row(_ONE, id=conversation_id.lower())
         return None if row is None else row_reader.conversation(row)

@@ -1,6 +1,6 @@
-"""Conversations: what end users and apps say to each other. Their turns are written with runs, by each database."""
+"""Conversations of end users with apps. Each database writes their turns together with runs."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ _FROM: Final = """
 FROM conversations c [sqlite: JOIN names n ON n.key = c.app JOIN end_users u ON u.key = c.end_user]
 """
 CONVERSATION: Final = f"SELECT {_columns('c.inputs')} {_FROM}"
-"""What ``row_reader.conversation`` wants, and the number of a conversation."""
+"""Columns for ``row_reader.conversation``, and a conversation's key."""
 KEY: Final = 11
-"""The place of that number."""
+"""Position of the key."""
 _MESSAGE: Final = """
 SELECT m.message_id, c.conversation_id, [sqlite: n.text, u.end_user_id][postgres: c.app_id, c.end_user_id],
   m.run_id, m.query, m.inputs, m.files, m.created_at, m.status, m.answer, m.error, m.details,
@@ -46,14 +46,14 @@ FROM messages m JOIN conversations c ON c.key = m.conversation
   [sqlite: JOIN names n ON n.key = c.app JOIN end_users u ON u.key = c.end_user]
   LEFT JOIN feedbacks f ON f.message = m.key
 """
-# SQLite's conversations refer to rows of end users. An end user with several names is the first of them.
+# SQLite's conversations refer to rows of end users. Of several names of an end user the first counts.
 _OF_USER: Final = """
 [sqlite: end_user = (SELECT key FROM end_users
   WHERE end_user_id = :end_user_id AND app = (SELECT key FROM names WHERE text = :app_id::text) ORDER BY key LIMIT 1)]
 [postgres: app_id = :app_id AND end_user_id = :end_user_id]
 """
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = :id"
-# One statement, which is one round trip: a row a variable, of which the first alone has the inputs, which may be long.
+# One statement, for a single round trip: one row per variable. Only the first has the inputs, which may be long.
 _OPENED: Final = f"""
 SELECT {
     _columns(
@@ -96,7 +96,7 @@ FROM messages m JOIN conversations c ON c.key = m.conversation WHERE m.message_i
 ON CONFLICT (message) DO UPDATE SET liked = excluded.liked, updated_at = excluded.updated_at, content = excluded.content
 """
 _UNRATE: Final = "DELETE FROM feedbacks WHERE message = (SELECT key FROM messages WHERE message_id = :id)"
-# The index alone is read for the pages before.
+# Earlier pages are skipped in the index alone.
 _FEEDBACKS: Final = f"""
 SELECT f.feedback_id, f.liked, f.content, f.created_at, f.updated_at, m.message_id, c.conversation_id,
   [sqlite: n.text, u.end_user_id][postgres: f.app_id, c.end_user_id]
@@ -127,7 +127,7 @@ _FILES: Final = "SELECT DISTINCT file_id FROM message_files INDEXED BY message_f
 _OF_A_USER: Final = f"""
 SELECT key FROM conversations INDEXED BY conversations_by_update WHERE {_OF_USER} LIMIT :limit
 """
-# From each app to the next: of the conversations of an app, which may be very many, one is looked at.
+# Skip scan over apps: reads one conversation per app, which may have very many.
 _EXPIRED: Final = """
 [sqlite:
   WITH RECURSIVE apps (app) AS (
@@ -145,26 +145,26 @@ SELECT key FROM conversations INDEXED BY conversations_of_app WHERE {OF_APP} AND
 ORDER BY updated_at LIMIT :limit
 """
 _MESSAGES_OF: Final = "(SELECT key FROM messages INDEXED BY messages_of_conversation WHERE conversation IN :keys::int8)"
-# In PostgreSQL, what belongs to a conversation goes with it.
+# In PostgreSQL, these rows are deleted with their conversation.
 _REMOVE_PARTS: Final = (
     f"[sqlite: DELETE FROM feedbacks WHERE message IN {_MESSAGES_OF}]",
     f"[sqlite: DELETE FROM message_files WHERE message IN {_MESSAGES_OF}]",
     "[sqlite: DELETE FROM messages WHERE conversation IN :keys::int8]",
     "[sqlite: DELETE FROM conversation_variables WHERE conversation IN :keys::int8]",
 )
-# The time is asked for again: another server may have begun a turn since they were chosen.
+# The time is checked again: another server may have begun a turn since the selection.
 _REMOVE: Final = "DELETE FROM conversations WHERE key IN :keys::int8 AND updated_at < :before"
 _ANY_TIME: Final = float("inf")
 _SLICE: Final = 50
-"""Conversations that are removed in one transaction."""
+"""Conversations deleted per transaction."""
 
 
 class ConversationStore(ABC):
     """Conversations, messages, feedback and variables.
 
-    What a run changes of them comes as projections (``ports/stores/projections.py``: ``TurnBegan``, ``TurnChanged``,
-    ``VariablesAssigned``, …), in the transaction of the events that it follows from; the rest is written here. Ids may
-    be given in any case. Nothing of one end user is found for another.
+    Runs change them through projections (``ports/stores/projections.py``: ``TurnBegan``, ``TurnChanged``,
+    ``VariablesAssigned``, …), in the transaction of the underlying events; all else is written here. Ids are
+    case-insensitive. End users see only their own data.
     """
 
     def __init__(self, database: SqlDatabase) -> None:
@@ -172,7 +172,8 @@ class ConversationStore(ABC):
 
     @quickly_read
     def opened(self, app_id: str, end_user_id: str, conversation_id: str) -> Operation[Opened | None]:
-        """A conversation with its variables, as they are at one moment; ``None`` if the end user has no such one."""
+        """Return a consistent snapshot of a conversation and its variables; ``None`` if the end user has no such
+        conversation."""
         rows = yield Rows(_OPENED, id=conversation_id.lower())
         found = _if_of(app_id, end_user_id, row_reader.conversation(rows[0])) if rows else None
         if found is None:
@@ -186,7 +187,7 @@ class ConversationStore(ABC):
 
     @quickly_read
     def conversations(self, query: ConversationQuery) -> Operation[list[Conversation] | None]:
-        """Some conversations of an end user; ``None``: there is no such one as ``after``."""
+        """Return conversations of an end user; ``None`` if ``after`` does not exist."""
         own = {"app_id": query.app_id, "end_user_id": query.end_user_id.lower()}
         column = query.order.lstrip("-")
         comparison, direction = ("<", "DESC") if query.order.startswith("-") else (">", "ASC")
@@ -205,12 +206,12 @@ class ConversationStore(ABC):
     async def rename(
         self, app_id: str, conversation_id: str, name: str, *, at: float | None = None, only_if_due: bool = False
     ) -> Conversation | None:
-        """Give a conversation a name; none is due any more then. Durable when it returns. Returns it, as it is now;
-        ``None`` if there is no such one, or it waits for no name.
+        """Name a conversation, which then no longer needs a generated name. Durable. Returns the changed conversation;
+        ``None`` if it does not exist, or needs no name.
 
         Args:
-            at: When, if that is to count as a change of it.
-            only_if_due: Only if it still waits for one: a client may have named it, or deleted it, meanwhile.
+            at: Time of update, if the change counts as one.
+            only_if_due: Only if it still needs a name: a client may have named or deleted it meanwhile.
         """
         own = {"app_id": app_id, "id": conversation_id.lower()}
         if not await self._sql.count(_RENAME, name=name, at=at, only_if_due=only_if_due, **own):
@@ -218,20 +219,19 @@ class ConversationStore(ABC):
         return await self._one(conversation_id)
 
     async def untitled(self, limit: int = 100) -> list[Conversation]:
-        """Conversations of all apps that wait for a name, oldest first."""
+        """Return conversations of all apps that need a name, oldest first."""
         return [row_reader.conversation(row) for row in await self._sql.rows(_UNTITLED, limit=limit)]
 
     @written
     def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> Operation[bool]:
-        """Remove a conversation with its messages, feedback and variables. What runs of it still tell is dropped.
-
-        Durable when it returns. Returns whether there was one."""
+        """Delete a conversation with its messages, feedback and variables, durably. Later events of its runs are
+        dropped. Returns whether it existed."""
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
         row = yield Row(_OWN, id=conversation_id.lower(), **own)
         return row is not None and (yield from _remove([row[2]])) > 0
 
     async def delete_all(self, app_id: str, end_user_id: str) -> int:
-        """``delete`` all conversations of an end user. Returns how many there were."""
+        """``delete`` all conversations of an end user. Returns their number."""
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
 
         def delete() -> Operation[int]:
@@ -239,7 +239,7 @@ class ConversationStore(ABC):
             return (yield from _remove([row[0] for row in rows]))
 
         removed = 0
-        # Others write between the slices.
+        # Other writers take turns between the slices.
         while count := await self._sql.write(delete):
             removed += count
         return removed
@@ -251,7 +251,7 @@ class ConversationStore(ABC):
         return found
 
     async def conversation_of(self, message_id: str) -> str | None:
-        """The id of the conversation, whoever's it is, that has a message; ``None``: there is no such message."""
+        """Return the id of the conversation of a message, for any owner; ``None`` if the message does not exist."""
         found = await self._message(_BY_ID, message_id)
         return None if found is None else found.conversation_id
 
@@ -262,13 +262,13 @@ class ConversationStore(ABC):
     def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
     ) -> Operation[list[Message] | None]:
-        """Messages of a conversation, newest first, in the order in which they were made. ``before``: only those that
-        were made before this one.
+        """Return messages of a conversation, newest first in order of creation. ``before``: Only messages created
+        before this one.
 
         Returns:
-            ``None``: the conversation has no such message as ``before``.
+            ``None`` if the conversation has no message ``before``.
         """
-        # A page of clients, at most 100, as is what models are told of a conversation at once: on the event loop.
+        # At most 100, for a client's page or a model's history: on the event loop.
         conversation = yield Row(_CONVERSATION_KEY, id=conversation_id.lower())
         if conversation is None:
             return [] if before is None else None
@@ -285,15 +285,13 @@ class ConversationStore(ABC):
         return await self._message(_FIRST_MESSAGE, conversation_id)
 
     async def version_of(self, conversation_id: str) -> str | None:
-        """The id of the version that answered last; ``None`` if no run did, or the record no longer has that run."""
+        """Return the id of the version that answered last; ``None`` if no run did, or that run was deleted."""
         row = await self._sql.row(_VERSION_OF, id=conversation_id.lower())
         return None if row is None else id_text(row[0])
 
     async def rate(self, feedback: Feedback) -> None:
-        """Keep what is thought of a message, in the place of what was; id and time of creation stay then.
-
-        Durable when it returns. Nothing happens if there is no such message.
-        """
+        """Store feedback on a message, durably. Replaces earlier feedback, keeping its id and creation time. No-op if
+        the message does not exist."""
         await self._sql.count(
             _RATE,
             id=feedback.id,
@@ -305,27 +303,27 @@ class ConversationStore(ABC):
         )
 
     async def unrate(self, message_id: str) -> bool:
-        """Forget what is thought of a message. Returns whether something was."""
+        """Delete the feedback on a message. Returns whether it existed."""
         return await self._sql.count(_UNRATE, id=message_id.lower()) > 0
 
     async def feedbacks(self, app_id: str, *, page: int = 1, limit: int = 20) -> list[Feedback]:
-        """One page of what is thought of the answers of an app, newest first. ``page`` is counted from 1."""
+        """Return a page of the feedback on an app's answers, newest first. ``page``: Counted from 1."""
         rows = await self._sql.rows(_FEEDBACKS, app_id=app_id, limit=limit, first=(page - 1) * limit)
         return [row_reader.feedback(row) for row in rows]
 
     @quickly_read
     def variables(self, conversation_id: str) -> Operation[list[ConversationVariable]]:
-        """The variables of a conversation, in the order in which the workflow declared them."""
+        """Return the variables of a conversation in the order of their declarations."""
         rows = yield Rows(_VARIABLES_OF, id=conversation_id.lower())
         return [row_reader.variable(row) for row in rows]
 
     async def set_variable(self, conversation_id: str, variable_id: str, value: Json, *, at: float) -> bool:
-        """Change a variable. Durable when it returns. ``False``: there is no such one."""
+        """Set a variable, durably. Returns whether it exists."""
         own = {"id": conversation_id.lower(), "variable_id": variable_id.lower()}
         return await self._sql.count(_SET_VARIABLE, value=json_text(value), at=at, **own) > 0
 
     async def uses_file(self, app_id: str | None, file_id: str) -> bool:
-        """Whether a stored file is one of a message of the app, or of any app (``None``)."""
+        """Return whether a message of the app, or of any app (``None``), uses a stored file."""
         return await self._sql.row(_USES_FILE, app_id=app_id, file_id=file_id.lower()) is not None
 
     @searched
@@ -333,9 +331,9 @@ class ConversationStore(ABC):
         return {id_text(row[0]) for row in (yield Rows(_FILES))}
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
-        """Remove conversations that were last updated before a time, with all that is theirs.
-        ``limit``: how many to remove at most, so that others may write in between.
-        Returns how many were removed. Fewer than ``limit``: there are no more."""
+        """Delete conversations last updated before a time, with all their data.
+        ``limit``: Bounds one call, so that other writers take turns.
+        Returns the number deleted; fewer than ``limit`` if none are left."""
         return await self._sql.write(lambda: remove_old(before, limit, app_id))
 
     async def _one(self, conversation_id: str) -> Conversation | None:
@@ -349,16 +347,16 @@ class ConversationStore(ABC):
     async def add_turn(
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
     ) -> None:
-        """Keep a turn that no run answers. See ``add_turns``."""
+        """Store a turn without a run. See ``add_turns``."""
         await self.add_turns([TurnBegan(message=message, new=new, variables=variables)])
 
     @abstractmethod
     async def add_turns(self, turns: Sequence[TurnBegan]) -> None:
-        """Keep turns that no run answers, in their order: all or none. Durable when it returns."""
+        """Store turns without a run, in their order, atomically and durably."""
 
 
 def remove_old(before: float, limit: int, app_id: str | None) -> Operation[int]:
-    """Remove at most ``limit`` conversations that were last updated before a time. Returns how many."""
+    """Delete at most ``limit`` conversations last updated before a time. Returns their number."""
     sql = _EXPIRED if app_id is None else _EXPIRED_OF_APP
     rows = yield Rows(sql, before=before, limit=limit, app_id=app_id)
     return (yield from _remove([row[0] for row in rows], before))

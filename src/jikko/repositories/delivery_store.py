@@ -1,4 +1,4 @@
-"""Deliveries. Those that start a run are added with it: see ``DeliveryReceived``."""
+"""Deliveries of triggers. One that starts a run is added with it: see ``DeliveryReceived``."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _TABLE: Final = RecordTable(
     texts=["sender_id"],
     blanks=["run_id"],
 )
-# As the condition of the index, which is not used otherwise.
+# Repeats the condition of the index, which is not used otherwise.
 _NOT_ACCEPTED: Final = "trigger_id = :trigger_id AND verdict = :verdict AND verdict <> 'accepted'"
 FORGET: Final = f"DELETE FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at < :since"
 ADD: Final = f"""
@@ -42,7 +42,7 @@ WHERE delivery_id = :id AND NOT EXISTS ({_REPEATED.format("runs")} AND r.retry_o
   [postgres: AND NOT EXISTS ({_REPEATED.format("open_runs")})]
 """
 _NEXT_LOOK: Final = "SELECT min(look_at) FROM deliveries WHERE look_at IS NOT NULL"
-# Nearly all of them. 2 and 5: they succeeded, also if partially (store/run_columns.py).
+# Nearly all of them. Status 2 and 5: succeeded, at least partially (store/run_columns.py).
 _SUCCEEDED: Final = """
 UPDATE deliveries SET look_at = NULL WHERE delivery_id IN (
   SELECT d.delivery_id FROM deliveries d JOIN runs r ON r.run_id = d.run_id
@@ -64,79 +64,79 @@ _LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class DeliveryStore:
-    """Deliveries. Accepted ones are made by ``RunStore.append``, in the transaction that creates their run."""
+    """Deliveries. ``RunStore.append`` creates accepted ones in the transaction that creates their run."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     @written
     def add(self, delivery: Delivery, *, since: float, most: int) -> Operation[None]:
-        """Keep one that starts no run, unless there are enough. Durable when this returns.
+        """Store a delivery that starts no run, durably, up to a limit.
 
         Args:
-            since: Those of the same trigger and verdict that were received earlier are removed.
-            most: How many of them are kept.
+            since: Earlier deliveries with the same trigger and verdict are deleted.
+            most: Limit per trigger and verdict.
         """
         yield Count(FORGET, trigger_id=delivery.trigger_id, verdict=delivery.verdict, since=since)
         yield Count(ADD, most=most, **_TABLE.values(delivery))
 
     async def find(self, delivery_id: str) -> Delivery | None:
-        """One delivery. ``delivery_id`` in any case."""
+        """Return a delivery. ``delivery_id``: Case-insensitive."""
         return _TABLE.found(await self._sql.row(_FIND, id=delivery_id.lower()))
 
     async def newest(
         self, trigger_ids: Sequence[str], *, since: float = 0.0, before: Place | None = None, limit: int = 100
     ) -> list[Delivery]:
-        """Deliveries of some triggers, newest first.
+        """Return deliveries of some triggers, newest first.
 
         Args:
-            since: Only those received at this moment or later.
-            before: Begin behind this place.
+            since: Earliest receipt, inclusive.
+            before: Start after this place.
         """
         at, last = before or (math.inf, _LAST)
         given: dict[str, Any] = {"ids": list(trigger_ids), "since": since, "at": at, "before_id": last}
         return _TABLE.records(await self._sql.rows(_NEWEST, limit=limit, **given))
 
     async def refused(self, trigger_id: str, *, since: float) -> int:
-        """How many of a trigger were refused since a moment, of those that are kept."""
+        """Return the number of stored refused deliveries of a trigger since a time."""
         rows = await self._sql.rows(COUNT, trigger_id=trigger_id, verdict="refused", since=since)
         return int(rows[0][0])
 
     async def discard(self, delivery_id: str, run_ids: Sequence[str], at: float) -> bool:
-        """Note that a delivery is set aside. Durable when it returns. Returns whether it was: not if it is gone, or if
-        another run than these repeats one of them.
+        """Discard a delivery, durably. Returns whether it was discarded: not if it was deleted, or if another run
+        repeats one of ``run_ids``.
 
         Args:
             run_ids: Its runs.
-            at: When the newest of them was created.
+            at: Creation time of the newest run.
         """
         return bool(await self._sql.count(_DISCARD, id=delivery_id.lower(), run_ids=run_ids, at=at))
 
     async def next_look(self) -> float | None:
-        """When the next one is to be looked at; ``None``: none is."""
+        """Return the time of the next check; ``None`` if none is due."""
         row = await self._sql.row(_NEXT_LOOK)
         return None if row is None else row[0]
 
     async def due(self, now: float, limit: int = 100) -> list[Delivery]:
-        """Those to be looked at by now, but for those whose first run succeeded, which need no look any more.
-        Dead ones come last."""
+        """Return the deliveries to check now, dead ones last. Deliveries whose first run succeeded need no further
+        check."""
         while await self._sql.count(_SUCCEEDED, now=now, limit=1_000) == 1_000:
             pass
         return _TABLE.records(await self._sql.rows(_DUE, now=now, limit=limit))
 
     async def looked(self, delivery_id: str, look_at: float | None, dead_at: float | None) -> None:
-        """Keep when to look at one next, and since when it is dead; unless it was set aside meanwhile."""
+        """Store the next check of a delivery, and since when it is dead, unless it was discarded meanwhile."""
         await self._sql.count(_LOOK, id=delivery_id, look_at=look_at, dead_at=dead_at)
 
     async def dead(self) -> int:
         return int((await self._sql.rows(_DEAD))[0][0])
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
-        """Remove those received before a moment whose run is gone, or that have none. ``limit``: as of
-        ``RunStore.prune``. Returns how many were removed. Fewer than ``limit``: there are no more."""
+        """Delete deliveries received before a time that have no run any more. ``limit``: See ``RunStore.prune``.
+        Returns the number deleted; fewer than ``limit`` if none are left."""
         return await self._sql.count(_PRUNE, before=before, limit=limit)
 
 
 def forget_deliveries(trigger_id: StoredId) -> Operation[None]:
-    """Remove those of a trigger. ``trigger_id``: as ``app_triggers`` has it, in SQLite as a text."""
+    """Delete the deliveries of a trigger. ``trigger_id``: As stored in ``app_triggers``; text in SQLite."""
     yield Count(_FORGET_ALL, trigger=stored_id(trigger_id) if isinstance(trigger_id, str) else trigger_id)

@@ -1,6 +1,6 @@
-"""End users: those who were added, and those whom runs and conversations name."""
+"""End users: those added, and those named by runs and conversations."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from typing import Final
 
@@ -15,7 +15,7 @@ SELECT 1 FROM end_users WHERE end_user_id = :end_user_id AND {OF_APP}
 _ADD: Final = f"""
 INSERT INTO end_users ({APP}, session, end_user_id) VALUES ({THE_APP}, :user, :end_user_id) ON CONFLICT DO NOTHING
 """
-# SQLite's runs refer to rows of end users; PostgreSQL's name them.
+# SQLite's runs refer to rows of end users; PostgreSQL's contain the names.
 _REMOVE: Final = f"""
 DELETE FROM end_users WHERE end_user_id = :end_user_id AND {OF_APP}
 [sqlite: AND NOT EXISTS (SELECT 1 FROM runs WHERE end_user = end_users.key)
@@ -44,29 +44,29 @@ _SINCE: Final = f"""
 
 
 class EndUser(msgspec.Struct, frozen=True, kw_only=True):
-    """One user of one app, as the callers of the API tell them apart."""
+    """User of one app, as identified by API clients."""
 
     id: str
     app_id: str
     user: str
-    """The ``user`` of the requests."""
+    """``user`` of the requests."""
     created_at: float
-    """When the first run began or the first file came of those that are kept; seconds since the Unix epoch."""
+    """Time of the first stored run or file, in seconds since the Unix epoch."""
 
 
 class EndUserStore:
     """End users.
 
-    A user who starts a run is known by the run; one who only uploads files has to be added. One of whom neither a run
-    nor a file is left is not found.
+    A run makes its user known; a user who only uploads files must be added. A user with neither runs nor files left is
+    not found.
     """
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def add(self, app_id: str, end_user_id: str, user: str) -> None:
-        """Keep an end user's name. Durable when it returns; nothing happens if it is known.
-        Raises ``StoreUnavailable``: it could not be written."""
+        """Store an end user's name, durably; no-op if it is known. Raises ``StoreUnavailable``: it could not be
+        written."""
         values = {"app_id": app_id, "end_user_id": end_user_id.lower(), "user": user}
 
         def add() -> Operation[None]:
@@ -77,20 +77,20 @@ class EndUserStore:
             await self._sql.write(add)
 
     async def remove(self, app_id: str, end_user_id: str) -> None:
-        """Forget an end user's name. Durable when it returns.
+        """Delete an end user's name, durably.
 
-        Only if no run, conversation and file of the end user is left, and no other process uses the store: it may
-        remember the name.
+        Only if no run, conversation or file of the end user is left, and no other process, which may cache the name,
+        uses the store.
         """
         await self._sql.count(_REMOVE, app_id=app_id, end_user_id=end_user_id.lower())
 
     async def has(self, app_id: str, end_user_id: str) -> bool:
-        """Whether an end user's name is kept, be nothing else known."""
+        """Return whether an end user's name is stored, even without any other data."""
         return bool(await self._sql.rows(_KNOWN, app_id=app_id, end_user_id=end_user_id.lower()))
 
     @read_aside
     def find(self, app_id: str, end_user_id: str) -> Operation[EndUser | None]:
-        """An end user of the app. ``end_user_id`` in any case."""
+        """Return an end user of the app. ``end_user_id``: Case-insensitive."""
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
         found = yield Row(_FIND, **own)
         if found is None or found[1] is None:

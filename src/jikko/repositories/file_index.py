@@ -1,6 +1,6 @@
-"""The metadata of files."""
+"""Index of file metadata."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from jikko.repositories.record_table import RecordTable
 from jikko.repositories.shared_sql import Operation, Rows, SqlDatabase, id_text, written
 
 _ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
-"""What the numbers in ``files.origin`` mean."""
+"""Names of the numbers in ``files.origin``."""
 _TABLE: Final = RecordTable(
     "files",
     StoredFile,
@@ -31,7 +31,7 @@ ORDER BY created_at, file_id LIMIT :limit
 _OF_USER: Final = """
 SELECT file_id FROM files INDEXED BY files_of_app WHERE app_id = :app_id AND end_user_id = :end_user_id LIMIT :limit
 """
-# Another server may have used one since it was looked at, or have removed it.
+# Another server may have used or deleted a file since the selection.
 _FORGET: Final = "DELETE FROM files WHERE file_id IN :ids AND (used_at IS NULL OR used_at < :before) RETURNING digest"
 _UNNAMED: Final = """
 WITH given (digest) AS (VALUES :digests::bytea)
@@ -39,45 +39,43 @@ SELECT digest FROM given WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.diges
 """
 _TOTALS: Final = "SELECT count(*), coalesce(sum(size), 0)::int8 FROM files"
 _PAGE: Final = 1000
-"""Old files that are looked at in one go."""
+"""Old files examined per slice."""
 
 
 class FileIndex:
-    """The metadata of files."""
-
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
     async def add(self, file: StoredFile) -> None:
-        """Keep a file's metadata. Durable when it returns.
+        """Store a file's metadata, durably.
 
         Raises:
-            Conflict: There is a file with that id.
+            Conflict: The id exists.
             StoreUnavailable: It could not be written.
         """
         if await self._sql.count(_ADD, **_TABLE.values(file)) == 0:
             raise Conflict(f"There is a file {file.id} already.")
 
     async def find(self, file_id: str) -> StoredFile | None:
-        """A file of any app. ``file_id`` in any case."""
+        """Return a file of any app. ``file_id``: Case-insensitive."""
         return _TABLE.found(await self._sql.row(_FIND, id=file_id.lower()))
 
     async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
-        """Files of an app, newest first."""
+        """Return files of an app, newest first."""
         return _TABLE.records(await self._sql.rows(_LISTED, app_id=app_id, limit=limit))
 
     async def used(self, file_id: str, at: float) -> None:
-        # At worst the file is removed as if it had not been used again.
-        """Note that a run takes a file as an input. Not durable yet when this returns."""
+        """Record that a run takes a file as an input. Not yet durable on return: at worst the file expires as if it had
+        not been used again."""
         self._sql.later(_USED, at=at, id=file_id.lower())
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
-        """Forget files that were neither created nor used since a moment, oldest first. Returns fewer than ``limit``:
-        there are no more.
+        """Forget files neither created nor used since a time, oldest first. Returns fewer than ``limit`` if none are
+        left.
 
         Args:
-            limit: How many at most.
-            keep: Files that stay.
+            limit: Maximum number of files.
+            keep: Files to keep.
         """
         await self._sql.settled()
 
@@ -103,12 +101,12 @@ class FileIndex:
         return (yield from _forget([id_text(row[0]) for row in rows], math.inf))
 
     async def totals(self) -> FileTotals:
-        """How many files there are, and of what size. Looks at each."""
+        """Return number and total size of the files. Scans all of them."""
         [row] = await self._sql.rows(_TOTALS)
         return FileTotals(row[0], row[1])
 
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
-        """Those of some digests that no file has."""
+        """Return the digests that no file has."""
         rows = await self._sql.rows(_UNNAMED, digests=[bytes.fromhex(digest) for digest in digests])
         return [row[0].hex() for row in rows]
 

@@ -1,4 +1,4 @@
-"""The storage of plugins."""
+"""Key-value storage of plugins."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 _TABLE: Final = "[sqlite: kept][postgres: plugin_storage]"
 _THIS: Final = "plugin = :plugin AND app_id = :app_id AND key = :key"
 _GET: Final = f"SELECT value FROM {_TABLE} WHERE {_THIS}"
-# One write of a plugin at a time, so that two do not both find room for themselves.
+# Serializes a plugin's writes, so that two concurrent ones cannot exceed the quota.
 _IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(1785359723, hashtext(:plugin))]"
 _USED: Final = f"""
 SELECT coalesce(sum(length(value) + length([sqlite: CAST(key AS BLOB)][postgres: convert_to(key, 'UTF8')])), 0)::int8
@@ -23,7 +23,7 @@ _DELETE: Final = f"DELETE FROM {_TABLE} WHERE {_THIS}"
 
 
 class _Sql(Protocol):
-    """As much of ``Sql`` as is needed."""
+    """Required part of ``Sql``."""
 
     async def row(self, sql: str, /, **values: Any) -> Record | None: ...
 
@@ -40,32 +40,31 @@ class _Database(Protocol):
 
 
 MAX_KEY: Final = 256
-"""Characters of a key."""
+"""Longest key in characters."""
 
 
 class StorageFull(Exception):
-    """A plugin keeps more than it may. The message says how much that is."""
+    """A plugin exceeds its storage quota. The message states the quota."""
 
 
 class PluginStorage:
-    """Values by key, each plugin's and each app's apart, in a database, which it closes."""
+    """Values by key, separate for each plugin and app, in a database that it closes."""
 
     def __init__(self, database: _Database) -> None:
         self._database = database
         self._sql = database.sql
 
     async def get(self, app_id: str, plugin: str, key: str) -> bytes | None:
-        """A value; ``None`` if there is none. Raises ``StoreUnavailable``: it cannot be read."""
+        """Return a value, or ``None``. Raises ``StoreUnavailable``: it cannot be read."""
         row = await self._sql.row(_GET, plugin=plugin, app_id=app_id, key=key)
         return None if row is None else bytes(row[0])
 
     @written
     def set(self, app_id: str, plugin: str, key: str, value: bytes, *, most: int) -> Operation[None]:
-        """Keep a value. Durable when it returns. ``most``: bytes that all values and keys of the plugin may have, of
-        all apps.
+        """Store a value, durably. ``most``: Quota in bytes for all keys and values of the plugin, across apps.
 
         Raises:
-            StorageFull: They would have more; nothing was kept.
+            StorageFull: The quota would be exceeded; nothing was stored.
             StoreUnavailable: It cannot be written.
         """
         yield Row(_IN_TURN, plugin=plugin)
@@ -76,9 +75,9 @@ class PluginStorage:
         yield Count(_SET, plugin=plugin, app_id=app_id, key=key, value=value)
 
     async def delete(self, app_id: str, plugin: str, key: str) -> bool:
-        """Remove a value, and say whether there was one. Raises ``StoreUnavailable``: it cannot be written."""
+        """Delete a value. Returns whether it existed. Raises ``StoreUnavailable``: it cannot be written."""
         return await self._sql.count(_DELETE, plugin=plugin, app_id=app_id, key=key) > 0
 
     async def close(self) -> None:
-        """Release what it holds. May be called twice."""
+        """Close the database. Idempotent."""
         await self._database.close()

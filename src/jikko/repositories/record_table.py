@@ -1,6 +1,6 @@
-"""Records as rows: a table has a column for each field of its struct."""
+"""Mapping of records to rows: a table has a column for each field of its struct."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
@@ -13,15 +13,15 @@ from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, id_
 
 T = TypeVar("T", bound=Struct)
 Codec: TypeAlias = tuple[Callable[[Any], Any], Callable[[Any], Any]]
-"""What makes the column of a value that is not ``None``, and what makes the value again."""
+"""Encoder and decoder of a column, for values other than ``None``."""
 
 _MAX_QUERIES: Final = 100
 
 
 class RecordTable(Generic[T]):
-    """A table of one kind of records.
+    """Table of one type of records.
 
-    A field ``id``, or whose name ends in ``_id``, holds an id. Structs, lists and mappings are kept as JSON.
+    A field named ``id`` or ``…_id`` holds an id. Structs, lists and mappings are stored as JSON.
     """
 
     def __init__(
@@ -35,11 +35,10 @@ class RecordTable(Generic[T]):
         codecs: Mapping[str, Codec] | None = None,
     ) -> None:
         """Args:
-        columns: Names of columns that are not those of their fields.
-        texts: Fields that are called like ids, and hold other texts.
-        blanks: Fields whose empty text is NULL.
-        codecs: Of fields that are kept otherwise.
-        """
+        columns: Names of columns that differ from their fields.
+        texts: Text fields with names of ids.
+        blanks: Fields whose empty text is stored as NULL.
+        codecs: Custom codecs, by field."""
         self.name = name
         self._kind = kind
         self._fields = kind.__struct_fields__
@@ -51,18 +50,18 @@ class RecordTable(Generic[T]):
         table = name.rpartition(".")[2]
         self.columns = ", ".join(f"{table}.{each}" for each in names)
         self.insert: Final = f"INSERT INTO {name} ({', '.join(names)}) VALUES ({', '.join(marks)})"
-        """Of ``values``."""
+        """Takes ``values``."""
         sets = ", ".join(f"{each} = {mark}" for each, mark in zip(names, marks, strict=True))
         self._update = f"UPDATE {name} SET {sets} WHERE {names[0]} = {marks[0]}"
         """By the first column, the id."""
         self.select: Final = lru_cache(_MAX_QUERIES)(self._select)
-        """A query, of which ``rest`` is what follows the name of the table."""
+        """Returns a query; ``rest`` follows the table name."""
 
-    # What the types of fields say is asked for with the first record: a start asks for few.
+    # Field types are inspected with the first record: a start needs few.
 
     @cached_property
     def _reads(self) -> list[tuple[int, Callable[[Any], Any]]]:
-        """What makes values of columns that are not NULL, by their places."""
+        """Return the decoders of non-NULL columns, with their positions."""
         found = []
         for place, field in enumerate(msgspec.structs.fields(self._kind)):
             if field.name in self._codecs:
@@ -77,7 +76,7 @@ class RecordTable(Generic[T]):
 
     @cached_property
     def _writes(self) -> dict[str, Callable[[Any], Any]]:
-        """What makes columns of values that are not ``None``, by field."""
+        """Return the encoders of values other than ``None``, by field."""
         written = {field.name: _json_text for field in msgspec.structs.fields(self._kind) if _is_json(field.type)}
         return written | {field: write for field, (write, _) in self._codecs.items()}
 
@@ -97,7 +96,7 @@ class RecordTable(Generic[T]):
         return [self.record(row) for row in rows]
 
     def values(self, record: T) -> dict[str, Any]:
-        """The parameters that stand for a record: each has the name of its field."""
+        """Return a record as parameters, named after its fields."""
         given = dict(zip(self._fields, msgspec.structs.astuple(record), strict=True))
         for field, write in self._writes.items():
             if given[field] is not None:
@@ -107,14 +106,14 @@ class RecordTable(Generic[T]):
         return given
 
     def one(self, rest: str, /, **values: Any) -> Operation[T | None]:
-        """The first record of a query: see ``select``."""
+        """Return the first record of a query: see ``select``."""
         return self.found((yield Row(self.select(rest), **values)))
 
     def all(self, rest: str, /, **values: Any) -> Operation[list[T]]:
         return self.records((yield Rows(self.select(rest), **values)))
 
     def page(self, where: str, order: str, /, **values: Any) -> Operation[tuple[list[T], int]]:
-        """Some records in an order, and how many there are in all. ``offset`` and ``limit`` are among the values."""
+        """Return a slice of the records in an order, and their total. ``values`` include ``offset`` and ``limit``."""
         total: int = (yield Row(f"SELECT count(*) FROM {self.name} {where}", **values))[0]
         return (yield from self.all(f"{where} ORDER BY {order} LIMIT :limit OFFSET :offset", **values)), total
 

@@ -1,4 +1,4 @@
-"""Objects of rows that have the same columns in each database, in the order of fields unless told otherwise."""
+"""Readers of rows, whose columns are the same in both databases and in the order of fields unless stated otherwise."""
 
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
@@ -10,31 +10,31 @@ from jikko.repositories.shared_sql import id_text
 from jikko.values import Json, encode_json
 
 STATUSES: Final = ("normal", "error", "paused")
-"""What the numbers in ``messages.status`` mean."""
+"""Names of the numbers in ``messages.status``."""
 
 _ANSWER: Final = msgspec.json.Decoder(MessageAnswer)
 
 
 def details_of(answer: MessageAnswer) -> str:
-    """All but status, text and error, as JSON; empty for none."""
+    """Return everything but status, text and error as JSON; empty if there is nothing."""
     rest = msgspec.structs.replace(answer, status="normal", text="", error=None)
     details = encode_json(rest).decode()
     return "" if details == "{}" else details
 
 
 def answer_of(status: int, text: str, error: str | None, details: str) -> MessageAnswer:
-    """The answer with these columns."""
+    """Read a message's answer."""
     rest = _ANSWER.decode(details) if details else MessageAnswer()
     return msgspec.structs.replace(rest, status=STATUSES[status], text=text, error=error)
 
 
 def json_text(value: Json) -> str:
-    """JSON as it is stored."""
+    """Encode JSON for storage."""
     return encode_json(value).decode()
 
 
 def file_ids(files: list[Json]) -> set[str]:
-    """The ids of uploaded files among file mappings, in lower case."""
+    """Return the ids of uploaded files among file mappings, in lower case."""
     found: set[str] = set()
     for file in files:
         related = file.get("related_id") if isinstance(file, dict) else None
@@ -49,7 +49,7 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 def conversation(row: Columns) -> Conversation:
-    """A conversation."""
+    """Read a conversation."""
     return Conversation(
         id=id_text(row[0]),
         app_id=id_text(row[1]),
@@ -66,7 +66,7 @@ def conversation(row: Columns) -> Conversation:
 
 
 def message(row: Columns) -> Message:
-    """A message. Behind its own 13 columns, four of which are its answer, come the first five of its feedback."""
+    """Read a message: its 13 columns, including four of its answer, then the first five of its feedback."""
     found = Message(
         id=id_text(row[0]),
         conversation_id=id_text(row[1]),
@@ -85,7 +85,7 @@ def message(row: Columns) -> Message:
 
 
 def feedback(row: Columns) -> Feedback:
-    """A feedback."""
+    """Read a feedback."""
     return Feedback(
         id=id_text(row[0]),
         rating="like" if row[1] else "dislike",
@@ -100,7 +100,7 @@ def feedback(row: Columns) -> Feedback:
 
 
 def variable(row: Columns) -> ConversationVariable:
-    """A variable of a conversation."""
+    """Read a conversation variable."""
     return ConversationVariable(
         id=id_text(row[0]),
         name=row[1],

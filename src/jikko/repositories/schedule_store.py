@@ -1,6 +1,6 @@
-"""Schedules and their due times. Who publishes an app adds and changes them: see ``app_store``."""
+"""Schedules and their due times."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -45,37 +45,38 @@ _WAITING: Final = _TIMES.select("WHERE trigger_id = :id AND state = 'waiting' OR
 
 
 class ScheduleStore:
-    """Schedules. Publishing an app makes and changes them; they go with their trigger. Every answer is up to date."""
+    """Schedules. ``AppStore.publish`` adds and changes them; they are deleted with their trigger. Every result is up to
+    date."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
 
     async def next_wake(self) -> float | None:
-        """When the next schedule is to be looked at; ``None``: none is."""
+        """Return the next wake time of any schedule, or ``None``."""
         row = await self._sql.row(_NEXT_WAKE)
         return None if row is None else row[0]
 
     async def due(self, now: float, limit: int = 100) -> list[ScheduleState]:
-        """Those to be looked at by now, the longest overdue first."""
+        """Return the schedules to wake by now, the longest overdue first."""
         return _STATES.records(await self._sql.rows(_DUE, now=now, limit=limit))
 
     async def states(self, trigger_ids: Collection[str]) -> list[ScheduleState]:
-        """Those of some triggers that are schedules, in no order."""
+        """Return the schedules of some triggers, unordered."""
         return _STATES.records(await self._sql.rows(_OF_TRIGGERS, ids=list(trigger_ids)))
 
     @written
     def save(
         self, state: ScheduleState, times: Sequence[DueTime] = (), *, forget_before: float = 0.0
     ) -> Operation[bool]:
-        """Keep how far a schedule is, and what became of due times, together. Durable when it returns.
+        """Store the progress of a schedule and the outcome of due times, atomically and durably.
 
-        A due time that was started stays as it is.
+        A started due time is not changed.
 
         Args:
-            forget_before: What became of due times of the schedule earlier is removed, but for those that wait.
+            forget_before: Earlier outcomes of the schedule are deleted, except waiting ones.
 
         Returns:
-            Whether it was kept. ``False``: the schedule is gone, or was changed meanwhile (``changed_at``).
+            ``False`` if the schedule was deleted or changed meanwhile (``changed_at``); nothing is stored then.
         """
         kept: int = yield Count(_SAVE, **_STATES.values(state))
         yield from _put(times)
@@ -84,24 +85,21 @@ class ScheduleStore:
         return bool(kept)
 
     async def rouse(self, trigger_ids: Collection[str], at: float = 0.0) -> None:
-        """Have schedules looked at from a time on, if they are not to be earlier."""
+        """Wake schedules at a time, unless they wake earlier."""
         await self._sql.count(_ROUSE, ids=list(trigger_ids), at=at)
 
     async def rouse_all(self) -> None:
-        """Have all looked at now: what the operator sets may have changed."""
+        """Wake all schedules now: the operator's settings may have changed."""
         await self._sql.count(_ROUSE_ALL)
 
     async def change(self, trigger_id: str, at: float, *, paused: str | None, until: float | None = None) -> bool:
-        """Pause a schedule, or have it go on: what was due before ``at`` is not made up for.
-
-        Returns whether there is one.
-        """
+        """Pause or resume a schedule. Due times before ``at`` are not caught up. Returns whether it exists."""
         return bool(await self._sql.count(_CHANGE, id=trigger_id, at=at, paused=paused, until=until))
 
     async def add_waiting(self, times: Sequence[DueTime]) -> int:
-        """Add due times of one schedule that wait, but for those that were started, and have it looked at.
+        """Add waiting due times of one schedule, except started ones, and wake it.
 
-        Returns how many were added, or wait from now on though they had been skipped.
+        Returns the number added, including skipped ones that wait again.
         """
 
         def add() -> Operation[int]:
@@ -112,20 +110,17 @@ class ScheduleStore:
         return await self._sql.write(add) if times else 0
 
     async def drop(self, trigger_id: str, why: Collection[str], at: float) -> int:
-        """Skip the due times of a schedule that wait for one of these reasons. Durable when it returns.
-
-        Returns how many were dropped.
-        """
+        """Skip due times of a schedule that wait for one of the reasons ``why``, durably. Returns their number."""
         return await self._sql.count(_DROP, id=trigger_id, why=list(why), at=at)
 
     async def times(
         self, trigger_id: str, *, states: Collection[DueState] = ("waiting", "started", "skipped"), limit: int = 100
     ) -> list[DueTime]:
-        """Due times of a schedule, what became of one last first; of those at the same moment the later one first."""
+        """Return due times of a schedule, last outcome first; ties by later due time."""
         return _TIMES.records(await self._sql.rows(TIMES, id=trigger_id, states=list(states), limit=limit))
 
     async def waiting(self, trigger_id: str) -> list[DueTime]:
-        """The due times of a schedule that wait, oldest first."""
+        """Return the waiting due times of a schedule, oldest first."""
         return _TIMES.records(await self._sql.rows(_WAITING, id=trigger_id))
 
 

@@ -1,27 +1,27 @@
-"""SQL that is written once, for both databases, and operations on it.
+"""SQL dialect shared by both databases, and operations in it.
 
-A statement is PostgreSQL's with parameters ``:name``, and becomes that of a database once (``Dialect.statement``):
+Statements are PostgreSQL's with parameters ``:name``. Each is translated once per database (``Dialect.statement``):
 
 ======================  ===============================================================================================
-written                 means
+written                 meaning
 ======================  ===============================================================================================
-``:app_id``             an id, as the database stores ids: the name is ``id`` or ends in ``_id``
-``:app_id::text``       the same id as text: a column of texts has it
-``:name``               another value; a text becomes what a column of texts takes
-``id IN :ids``          one of a list: of ids, if the name ends in ``ids``, of texts if no cast says otherwise
-``(VALUES :ids)``       a table of one column, with a row for each of a list
-``x::type``             a cast, where PostgreSQL needs one; SQLite has none
-``FOR UPDATE``          a lock on rows, likewise, with its variants: in SQLite one process writes at a time
-``INDEXED BY i``        SQLite's; PostgreSQL chooses by itself
-``knowledge.dataset``   a table of datasets: a schema of PostgreSQL, and a file of its own of SQLite
-``[sqlite: …]``         stands in the statement of that database only; so does ``[postgres: …]``
+``:app_id``             an id in the database's format: the name is ``id`` or ends in ``_id``
+``:app_id::text``       the same id as text, for text columns
+``:name``               another value; strings are made valid for text columns
+``id IN :ids``          any item of a list: ids if the name ends in ``ids``, otherwise texts unless there is a cast
+``(VALUES :ids)``       a table with one column and a row per item of a list
+``x::type``             a cast that PostgreSQL needs; removed for SQLite
+``FOR UPDATE``          a row lock, or a variant of it; removed for SQLite, which has a single writing process
+``INDEXED BY i``        an index for SQLite; removed for PostgreSQL
+``knowledge.dataset``   a table of datasets: in a schema of PostgreSQL, or in a separate file of SQLite
+``[sqlite: …]``         text for that database only; likewise ``[postgres: …]``
 ======================  ===============================================================================================
 
-A statement of which a database has nothing left is not executed there, and changes no row.
+A statement that is empty for a database is not executed there, and changes no row.
 
-An operation is a function that makes a generator: it yields ``Row``, ``Rows``, ``Count`` or ``Many``, gets what the
-database answers, and returns its result. It is driven by the thread that writes, by one that reads, or by asyncpg; and
-it may begin anew if the database asks for it, so whatever it changes outside of the database must be its own.
+An operation is a generator function: it yields ``Row``, ``Rows``, ``Count`` or ``Many``, receives the database's
+answer, and returns its result. It is driven by the writer thread, a reader thread or asyncpg. The database may ask for
+a retry, so an operation must not change shared state outside of the database.
 """
 
 import re
@@ -36,12 +36,12 @@ StoredId: TypeAlias = bytes | str
 
 
 def storable(text: str) -> str:
-    """The text with lone surrogates, which UTF-8 has no bytes for, replaced by ``?``."""
+    """Replace lone surrogates, which UTF-8 cannot encode, by ``?``."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def stored_id(text: str) -> StoredId:
-    """16 bytes for a UUID in its canonical, lower-case form; any other text is stored as text."""
+    """Return 16 bytes for a UUID in canonical lower case; any other text stays text."""
     if len(text) == 36:
         digits = text.replace("-", "")
         if len(digits) == 32 and text[8:24:5] == "----":
@@ -49,18 +49,18 @@ def stored_id(text: str) -> StoredId:
                 raw = bytes.fromhex(digits)
             except ValueError:
                 return storable(text)
-            # Upper case is not canonical: it would come back changed.
+            # Upper case is not canonical and would not round-trip.
             if raw.hex() == digits:
                 return raw
     return storable(text)
 
 
 def id_text(stored: StoredId) -> str:
-    """The text that ``stored_id`` was given, or ``id_column`` of PostgreSQL."""
+    """Invert ``stored_id``, or PostgreSQL's ``id_column``."""
     if isinstance(stored, str):
         return stored
     if len(stored) != 16:
-        # PostgreSQL keeps a text as bytes, with a zero byte before it.
+        # PostgreSQL stores a text as bytes after a zero byte.
         return stored[1:].rstrip(b"\0").decode()
     digits = stored.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -68,7 +68,7 @@ def id_text(stored: StoredId) -> str:
 
 T = TypeVar("T")
 Record: TypeAlias = Any
-"""A row: values by position."""
+"""Row: values by position."""
 
 _CHOICE: Final = re.compile(r"\[(sqlite|postgres):\s((?:[^\[\]]|\[\])*)\]")
 _PARAMETER: Final = re.compile(r"(\b(?:IN|VALUES) )?(?<!:):([a-z]\w*)(::\w+(?:\[\])?)?")
@@ -77,11 +77,11 @@ _LOCK: Final = re.compile(r" FOR (?:NO KEY )?(?:UPDATE|SHARE)(?: SKIP LOCKED)?")
 _INDEX: Final = re.compile(r" INDEXED BY \w+")
 _MAX_STATEMENTS: Final = 1000
 _MAX_MARKED: Final = 100
-"""Statements with lists of some lengths: such texts may be long."""
+"""Statements cached per list lengths; they may be long."""
 
 
 class SqlQuery:
-    """A statement with the values of its parameters."""
+    """Statement with its parameter values."""
 
     __slots__ = ("sql", "values")
 
@@ -91,25 +91,25 @@ class SqlQuery:
 
 
 class Row(SqlQuery):
-    """Asks for the first row, or ``None``."""
+    """Query for the first row, or ``None``."""
 
     __slots__ = ()
 
 
 class Rows(SqlQuery):
-    """Asks for all rows."""
+    """Query for all rows."""
 
     __slots__ = ()
 
 
 class Count(SqlQuery):
-    """Asks how many rows were changed."""
+    """Statement that returns the number of changed rows."""
 
     __slots__ = ()
 
 
 class Many:
-    """A statement that is executed for each of several values. Nothing comes back."""
+    """Statement executed for each of several values, without a result."""
 
     __slots__ = ("sql", "values")
 
@@ -119,31 +119,31 @@ class Many:
 
 
 def nothing(query: SqlQuery | Many) -> Any:
-    """The answer to a statement that the database has no use for."""
+    """Return the result of a statement that is empty for the database."""
     return 0 if type(query) is Count else [] if type(query) is Rows else None
 
 
 Operation: TypeAlias = Generator[SqlQuery | Many, Any, T]
-"""A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
+"""Part of a transaction. It may refuse by raising a ``JikkoError`` before its first change."""
 
 
 Parameter: TypeAlias = tuple[str, Callable[[str], Any]]
-"""A name, and what makes a value that is a text, or each text of a list, fit for the database."""
+"""Name, and conversion of strings, or of each string in a list, for the database."""
 
 
 class Statement(Struct, frozen=True):
-    """A statement of one database."""
+    """Statement for one database."""
 
     text: str
     parameters: tuple[Parameter, ...]
-    """In their order."""
+    """By position."""
     many: tuple[int, ...]
-    """The places of those that are lists."""
+    """Positions of lists."""
     lists: tuple[Callable[[int], str], ...] = ()
-    """What stands for each ``{}`` of the text: marks for as many items as a list has."""
+    """Replacement of each ``{}`` in the text: placeholders for a list's length."""
 
     def bound(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
-        """The text, and the values by position. Others that are given are left out."""
+        """Return the text and the positional values. Unused ones are ignored."""
         values = [fit(value) if isinstance(value := given[name], str) else value for name, fit in self.parameters]
         for place in self.many:
             fit = self.parameters[place][1]
@@ -158,7 +158,7 @@ class Statement(Struct, frozen=True):
 
 
 class Dialect:
-    """How a database is spoken to."""
+    """SQL dialect of a database."""
 
     def __init__(
         self,
@@ -168,17 +168,16 @@ class Dialect:
         to_text: Callable[[str], str],
     ) -> None:
         """Args:
-        to_id: What the database keeps of an id; ``id_text`` reads it.
-        to_text: What it keeps of another text.
-        """
+        to_id: Converts ids for storage; ``id_text`` reads them.
+        to_text: Converts other texts for storage."""
         self.name: Final = name
         self.to_id: Final = to_id
         self.to_text: Final = to_text
         self.statement: Final = lru_cache(_MAX_STATEMENTS)(self._translated)
-        """A statement as the database takes it."""
+        """Translates a statement for the database."""
 
     def with_text_ids(self) -> "Dialect":
-        """The same for tables that have ids as texts in SQLite."""
+        """Return the dialect for tables that store ids as text in SQLite."""
         if self.name == "postgres":
             return self
         return Dialect(self.name, to_id=self.to_text, to_text=self.to_text)
@@ -209,12 +208,12 @@ class Dialect:
         return Statement(_PARAMETER.sub(numbered, text), tuple(parameters), tuple(lists))
 
     def _for_sqlite(self, text: str) -> Statement:
-        """The text still has its casts."""
+        """Translate all but the casts."""
         names: dict[tuple[str, bool], int] = {}
         parameters: list[Parameter] = []
         places: list[int] = []
         lists: list[Callable[[int], str]] = []
-        # Numbers would have to go up with each item of a list.
+        # Numbered placeholders would shift with each item of a list.
         has_lists = any(found[1] for found in _PARAMETER.finditer(text))
 
         def marked(found: re.Match[str]) -> str:
@@ -235,7 +234,7 @@ class Dialect:
 
 
 def is_id(name: str) -> bool:
-    """Whether a parameter of that name is an id."""
+    """Return whether a parameter of that name is an id."""
     return name == "id" or name.endswith("_id")
 
 
@@ -257,7 +256,7 @@ def _rows(count: int) -> str:
 
 
 class Sql(Protocol):
-    """A database that takes statements and operations. All of it raises ``StoreUnavailable`` if it cannot be used."""
+    """Database for statements and operations. Every method raises ``StoreUnavailable`` if it cannot be used."""
 
     @property
     def dialect(self) -> Dialect: ...
@@ -266,42 +265,42 @@ class Sql(Protocol):
         """See ``Dialect.with_text_ids``."""
 
     async def row(self, sql: str, /, **values: Any) -> Record | None:
-        """The first row, found by a key: in SQLite here and now, on the event loop."""
+        """Return the first row, found by key: in SQLite synchronously, on the event loop."""
 
     def rows(self, sql: str, /, **values: Any) -> Awaitable[list[Record]]:
-        """All rows."""
+        """Return all rows."""
 
     def count(self, sql: str, /, **values: Any) -> Awaitable[int]:
-        """Change rows by one statement, durably. Returns how many."""
+        """Execute a statement, durably. Returns the number of changed rows."""
 
     def later(self, sql: str, /, **values: Any) -> None:
-        """Change rows, durably, without waiting for it: if it fails, that is forgotten."""
+        """Execute a statement, durably, in the background; failures are ignored."""
 
     async def settled(self) -> None:
-        """Wait for what ``later`` began, where something else may come before it."""
+        """Wait for earlier calls of ``later``, where they could be overtaken."""
 
     def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
-        """Do an operation in one transaction, durably. What it raises is raised, and nothing was changed."""
+        """Execute an operation in one durable transaction. Its exceptions roll back and propagate."""
 
     def quick(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
-        """Read a few rows by their keys: in SQLite here and now, on the event loop."""
+        """Read a few rows by key: in SQLite synchronously, on the event loop."""
 
     def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
-        """``quick``, for what many ask in the same turn of the event loop: see ``Database.quick_once``."""
+        """``quick``, shared by identical calls in one turn of the event loop: see ``Database.quick_once``."""
 
     def read(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
-        """Read several rows: in SQLite on a thread, as they are at one moment."""
+        """Read a consistent snapshot of several rows: in SQLite on a thread."""
 
     def search(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
-        """``read`` for what may look at very many rows: few at once."""
+        """``read`` for scans of very many rows, with low concurrency."""
 
 
 class SqlDatabase(Protocol):
-    """A database whose repositories are written in SQL."""
+    """Database with repositories written in SQL."""
 
     @property
     def sql(self) -> Sql:
-        """Takes their statements."""
+        """Executes their statements."""
 
 
 class _Repository(Protocol):
@@ -316,7 +315,7 @@ P = ParamSpec("P")
 def _done_by(
     act: Literal["write", "quick", "read", "search"],
 ) -> Callable[[Callable[Concatenate[R, P], Operation[T]]], Callable[Concatenate[R, P], Coroutine[Any, Any, T]]]:
-    """Make methods of a repository of their operations, which its ``Sql`` does."""
+    """Return a decorator that turns operations into methods executed by the repository's ``Sql``."""
 
     def made(
         operation: Callable[Concatenate[R, P], Operation[T]],
@@ -325,7 +324,7 @@ def _done_by(
             done: T = await getattr(repository._sql, act)(partial(operation, repository, *args, **values))
             return done
 
-        # Not `functools.wraps`: its dictionary for each method is memory of every start.
+        # Not `functools.wraps`: its dictionary per method costs memory at every start.
         method.__name__, method.__qualname__ = operation.__name__, operation.__qualname__
         method.__doc__ = operation.__doc__
         return method

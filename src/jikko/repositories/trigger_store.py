@@ -1,6 +1,6 @@
-"""Triggers of apps. Who publishes an app adds them: see ``app_store``."""
+"""Triggers of apps."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from typing import Final
 
@@ -25,26 +25,26 @@ _ENABLE: Final = "UPDATE app_triggers SET enabled = :enabled WHERE trigger_id = 
 
 
 class TriggerStore:
-    """Triggers. ``AppStore.publish`` makes them; they go with their app. Every answer is up to date."""
+    """Triggers. ``AppStore.publish`` adds them; they are deleted with their app. Every result is up to date."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
 
     async def of_app(self, app_id: str) -> list[Trigger]:
-        """The triggers of an app, also of nodes that its current version has no more; oldest first."""
+        """Return the triggers of an app, including nodes missing from its current version; oldest first."""
         return _TABLE.records(await self._sql.rows(_OF_APP, app_id=app_id))
 
     async def all(self, kind: TriggerKind | None = None) -> list[Trigger]:
-        """The triggers of all apps, oldest first."""
+        """Return the triggers of all apps, oldest first."""
         rows = await (self._sql.rows(_ALL) if kind is None else self._sql.rows(_OF_KIND, kind=kind))
         return _TABLE.records(rows)
 
     async def find(self, trigger_id: str) -> Trigger | None:
-        """One trigger. ``trigger_id`` in any case."""
+        """Return a trigger. ``trigger_id``: Case-insensitive."""
         return _TABLE.found(await self._sql.row(_FIND, id=trigger_id.lower()))
 
     async def at(self, address: str) -> Trigger | None:
-        """The webhook of an address. On the path of every call."""
+        """Return the webhook of an address. On the path of every call."""
 
         def find() -> Operation[Trigger | None]:
             return _TABLE.found((yield Row(_AT, address=address)))
@@ -52,5 +52,5 @@ class TriggerStore:
         return await self._sql.once(("webhook", address), find)
 
     async def enable(self, trigger_id: str, enabled: bool) -> bool:
-        """Switch a trigger on or off. Durable when it returns. Returns whether there is one."""
+        """Switch a trigger on or off, durably. Returns whether it exists."""
         return bool(await self._sql.count(_ENABLE, id=trigger_id.lower(), enabled=enabled))

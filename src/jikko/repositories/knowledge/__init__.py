@@ -1,1 +1,1 @@
-"""Datasets: each of their tables is read and written by one repository."""
+"""Repositories of datasets, one for each of their tables."""

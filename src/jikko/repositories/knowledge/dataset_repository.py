@@ -1,6 +1,6 @@
-"""Datasets, and what belongs to all of them."""
+"""Datasets, with their tags, keys and external APIs."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
@@ -80,7 +80,7 @@ class DatasetIdTaken(Conflict):
 
 
 class DatasetStore:
-    """Keeps datasets, tags, keys and external knowledge APIs. ``tests/contract/knowledge`` says what it must do."""
+    """Datasets, tags, keys and external knowledge APIs. Contract: ``tests/contract/knowledge``."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
@@ -98,22 +98,22 @@ class DatasetStore:
         return DATASETS.found(await self._sql.row(DATASETS.select("WHERE id = :id"), id=dataset_id))
 
     async def datasets(self, ids: Collection[str]) -> dict[str, Dataset]:
-        """Those that there are, by id."""
+        """Return the existing datasets, by id."""
         found = await self._sql.quick(lambda: DATASETS.all("WHERE id IN :ids", ids=ids))
         return {each.id: each for each in found}
 
     async def all_datasets(self) -> list[Dataset]:
-        """All of them, the newest first."""
+        """Return all datasets, newest first."""
         return DATASETS.records(await self._sql.rows(DATASETS.select("ORDER BY key DESC")))
 
     async def list_datasets(
         self, *, keyword: str = "", tag_ids: Collection[str] = (), offset: int, limit: int
     ) -> tuple[list[Dataset], int]:
-        """Some of the datasets, the newest first, and how many fit in all.
+        """Return a slice of the matching datasets, newest first, and their total.
 
         Args:
-            keyword: A part of the name; case does not count.
-            tag_ids: They have all of these.
+            keyword: Substring of the name, ignoring case.
+            tag_ids: Tags that a dataset must have, all of them.
         """
         wanted = [contains("name")] * bool(keyword) + [_HAS_TAGS] * bool(tag_ids)
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
@@ -123,9 +123,10 @@ class DatasetStore:
 
     @written
     def change_dataset(self, dataset_id: str, change: Callable[[Dataset], Dataset]) -> Operation[Dataset | None]:
-        """Change a dataset as it is at that moment. Returns it as it is then, or ``None`` if it is not there.
+        """Apply ``change`` to a dataset in a transaction. Returns the changed dataset, or ``None`` if it does not
+        exist.
 
-        Raises ``DatasetNameTaken``, and any ``JikkoError`` that ``change`` raises; nothing is changed then.
+        Raises ``DatasetNameTaken``, and any ``JikkoError`` of ``change``; nothing is changed then.
         """
         yield Row(IN_TURN)
         found = yield from DATASETS.one("WHERE id = :id FOR UPDATE", id=dataset_id)
@@ -139,10 +140,8 @@ class DatasetStore:
 
     @written
     def delete_dataset(self, dataset_id: str) -> Operation[bool]:
-        """Delete a dataset with all that is in it. Nothing of it is found from then on; rows go in slices (``sweep``).
-
-        Returns whether it was there.
-        """
+        """Delete a dataset with its contents. They are hidden at once; rows are deleted in slices (``sweep``). Returns
+        whether it existed."""
         if not (yield Count("DELETE FROM knowledge.dataset WHERE id = :id", id=dataset_id)):
             return False
         for statement in _FORGET:
@@ -157,14 +156,14 @@ class DatasetStore:
         await self._sql.write(lambda: KEYS.add([key]))
 
     async def keys(self) -> list[DatasetKey]:
-        """All keys, the oldest first."""
+        """Return all keys, oldest first."""
         return KEYS.records(await self._sql.rows(KEYS.select("ORDER BY key")))
 
     async def delete_key(self, key_id: str) -> bool:
         return await self._sql.count("DELETE FROM knowledge.api_key WHERE id = :id", id=key_id) > 0
 
     async def has_key(self, digest: bytes) -> bool:
-        """Whether there is a key of that SHA-256."""
+        """Return whether a key has that SHA-256."""
 
         def look() -> Operation[bool]:
             return (yield Row("SELECT 1 FROM knowledge.api_key WHERE digest = :digest", digest=digest)) is not None
@@ -172,7 +171,7 @@ class DatasetStore:
         return await self._sql.once(digest, look)
 
     async def tags(self) -> list[tuple[Tag, int]]:
-        """All tags, the newest first, each with the number of its datasets."""
+        """Return all tags, newest first, each with its number of datasets."""
         return [_tag(row) for row in await self._sql.rows(_ALL_TAGS)]
 
     async def tag(self, tag_id: str) -> tuple[Tag, int] | None:
@@ -180,12 +179,12 @@ class DatasetStore:
         return None if row is None else _tag(row)
 
     async def add_tag(self, tag: Tag) -> bool:
-        """Returns whether the name was free; else nothing was written."""
+        """Add a tag unless the name is taken. Returns whether it was added."""
         return await self._add_named(TAGS, tag)
 
     @written
     def rename_tag(self, tag_id: str, name: str) -> Operation[bool]:
-        """Returns whether the name was free; else nothing was written."""
+        """Rename a tag unless the name is taken. Returns whether it was free."""
         yield Row(IN_TURN)
         if (yield from TAGS.one("WHERE name = :name", name=name)) is not None:
             return False
@@ -198,25 +197,25 @@ class DatasetStore:
         yield Count("DELETE FROM knowledge.tag WHERE id = :id", id=tag_id)
 
     async def bind_tags(self, tag_ids: Sequence[str], dataset_id: str) -> None:
-        """Give a dataset some tags; those that are not there count for nothing."""
+        """Add tags to a dataset; unknown ones are ignored."""
         await self._sql.count(_BIND, tag_ids=tag_ids, dataset_id=dataset_id)
 
     async def unbind_tags(self, tag_ids: Sequence[str], dataset_id: str) -> None:
         await self._sql.count(_UNBIND, tag_ids=tag_ids, dataset_id=dataset_id)
 
     async def tags_of(self, ids: Collection[str]) -> Mapping[str, list[Tag]]:
-        """The tags of some datasets, by dataset."""
+        """Return the tags of some datasets, by dataset."""
         found: dict[str, list[Tag]] = {}
         for row in await self._sql.rows(_TAGS_OF, ids=ids):
             found.setdefault(id_text(row[0]), []).append(TAGS.record(row[1:]))
         return found
 
     async def add_external_api(self, api: ExternalApi) -> bool:
-        """Returns whether the name was free; else nothing was written."""
+        """Add an API unless the name is taken. Returns whether it was added."""
         return await self._add_named(EXTERNAL_APIS, api)
 
     async def external_apis(self) -> list[ExternalApi]:
-        """All of them, the oldest first."""
+        """Return all external APIs, oldest first."""
         return EXTERNAL_APIS.records(await self._sql.rows(EXTERNAL_APIS.select("ORDER BY key")))
 
     async def external_api(self, api_id: str) -> ExternalApi | None:
@@ -226,28 +225,28 @@ class DatasetStore:
         return await self._sql.count("DELETE FROM knowledge.external_api WHERE id = :id", id=api_id) > 0
 
     async def set_alias(self, text: str, dataset_id: str | None) -> None:
-        """Have what workflow files call a dataset mean one of here; ``None``: none any more."""
+        """Map a dataset reference of workflow files to a dataset; ``None`` removes the alias."""
         if dataset_id is None:
             await self._sql.count("DELETE FROM knowledge.alias WHERE text = :text", text=text)
         else:
             await self._sql.count(_SET_ALIAS, text=text, dataset_id=dataset_id)
 
     async def aliases(self) -> dict[str, str]:
-        """The id of the dataset that each text means."""
+        """Return the dataset id of each alias."""
         rows = await self._sql.rows("SELECT text, dataset_id FROM knowledge.alias")
         return {row[0]: id_text(row[1]) for row in rows}
 
     async def add_workspace(self, workspace_id: str) -> None:
-        """Note a workspace of Dify, whose encrypted ids are understood from then on. May be called twice."""
+        """Register a workspace of Dify, whose encrypted ids are then understood. Idempotent."""
         insert = "INSERT INTO knowledge.workspace (id) VALUES (:id) ON CONFLICT DO NOTHING"
         await self._sql.count(insert, id=workspace_id)
 
     async def delete_workspace(self, workspace_id: str) -> bool:
-        """Returns whether it was there."""
+        """Delete a workspace. Returns whether it existed."""
         return await self._sql.count("DELETE FROM knowledge.workspace WHERE id = :id", id=workspace_id) > 0
 
     async def workspaces(self) -> list[str]:
-        """The ids of all of them, sorted."""
+        """Return the ids of all workspaces, sorted."""
         return [id_text(row[0]) for row in await self._sql.rows("SELECT id FROM knowledge.workspace ORDER BY id")]
 
     @written

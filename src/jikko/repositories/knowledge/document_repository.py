@@ -44,7 +44,7 @@ _BY_DISPLAY_STATUS: Final = {
     "disabled": "status = 'completed' AND NOT archived AND NOT enabled",
     "archived": "status = 'completed' AND archived",
 }
-"""Which documents have a display status. Source: docs/dify-behaviour.md, “Datasets and documents”."""
+"""Condition of each display status. Source: docs/dify-behaviour.md, “Datasets and documents”."""
 _NEVER: Final = 1 << 60
 _FORGET: Final = (
     "DELETE FROM knowledge.document WHERE id = :id",
@@ -58,7 +58,7 @@ _PUT_SOURCE: Final = """
 INSERT INTO knowledge.source (document_id, file_id, content) VALUES (:id, :file_id, :content)
 ON CONFLICT (document_id) DO UPDATE SET file_id = excluded.file_id, content = excluded.content
 """
-# Documents of a dataset are put one after the other: each has a name and a position of its own.
+# Serializes writes of a dataset's documents: name and position are unique.
 _HOLD_DATASET: Final = "SELECT 1 FROM knowledge.dataset WHERE id = :dataset_id FOR UPDATE"
 _LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM knowledge.document WHERE dataset_id = :dataset_id"
 _NAMED: Final = "WHERE dataset_id = :dataset_id AND name = :name FOR UPDATE"
@@ -76,25 +76,25 @@ WHERE id IN (SELECT document_id FROM knowledge.field_use WHERE field_id = :id) O
 
 
 MakeDocument = Callable[[Document | None, int], tuple[Document, Job]]
-"""Makes a document of the one that has its name, if any, and of its position."""
+"""Makes a document from the existing one of its name, if any, and its position."""
 
 
 CutDocument = Callable[[Document, Job], tuple[Sequence[Segment], Sequence[ChildChunk]]]
-"""Makes the segments of the version that a job is to index."""
+"""Makes the segments of the version that a job indexes."""
 
 
 class SegmentCounts(NamedTuple):
-    """The segments that a document shows."""
+    """Counts of a document's visible segments."""
 
     total: int = 0
     completed: int = 0
     hits: int = 0
     words: int = 0
-    """Characters of all of them."""
+    """Characters in total."""
 
 
 class DocumentStore:
-    """Keeps documents. All of them are scoped to their dataset. ``tests/contract/knowledge`` says what it must do."""
+    """Documents, scoped to their dataset. Contract: ``tests/contract/knowledge``."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
@@ -103,9 +103,9 @@ class DocumentStore:
     def put_document(
         self, dataset_id: str, name: str, make: MakeDocument, content: bytes, cut: CutDocument | None = None
     ) -> Operation[Document]:
-        """Add a document, or put it in the place of the one that has its name; with its source and the job to index it,
-        in one transaction. ``cut``: makes its segments, if the job has the stage ``embed``. No reader sees them before
-        it is done. Raises ``NotFound``: the dataset is gone."""
+        """Add a document, or replace the one of its name, with its source and its indexing job, in one transaction.
+        ``cut``: Makes its segments, if the job has the stage ``embed``; they are hidden until it is done. Raises
+        ``NotFound``: the dataset was deleted."""
         if (yield Row(_HOLD_DATASET, dataset_id=dataset_id)) is None:
             raise NotFound("Dataset not found.")
         found = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=name)
@@ -128,9 +128,9 @@ class DocumentStore:
         change: Callable[[Document], tuple[Document, Job]],
         content: bytes | None,
     ) -> Operation[Document | None]:
-        """Change a document and have it indexed anew, in one transaction; ``None`` if it is not there.
-        ``content``: its new source; ``None`` keeps the one that it has.
-        Raises ``InvalidParam``: another document of the dataset has the name that it would get."""
+        """Change a document and index it again, in one transaction; ``None`` if it does not exist.
+        ``content``: New source; ``None`` keeps the old one.
+        Raises ``InvalidParam``: another document of the dataset has the new name."""
         yield Row(_HOLD_DATASET, dataset_id=dataset_id)
         found = yield from _locked(dataset_id, document_id)
         if found is None:
@@ -149,18 +149,18 @@ class DocumentStore:
         return DOCUMENTS.found(await self._sql.row(DOCUMENTS.select(_OWN), id=document_id, dataset_id=dataset_id))
 
     async def documents(self, ids: Collection[str]) -> dict[str, Document]:
-        """Those that there are, by id, of any dataset."""
+        """Return the existing documents of any dataset, by id."""
         rows = await self._sql.rows(DOCUMENTS.select("WHERE id IN :ids"), ids=ids)
         return {each.id: each for each in DOCUMENTS.records(rows)}
 
     async def list_documents(
         self, dataset_id: str, *, keyword: str = "", status: str = "", offset: int = 0, limit: int = 1 << 31
     ) -> tuple[list[Document], int]:
-        """Some of the documents, the newest first, and how many fit in all.
+        """Return a slice of the matching documents, newest first, and their total.
 
         Args:
-            keyword: A part of the name; case does not count.
-            status: A display status; one that there is not filters nothing.
+            keyword: Substring of the name, ignoring case.
+            status: Display status; an unknown one is ignored.
         """
         wanted = ["dataset_id = :dataset_id"] + [contains("name")] * bool(keyword)
         if condition := _BY_DISPLAY_STATUS.get(status):
@@ -170,12 +170,12 @@ class DocumentStore:
         return await self._sql.read(lambda: DOCUMENTS.page(where, "document.position DESC", **values))
 
     async def batch(self, dataset_id: str, batch: str) -> list[Document]:
-        """The documents of a batch, by position."""
+        """Return the documents of a batch, by position."""
         select = DOCUMENTS.select("WHERE dataset_id = :dataset_id AND batch = :batch ORDER BY document.position")
         return DOCUMENTS.records(await self._sql.rows(select, dataset_id=dataset_id, batch=batch))
 
     async def last_rule(self, dataset_id: str) -> tuple[str, JsonObject] | None:
-        """Id and process rule of the newest document, if there is one."""
+        """Return id and process rule of the newest document, if any."""
         select = DOCUMENTS.select("WHERE dataset_id = :dataset_id ORDER BY document.position DESC LIMIT 1")
         found = DOCUMENTS.found(await self._sql.row(select, dataset_id=dataset_id))
         return None if found is None else (found.rule_id, found.rule)
@@ -184,8 +184,9 @@ class DocumentStore:
     def change_documents(
         self, dataset_id: str, ids: Sequence[str], change: Callable[[Document], Document]
     ) -> Operation[list[Document]]:
-        """Change those of some documents that are there, as they are at that moment. Returns them as they are then."""
-        # In the order of their ids, so that two who change some of the same do not wait for each other.
+        """Apply ``change`` to the existing ones of some documents, in one transaction. Returns the changed
+        documents."""
+        # Locked in the order of ids, to avoid deadlocks.
         found: dict[str, Document] = {}
         for each in sorted(set(ids)):
             if document := (yield from _locked(dataset_id, each)):
@@ -197,10 +198,8 @@ class DocumentStore:
 
     @written
     def delete_document(self, dataset_id: str, document_id: str) -> Operation[bool]:
-        """Delete a document. Nothing of it is found from then on; rows go in slices (``sweep``).
-
-        Returns whether it was there.
-        """
+        """Delete a document. It is hidden at once; rows are deleted in slices (``sweep``). Returns whether it
+        existed."""
         if (yield from _locked(dataset_id, document_id)) is None:
             return False
         for statement in _FORGET:
@@ -217,19 +216,19 @@ class DocumentStore:
         return DOCUMENTS.found(await self._sql.row(select, file_id=file_id))
 
     async def segment_counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
-        """How many segments documents show, by document."""
+        """Return the counts of visible segments, by document."""
         rows = await self._sql.rows(_SEGMENT_COUNTS, ids=[document.id for document in documents])
         counts = {id_text(row[0]): SegmentCounts(*row[1:]) for row in rows}
         return {document.id: counts.get(document.id, SegmentCounts()) for document in documents}
 
     async def fields(self, dataset_id: str) -> list[tuple[MetadataField, int]]:
-        """The metadata fields of a dataset, the oldest first, each with the number of documents that have it."""
+        """Return a dataset's metadata fields, oldest first, each with its number of documents."""
         rows = await self._sql.rows(_FIELDS, dataset_id=dataset_id)
         return [(FIELDS.record(row[:-1]), row[-1]) for row in rows]
 
     @written
     def add_field(self, field: MetadataField) -> Operation[bool]:
-        """Returns whether the name was free; else nothing was written."""
+        """Add a field unless the name is taken. Returns whether it was added."""
         yield Row(IN_TURN)
         if (yield from _field_named(field.dataset_id, field.name)) is not None:
             return False
@@ -238,7 +237,7 @@ class DocumentStore:
 
     @written
     def rename_field(self, dataset_id: str, field_id: str, name: str) -> Operation[bool]:
-        """Rename a field, and its values in documents. Returns whether the name was free; else nothing was written."""
+        """Rename a field, and its values in documents, unless the name is taken. Returns whether it was free."""
         yield Row(IN_TURN)
         field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
         if field is None or field.name == name:
@@ -253,7 +252,7 @@ class DocumentStore:
 
     @written
     def delete_field(self, dataset_id: str, field_id: str) -> Operation[MetadataField | None]:
-        """Delete a field and its values. Returns what it was."""
+        """Delete a field and its values. Returns the deleted field."""
         yield Row(IN_TURN)
         field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
         if field is None:
@@ -269,8 +268,8 @@ class DocumentStore:
     def set_metadata(
         self, dataset_id: str, document_id: str, metadata: JsonObject, field_ids: Collection[str], *, partial: bool
     ) -> Operation[Document | None]:
-        """Give a document values of metadata, in place of those that it has or (``partial``) beside the others.
-        ``field_ids``: the fields that it has by that."""
+        """Set metadata of a document, replacing all of it or (``partial``) keeping other values.
+        ``field_ids``: Fields assigned that way."""
         found = yield from _locked(dataset_id, document_id)
         if found is None:
             return None
@@ -283,13 +282,13 @@ class DocumentStore:
 
 
 def put_job(job: Job) -> Operation[None]:
-    """Have a job take the place of any older one of its document, which is locked."""
+    """Replace any older job of a locked document."""
     yield Count("DELETE FROM knowledge.job WHERE document_id = :id", id=job.document_id)
     yield from JOBS.add([job])
 
 
 def _locked(dataset_id: str, document_id: str) -> Operation[Document | None]:
-    """A document of a dataset, locked."""
+    """Lock and return a document of a dataset."""
     return DOCUMENTS.one(f"{_OWN} FOR UPDATE", id=document_id, dataset_id=dataset_id)
 
 

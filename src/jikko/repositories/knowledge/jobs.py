@@ -1,13 +1,12 @@
-"""Jobs of indexing, and their progress. All is written in transactions with what it is about.
+"""Indexing jobs and their progress, written in the transactions of the data concerned.
 
-A job belongs to one version of its document. What a worker writes is refused once the document has a newer job, is
-gone, or the job has another worker: it then stops.
+A job belongs to one version of its document. A worker's write is refused, and the worker stops, once the document is
+deleted or has a newer job, or another worker has the job.
 
-A transaction that changes a job locks its document before it, as one does that changes the document: none waits for
-another in a circle.
+Transactions that change a job lock its document first, as those that change the document do, so none deadlock.
 """
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations  # operations are functions created per call
 
 import struct
 from collections.abc import Callable, Sequence
@@ -21,8 +20,8 @@ from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, J
 from jikko.repositories.knowledge.segment_repository import AddNodes, delete_nodes, delete_segments, put_keywords
 from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text, read_aside, written
 
-# From dataset to dataset, and of each only the first: what waits behind it costs nothing, however much it is. The
-# dataset of which the fewest are under way has the next turn.
+# Skip scan over datasets, reading only the first job of each: a backlog costs nothing. The dataset with the fewest
+# leased jobs goes first.
 _FIRST: Final = """
 knowledge.job INDEXED BY job_due WHERE dataset_id = name AND due_at <= :now AND lease_until <= :now
 ORDER BY due_at LIMIT 1
@@ -86,14 +85,14 @@ SELECT document_id, segments_below, nodes_below FROM knowledge.garbage LIMIT 1 F
 
 
 class Task(NamedTuple):
-    """A text that is to be embedded or have its keywords found."""
+    """Text to embed or to extract keywords from."""
 
     segment: Segment
     child: ChildChunk | None
 
 
 class JobStore:
-    """Keeps jobs. ``tests/contract/knowledge`` says what it must do."""
+    """Indexing jobs. Contract: ``tests/contract/knowledge``."""
 
     def __init__(self, database: SqlDatabase, add_nodes: AddNodes) -> None:
         self._sql = database.sql
@@ -101,15 +100,12 @@ class JobStore:
 
     @written
     def claim(self, worker: str, now: float, lease: float) -> Operation[Job | None]:
-        """Take the job that is due for the longest, and that no living worker has, for ``lease`` seconds.
-
-        Of several datasets each gets its turn.
-        """
+        """Lease the longest overdue job without a live lease, for ``lease`` seconds. Datasets take turns."""
         yield Row(_IN_TURN)
         found = JOBS.found((yield Row(_NEXT, now=now)))
         if found is None:
             return None
-        # Between the two it may have been put anew, which is a job of its own; or deleted with its document.
+        # Meanwhile it may have been replaced by a new job, or deleted with its document.
         job = yield from JOBS.one(_LOCKED, id=found.document_id)
         if job is None or job.due_at > now or job.lease_until > now:
             return None
@@ -118,11 +114,11 @@ class JobStore:
         return job
 
     async def release(self, workers: str, but: str) -> None:
-        """Let the jobs of workers whose names begin so, all of which are gone but one, be taken over at once."""
+        """Expire the leases of all workers with the prefix ``workers``, except ``but``: they are dead."""
         await self._sql.count(_RELEASE, workers=workers, but=but)
 
     async def next_due(self) -> float | None:
-        """When the next job is due, or the lease of one runs out."""
+        """Return the time when the next job is due, or the next lease expires."""
         row = await self._sql.row(_NEXT_DUE)
         return None if row is None else row[0]
 
@@ -130,7 +126,7 @@ class JobStore:
         return JOBS.found(await self._sql.row(JOBS.select(_OWN), id=document_id))
 
     async def renew(self, job: Job, until: float) -> bool:
-        """Keep a job for longer. Returns whether it is still this worker's to do; so do all that follow."""
+        """Extend the lease of a job. Returns whether this worker still has it, as the following methods do."""
         return await self._if_ours(job, lambda own, _: JOBS.replace(replace(own, lease_until=until)))
 
     async def note(self, job: Job, change: Callable[[Document], Document]) -> bool:
@@ -143,10 +139,7 @@ class JobStore:
         children: Sequence[ChildChunk],
         change: Callable[[Document], Document],
     ) -> bool:
-        """Write all segments of a version, which no reader sees yet, in place of those that an earlier try wrote.
-
-        The job goes on to ``embed``.
-        """
+        """Replace all segments of the version, which no reader sees yet. The job advances to ``embed``."""
 
         def write(own: Job, document: Document) -> Operation[None]:
             changed = change(document)
@@ -162,9 +155,9 @@ class JobStore:
 
     @read_aside
     def to_embed(self, job: Job, limit: int) -> Operation[list[Task]]:
-        """The next texts of the version without a node, in the order of the document."""
+        """Return the version's next texts without a node, in document order."""
         own = yield from JOBS.one(_OWN, id=job.document_id)
-        # One more: the first of them may have all its nodes.
+        # One more: the first may already have all its nodes.
         values = {"version": job.segments_version, "done": 0 if own is None else own.done, "limit": limit + 1}
         segments = yield from SEGMENTS.all(_TASKS, id=job.document_id, **values)
         ids = [segment.id for segment in segments]
@@ -180,14 +173,14 @@ class JobStore:
         return tasks[:limit]
 
     async def known_vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Vectors of the same texts by the same models that are in the store, by digest."""
+        """Return stored vectors of the same texts by the same models, by digest."""
         rows = await self._sql.rows(_KNOWN, digests=list(dict.fromkeys(digests)))
         return {row[0]: _packed(row[1]) for row in rows if row[1] is not None}
 
     async def write_nodes(
         self, job: Job, nodes: Sequence[IndexEntry], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
     ) -> bool:
-        """Write nodes of the version, with tokens and keywords of their segments. Sets ``attempts`` back to 0."""
+        """Write nodes of the version, with tokens and keywords of their segments. Resets ``attempts`` to 0."""
 
         def write(own: Job, _: Document) -> Operation[None]:
             yield from self._add_nodes(job.dataset_id, job.document_id, job.version, nodes)
@@ -204,13 +197,13 @@ class JobStore:
                     yield from SEGMENTS.replace(changed)
                 if words is not None or segment.keywords:
                     yield from put_keywords(job.dataset_id, segment.id, words)
-            # The last one may have more children than were written.
+            # The last one may have child chunks still to be written.
             yield from JOBS.replace(replace(own, attempts=0, done=max(own.done, position - 1)))
 
         return await self._if_ours(job, write)
 
     async def publish(self, job: Job, change: Callable[[Document], Document]) -> bool:
-        """Let all readers see the version, in one transaction.
+        """Publish the version in one transaction.
 
         Its segments become completed and enabled, rows of earlier versions become garbage, and the job is done.
         """
@@ -227,7 +220,7 @@ class JobStore:
         return await self._if_ours(job, publish)
 
     async def postpone(self, job: Job, due_at: float, change: Callable[[Document], Document]) -> bool:
-        """Try again later. Adds 1 to ``attempts``."""
+        """Schedule a retry. Adds 1 to ``attempts``."""
 
         def postpone(own: Job, document: Document) -> Operation[None]:
             yield from DOCUMENTS.replace(change(document))
@@ -245,7 +238,7 @@ class JobStore:
 
     @written
     def reindex(self, document_id: str, now: float) -> Operation[bool]:
-        """Have the nodes of a document made anew, while the old ones are found. Returns whether it is there."""
+        """Rebuild the nodes of a document, serving the old ones meanwhile. Returns whether it exists."""
         document = yield from DOCUMENTS.one(_DOCUMENT, id=document_id)
         if document is None:
             return False
@@ -268,7 +261,7 @@ class JobStore:
 
     @written
     def sweep(self, limit: int) -> Operation[int]:
-        """Delete at most ``limit`` rows of what is garbage. Returns how many were."""
+        """Delete up to ``limit`` rows of garbage. Returns their number."""
         row = yield Row(_SWEPT)
         if row is None:
             return 0
@@ -278,12 +271,12 @@ class JobStore:
             deleted += yield from delete_segments(where, limit - deleted, id=key, below=row[1])
         if deleted < limit:
             yield Count("DELETE FROM knowledge.garbage WHERE document_id = :id", id=key)
-        # At least one: there may be more documents.
+        # At least 1, since more documents may have garbage.
         return max(deleted, 1)
 
     @written
     def _if_ours(self, job: Job, write: Callable[[Job, Document], Operation[None]]) -> Operation[bool]:
-        """Write in one transaction, if the job is the document's and this worker's still."""
+        """Write in one transaction, if the job is current and still this worker's."""
         document = yield from DOCUMENTS.one(_DOCUMENT, id=job.document_id)
         own = yield from JOBS.one(_LOCKED, id=job.document_id)
         if document is None or own is None or (own.version, own.worker) != (job.version, job.worker):
@@ -297,5 +290,5 @@ def _end(job: Job) -> Operation[None]:
 
 
 def _packed(vector: bytes | Sequence[float]) -> bytes:
-    """A vector as ``IndexEntry.vector`` has it, of what the database gives."""
+    """Pack a vector of either database as in ``IndexEntry.vector``."""
     return vector if isinstance(vector, bytes) else struct.pack(f"<{len(vector)}e", *vector)

@@ -1,4 +1,4 @@
-"""All that is kept of datasets, in one bundle."""
+"""Bundle of the repositories of datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class KnowledgeStores(NamedTuple):
-    """The stores of one data folder."""
+    """Repositories of one data folder."""
 
     datasets: DatasetStore
     documents: DocumentStore
@@ -21,13 +21,13 @@ class KnowledgeStores(NamedTuple):
 
 
 class OpenKnowledge(Protocol):
-    """Opens the stores when they are needed first: a server without datasets has none of it.
+    """Opens the stores on first use: a server without datasets has none.
 
     Both methods raise ``StoreUnavailable`` if the stores cannot be opened.
     """
 
     async def existing(self) -> KnowledgeStores | None:
-        """The stores, if there are any."""
+        """Return the stores, if they exist."""
 
     async def made(self) -> KnowledgeStores:
-        """The stores, which are made if there are none."""
+        """Return the stores, creating them if necessary."""

@@ -1,4 +1,4 @@
-"""The tables of datasets."""
+"""Tables of datasets."""
 
 from typing import Final
 
@@ -26,16 +26,15 @@ EXTERNAL_APIS: Final = RecordTable("knowledge.external_api", ExternalApi)
 KEYS: Final = RecordTable("knowledge.api_key", DatasetKey)
 JOBS: Final = RecordTable("knowledge.job", Job)
 
-# Of two that want one name, the second sees the first.
 IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(5021873360)]"
-"""Waits for others that look at names before they write."""
+"""Serializes transactions that check names before they write."""
 
 
 def contains(column: str) -> str:
-    """The condition that a text has ``sought`` in it.
+    """Return the condition that a text contains ``sought``, ignoring case.
 
-    What a letter of another script is in lower case depends on the locale of PostgreSQL's database: where it knows
-    none, what is written in the same way is found still.
+    Lower case of non-Latin scripts depends on the locale of PostgreSQL's database; without it, only the same case is
+    found.
     """
     return (
         f"[sqlite: instr(lowercase({column}), :sought) > 0]"
@@ -45,6 +44,6 @@ def contains(column: str) -> str:
 
 
 def sought(keyword: str) -> dict[str, str]:
-    """The values of ``contains``: a text that is looked for, whatever the case of its letters."""
+    """Return the parameters of ``contains``."""
     known = storable(keyword)
     return {"sought": known.lower(), "sought_in_ascii": known.encode().lower().decode()}

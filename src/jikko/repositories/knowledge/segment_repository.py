@@ -13,11 +13,11 @@ from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, S
 from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase, id_text, written
 
 AddNodes: TypeAlias = Callable[[str, str, int, Iterable[IndexEntry]], Operation[None]]
-"""Adds nodes to a dataset, a document, and a version of it: a database has vectors and words in its own way."""
+"""Adds nodes to a dataset, document and version; each database stores vectors and words in its own way."""
 ALL: Final = 1 << 62
-"""A limit that nothing reaches."""
+"""Unreachable limit."""
 _SLICE: Final = 5000
-"""Rows that are deleted by one statement."""
+"""Rows deleted per statement."""
 _DELETE_NODES: Final = (
     "[sqlite: DELETE FROM words WHERE rowid IN :keys::int8]",
     "DELETE FROM knowledge.node WHERE key IN :keys::int8",
@@ -31,7 +31,7 @@ _DELETE_SEGMENTS: Final = (
 _FORGET_KEYWORDS: Final = (
     "DELETE FROM knowledge.posting WHERE segment = (SELECT key FROM knowledge.segment WHERE id = :id)"
 )
-# An entry of an index of PostgreSQL takes 2,704 bytes.
+# An index entry of PostgreSQL is limited to 2,704 bytes.
 _ADD_KEYWORDS: Final = """
 WITH given (keyword) AS (VALUES :keywords)
 INSERT INTO knowledge.posting (dataset_id, keyword, segment)
@@ -42,7 +42,7 @@ FROM given WHERE TRUE ON CONFLICT DO NOTHING
 
 
 def delete_nodes(where: str, /, limit: int = ALL, **values: Any) -> Operation[int]:
-    """Delete nodes. Returns how many there were."""
+    """Delete nodes. Returns their number."""
     query = f"SELECT key, dataset_id FROM knowledge.node WHERE {where} LIMIT :limit"
     rows = yield Rows(query, limit=limit, **values)
     for keys in _slices(rows):
@@ -54,7 +54,7 @@ def delete_nodes(where: str, /, limit: int = ALL, **values: Any) -> Operation[in
 
 
 def delete_segments(where: str, /, limit: int = ALL, **values: Any) -> Operation[int]:
-    """Delete segments with child chunks and keywords, but not their nodes. Returns how many there were."""
+    """Delete segments with child chunks and keywords, but not their nodes. Returns their number."""
     rows = yield Rows(f"SELECT key FROM knowledge.segment WHERE {where} LIMIT :limit", limit=limit, **values)
     for keys in _slices(rows):
         for statement in _DELETE_SEGMENTS:
@@ -63,7 +63,7 @@ def delete_segments(where: str, /, limit: int = ALL, **values: Any) -> Operation
 
 
 def put_keywords(dataset_id: str, segment_id: str, keywords: Iterable[str] | None) -> Operation[None]:
-    """Have a segment be found by some keywords, and by no others."""
+    """Replace the keywords of a segment."""
     yield Count(_FORGET_KEYWORDS, id=segment_id)
     if own := list(dict.fromkeys(keywords or ())):
         yield Count(_ADD_KEYWORDS, dataset_id=dataset_id, keywords=own, id=segment_id)
@@ -86,7 +86,7 @@ _ADD_HITS: Final = "UPDATE knowledge.segment SET hits = hits + :count WHERE id =
 
 
 class Found(NamedTuple):
-    """A node that a search found."""
+    """Node found by a search."""
 
     segment_id: str
     child_id: str | None
@@ -94,7 +94,7 @@ class Found(NamedTuple):
 
 
 class Visible(NamedTuple):
-    """A document whose segments may be found, as a search needs it."""
+    """Searchable document, with what a search needs."""
 
     document_id: str
     version: int
@@ -102,25 +102,25 @@ class Visible(NamedTuple):
 
 
 class SegmentStore(ABC):
-    """Keeps segments. ``tests/contract/knowledge`` says what it must do."""
+    """Segments. Contract: ``tests/contract/knowledge``."""
 
     def __init__(self, database: SqlDatabase, add_nodes: AddNodes) -> None:
         self._sql = database.sql
         self.add_nodes: Final = add_nodes
-        """Adds what is searched, as the database has it."""
+        """Adds search nodes in the database's format."""
 
     async def segment(self, dataset_id: str, segment_id: str) -> Segment | None:
         return SEGMENTS.found(await self._sql.row(SEGMENTS.select(_OWN), id=segment_id, dataset_id=dataset_id))
 
     async def segments(self, ids: Collection[str]) -> dict[str, Segment]:
-        """Those that there are, by id."""
+        """Return the existing segments, by id."""
         rows = await self._sql.rows(SEGMENTS.select("WHERE id IN :ids"), ids=ids)
         return {each.id: each for each in SEGMENTS.records(rows)}
 
     async def list_segments(
         self, document: Document, *, keyword: str = "", statuses: Collection[str] = (), offset: int, limit: int
     ) -> tuple[list[Segment], int]:
-        """Some of the segments that a document shows, by position, and how many fit in all."""
+        """Return a slice of a document's visible segments that match, by position, and their total."""
         wanted = [_SHOWN] + [contains("content")] * bool(keyword) + ["status IN :statuses"] * bool(statuses)
         where = f"WHERE {' AND '.join(wanted)}"
         own = {"id": document.id, "version": document.version, "statuses": statuses}
@@ -135,8 +135,8 @@ class SegmentStore(ABC):
         nodes: Sequence[IndexEntry],
         document: Callable[[Document], Document],
     ) -> Operation[bool]:
-        """Add segments to a document that is indexed, with what they are found by, and change the document. Returns
-        whether the document is still there, with the versions that the segments have; else nothing was written."""
+        """Add segments with their search nodes to an indexed document, and change the document. Returns whether the
+        document still exists, in the segments' versions; otherwise nothing is written."""
         first = segments[0]
         found = yield from _locked(first.document_id)
         if found is None or found.version != first.version:
@@ -162,11 +162,11 @@ class SegmentStore(ABC):
         nodes: Sequence[IndexEntry] | None = None,
         document: Callable[[Document], Document] | None = None,
     ) -> Operation[Segment | None]:
-        """Change a segment as it is at that moment, in one transaction with what it is found by.
+        """Apply ``change`` to a segment, in one transaction with its child chunks and nodes.
 
         Args:
-            children: What replaces its child chunks; ``None`` keeps them.
-            nodes: What replaces all its nodes; ``None`` keeps them.
+            children: New child chunks; ``None`` keeps them.
+            nodes: New nodes; ``None`` keeps them.
             document: Changes the document.
         """
         found, owner = yield from _with_owner(segment_id)
@@ -191,7 +191,7 @@ class SegmentStore(ABC):
     def delete_segment(
         self, dataset_id: str, segment_id: str, document: Callable[[Document], Document]
     ) -> Operation[bool]:
-        """Delete a segment with all that belongs to it. Returns whether it was there."""
+        """Delete a segment with all its data. Returns whether it existed."""
         found, owner = yield from _with_owner(segment_id)
         if found is None or found.dataset_id != dataset_id:
             return False
@@ -205,7 +205,7 @@ class SegmentStore(ABC):
         return CHILDREN.found(await self._sql.row(CHILDREN.select(_OWN), id=child_id, dataset_id=dataset_id))
 
     async def children(self, segment_ids: Collection[str]) -> Mapping[str, list[ChildChunk]]:
-        """All child chunks of some segments, by segment, each by position."""
+        """Return all child chunks of some segments, by segment, in order of position."""
         found: dict[str, list[ChildChunk]] = {each: [] for each in segment_ids}
         for child in CHILDREN.records(await self._sql.rows(_CHILDREN, segment_ids=segment_ids)):
             found[child.segment_id].append(child)
@@ -214,7 +214,7 @@ class SegmentStore(ABC):
     async def list_children(
         self, segment_id: str, *, keyword: str = "", offset: int, limit: int
     ) -> tuple[list[ChildChunk], int]:
-        """Some of the child chunks of a segment, by position, and how many fit in all."""
+        """Return a slice of a segment's matching child chunks, by position, and their total."""
         where = " AND ".join(["WHERE segment_id = :id"] + [contains("content")] * bool(keyword))
         values = {"id": segment_id, **sought(keyword), "offset": offset, "limit": limit}
         return await self._sql.read(lambda: CHILDREN.page(where, "child.position", **values))
@@ -223,7 +223,7 @@ class SegmentStore(ABC):
     def add_child(
         self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
     ) -> Operation[ChildChunk | None]:
-        """Add a child chunk behind the others. ``make``: makes it of its position."""
+        """Append a child chunk. ``make``: Makes it from its position."""
         found, owner = yield from _with_owner(segment_id)
         if found is None or owner is None:
             return None
@@ -235,7 +235,7 @@ class SegmentStore(ABC):
 
     @written
     def change_child(self, child: ChildChunk, node: IndexEntry | None) -> Operation[None]:
-        """Replace a child chunk, and its node if there is a new one."""
+        """Replace a child chunk, and its node if a new one is given."""
         owner = yield from _locked(child.document_id)
         yield from CHILDREN.replace(child)
         if node is not None and owner is not None:
@@ -250,39 +250,41 @@ class SegmentStore(ABC):
 
     @written
     def add_hits(self, hits: Mapping[str, int]) -> Operation[None]:
-        """Count how often segments were found, by id."""
-        # In one order, so that two servers do not wait for each other.
+        """Add to the hit counts of segments, by id."""
+        # Sorted, so that two servers do not deadlock.
         yield Many(_ADD_HITS, [{"id": each, "count": hits[each]} for each in sorted(hits)])
 
     @abstractmethod
     async def search_keywords(
         self, dataset_id: str, keywords: Sequence[str], documents: Sequence[Visible], k: int
     ) -> list[Found]:
-        """The ``k`` segments that have the most of some keywords, and their number; at least one."""
+        """Return the ``k`` segments with the most matching keywords, at least one, and their number."""
 
     @abstractmethod
     async def search_words(
         self, dataset_id: str, words: Sequence[str], documents: Sequence[Visible], k: int
     ) -> list[Found]:
-        """The ``k`` nodes that have all of some words (a word with blanks in it is a phrase), best first, with a score
-        above 0 that grows with how well they fit. As ``search_vectors`` otherwise."""
+        """Return the ``k`` best nodes that contain all words (a word with spaces is a phrase), best first, with a score
+        above 0 that grows with relevance. Otherwise as ``search_vectors``."""
 
     @abstractmethod
     async def scores(self, embedded_by: str, vector: bytes, segment_ids: Collection[str]) -> dict[str, float]:
-        """The best cosine similarity of the nodes of each of some segments."""
+        """Return the best cosine similarity among the nodes of each segment."""
 
     @abstractmethod
     async def search_vectors(
         self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
     ) -> list[Found]:
-        """The ``k`` nodes nearest to a vector (32-bit floats of length 1), best first, with their cosine similarity.
+        """Return the ``k`` nodes nearest to a vector (32-bit floats of length 1), best first, with their cosine
+        similarity.
 
-        Only nodes of segments that are enabled and completed, in these documents. Equal scores: in the order of the
-        documents, then of the segments. Raises ``InvalidParam``: the nodes have vectors of another length."""
+        Only nodes of enabled, completed segments in these documents. Ties: in the order of documents, then of segments.
+        Raises ``InvalidParam``: the nodes have vectors of another length.
+        """
 
     @abstractmethod
     async def visible(self, dataset_id: str) -> list[Document]:
-        """The documents whose segments may be found, by position."""
+        """Return the searchable documents, by position."""
 
 
 def _locked(document_id: str) -> Operation[Document | None]:
@@ -290,7 +292,7 @@ def _locked(document_id: str) -> Operation[Document | None]:
 
 
 def _with_owner(segment_id: str) -> Operation[tuple[Segment | None, Document | None]]:
-    """A segment as it is once its document is locked, and that document."""
+    """Lock a segment's document, and return both."""
     found = yield from SEGMENTS.one("WHERE id = :id", id=segment_id)
     if found is None:
         return None, None
