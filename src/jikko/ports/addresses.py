@@ -1,7 +1,7 @@
-"""Addresses of what others run: a database, NATS servers, a bucket; and as arguments of PostgreSQL's own programs.
+"""URLs of external services (database, NATS servers, bucket): validation, masking, and PostgreSQL command lines.
 
-Who writes one makes mistakes with the characters of a password, so that no part of an address that cannot be used is
-repeated. Nothing here connects to anything.
+Users make mistakes with special characters in passwords, so messages never repeat any part of an invalid URL. Nothing
+here opens a connection.
 """
 
 from shlex import quote
@@ -13,7 +13,7 @@ _NATS: Final = ("nats", "tls")
 _MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _WANTED: Final = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
 _OF_DATABASES: Final = {"sslmode": _MODES, "target_session_attrs": _WANTED}
-"""Parts of an address of a database, and what each may be."""
+"""Database URL options with restricted values."""
 _OF_BUCKETS: Final = ("endpoint", "region", "ca")
 _DATABASE: Final = "is no address of a database: expected postgresql://USER@HOST/DATABASE"
 _SERVERS: Final = "is no address of NATS servers: expected nats://HOST:4222,nats://HOST:4222"
@@ -23,7 +23,7 @@ _LAST_PORT: Final = 65_535
 
 
 def diagnose_database_url(url: str) -> str:
-    """What is wrong with an address of PostgreSQL, to be put behind its name; empty: nothing that can be seen."""
+    """Return what is wrong with a PostgreSQL URL, as the continuation of its name, or ``""``."""
     parts = _split(url)
     if parts is None or parts.scheme not in _DATABASES or not parts.path.strip("/"):
         return _DATABASE + _quote(url)
@@ -42,7 +42,7 @@ def diagnose_database_url(url: str) -> str:
 
 
 def diagnose_nats_url(url: str) -> str:
-    """What is wrong with addresses of NATS servers, to be put behind their name; empty: nothing that can be seen."""
+    """Return what is wrong with the URLs of NATS servers, as the continuation of their name, or ``""``."""
     servers = nats_servers(url)
     for server in servers:
         parts = _split(server)
@@ -54,13 +54,13 @@ def diagnose_nats_url(url: str) -> str:
 
 
 def nats_servers(url: str) -> list[str]:
-    """The address of each."""
+    """Split a list of NATS URLs."""
     servers = [server.strip() for server in url.split(",") if server.strip()]
     return [server if "://" in server else f"nats://{server}" for server in servers]
 
 
 def diagnose_bucket_url(url: str) -> str:
-    """What is wrong with an address of a bucket, to be put behind its name; empty: nothing that can be seen."""
+    """Return what is wrong with a bucket URL, as the continuation of its name, or ``""``."""
     parts = _split(url)
     if parts is None or parts.scheme != "s3" or not parts.netloc:
         return _BUCKET
@@ -80,7 +80,7 @@ def diagnose_bucket_url(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """An address without user, password and options."""
+    """Return a URL without user, password and options."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -93,7 +93,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _is_host(text: str) -> bool:
-    """Whether a text is the name or number of a host, with a port or without. Empty: one that is said elsewhere."""
+    """Return True for a host name or address, with an optional port. Empty passes: the host is given elsewhere."""
     name, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         return True
@@ -101,7 +101,7 @@ def _is_host(text: str) -> bool:
 
 
 def _quote(url: str) -> str:
-    """Advice for who has a password in an address."""
+    """Return advice for URLs with a password."""
     return _QUOTE if "@" in url else ""
 
 
@@ -114,23 +114,23 @@ _TAKEN: Final = frozenset(
         "user",
     }
 )  # fmt: skip
-"""Options of a url that these programs take. What else may stand there are passwords, and what servers are told."""
+"""URL options that these programs accept. Others may be passwords, or options for servers."""
 
 
 def dump_line(url: str) -> str:
-    """The line of a shell that copies a database to a file. No password is in it."""
+    """Return the shell command that dumps a database to a file, without the password."""
     return f"pg_dump --format=custom --file={_FILE} {quote(without_password(url))}"
 
 
 def restore_line(url: str) -> str:
-    """The line of a shell that brings the file back, into a database with nothing in it. No password is in it."""
+    """Return the shell command that restores the file into an empty database, without the password."""
     return f"pg_restore --exit-on-error --no-owner --dbname={quote(without_password(url))} {_FILE}"
 
 
 def without_password(url: str) -> str:
-    """A url as PostgreSQL's programs take it, without passwords: they ask, or read PGPASSFILE or PGPASSWORD."""
+    """Return a URL for PostgreSQL's programs, without passwords: they prompt, or read PGPASSFILE or PGPASSWORD."""
     parts = urlsplit(url)
     who, at, hosts = parts.netloc.rpartition("@")
     query = "&".join(option for option in parts.query.split("&") if option.partition("=")[0] in _TAKEN)
-    # Written by hand: without a host, `urlunsplit` leaves out the slashes that these programs want.
+    # Not `urlunsplit`: without a host it drops the slashes that these programs need.
     return f"{parts.scheme}://{who.partition(':')[0]}{at}{hosts}{parts.path}{f'?{query}' if query else ''}"

@@ -1,7 +1,7 @@
-"""Agents, as their node runs them: a strategy asks a model and calls tools until it has an answer.
+"""Agents: a strategy calls a model and tools until it has an answer.
 
-The node is the strategy's host: models and tools are asked through it, so that what they answered is kept, counted and
-bounded in one place, wherever the strategy runs. Source: docs/dify-behaviour.md, “Agent”.
+The node is the strategy's host: it makes all model and tool calls, so that answers are recorded, counted and limited in
+one place, wherever the strategy runs. Source: docs/dify-behaviour.md, “Agent”.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,73 +15,66 @@ from jikko.ports.tools import Emit, Tool, ToolFailure, ToolMessage, ToolName, To
 from jikko.values import Json
 
 AGENT_PROVIDER: Final = "langgenius/agent/agent"
-"""The provider of the strategies that most files name."""
+"""Provider of the most common strategies."""
 ParameterKind: TypeAlias = Literal["value", "model", "tools", "pictures"]
 
 
 class StrategyName(Struct, frozen=True, kw_only=True):
-    """How a node names its strategy."""
+    """Reference to a strategy in a workflow."""
 
     provider: str
     """``agent_strategy_provider_name``."""
     strategy: str
     """``agent_strategy_name``."""
     plugin: str = ""
-    """``plugin_unique_identifier``, as the file has it."""
+    """``plugin_unique_identifier``, as in the file."""
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.strategy}"
 
 
 class StrategyParameter(Struct, frozen=True, kw_only=True):
-    """One parameter of a strategy."""
-
     declared: ToolParameter
     kind: ParameterKind = "value"
-    """``model``: a model is chosen. ``tools``: a list of tools. ``pictures``: those among the files that are given,
-    to be shown to the model."""
+    """``model``: a model selection. ``tools``: a list of tools. ``pictures``: given images for the model."""
 
 
 class Strategy(Struct, frozen=True, kw_only=True):
-    """What is known of a strategy before it is invoked."""
+    """Declaration of a strategy."""
 
     name: StrategyName
     parameters: tuple[StrategyParameter, ...] = ()
     takes_history: bool = False
-    """Whether it wants the conversation so far."""
+    """True if it needs the conversation history."""
     plugin: str | None = None
-    """The identifier of the plugin that has it; ``None``: it is Jikko's own."""
+    """Identifier of its plugin; ``None`` for Jikko's own strategies."""
     of_app: bool = False
-    """Whether it is that of an app without a workflow: tools that are not there are left out, the history has the calls
-    of earlier turns, and the outputs have ``ANSWER`` and ``CITATIONS``."""
+    """True in an app without a workflow: missing tools are left out, the history includes the tool calls of earlier
+    turns, and the outputs include ``ANSWER`` and ``CITATIONS``."""
 
 
 class AgentModel(Struct, frozen=True, kw_only=True):
-    """The model of an agent."""
-
     provider: str
     model: str
     mode: Mode
     parameters: Mapping[str, Json]
     abilities: Abilities
     history: tuple[PromptMessage, ...] = ()
-    """The conversation so far, oldest first."""
+    """Conversation history, oldest first."""
 
 
 class AgentTool(Struct, frozen=True, kw_only=True):
-    """A tool of an agent."""
-
     tool: Tool
     label: str = ""
     description: str = ""
-    """For the model; as the node has it, else the tool's own."""
+    """Description for the model: the node's, else the tool's own."""
     settings: Mapping[str, Json] = field(default_factory=dict)
-    """Values that are fixed, and that the model is not told of."""
+    """Fixed values, hidden from the model."""
     credential_id: str = ""
 
     @property
     def open_parameters(self) -> tuple[ToolParameter, ...]:
-        """Those that the model fills in."""
+        """Parameters that the model fills in."""
         return tuple(p for p in self.tool.parameters if p.form == "llm" and p.name not in self.settings)
 
 
@@ -94,25 +87,25 @@ class StrategyCall(Struct, frozen=True, kw_only=True):
     models: Mapping[str, AgentModel]
     tools: Mapping[str, tuple[AgentTool, ...]]
     pictures: tuple[Media, ...] = ()
-    """Of a parameter of kind ``pictures``."""
+    """Images of parameters of kind ``pictures``."""
     app_id: str = ""
     run_id: str = ""
     end_user_id: str = ""
     user: str = ""
     key: str = ""
-    """Names the execution of the node: the same in every attempt, and after a crash."""
+    """Idempotency key of the node execution: the same in every attempt, and after a crash."""
 
 
 class AgentLimits(Struct, frozen=True, kw_only=True):
-    """What all agents of one run may ask for together. 0: no limit."""
+    """Limits for all agents of one run together. 0: no limit."""
 
     model_calls: int = 200
-    """Iterations, as strategies call them: each asks the model once."""
+    """Model calls, which strategies call iterations."""
     tool_calls: int = 500
     tokens: int = 0
-    """Of the models that they ask, and of those behind tools."""
+    """Tokens, including those of models behind tools."""
     price: float = 0.0
-    """Of the same, in the currency of the prices."""
+    """Price, including models behind tools, in the currency of the prices."""
 
 
 class AgentFailure(ToolFailure):
@@ -121,19 +114,19 @@ class AgentFailure(ToolFailure):
     def __init__(self, message: str, *, kind: str = "") -> None:
         super().__init__(message, reported=False)
         self.kind = kind
-        """The ``error_type`` of its node."""
+        """``error_type`` of its node."""
 
 
 class LimitReached(Exception):
-    """An agent may ask no further model, or call no further tool. The message says which limit, and how to raise it."""
+    """An agent reached a limit on model or tool calls. The message names the limit and how to raise it."""
 
 
 class AgentHost(Protocol):
-    """What a strategy may ask of its node."""
+    """Services of the node for its strategy."""
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-        """Ask a model; see ``Models.complete``. An answer that the log has from before a crash is not asked for again,
-        and told as one piece.
+        """Call a model; see ``Models.complete``. An answer in the log from before a crash is not requested again, and
+        emitted as one chunk.
 
         Raises:
             ModelFailure: There is no usable answer.
@@ -141,17 +134,17 @@ class AgentHost(Protocol):
         """
 
     async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
-        """Call a tool; see ``Tools.call``. Likewise.
+        """Call a tool; see ``Tools.call``. Answers in the log are reused, too.
 
         Raises:
-            ToolNotFound: There is none of that name.
-            ToolFailure: It failed.
+            ToolNotFound: No tool of that name.
+            ToolFailure: The tool failed.
             LimitReached: The agent may not go on.
         """
 
 
 class NoStrategies:
-    """``Strategies`` of a place where there are none."""
+    """Empty ``Strategies``."""
 
     def icon(self, name: StrategyName) -> Json | None:
         return None
@@ -167,22 +160,22 @@ class NoStrategies:
 
 
 class Strategies(Protocol):
-    """Finds and invokes strategies. What an implementation must do is in ``tests/contract/test_strategies.py``."""
+    """Finds and invokes strategies. Contract: ``tests/contract/test_strategies.py``."""
 
     def icon(self, name: StrategyName) -> Json | None:
-        """What ``node_started`` shows; ``None`` if there is no icon or no such strategy. Never an error."""
+        """Return the icon for ``node_started``, or ``None`` without an icon or strategy. Never raises."""
 
     def find(self, name: StrategyName) -> Strategy:
-        """A strategy. Raises ``ToolNotFound``: there is none here; the message says what to do."""
+        """Find a strategy. Raises ``ToolNotFound``, with the remedy, if there is none."""
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
-        """Run a strategy to its end. Cancelling ends it at once, with what it asked for. ``emit``: called with each
-        message as it comes, in order. What it raises ends the call.
+        """Run a strategy to its end. Cancelling ends it at once, with its requests. ``emit``: Called with each message,
+        in order. An exception from it ends the call.
 
         Raises:
-            ToolFailure: It failed.
-            LimitReached: As it was raised by the host, where the strategy hands it on.
+            ToolFailure: The strategy failed.
+            LimitReached: Raised by the host, and passed on by the strategy.
         """
 
     async def close(self) -> None:
-        """End processes. May be called twice."""
+        """End processes. Idempotent."""

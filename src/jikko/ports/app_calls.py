@@ -1,4 +1,4 @@
-"""Workflows of this server, called from within a run: as tools."""
+"""Workflows of this server, called as tools from within a run."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -6,29 +6,30 @@ from typing import NamedTuple, Protocol
 from jikko.values import Json
 
 MAX_DEPTH = 10
-"""Levels of workflows that call each other; a run that a client started is at level 0.
+"""Maximum nesting of workflows that call each other. A run started by a client is at level 0.
 
-Source: docs/dify-behaviour.md, “Size limits”."""
+Source: docs/dify-behaviour.md, “Size limits”.
+"""
 
 
 class InnerInput(NamedTuple):
-    """A start variable of an app."""
+    """Start variable of an app."""
 
     name: str
     type: str
-    """As the start node has it: ``text-input``, ``number``, …"""
+    """Type in the start node: ``text-input``, ``number``, …"""
     required: bool
     options: tuple[str, ...] = ()
 
 
 class InnerApp(NamedTuple):
-    """An app that can be called."""
+    """A callable app."""
 
     id: str
     name: str
     inputs: tuple[InnerInput, ...]
     waits_for_humans: bool
-    """Whether it has forms, which could not be filled in."""
+    """True if the app has forms: in a call they could not be filled in."""
 
 
 class InnerCall(NamedTuple):
@@ -37,36 +38,36 @@ class InnerCall(NamedTuple):
     app: InnerApp
     inputs: Mapping[str, Json]
     files: list[Json]
-    """The ``files`` of the request."""
+    """``files`` of the request."""
     user: str
     end_user_id: str
-    """Whose the outer run is: the inner one reads, and makes, files in this name."""
+    """End user of the outer run, on whose behalf the inner one reads and creates files."""
     key: str
-    """Names the call: if the process dies, it finds the run that it had begun."""
+    """Idempotency key: after a crash it finds the run that was started."""
     depth: int
-    """Of the inner run, from 1."""
+    """Nesting level of the inner run, from 1."""
 
 
 class InnerOutcome(NamedTuple):
-    """How an inner run ended."""
+    """Result of an inner run."""
 
     outputs: Mapping[str, Json]
     error: str | None
-    """Why it failed or was stopped; ``None`` if it did its work, be it in part."""
+    """Why it failed or was stopped; ``None`` if it succeeded, even in part."""
     total_tokens: int
 
 
 class InnerRefused(Exception):
-    """A run was refused before it began: an input is missing or wrong. The message is for the user to read."""
+    """An inner run was refused: an input is missing or wrong. The message is for the user."""
 
 
 class InnerWorkflows(Protocol):
-    """Finds and runs apps. ``runs.inner_runs.InnerRuns`` is the one implementation."""
+    """Finds and runs apps. ``runs.inner_runs.InnerRuns`` is the only implementation."""
 
     async def find(self, name: str) -> InnerApp | None:
-        """The app of that name, as it is published now; ``None`` if there is none, or it is a chat app.
-        Raises ``InnerRefused``: it cannot be used."""
+        """Return the published app of that name, or ``None`` if there is none or it is a chat app. Raises
+        ``InnerRefused`` if it is not usable."""
 
     async def run(self, call: InnerCall) -> InnerOutcome:
-        """Run an app to its end. It has a record and a log of its own, and waits for no slot: its caller has one.
-        Cancelling stops it. Raises ``InnerRefused``: it did not begin."""
+        """Run an app to its end. The run has its own record and log, and shares its caller's slot. Cancelling stops it.
+        Raises ``InnerRefused`` if it did not start."""

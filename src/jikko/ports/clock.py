@@ -1,6 +1,6 @@
-"""The time of day."""
+"""Time of day."""
 
 from collections.abc import Callable
 
 Clock = Callable[[], float]
-"""Seconds since the Unix epoch. The real one is ``time.time``; durations are measured by ``time.perf_counter``."""
+"""Seconds since the Unix epoch, usually ``time.time``. Durations are measured with ``time.perf_counter``."""

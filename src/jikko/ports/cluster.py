@@ -1,10 +1,10 @@
-"""The other processes that execute runs of the same store: all that they ask and tell each other.
+"""Cluster: the messages between the processes that execute runs of the same store.
 
-Every message is a hint. It may be lost, come twice, or come late, and the sender may be dead by then: what a run is,
-and whose, is in its log and record alone, whose appends are fenced (see ``runs/recovery.py``). So an implementation
-owes no delivery, only a good try; and what waits for a message also looks by itself, slowly.
+Every message is a hint. It may be lost, duplicated or late, and its sender may be dead by then. A run's state and owner
+are defined by its log and record alone, whose appends are fenced (see ``runs/recovery.py``). So delivery is best
+effort, and a process waiting for a message also polls, slowly.
 
-What an implementation must do is written down as tests, in ``tests/contract/test_cluster.py``.
+Contract: ``tests/contract/test_cluster.py``.
 """
 
 from collections.abc import Collection, Mapping, Set
@@ -14,30 +14,30 @@ import msgspec
 
 from jikko.events import FormClosed
 
-# Tags are the names of messages on the wire, where servers of two versions meet: they stay when a class is renamed.
+# Tags are message names on the wire, shared by servers of two versions: keep them when renaming a class.
 # Requests to the holder of a run -------------------------------------------------------------------------------------
 
 
 class StopRun(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Stop a run. Answered by whether it was still to be stopped; then its end is durable."""
+    """Stop a run. The answer is True if it was stopped, and its end is durable."""
 
     run_id: str
     error: str
     only_waiting: bool = False
-    """Leave it alone if it has begun."""
+    """Stop it only if it has not begun."""
 
 
 class SubmitForm(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Submit a form of a run. Answered by whether the run waited for it; then it is durable."""
+    """Submit a form of a run. The answer is True if the run waited for it, and the submission is durable."""
 
     run_id: str
     closed: FormClosed
 
 
 class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Answer once the durable log of a run has more than ``count`` events, or ``seconds`` have passed.
+    """Answer once the durable log of a run has more than ``count`` events, or after ``seconds``.
 
-    Answered by what has come (``EventsAppended``), or by ``True`` if it is to be read from the store.
+    The answer is the new events (``EventsAppended``), or ``True`` to have them read from the store.
     """
 
     run_id: str
@@ -46,14 +46,14 @@ class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True, tag="LetGo"):
-    """Another member has a run that waited here: durably, since its ``epoch``."""
+    """Another member owns a run that waited here, durably since its ``epoch``."""
 
     run_id: str
     epoch: int
 
 
 class EndServer(msgspec.Struct, frozen=True, tag=True):
-    """End the server in good order, as SIGTERM does. Answered by ``True`` before it begins."""
+    """Shut the server down gracefully, like SIGTERM. The answer ``True`` comes before it begins."""
 
 
 RunCommand: TypeAlias = StopRun | SubmitForm | WaitForEvents | ReleaseRun
@@ -61,71 +61,71 @@ Command: TypeAlias = RunCommand | EndServer
 
 
 class EventsAppended(msgspec.Struct, frozen=True, tag="Grown"):
-    """The durable events of a run behind those that who asked knew of."""
+    """Durable events of a run after those that the requester knew."""
 
     events: msgspec.Raw
-    """A JSON array, whose first event has the position ``WaitForEvents.count``. Who reads it may be of another version,
-    and not know one of them."""
+    """JSON array, whose first event has the position ``WaitForEvents.count``. A reader of another version may not know
+    some of the events."""
     since: float = 0.0
-    """When the first of them became durable, in seconds since the Unix epoch by the holder's clock; 0: not known."""
+    """When the first one became durable, in seconds since the Unix epoch by the holder's clock; 0 if unknown."""
 
 
 Answer: TypeAlias = bool | EventsAppended | None
-"""What comes of a command. ``None``: the run is not there."""
+"""Answer to a command. ``None``: the run is not here."""
 
-# Hints to all --------------------------------------------------------------------------------------------------------
+# Broadcast hints -----------------------------------------------------------------------------------------------------
 
 
 class RunChanged(msgspec.Struct, frozen=True, tag=True):
-    """A run went on, or ended, without a holder that those who follow it could have asked."""
+    """A run went on or ended, without a holder that its followers could have asked."""
 
     run_id: str
 
 
 class StartWasRefused(msgspec.Struct, frozen=True, tag=True):
-    """A run that its holder has refused to start may be in the record, or come there. Nobody executes it: its holder
-    removes it, or whoever finds it once that is gone."""
+    """The record may contain, now or later, a run that its holder refused to start. It is never executed: its holder
+    removes it, or the process that finds it after the holder is gone."""
 
     run_id: str
 
 
 class RunsMoved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Runs were started, ended, paused or went on: those who look at lists of them look again."""
+    """Runs started, ended, paused or resumed: lists of runs are stale."""
 
     run_ids: tuple[str, ...]
-    """Some of them, the latest."""
+    """The latest of them."""
 
 
 Job: TypeAlias = Literal["forms", "callbacks", "keywords", "knowledge", "annotations"]
-"""The background jobs that take a hint of what is due."""
+"""Background jobs that accept a hint."""
 
 
 class JobDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The leader has something to do, earlier than it may know."""
+    """A job of the leader is due, earlier than it may know."""
 
     job: Job
     at: float
-    """When, in seconds since the Unix epoch."""
+    """Due time in seconds since the Unix epoch."""
 
 
 Hint: TypeAlias = RunChanged | StartWasRefused | RunsMoved | JobDue
 
-# What must move ------------------------------------------------------------------------------------------------------
+# Runs that change hands ----------------------------------------------------------------------------------------------
 
 
 class OrphanedRuns(msgspec.Struct, frozen=True, kw_only=True):
-    """Open runs without a process to execute them, for one member to take over."""
+    """Open runs without a live process, for one member to take over."""
 
     holder: str = ""
-    """The process that is gone; empty: every process of an earlier server."""
+    """The dead process; empty: every process of an earlier server."""
     share: int = 0
-    """Which of the parts into which the runs are divided by their ids, counted from 0 …"""
+    """Index, from 0, of the share of runs, which are divided by their ids."""
     of: int = 1
-    """… and how many parts there are."""
+    """Number of shares."""
 
 
 class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that waits for a slot at its holder, and may begin at any member that has one."""
+    """A run queued at its holder, which any member with a free slot may begin."""
 
     run_id: str
     app_id: str
@@ -134,19 +134,19 @@ class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process tells the others of itself, beside that it lives."""
+    """What a process reports about itself besides its heartbeat."""
 
     since: float
     """When it began to serve, in seconds since the Unix epoch."""
     runs: int
     failing: tuple[str, ...] = ()
-    """Why it is not ready: names of checks, as `/readyz` has them."""
+    """Names of failing checks, as in `/readyz`."""
     configuration: Mapping[str, str] = {}
-    """What must be the same on all servers: values and digests, by name. Empty: not read yet."""
+    """Settings that must match on all servers: values and digests, by name. Empty until read."""
 
 
 def differences(one: ServerState, other: ServerState) -> list[str]:
-    """Return the names of what differs in two configurations, sorted; none if one is not known."""
+    """Return the sorted names of differing settings; none if one configuration is unknown."""
     if not one.configuration or not other.configuration:
         return []
     names = {*one.configuration, *other.configuration}
@@ -154,124 +154,117 @@ def differences(one: ServerState, other: ServerState) -> list[str]:
 
 
 class Refusals(Protocol):
-    """The ids of runs whose start was refused. They outlive the process, and are there for all of a data folder."""
+    """Ids of runs whose start was refused. They outlive the process, and are shared by all of a data folder."""
 
     async def add(self, run_id: str) -> None:
-        """Keep one, durably if that is possible."""
+        """Keep an id, durably if possible."""
 
     async def read(self) -> Set[str]:
-        """All that were kept lately."""
+        """Return the recently kept ids."""
 
 
 class WaitingRuns(Protocol):
-    """The runs that wait, as members offer them to each other: of one app only N at once, so that all apps are
-    served, however many runs of one there are."""
+    """Queued runs that members offer to each other: at most N per app at once, so that an app with many runs does not
+    starve the others."""
 
     async def offer(self, run: WaitingRun) -> bool:
-        """Offer a run. ``False``: N of its app are offered already, or nobody can be reached."""
+        """Offer a run. ``False``: N of its app are offered already, or no member is reachable."""
 
     async def withdraw(self, run_id: str) -> None:
-        """Offer a run no more: it has begun, or ended, or is another's."""
+        """Withdraw an offer: the run has begun, ended or changed hands."""
 
 
 class Takeover(Protocol):
-    """Runs that go on in this process, as far as they could be read."""
+    """Runs that go on in this process, as far as readable."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether none was left to a process of a newer version, which alone can read it."""
+        """False if a run was left for a process of a newer version, the only one able to read it."""
 
     async def durable(self) -> None:
-        """Wait until their records name this process as the holder."""
+        """Wait until the records name this process as the holder."""
 
 
 class Member(Protocol):
-    """What a process does when its cluster tells it something. All may be called several times, and at once."""
+    """Handlers of a process for messages of its cluster. All may be called repeatedly and concurrently."""
 
     async def handle_command(self, command: Command) -> Answer:
-        """Do what another member asks for. ``None``: the run is not here."""
+        """Handle another member's request. ``None``: the run is not here."""
 
     def on_hint(self, hint: Hint) -> None:
-        """Take note of a hint; those of this member itself come too."""
+        """Handle a hint, including the member's own."""
 
     async def take_over(self, orphans: OrphanedRuns) -> Takeover:
-        """Take over runs. Those that this process has already stay as they are."""
+        """Take over runs. Those that this process holds already are unchanged."""
 
     def state(self) -> ServerState:
-        """Return what the others may know of this process. A heartbeat waits for it, so it waits for nothing."""
+        """Return this process's state for the others. It never waits, since a heartbeat waits for it."""
 
     async def room(self) -> None:
-        """Wait until this process has a slot that no run of its own waits for."""
+        """Wait until this process has a slot that none of its own runs needs."""
 
     async def take_waiting(self, run: WaitingRun) -> bool:
-        """Execute a run that waits at another member, if it still does. ``False``: not here, or not now."""
+        """Execute a run still queued at another member. ``False``: not here, or not now."""
 
     async def offer_waiting(self, waiting: WaitingRuns) -> None:
-        """Offer runs that wait here for long, until cancelled."""
+        """Offer long-queued runs of this process, until cancelled."""
 
     async def read_again(self) -> None:
-        """Read the files of the operator again.
-        Raises ``InvalidSettings``: one is wrong; all go on to hold as they were."""
+        """Reload the operator's files. Raises ``InvalidSettings`` if one is wrong; then all keep their old content."""
 
     async def lead(self) -> None:
-        """Do what one process does for all, until cancelled: the member does not lead any more."""
+        """Run the leader's background jobs, until cancelled."""
 
 
 class Cluster(Protocol):
-    """The processes that serve together, as one of them sees the others."""
+    """The processes that serve together, as seen by one of them."""
 
     @property
     def name(self) -> str:
-        """What this process is called in the records of the runs that it holds: ``server/number``.
-
-        No process is ever called as another one was.
-        """
+        """Name of this process as the holder of runs: ``server/number``. Names are never reused."""
 
     def members(self) -> Collection[str]:
-        """The processes that are known to live, this one among them. A process that is not among them may be gone."""
+        """Processes known to be alive, including this one. Any other process may be dead."""
 
     def is_late(self, name: str) -> bool:
-        """Return whether messages of a process may not arrive now: its heartbeat is late, or it is not a member."""
+        """Return True if messages of a process may not arrive: its heartbeat is late, or it is not a member."""
 
     def diagnose(self) -> str:
-        """Return why this process cannot hear the others that are there; an empty string if it can."""
+        """Return why this process cannot hear live members, or an empty string if it can."""
 
     async def join(self, member: Member) -> None:
-        """Begin to get messages. Returns once the member has begun to take over what it is to start with."""
+        """Start receiving messages. Returns once the member has begun its initial takeover."""
 
     async def attend(self) -> None:
-        """Be known to the others as one that lives, and take part in nothing, until ``close``: for a command that
-        executes runs of its own. Otherwise these would be taken for those of a process that died.
-        Raises ``StoreUnavailable``: the others cannot be told."""
+        """Send heartbeats without taking part, until ``close``: for a command that executes its own runs, which would
+        otherwise count as orphaned. Raises ``StoreUnavailable`` if the others cannot be told."""
 
     def leave(self) -> None:
-        """Lead no more and take over nothing more. The member still gets requests and hints until ``close``."""
+        """Stop leading and taking over runs. The member still gets requests and hints until ``close``."""
 
     async def close(self) -> None:
-        """Get no more messages. May be called twice."""
+        """Stop receiving messages. Idempotent."""
 
     async def request(self, holder: str, command: Command) -> Answer:
-        """Have the holder of a run do something.
-        Returns its answer. ``None``: there is no member of that name, or it does not have the run, or it did not answer
-        in time and may or may not have done it. Look at the record again."""
+        """Send a command to the holder of a run, and return its answer. ``None``: there is no such member, it does not
+        have the run, or it timed out and may or may not have executed the command. Check the record."""
 
     def offer(self, orphans: OrphanedRuns) -> None:
-        """Have some member take runs over, this one perhaps."""
+        """Have some member take over runs, possibly this one."""
 
     async def count(self, key: bytes, per_minute: int) -> int:
-        """Count a request by a key, for all members together. Returns 0, or the seconds to wait if it is refused. A
-        request that no process counts is let through.
+        """Count a request against a limit shared by all members. Returns 0, or the seconds to wait if it is refused. A
+        request that no process can count is let through.
 
         Args:
-            key: An API key, or what else is counted; those of different kinds differ.
-            per_minute: How many the key may make in any 60 seconds; 0 for no limit. The requests of a key at one rate
-                do not count at another.
+            key: An API key or another counted subject; subjects of different kinds differ.
+            per_minute: Limit in any 60 seconds; 0 for none. Requests of a key are counted separately for each limit.
         """
 
     def hint(self, hint: Hint) -> None:
-        """Tell all members, this one included. Returns at once."""
+        """Send a hint to all members, including this one. Returns at once."""
 
 
 def server_of(name: str) -> str:
-    """The server that a process is one of."""
+    """Return the server part of a process's name."""
     return name.partition("/")[0]

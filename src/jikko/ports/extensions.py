@@ -1,4 +1,4 @@
-"""Servers of the operator's that take part in chats: Dify's API-based extensions."""
+"""Dify's API-based extensions: servers of the operator that take part in chats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One of them. Dify keeps it for a workspace, Jikko in the providers file (``extensions``)."""
+    """An API-based extension. Dify keeps it per workspace, Jikko in the providers file (``extensions``)."""
 
     url: str
     api_key: str = field(default="", repr=False)
-    """Sent as a bearer token; ``""`` for none."""
+    """Bearer token; ``""`` for none."""
 
 
 Extensions: TypeAlias = Mapping[str, Extension]
-"""By the id that workflows name (``api_based_extension_id``); ``*`` stands for all others."""
+"""By the id in workflows (``api_based_extension_id``); ``*`` is the fallback."""

@@ -1,4 +1,4 @@
-"""Finding texts in datasets, as nodes do it.
+"""Search in datasets, for nodes.
 
 Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”, “Knowledge retrieval”.
 """
@@ -13,16 +13,16 @@ from jikko.values import Json
 
 
 class SearchFailure(Exception):
-    """A search failed. The message is for the user to read and holds no secret."""
+    """A search failed. The message is for the user and contains no secret."""
 
     def __init__(self, message: str, *, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
-        """A class-like name: the ``error_type`` of a node."""
+        """``error_type`` of a node, like a class name."""
 
 
 class FoundChild(Struct, frozen=True):
-    """A child chunk that a segment was found by."""
+    """Child chunk that matched a segment."""
 
     id: str
     content: str
@@ -31,7 +31,7 @@ class FoundChild(Struct, frozen=True):
 
 
 class Hit(Struct, frozen=True, kw_only=True):
-    """A text that was found: a segment, or a record of a service elsewhere."""
+    """Search result: a segment, or a record of an external service."""
 
     dataset_id: str
     dataset_name: str
@@ -49,11 +49,11 @@ class Hit(Struct, frozen=True, kw_only=True):
     hash: str | None = None
     hits: int = 0
     metadata: Json = None
-    """That of its document; of a record, its own."""
+    """Metadata of the document or external record."""
 
 
 class SearchedDataset(NamedTuple):
-    """A dataset that can be searched."""
+    """A searchable dataset."""
 
     id: str
     name: str
@@ -63,65 +63,63 @@ class SearchedDataset(NamedTuple):
 
 
 class MetadataFilter(Struct, frozen=True):
-    """Which documents are searched: those whose metadata meet conditions."""
+    """Metadata conditions on the documents to search."""
 
     conditions: tuple[dict[str, Json], ...]
-    """``name``, ``comparison_operator`` and ``value`` each."""
+    """Each with ``name``, ``comparison_operator`` and ``value``."""
     any_of_them: bool = False
-    """Whether one that is met is enough."""
+    """True if one condition suffices."""
 
 
 class MergedRanking(Struct, frozen=True, kw_only=True):
-    """How what several datasets have is put into one order."""
+    """How to rank hits of several datasets together."""
 
     top_k: int
     threshold: float | None = None
     enabled: bool = True
-    """Whether hits of more than one dataset are ranked anew."""
+    """Rerank the hits of several datasets together."""
     mode: str = "reranking_model"
     """``reranking_model`` or ``weighted_score``."""
     provider: str = ""
     model: str = ""
-    """Of reranking; ``""``: none."""
+    """Reranking model; ``""`` for none."""
     vector_weight: float | None = None
     keyword_weight: float | None = None
 
 
 class SearchRequest(Struct, frozen=True, kw_only=True):
-    """What is looked for."""
-
     query: str
     dataset_ids: tuple[str, ...]
     conditions: MetadataFilter | None = None
     ranking: MergedRanking | None = None
-    """``None``: of one dataset, by its own retrieval model alone."""
+    """``None``: one dataset, ranked by its own retrieval model."""
     app_id: str = ""
     run_id: str = ""
 
 
 class SearchResult(NamedTuple):
-    """What was found, best first, and what models used for it."""
+    """Hits, best first, and the usage of models."""
 
     hits: list[Hit]
     usage: Usage | None = None
 
 
 class KnowledgeSearch(Protocol):
-    """Searches datasets. What an implementation must do is in ``tests/knowledge/retrieval``."""
+    """Searches datasets. Contract: ``tests/knowledge/retrieval``."""
 
     async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
-        """Those of some datasets that are there and have something, in the order of the ids.
-        ``ids``: as workflow files have them: an id of here, a text that is mapped to one, or either encrypted.
-        Raises ``SearchFailure``: encrypted ids cannot be decrypted here."""
+        """Return the existing, non-empty datasets, in the order of the ids.
+        ``ids``: As in workflow files: an id of this server, a text mapped to one, or either encrypted.
+        Raises ``SearchFailure`` if encrypted ids cannot be decrypted here."""
 
     async def missing(self, ids: Collection[str]) -> list[str]:
-        """Those of some ids that neither are datasets nor mapped to one."""
+        """Return the ids that neither are datasets nor are mapped to one."""
 
     async def field_names(self, dataset_ids: Sequence[str]) -> list[str]:
-        """The names of all metadata fields of some datasets."""
+        """Return the names of all metadata fields of some datasets."""
 
     async def search(self, request: SearchRequest) -> SearchResult:
-        """What fits best. Raises ``SearchFailure``: something that it needs failed. Nothing found is no failure."""
+        """Return the best hits, possibly none. Raises ``SearchFailure`` if a required service fails."""
 
     def count_hits(self, hits: Sequence[Hit]) -> None:
-        """Note that segments were found. Written later, in the background."""
+        """Count segments as hit. Written later, in the background."""

@@ -1,4 +1,4 @@
-"""Measures that the parts of a process take of their work."""
+"""Metrics of a process's components."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,74 +8,73 @@ from jikko.measures import BRIEF_SECONDS, COUNTS, LATENESS, SECONDS, Counter, Hi
 
 
 class RecordMeasures(Struct):
-    """Of the record: its transactions."""
+    """Metrics of the record's transactions."""
 
     seconds: Histogram = field(default_factory=lambda: Histogram(BRIEF_SECONDS, ()))
-    """Of each transaction, from its beginning until it is durable."""
+    """Duration of each transaction, until it is durable."""
     writes: Histogram = field(default_factory=lambda: Histogram(COUNTS, ()))
-    """How many writes shared a transaction."""
+    """Writes per transaction."""
     errors: Counter = field(default_factory=lambda: Counter(()))
     waiting: Callable[[], int] = lambda: 0
-    """How many writes wait for theirs."""
+    """Writes waiting for their transaction."""
     connections: Callable[[], Mapping[str, int]] = dict
-    """Of the pool of a database elsewhere: ``used``, ``idle``, and ``free``, which may be opened. Else nothing."""
+    """Connection pool of an external database: ``used``, ``idle``, ``free`` (may be opened); else empty."""
 
 
 class ProgramMeasures(Struct):
-    """Of a sandbox: its programs, templates among them."""
+    """Metrics of a sandbox's programs, templates included."""
 
     seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
-    """What each took, from the moment it had its place."""
+    """Duration of each program, without time in the queue."""
     refused: Counter = field(default_factory=lambda: Counter(()))
-    """Those that were refused since too many waited."""
+    """Programs refused because the queue was full."""
     waiting: Callable[[], int] = lambda: 0
-    """How many wait for a place."""
+    """Programs in the queue."""
 
 
 class ModelMeasures(Struct):
-    """Of models: their calls. Providers and models are named as the providers file names them, others ``other``."""
+    """Metrics of model calls. Labels name the providers and models of the providers file; others are ``other``."""
 
     requests: Counter = field(default_factory=Counter)
     """By provider, model and ``ok`` or the kind of failure."""
     tokens: Counter = field(default_factory=Counter)
     """By provider, model and ``input`` or ``output``."""
     first_token: Histogram = field(default_factory=lambda: Histogram(SECONDS))
-    """Seconds from a streamed call to its first text, by provider and model."""
+    """Seconds from a streaming call to its first text, by provider and model."""
 
 
 class ClusterMeasures(Struct):
-    """Of one of several servers: whether it is in touch with the others."""
+    """Metrics of a server's connection to the other servers."""
 
     servers: Callable[[], int] = lambda: 0
-    """How many servers there are, as this process knows them, its own among them."""
+    """Servers known to this process, including its own."""
     differing: Callable[[], int] = lambda: 0
-    """How many other servers have another configuration than this one."""
+    """Other servers with a different configuration."""
     connected: Callable[[], bool] = lambda: False
-    """Whether NATS is reached."""
+    """True while connected to NATS."""
     silence: Callable[[], float] = lambda: 0.0
-    """Seconds since this process has received its own heartbeat over NATS."""
+    """Seconds since this process last received its own heartbeat over NATS."""
     reconnects: Counter = field(default_factory=lambda: Counter(()))
-    """How often NATS was reached again."""
+    """NATS reconnections."""
 
 
 class RunMeasures(Struct):
-    """What becomes of runs before they begin, and when they change the process."""
+    """Metrics of queued runs, and of runs that change processes."""
 
     waits: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
-    """Seconds from a run's acceptance to its beginning."""
+    """Seconds from a run's acceptance to its start."""
     takeovers: Counter = field(default_factory=lambda: Counter(("gone",), ("parked",), ("waited",)))
-    """Runs that this process took over, by why: ``gone`` (their process is) or ``parked`` (it ended in good order)."""
+    """Runs that this process took over, by reason: ``gone`` (process died) or ``parked`` (graceful shutdown)."""
     lags: Histogram = field(default_factory=lambda: Histogram(BRIEF_SECONDS, ()))
-    """Seconds from when events became durable in another process until they were seen here, where they are followed.
-    By the clocks of both."""
+    """Seconds from when followed events became durable in another process until seen here, by the clocks of both."""
     lost: Counter = field(default_factory=lambda: Counter(()))
-    """Runs that another process took over from this one."""
+    """Runs of this process that another took over."""
 
 
 class ScheduleMeasures(Struct):
-    """Of schedules, in the process that leads."""
+    """Metrics of schedules, in the leader."""
 
     lateness: Histogram = field(default_factory=lambda: Histogram(LATENESS, ()))
-    """Seconds from when a due time was to run until its run was durable."""
+    """Seconds from a due time until its run was durable."""
     missed: Counter = field(default_factory=lambda: Counter(()))
-    """Due times that did not run since no server looked in time."""
+    """Due times missed because no server checked in time."""

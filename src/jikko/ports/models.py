@@ -1,4 +1,4 @@
-"""Language models, as nodes call them."""
+"""Language models, as called by nodes."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -14,22 +14,22 @@ PURPOSES: tuple[ModelPurpose, ...] = get_args(ModelPurpose)
 
 
 class ModelName(NamedTuple):
-    """One model of one provider."""
+    """A model of a provider."""
 
     provider: str
-    """As the DSL names it."""
+    """Name in the DSL."""
     model: str
 
 
 DefaultModels: TypeAlias = Mapping[ModelPurpose, ModelName]
-"""By what they are for; a purpose without a model is missing. Dify keeps them for each workspace, Jikko in the
-providers file (``defaults``)."""
+"""Default model by purpose; purposes may be missing. Dify keeps defaults per workspace, Jikko in the providers file
+(``defaults``)."""
 
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 Mode: TypeAlias = Literal["chat", "completion"]
 ToolChoice: TypeAlias = Literal["auto", "required", "none"]
-"""Whether the model may call tools, must call one, or must not."""
+"""Whether the model may, must or must not call tools."""
 MediaKind: TypeAlias = Literal["image", "audio", "video", "document"]
 FailureKind: TypeAlias = Literal[
     "InvokeRateLimitError",
@@ -39,48 +39,47 @@ FailureKind: TypeAlias = Literal[
     "InvokeBadRequestError",
     "ModelNotExistError",
 ]
-"""The ``error_type`` of a node whose model call failed. Source: docs/dify-behaviour.md, “LLM”.
+"""``error_type`` of a node whose model call failed. Source: docs/dify-behaviour.md, “LLM”.
 
-``InvokeConnectionError``: no connection, silence for too long, or an answer that stopped in the middle.
-``InvokeServerUnavailableError``: the provider has a fault (5xx). ``InvokeBadRequestError``: it refused the request, or
-its answer cannot be used. ``ModelNotExistError``: nothing says how to reach the model."""
+``InvokeConnectionError``: no connection, a timeout, or a truncated answer. ``InvokeServerUnavailableError``: provider
+error (5xx). ``InvokeBadRequestError``: the provider refused the request, or its answer is unusable.
+``ModelNotExistError``: the model is not configured.
+"""
 
 PRICE_UNIT: Final = Decimal("0.000001")
-"""Unit prices are per million tokens."""
+"""Unit of prices: per million tokens."""
 
 
 class Media(Struct, frozen=True):
-    """A file in a prompt: by its address, or with its content."""
+    """A file in a prompt, by URL or with its content."""
 
     kind: MediaKind
     mime_type: str
     url: str = ""
-    """Where the provider can fetch it; ``""`` if ``data`` has the content."""
+    """URL from which the provider fetches it; ``""`` if the content is in ``data``."""
     data: bytes = b""
     filename: str = ""
     detail: str = "high"
-    """Images: how closely the model looks, ``high`` or ``low``."""
+    """Image resolution for the model: ``high`` or ``low``."""
 
 
 class FunctionCall(Struct, frozen=True):
-    """A call that the model made."""
+    """A function call of the model."""
 
     id: str
     name: str
     arguments: str
-    """JSON, as the model wrote it: may be no JSON at all."""
+    """JSON as the model wrote it, possibly invalid."""
 
 
 class PromptMessage(Struct, frozen=True):
-    """One message of a prompt."""
-
     role: Role
     parts: tuple[str | Media, ...]
-    """Texts and files in the order in which the model reads them."""
+    """Texts and files in reading order."""
     tool_calls: tuple[FunctionCall, ...] = ()
-    """Of an assistant: the calls that it made. Each is answered by a ``tool`` message right behind."""
+    """Calls of an assistant message, each answered by a following ``tool`` message."""
     tool_call_id: str = ""
-    """Of a ``tool`` message: the call that it answers."""
+    """For a ``tool`` message: the call it answers."""
 
     @property
     def text(self) -> str:
@@ -98,61 +97,59 @@ class FunctionTool(Struct, frozen=True):
 
 
 class Abilities(Struct, frozen=True, kw_only=True):
-    """What a model can do beyond text."""
+    """Abilities of a model beyond text."""
 
     tools: bool = True
     structured_output: bool = False
-    """Whether it keeps to a JSON schema by itself."""
+    """True if the model follows a JSON schema natively."""
     media: frozenset[MediaKind] = frozenset({"image"})
 
 
 class ModelRequest(Struct, frozen=True, kw_only=True):
-    """One call of a model."""
-
     provider: str
-    """As the DSL names it: ``openai`` and ``langgenius/openai/openai`` are the same."""
+    """Name in the DSL: ``openai`` and ``langgenius/openai/openai`` are the same."""
     model: str
     mode: Mode = "chat"
     messages: tuple[PromptMessage, ...]
-    """In mode ``completion`` one message."""
+    """Exactly one in mode ``completion``."""
     parameters: Mapping[str, Json] = field(default_factory=dict)
-    """Completion parameters by their names, ``stop`` included. Unknown ones are passed on."""
+    """Completion parameters by name, including ``stop``. Unknown ones are passed on."""
     tools: tuple[FunctionTool, ...] = ()
     tool_choice: ToolChoice = "required"
-    """What the model does with ``tools``, if there are any."""
+    """Ignored without ``tools``."""
     schema: Mapping[str, Json] | None = None
-    """JSON Schema that the answer must fit; only for models that can. Its name is ``answer``."""
+    """JSON Schema of the answer, only for models that support it. Its name is ``answer``."""
     stream: bool = True
     joined: bool = True
-    """Whether texts that came together may be one event: cheaper when there is much to do."""
+    """Merge texts that arrive together into one event, which is cheaper under load."""
     app_id: str = ""
     run_id: str = ""
-    """Requests that wait for a limit of the provider take turns by app, and by run within it."""
+    """Requests waiting for a provider's rate limit take turns by app, and by run within it."""
     key: str = ""
-    """The same in all attempts of one node execution; a further attempt keeps the provider's ``Retry-After``."""
+    """The same in all attempts of a node execution; a retry honours the provider's ``Retry-After``."""
 
 
 class Chunk(Struct, frozen=True, gc=False):
-    """A piece of an answer."""
+    """A chunk of an answer."""
 
     text: str
     reasoning: str
 
 
 class ModelUsage(Struct, frozen=True, kw_only=True):
-    """What one call used. Counted by the provider; estimated if it does not count."""
+    """Usage of a call, counted by the provider, else estimated."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
     prompt_unit_price: Decimal = Decimal(0)
-    """Per million tokens; so is that of the completion."""
+    """Per million tokens, as for the completion."""
     completion_unit_price: Decimal = Decimal(0)
     prompt_price: Decimal = Decimal(0)
     completion_price: Decimal = Decimal(0)
     currency: str = "USD"
     latency: float = 0.0
-    """Seconds from the request to the end of the answer, without waiting for limits."""
+    """Seconds from the request to the end of the answer, without waiting for rate limits."""
     time_to_first_token: float | None = None
     """Seconds until the first text. ``None`` if the answer was not streamed or has no text."""
     time_to_generate: float | None = None
@@ -163,7 +160,7 @@ class ModelUsage(Struct, frozen=True, kw_only=True):
         return self.prompt_price + self.completion_price
 
     def as_usage(self) -> Usage:
-        """As the run's record adds it up."""
+        """Convert for the run's record, which adds it up."""
         return Usage(
             total_tokens=self.total_tokens,
             prompt_tokens=self.prompt_tokens,
@@ -178,7 +175,7 @@ class ModelUsage(Struct, frozen=True, kw_only=True):
         )
 
     def as_json(self) -> dict[str, Json]:
-        """The ``usage`` output. Source: docs/dify-behaviour.md, “LLM”."""
+        """Build the ``usage`` output. Source: docs/dify-behaviour.md, “LLM”."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "prompt_unit_price": plain(self.prompt_unit_price),
@@ -198,21 +195,21 @@ class ModelUsage(Struct, frozen=True, kw_only=True):
 
 
 class Completion(Struct, frozen=True, kw_only=True):
-    """A whole answer."""
+    """A complete answer."""
 
     text: str
     reasoning: str = ""
-    """What the model thought, where the provider tells it apart from the text."""
+    """Reasoning, if the provider separates it from the text."""
     tool_calls: tuple[FunctionCall, ...] = ()
     media: tuple[Media, ...] = ()
-    """Pictures that the model made, with their content or by their address."""
+    """Generated images, as content or URL."""
     finish_reason: str | None = None
     usage: ModelUsage = field(default_factory=ModelUsage)
     is_fake: bool = False
 
 
 class ModelFailure(Exception):
-    """A model call failed. The message is for the user to read and holds no secret."""
+    """A model call failed. The message is for the user and contains no secret."""
 
     def __init__(
         self,
@@ -226,40 +223,39 @@ class ModelFailure(Exception):
         super().__init__(message)
         self.kind: FailureKind = kind
         self.usage = usage
-        """What was used all the same: of an answer that broke off."""
+        """Usage of an answer that broke off."""
         self.unsupported = unsupported
-        """What the model turned out not to be able to; ``abilities`` no longer has it."""
+        """Ability that the model turned out to lack; ``abilities`` no longer includes it."""
         self.retry_after = retry_after
-        """Seconds after which the provider asks to try again."""
+        """Retry delay in seconds requested by the provider."""
 
 
 class Models(Protocol):
-    """Calls models. What an implementation must do is in ``tests/providers``."""
+    """Calls models. Contract: ``tests/providers``."""
 
     def abilities(self, provider: str, model: str) -> Abilities:
-        """What a model can do, as far as is known. Raises ``ModelFailure``: nothing says how to reach the provider."""
+        """Return the known abilities of a model. Raises ``ModelFailure`` if the provider is not configured."""
 
     async def context_size(self, provider: str, model: str) -> int | None:
-        """How many tokens prompt and answer of a model may have together; ``None`` if it is not known."""
+        """Return a model's context size in tokens, prompt and answer together, or ``None`` if unknown."""
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-        """Call a model and wait for its whole answer. Cancelling ends the request at the provider at once.
+        """Call a model and wait for the complete answer. Cancelling ends the provider's request at once.
 
         Args:
-            emit: Called with each piece as it comes, if the request is a streaming one. A callback and not an
-                iterator, so that a token costs no task switch and nothing is left behind that must be closed. What it
-                raises ends the call.
+            emit: Called with each chunk of a streaming request. It is a callback and not an iterator, so that a token
+                costs no task switch and there is nothing to close. An exception from it ends the call.
 
         Raises:
             ModelFailure: There is no usable answer.
         """
 
     async def close(self) -> None:
-        """Close all connections and stop local models. May be called twice."""
+        """Close every connection and stop local models. Idempotent."""
 
 
 def plain(number: Decimal) -> str:
-    """A decimal number without exponent and trailing zeros, but one decimal place at least: ``0.0000015``, ``2.0``."""
+    """Format a decimal without exponent and trailing zeros, with at least one decimal place: ``0.0000015``, ``2.0``."""
     text = f"{number:f}"
     if "." not in text:
         return f"{text}.0"

@@ -1,4 +1,4 @@
-"""The ports of nodes to the outside world, in one bundle."""
+"""Bundle of the ports that nodes use."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -17,7 +17,7 @@ from jikko.ports.tools import Tools
 
 
 class EarlierTurns(Protocol):
-    """The earlier turns of conversations."""
+    """Earlier turns of conversations."""
 
     async def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
@@ -26,45 +26,45 @@ class EarlierTurns(Protocol):
 
 
 class ValueLimits(Struct, frozen=True, kw_only=True):
-    """How large the values that nodes make may be.
+    """Size limits of node values.
 
     The defaults are Dify's. Source: docs/dify-behaviour.md, “Size limits”.
     """
 
     max_text: int = 400_000
-    """Characters of a text that a code or template node makes."""
+    """Characters of a text from a code or template node."""
     max_number: int = 9_223_372_036_854_775_807
-    """Largest absolute value of a number that a code node makes."""
+    """Absolute value of a number from a code node."""
     max_decimals: int = 20
-    """Decimal places of a float that a code node makes."""
+    """Decimal places of a float from a code node."""
     max_depth: int = 5
-    """Levels of an object that a code node makes."""
+    """Nesting levels of an object from a code node."""
     max_strings: int = 30
-    """Elements of an ``array[string]`` that a code node makes."""
+    """Elements of an ``array[string]`` from a code node."""
     max_objects: int = 30
-    """Elements of an ``array[object]`` that a code node makes."""
+    """Elements of an ``array[object]`` from a code node."""
     max_numbers: int = 1000
-    """Elements of an ``array[number]`` that a code node makes."""
+    """Elements of an ``array[number]`` from a code node."""
     max_expanded: int = 4_000_000
-    """Characters of all texts that one node makes of texts with references. Not Dify's, which has no such limit."""
+    """Characters of all texts that a node expands from references. Not in Dify, which has no such limit."""
     max_http_text: int = 1_048_576
-    """Bytes of a text that an HTTP request node receives, decompressed."""
+    """Bytes of a text received by an HTTP request node, decompressed."""
     max_code_requests: int = 100
-    """HTTP requests that the program of one code node may make."""
+    """HTTP requests per execution of a code node."""
     max_http_file: int = 10_485_760
-    """Bytes of a file that an HTTP request node receives, decompressed."""
+    """Bytes of a file received by an HTTP request node, decompressed."""
     max_tool_text: int = 10_485_760
-    """Characters of all that a tool says in one call: texts, JSON, variables. Not Dify's; so is ``max_tool_files``."""
+    """Characters of a tool call's texts, JSON and variables. Not in Dify; nor is ``max_tool_files``."""
     max_tool_files: int = 67_108_864
-    """Bytes of all files that a tool makes in one call."""
+    """Bytes of all files of a tool call."""
     max_tool_file_count: int = 1000
-    """Files that a tool makes in one call."""
+    """Files of a tool call."""
     tool_seconds: float = 600.0
-    """What one call may take until its files are stored."""
+    """Timeout of a tool call, including storing its files."""
 
 
 class NodePorts(Struct, frozen=True, kw_only=True):
-    """The implementations that one process was assembled with."""
+    """Port implementations of one process."""
 
     sandbox: Sandbox
     http: HttpClient
@@ -72,7 +72,7 @@ class NodePorts(Struct, frozen=True, kw_only=True):
     documents: DocumentReader
     models: Models
     fake_models: Callable[[], Models]
-    """Makes those that answer without a provider."""
+    """Factory of models that answer without a provider."""
     knowledge: KnowledgeSearch
     strategies: Strategies
     history: EarlierTurns

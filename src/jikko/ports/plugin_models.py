@@ -1,4 +1,4 @@
-"""Models of plugins, as providers call them."""
+"""Models of plugins, as called by providers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -11,76 +11,76 @@ from jikko.ports.other_models import Ranked, Vector
 from jikko.values import Json
 
 PluginModelKind: TypeAlias = Literal["llm", "text-embedding", "rerank", "speech2text", "tts"]
-"""As packages name kinds of models. They may have others, which are not called."""
+"""Kinds of models in packages. Others are not supported."""
 
 
 class PluginModel(Struct, frozen=True, kw_only=True):
-    """A model, how it is reached, and for whom."""
+    """A model with its access settings and owner."""
 
     plugin: str
-    """``author/name``, or ``author/name/provider`` of a plugin that has several."""
+    """``author/name``, or ``author/name/provider`` for a plugin with several providers."""
     name: str = ""
-    """What the plugin calls the model."""
+    """Name of the model in the plugin."""
     credentials: Mapping[str, Json] = field(default_factory=dict)
     seconds: float
-    """How long the plugin may be silent."""
+    """Idle timeout."""
     app_id: str = ""
     run_id: str = ""
     key: str = ""
 
 
 class KnownModel(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A model that a package lists."""
+    """A model listed in a package."""
 
     name: str
     kind: str
-    """A ``PluginModelKind``, or another one."""
+    """A ``PluginModelKind``, or another kind."""
     mode: Mode | None = None
     abilities: Abilities = Abilities()
     context_size: int = 0
-    """Tokens of prompt and answer together; 0 where it says nothing."""
+    """Tokens of prompt and answer together; 0 if unknown."""
     price: tuple[Decimal, Decimal, str] | None = None
-    """Of a million tokens of prompt and completion, and the currency."""
+    """Prices per million tokens of prompt and completion, and the currency."""
     voice: str = ""
-    """The one that a model speaks with, if none is named."""
+    """Default voice."""
 
 
 class AnswerPiece(Struct, frozen=True, kw_only=True):
-    """A piece of an answer."""
+    """A chunk of an answer."""
 
     text: str = ""
     calls: tuple[FunctionCall, ...] = ()
-    """Calls or pieces of such: what has no name goes on with the call of its id, and without an id with the last."""
+    """Calls or parts of calls: a part without a name continues the call of its id, or the last call if it has no id."""
     media: tuple[Media, ...] = ()
     finish_reason: str | None = None
     tokens: tuple[float, float] | None = None
-    """Of prompt and completion, as the plugin counted."""
+    """Prompt and completion tokens, as counted by the plugin."""
 
 
 class PluginModels(Protocol):
-    """Calls models of plugins. Failures are ``ModelFailure``, whose text has no secret credential."""
+    """Calls models of plugins. Failures are ``ModelFailure``, with credentials masked."""
 
     def known(self, plugin: str) -> tuple[KnownModel, ...]:
-        """What the package of a plugin lists: the same object until plugins are installed. Starts nothing.
-        Raises ``ModelFailure``: it is not installed, or has no models."""
+        """List a package's models: the same object until plugins are installed. Starts no process.
+        Raises ``ModelFailure``: not installed, or without models."""
 
     def require(self, model: PluginModel) -> None:
-        """Raises ``ToolNotFound``: the plugin is not installed, or a credential is missing. Starts nothing."""
+        """Raises ``ToolNotFound`` if the plugin is not installed, or a credential is missing. Starts no process."""
 
     async def check(self, model: PluginModel) -> None:
-        """Have the plugin try its credentials."""
+        """Have the plugin validate its credentials."""
 
     async def complete(self, model: PluginModel, request: ModelRequest, take: Callable[[AnswerPiece], None]) -> None:
-        """Have a prompt answered. Returns when all of the answer was told; what ``take`` raises ends the call."""
+        """Complete a prompt. Returns at the end of the answer; an exception of ``take`` ends the call."""
 
     async def embed(self, model: PluginModel, texts: Sequence[str]) -> tuple[list[Vector], int | None]:
-        """The vectors of texts in their order, as long as the model made them, and the tokens that it counted."""
+        """Return the vectors of texts, in order and not normalised, and the model's token count."""
 
     async def rerank(self, model: PluginModel, query: str, texts: Sequence[str], top_n: int) -> list[Ranked]:
-        """The texts that fit best, best first; each at most once."""
+        """Return the best texts, best first, each at most once."""
 
     async def transcribe(self, model: PluginModel, data: bytes) -> str:
-        """What is said in a recording."""
+        """Transcribe a recording."""
 
     async def speak(self, model: PluginModel, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
-        """Have a text spoken, and tell the sound as it comes."""
+        """Speak a text, emitting chunks of audio."""

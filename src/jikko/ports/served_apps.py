@@ -1,4 +1,4 @@
-"""Apps that are MCP servers themselves."""
+"""Apps served as MCP servers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,24 +7,24 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedApp:
-    """An app that is an MCP server itself."""
+    """An app served as an MCP server."""
 
     code: str = field(repr=False)
-    """The part of its address that only those know who may call it."""
+    """Secret part of its URL, known to callers."""
     app: str
-    """Its name."""
+    """Name of the app."""
     description: str = ""
-    """What it is for; by default what the app says."""
+    """Purpose; by default the app's description."""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """What its start variables mean, by name."""
+    """Descriptions of its start variables, by name."""
     active: bool = True
 
 
 class ServedApps(Protocol):
-    """Finds served apps. ``tools.directory.ToolsDirectory`` is the one implementation."""
+    """Finds served apps. ``tools.directory.ToolsDirectory`` is the only implementation."""
 
     async def served(self, code: str) -> ServedApp | None:
-        """The app of a code; ``None`` if there is none, or it is not active."""
+        """Return the app of a code, or ``None`` if it is unknown or inactive."""
 
     def all_served(self) -> list[ServedApp]:
-        """Every one that is known, active or not."""
+        """Return every served app, active or not."""

@@ -1,7 +1,7 @@
-"""Tools, as nodes call them.
+"""Tools, as called by nodes.
 
-A workflow only names a tool; where it is and what it takes is known to the installation: tools that Jikko has itself,
-those of the tools file, those of plugins. Source: docs/dify-behaviour.md, “Tools”.
+A workflow only names a tool; the installation knows its location and parameters: Jikko's own tools, those of the tools
+file, those of plugins. Source: docs/dify-behaviour.md, “Tools”.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,69 +15,65 @@ from jikko.events import Usage
 from jikko.values import Json
 
 ParameterForm: TypeAlias = Literal["llm", "form"]
-"""``llm``: a node fills it in from ``tool_parameters``. ``form``: set up beforehand, in ``tool_configurations``."""
+"""``llm``: filled in by a node from ``tool_parameters``. ``form``: configured in ``tool_configurations``."""
 
 
 class ToolName(Struct, frozen=True, kw_only=True):
-    """How a node names the tool that it calls."""
+    """Reference to a tool in a workflow."""
 
     provider_type: str
-    """``builtin``, ``plugin``, ``api``, ``workflow``, ``mcp``, or anything else that a file may hold."""
+    """``builtin``, ``plugin``, ``api``, ``workflow``, ``mcp``, or any other text in a file."""
     provider: str
     """``provider_id``: the name of a built-in or plugin provider (``time``, ``langgenius/tavily/tavily``), the id of an
-    entry of the tools file, the identifier of an MCP server."""
+    entry of the tools file, or the identifier of an MCP server."""
     tool: str
     """``tool_name``."""
     provider_name: str = ""
     """For messages only."""
     credential_id: str = ""
-    """Which of several sets of credentials is meant; ``""`` for the usual one."""
+    """One of several sets of credentials; ``""`` for the default."""
     plugin: str = ""
-    """``plugin_unique_identifier``, as the file has it: ``author/name:version@checksum``."""
+    """``plugin_unique_identifier``, as in the file: ``author/name:version@checksum``."""
 
     def __str__(self) -> str:
         return f"{self.provider_name or self.provider}/{self.tool}"
 
 
 class ToolParameter(Struct, frozen=True, kw_only=True):
-    """One parameter of a tool."""
-
     name: str
     type: str = "string"
-    """Decides how values are converted: ``string``, ``select``, ``secret-input``, ``number``, ``boolean``, ``array``,
-    ``object``, ``file``, ``files``, ``system-files``. Values of other types are handed on as they are."""
+    """Conversion of values: ``string``, ``select``, ``secret-input``, ``number``, ``boolean``, ``array``, ``object``,
+    ``file``, ``files``, ``system-files``. Values of other types are passed on unchanged."""
     form: ParameterForm = "llm"
     required: bool = False
     default: Json = None
     options: tuple[str, ...] = ()
-    """Of a ``select``: the values that it may have."""
+    """Allowed values of a ``select``."""
     description: str = ""
     schema: Mapping[str, Json] | None = None
-    """Of an ``array`` or ``object``: its JSON Schema, as the tool's server says it; for models that fill it in."""
+    """JSON Schema of an ``array`` or ``object`` from the tool's server, for models that fill it in."""
 
 
 class Tool(Struct, frozen=True, kw_only=True):
-    """What is known of a tool before it is called."""
+    """Declaration of a tool."""
 
     name: ToolName
     parameters: tuple[ToolParameter, ...] = ()
     description: str = ""
     plugin: str | None = None
-    """The identifier of the plugin that has it, as ``tool_info`` of the record tells."""
+    """Identifier of its plugin, for ``tool_info`` of the record."""
     open_settings: str = ""
-    """How the names of further settings begin, which it takes though they are not among its parameters; ``""``: none.
-    """
+    """Name prefix of additional settings, which it accepts besides its parameters; ``""`` for none."""
 
     def with_settings(self, names: Iterable[str]) -> "Tool":
-        """The tool with those of these settings among its parameters that it takes."""
+        """Return the tool with the accepted additional settings added to its parameters."""
         taken = [name for name in names if self.open_settings and name.startswith(self.open_settings)]
         if not taken:
             return self
         return replace(self, parameters=(*self.parameters, *(ToolParameter(name=name, form="form") for name in taken)))
 
     def parameter(self, name: str) -> ToolParameter | None:
-        """The parameter of that name."""
-        # Every call asks for each value that it gives: a generator costs more than to look.
+        # Called for each value of every call: a plain loop is faster than a generator.
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
@@ -85,78 +81,76 @@ class Tool(Struct, frozen=True, kw_only=True):
 
 
 class ToolCall(Struct, frozen=True, kw_only=True):
-    """One call of a tool."""
-
     tool: Tool
     parameters: Mapping[str, Json]
-    """Converted to the declared types. Names that the tool does not declare may be among them. A file is a file mapping
-    (docs/dify-behaviour.md, “File values”), whose content ``FileStore.read`` has or, of one from elsewhere, its
+    """Values converted to the declared types; undeclared names may be included. A file is a file mapping
+    (docs/dify-behaviour.md, “File values”), whose content is in ``FileStore.read`` or, for external files, at its
     ``url``."""
     app_id: str = ""
-    """The app on whose behalf it is called: credentials, files and turns go by it."""
+    """App on whose behalf the tool is called: it determines credentials, files and turns."""
     run_id: str = ""
     end_user_id: str = ""
     user: str = ""
-    """The ``user`` of the request that started the run."""
+    """``user`` of the request that started the run."""
     key: str = ""
-    """Names the execution of the node towards other systems: the same in every attempt, and after a crash."""
+    """Idempotency key of the node execution for other systems: the same in every attempt, and after a crash."""
     depth: int = 0
-    """How many workflows called as tools this one is within."""
+    """Number of enclosing workflows called as tools."""
 
 
 class TextMessage(Struct, frozen=True):
-    """A piece of text: shown as it comes, and appended to the output ``text``."""
+    """A chunk of text, streamed, and appended to the output ``text``."""
 
     text: str
 
 
 class LinkMessage(Struct, frozen=True):
-    """An address: appended to the text as a line."""
+    """A URL, appended to the text as a line."""
 
     url: str
 
 
 class JsonMessage(Struct, frozen=True):
-    """An object or a list: an element of the output ``json``."""
+    """An object or list: an element of the output ``json``."""
 
     value: Json
     text: str | None = None
-    """The JSON that it was read from, if it was: a caller that measures the value need not write it again."""
+    """Source JSON, if any: a caller that measures the value need not serialise it again."""
 
 
 class VariableMessage(Struct, frozen=True):
-    """An output of the node's own."""
+    """An additional output of the node."""
 
     name: str
     value: Json
     stream: bool = False
-    """Whether the value is a further piece of a text, to be shown as it comes."""
+    """True if the value is a further chunk of a streamed text."""
 
 
 class BlobMessage(Struct, frozen=True):
-    """The content of a file: an element of the output ``files``. The node stores it."""
+    """File content: an element of the output ``files``. The node stores it."""
 
     content: bytes
     mime_type: str = "application/octet-stream"
     filename: str = ""
-    """``""``: a name is made up."""
+    """``""`` to generate one."""
 
 
 class ImageMessage(Struct, frozen=True):
-    """The address of a picture, which the server fetches (through the address policy) and stores."""
+    """URL of an image, which the server fetches (through the address policy) and stores."""
 
     url: str
 
 
 class FileMessage(Struct, frozen=True):
-    """A file that is stored already: an element of the output ``files``."""
+    """A stored file: an element of the output ``files``."""
 
     file: Mapping[str, Json]
-    """Its file mapping."""
+    """File mapping."""
 
 
 class LogMessage(Struct, frozen=True, kw_only=True):
-    """An entry of the tool's own log. A tool node leaves it out; an agent node shows it."""
+    """An entry of the tool's log. A tool node ignores it; an agent node shows it."""
 
     id: str
     label: str
@@ -174,13 +168,13 @@ Emit: TypeAlias = Callable[[ToolMessage], None]
 
 
 CITATIONS: Final = "retriever_resources"
-"""The variable in which a dataset that is called as a tool hands on which passages it found, in Dify's form."""
+"""Variable in which a dataset called as a tool returns the passages it found, in Dify's form."""
 ANSWER: Final = "answer"
-"""The variable in which the agent of an app without a workflow hands on what is kept of all that it said."""
+"""Variable in which the agent of an app without a workflow returns the kept part of its text."""
 
 
 def tool_name(entry: Mapping[str, Any]) -> ToolName:
-    """How an entry of an agent's list names its tool."""
+    """Parse the tool reference in an entry of an agent's list."""
 
     def text(key: str) -> str:
         value = entry.get(key)
@@ -197,21 +191,21 @@ def tool_name(entry: Mapping[str, Any]) -> ToolName:
 
 
 class ToolNotFound(Exception):
-    """There is no such tool here, or it is not set up. The message holds no secret."""
+    """The tool is unknown or not configured. The message contains no secret."""
 
     def __init__(self, what: Phrase, remedy: Phrase | None = None) -> None:
-        """``remedy``: the line to add, the command to run."""
+        """``remedy``: The line to add, or the command to run."""
         super().__init__(joined("en", what.text(), "" if remedy is None else remedy.text()))
         self.what: Final = what
         self.remedy: Final = remedy
 
 
 def plugin_missing(subject: Phrase, plugin: str) -> ToolNotFound:
-    """Why something of a plugin cannot be had.
+    """Build the error for a missing plugin.
 
     Args:
         subject: ``tool.the_tool``, or ``tool.the_strategy``.
-        plugin: ``author/name``, with the version that the workflow was made with if that is known.
+        plugin: ``author/name``, with the version the workflow was built with, if known.
     """
     return ToolNotFound(
         Phrase("tool.plugin_missing", {"subject": subject, "plugin": plugin}),
@@ -220,55 +214,55 @@ def plugin_missing(subject: Phrase, plugin: str) -> ToolNotFound:
 
 
 class ToolFailure(Exception):
-    """A call failed. The message is for the user to read and holds no secret."""
+    """A call failed. The message is for the user and contains no secret."""
 
     def __init__(self, message: str, *, reported: bool = True, usage: Usage | None = None) -> None:
         super().__init__(message)
         self.reported = reported
-        """Whether it is what the tool says of itself; the node then puts the tool's name in front."""
+        """True if the tool reported the failure itself; the node then prefixes the tool's name."""
         self.usage = usage
-        """What was used all the same."""
+        """Usage despite the failure."""
 
 
 class Tools(Protocol):
-    """Finds and calls tools. What an implementation must do is in ``tests/contract/test_tools.py``.
+    """Finds and calls tools. Contract: ``tests/contract/test_tools.py``.
 
-    Each kind of tools is one implementation, and so is the whole of them, which nodes have. Calls may overlap.
+    Each kind of tools is one implementation, and so is their combination, which nodes use. Calls may overlap.
     """
 
     def icon(self, name: ToolName) -> Json | None:
-        """What ``node_started`` shows of the provider: ``{"content", "background"}`` or an address; ``None`` if it has
-        no icon or is not known. Answered at once, and never an error."""
+        """Return the provider's icon for ``node_started``: ``{"content", "background"}`` or a URL; ``None`` without an
+        icon or provider. Returns at once, and never raises."""
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """A tool, as far as that is known without asking anybody; ``None`` if only its server can tell. ``app_id``: for
-        whom; ``""`` for anybody. Raises ``ToolNotFound``: there is no such tool, or something of it is not set up."""
+        """Return a tool without a request, or ``None`` if only its server knows it. ``app_id``: On whose behalf; ``""``
+        for anyone. Raises ``ToolNotFound`` if the tool is unknown or not fully configured."""
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """A tool, asking its server if need be.
-        Raises ``ToolNotFound``: there is no such tool, it is not set up, or its server does not answer."""
+        """Return a tool, asking its server if needed.
+        Raises ``ToolNotFound``: unknown, not configured, or its server does not respond."""
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """Call a tool, and wait until it has said everything. Ends by itself: each kind has a deadline of its own.
-        Cancelling ends the call at once, also at the other side as far as that can be.
+        """Call a tool, and wait for the end of its answer. Each kind of tools has its own timeout. Cancelling ends the
+        call at once, also on the remote side if possible.
 
         Args:
-            emit: Called with each message as it comes, in order. What it raises ends the call: so the node bounds how
-                much a tool may say.
+            emit: Called with each message, in order. An exception from it ends the call: so the node limits a tool's
+                output.
 
         Returns:
-            What models behind the tool used, if it told.
+            Usage of models behind the tool, if reported.
 
         Raises:
-            ToolFailure: The tool said that it failed, or there is no usable answer.
+            ToolFailure: The tool reported a failure, or there is no usable answer.
         """
 
     async def close(self) -> None:
-        """Close connections and end processes. May be called twice."""
+        """Close connections and end processes. Idempotent."""
 
 
 class NoTools:
-    """``Tools`` of a place where there are none."""
+    """Empty ``Tools``."""
 
     def icon(self, name: ToolName) -> Json | None:
         return None

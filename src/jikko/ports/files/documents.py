@@ -1,4 +1,4 @@
-"""Getting the text out of documents."""
+"""Text extraction from documents."""
 
 from typing import Protocol
 
@@ -6,30 +6,30 @@ from jikko.diagnostics.diagnostic import PhraseError
 
 
 class DocumentFailure(PhraseError):
-    """A document cannot be read, cut or indexed. The text is for the user to read."""
+    """A document cannot be read, cut or indexed. The message is for the user."""
 
 
 class DocumentReader(Protocol):
-    """Turns a document into text. What an implementation must do is in ``tests/documents``.
+    """Extracts text from documents. Contract: ``tests/documents``.
 
-    Calls may overlap; where some have to wait, apps take turns.
+    Calls may overlap; waiting apps take turns.
     """
 
     async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
-        """The text of a document, tables as Markdown. Never holds up the event loop; cancelling a call stops the work.
-        Raises ``DocumentFailure``: the format is not known, or the document is broken, encrypted or too much to read.
+        """Extract a document's text, tables as Markdown. Never blocks the event loop; cancelling stops the work.
+        Raises ``DocumentFailure``: an unknown format, or a broken, encrypted or too large document.
 
         Args:
-            filename: Its extension says what the document is.
-            mime_type: Says so if the name has no extension.
-            app_id: For whom it is read.
+            filename: Its extension determines the format.
+            mime_type: Determines the format if the name has no extension.
+            app_id: Owner of the call.
         """
 
     async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
-        """The texts of a document that is to be cut into chunks: one for each page, row or heading, where it has them.
+        """Extract the texts of a document to be cut into chunks: one per page, row or heading, where it has them.
 
-        As ``extract`` otherwise.
+        Otherwise as ``extract``.
         """
 
     async def close(self) -> None:
-        """Stop what still runs. May be called twice."""
+        """Stop running work. Idempotent."""

@@ -1,4 +1,4 @@
-"""Types of files, by name and MIME type."""
+"""File types by name and MIME type."""
 
 import posixpath
 from pathlib import Path
@@ -25,9 +25,9 @@ _SAY_NOTHING: Final = frozenset(
     {UNKNOWN, "binary/octet-stream", "application/unknown", "application/x-unknown", "unknown/unknown", "*/*"}
     | {"application/binary", "application/download", "application/x-download", "application/force-download"}
 )
-"""MIME types of servers and clients that do not know, or want the file to be saved."""
+"""MIME types of servers and clients that do not know the type, or force a download."""
 _MAX_EXTENSION: Final = 16
-"""Characters of an extension that is not in the table."""
+"""Maximum length in characters of an extension outside of the table."""
 
 
 _TEXTS, _OTHERS = (
@@ -36,13 +36,13 @@ _TEXTS, _OTHERS = (
 )
 _TEXT_TYPES: Final = frozenset(row[0] for row in _TEXTS)
 _MAIN_EXTENSIONS: Final = {row[0]: row[1] if row[1:] else "" for row in (*_TEXTS, *_OTHERS)}
-"""The usual extension, without its dot, by MIME type; ``""`` if there is none."""
+"""Usual extension by MIME type, without its dot; ``""`` if there is none."""
 _MIME_TYPES: Final = {extension: row[0] for row in reversed((*_TEXTS, *_OTHERS)) for extension in reversed(row[1:])}
-"""The usual MIME type by extension, in lower case and without its dot."""
+"""Usual MIME type by extension, in lower case and without its dot."""
 
 
 def detect_type(extension: str, mime_type: str) -> FileType:
-    """The type of a file: by its extension, else by the first half of its MIME type.
+    """Return a file's type: by its extension, else by the first part of its MIME type.
 
     Args:
         extension: In any case, with or without the dot; may be empty.
@@ -65,29 +65,29 @@ def detect_type(extension: str, mime_type: str) -> FileType:
 
 
 def extension_of(name: str) -> str:
-    """The extension of a file name: lower case, without the dot; ``""`` if there is none."""
+    """Return a name's extension in lower case, without the dot; ``""`` if there is none."""
     return posixpath.splitext(name)[1].lstrip(".").lower()
 
 
 def mime_type_of(name: str) -> str:
-    """The MIME type that a name suggests; ``""`` if it suggests none."""
+    """Guess the MIME type from a name; ``""`` if unknown."""
     return _MIME_TYPES.get(extension_of(name), "")
 
 
 def stated_type(header: str) -> str:
-    """The MIME type in a ``Content-Type``: lower case, without parameters; ``""`` if that says nothing about the
-    content, as ``application/octet-stream`` does."""
+    """Return the MIME type of a ``Content-Type`` in lower case, without parameters; ``""`` for a generic type such as
+    ``application/octet-stream``."""
     mime_type = header.partition(";")[0].strip().lower()
     return "" if mime_type in _SAY_NOTHING else mime_type
 
 
 def best_type(header: str, name: str) -> str:
-    """The MIME type in a ``Content-Type``, else the one that a name suggests, else ``application/octet-stream``."""
+    """Return the MIME type of a ``Content-Type``, else the one for the name, else ``application/octet-stream``."""
     return stated_type(header) or mime_type_of(name) or UNKNOWN
 
 
 def extension_for(mime_type: str, name: str = "") -> str:
-    """An extension for a file, with its dot: the usual one of its MIME type, else that of its name, else ``.bin``."""
+    """Return an extension with its dot: the usual one for the MIME type, else the name's, else ``.bin``."""
     known = _MAIN_EXTENSIONS.get(stated_type(mime_type))
     if known:
         return f".{known}"
@@ -96,7 +96,7 @@ def extension_for(mime_type: str, name: str = "") -> str:
 
 
 def is_text(mime_type: str) -> bool | None:
-    """Whether the content of files of a MIME type is text; ``None`` if the type is not known."""
+    """Return True if files of a MIME type are text; ``None`` if the type is unknown."""
     if mime_type in _TEXT_TYPES:
         return True
     if mime_type in _MAIN_EXTENSIONS:
