@@ -1,4 +1,4 @@
-"""Activity of a run, by its log: the record has it only once the run ends."""
+"""Activity of a run, from its log: the record has it only after the run's end."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,28 +21,28 @@ from jikko.events import (
 
 
 class Activity(Struct):
-    """A run at a moment."""
+    """Snapshot of a run."""
 
     has_begun: bool = False
-    """``False`` while it waits for its turn."""
+    """``False`` while it is queued."""
     elapsed: float = 0.0
-    """Seconds that it has been running, pauses and the time without a process left out."""
+    """Running time in seconds, without pauses and time without a process."""
     steps: int = 0
-    """Nodes that started."""
+    """Number of started nodes."""
     tokens: int = 0
-    """Of the nodes that ended."""
+    """Tokens of ended nodes."""
     current: list[str] = field(default_factory=list)
-    """Titles of the nodes that run, in order of start."""
+    """Titles of running nodes, in order of start."""
     spent: dict[str, float] = field(default_factory=dict)
-    """Seconds of each execution that has not ended by itself, up to the moment, or to the end of the run."""
+    """Seconds of each execution that has not ended by itself, up to now, or to the run's end."""
 
 
 def activity(log: Iterable[Event], now: float) -> Activity:
-    """What a run is at.
+    """Return the activity of a run.
 
     Args:
-        log: Its events, from the first on.
-        now: The moment, in seconds since the Unix epoch.
+        log: All its events.
+        now: Seconds since the Unix epoch.
     """
     at = Activity()
     open_: dict[str, NodeStarted] = {}
@@ -74,7 +74,7 @@ def activity(log: Iterable[Event], now: float) -> Activity:
 
 
 def has_begun(log: Sequence[Event]) -> bool:
-    """Whether a run got its turn, to judge by its log."""
+    """Return whether a run got its turn, according to its log."""
     for event in reversed(log):
         if isinstance(event, RunRetried):
             return False

@@ -1,8 +1,7 @@
-"""Admission: how many runs go on at once, and whose turn it is when one ends. Does no I/O, reads no clock and starts no
-task.
+"""Admission: limits concurrent runs and queues the others. No I/O, no clock, no tasks.
 
-Apps take turns: each app has a queue of its own, and a slot that becomes free goes to the next app that has a run
-waiting, however long the queues of the others are.
+Apps take turns: each app has its own queue, and a freed slot goes to the next app with a queued run, regardless of the
+other queues' lengths.
 """
 
 from collections.abc import Callable
@@ -16,18 +15,18 @@ from jikko.errors import TooManyRequests
 
 
 class AdmissionLimits(Struct, frozen=True, kw_only=True):
-    """How many runs there may be in one process."""
+    """Limits of runs in one process."""
 
     at_once: int = 0
-    """Runs that go on at once; 0 for no limit."""
+    """Concurrent runs; 0 for no limit."""
     at_once_per_app: int = 0
-    """Of these, runs of one app; 0 for no limit."""
+    """Concurrent runs of one app; 0 for no limit."""
     queued_per_app: int = 20_000
-    """Runs of one app that wait for their turn. With 0 none waits: what cannot begin at once is refused."""
+    """Queued runs of one app. 0: what cannot begin at once is refused."""
 
 
 class QueueEntry:
-    """A place in the queue of an app. ``begin`` is called when it is its turn; by then it has a slot."""
+    """Place in an app's queue. ``begin`` is called on its turn, with its slot taken."""
 
     __slots__ = ("app_id", "begin", "run_id")
 
@@ -38,64 +37,62 @@ class QueueEntry:
 
 
 class Admission:
-    """Slots for runs, and the queues of those that wait for one.
+    """Slots for runs, and queues for them.
 
-    Paused runs have none; a run that goes on takes one back without waiting, so that there may be more runs for a
-    moment than the limits say.
+    Paused runs have no slot; a resumed run takes one without waiting, so the limits may be exceeded for a moment.
     """
 
     def __init__(self, limits: AdmissionLimits | None = None) -> None:
         self._limits = limits or AdmissionLimits()
         self._of_all_per_app = self._limits.at_once_per_app
         self.running = 0
-        """How many slots are taken."""
+        """Number of taken slots."""
         self._running_of: dict[str, int] = {}
         self._turns: FairQueue[QueueEntry] = FairQueue()
-        """Apps that may not have one more run rest."""
+        """Apps at their limit rest."""
         self._holding: set[str] = set()
-        """Apps whose runs hold so much memory that they may not have one more."""
+        """Apps that must not start further runs because of memory."""
         self._closed = False
         self.on_queued: Callable[[], None] = _nothing
-        """Called when a run has to wait."""
+        """Called when a run is queued."""
         self.on_room: Callable[[], None] = _nothing
-        """Called when a slot has become free, and no run waits for it."""
+        """Called when a slot is freed that no run waits for."""
 
     def queued(self, app_id: str | None = None) -> int:
-        """How many runs wait: of one app, or in all."""
+        """Return the number of queued runs: of one app, or of all."""
         return len(self._turns) if app_id is None else self._turns.waiting(app_id)
 
     def first(self, count: int) -> dict[str, list[QueueEntry]]:
-        """Of each app, at most ``count`` of those that have waited the longest."""
+        """Return, by app, the ``count`` longest-waiting entries at most."""
         return self._turns.first(count)
 
     @property
     def free(self) -> float:
-        """How many slots there are that no run waits for; infinite without a limit."""
+        """Return the number of slots that no run waits for; infinite without a limit."""
         if self._closed:
             return 0
         return self._limits.at_once - self.running if self._limits.at_once else inf
 
     def may_begin(self, app_id: str) -> bool:
-        """Whether a run of an app would begin at once."""
+        """Return whether a run of an app would begin at once."""
         return not self._closed and self._may_take(app_id)
 
     def take(self, app_id: str) -> bool:
-        """Take a slot if one is free and no run waits for it. Returns whether it was."""
+        """Take a slot if one is free and no run waits for it. Returns whether it was taken."""
         if self._closed or not self._may_take(app_id):
             return False
         self.take_back(app_id)
         return True
 
     def take_back(self, app_id: str) -> None:
-        """Take a slot for a run that was accepted before, whether one is free or not."""
+        """Take a slot for a previously accepted run, whether one is free or not."""
         self.running += 1
         running = self._running_of[app_id] = self._running_of.get(app_id, 0) + 1
         if running == self._limits.at_once_per_app:
             self._turns.rest(app_id)
 
     def require_room(self, app_id: str) -> None:
-        """Look whether a run can be accepted, now or later. Raises ``TooManyRequests``: the queue of the app is
-        full."""
+        """Check that a run can be accepted, now or later. Raises ``TooManyRequests``: the app's queue is full."""
         limit = self._limits.queued_per_app
         if self.queued(app_id) >= limit and not self._may_take(app_id):
             raise TooManyRequests(
@@ -106,7 +103,7 @@ class Admission:
             )
 
     def wait(self, app_id: str, begin: Callable[[], None], run_id: str = "") -> QueueEntry:
-        """Queue up, behind those of the app that wait already. It may be the turn at once."""
+        """Queue a run behind the others of the app. Its turn may come at once."""
         place = QueueEntry(app_id, begin, run_id)
         self._turns.add(app_id, place)
         self._hand_out()
@@ -115,11 +112,11 @@ class Admission:
         return place
 
     def withdraw(self, place: QueueEntry) -> bool:
-        """Leave the queue. Returns whether the place was still waiting."""
+        """Leave the queue. Returns whether the entry was still waiting."""
         return self._turns.remove(place.app_id, place)
 
     def leave(self, app_id: str) -> None:
-        """Give a slot back; the run whose turn it is begins."""
+        """Give a slot back; the next run begins."""
         self.running -= 1
         before = self._running_of[app_id]
         if before == 1:
@@ -134,7 +131,7 @@ class Admission:
             self.on_room()
 
     def share_among(self, members: int) -> None:
-        """Have ``members`` processes share the runs that one app may have at once: each has its part, rounded up."""
+        """Divide each app's concurrent runs among ``members`` processes, rounded up."""
         part = -(-self._of_all_per_app // max(1, members))
         if part == self._limits.at_once_per_app:
             return
@@ -145,7 +142,7 @@ class Admission:
         self._hand_out()
 
     def let_rest(self, app_id: str, rests: bool) -> None:
-        """Let an app have no further run, since those it has hold much memory, or let it have some again."""
+        """Stop an app from starting further runs, since those it has hold much memory, or allow it again."""
         if rests:
             self._holding.add(app_id)
             self._turns.rest(app_id)
@@ -157,7 +154,7 @@ class Admission:
             self._hand_out()
 
     def close(self) -> None:
-        """Let no run begin any more."""
+        """Let no more runs begin."""
         self._closed = True
         self.on_queued()
 

@@ -1,4 +1,4 @@
-"""Appends to the store: events of a log, the record behind them, and what is written with them."""
+"""Appends to the store: events of a log, the record after them, and accompanying writes."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -14,21 +14,21 @@ from jikko.record import RunRecord, folded
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 
 MAX_APPEND_EVENTS = 300
-"""Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
-to write lets others write between, and what is done for each write at once (to encode, count, show and forget its
+"""Events of one write, usually some hundred kilobytes, and no more than the store packs together. A run with more to
+write lets others write in between, and the work of each write (encoding, counting, showing and forgetting its
 events) takes two milliseconds at most."""
 _MAX_APPEND_BYTES: Final = 1 << 20
-"""Bytes of one write that were made ready apart; what was made ready together may be more."""
+"""Maximum bytes of one write of separately encoded events; events encoded together may be more."""
 _MAX_READY_BYTES: Final = 4 << 20
-"""Bytes that are made ready ahead at once, of what a run does in one go: some milliseconds."""
+"""Bytes encoded ahead at once, of a run's burst: some milliseconds."""
 
 
 _IS_LARGE: Final = slice(1 << 18, (1 << 18) + 1)
-"""Of outputs that are not encoded twice: that may take 40 ms for 12 MB."""
+"""Size of outputs that are not encoded twice: that may take 40 ms for 12 MB."""
 
 
 class AppendMaker:
-    """The appends of one log, one behind the other."""
+    """Maker of one log's successive appends."""
 
     def __init__(
         self,
@@ -41,34 +41,34 @@ class AppendMaker:
         at_once: bool = True,
     ) -> None:
         """Args:
-        record: As it is behind what is durable.
+        record: The record after the durable events.
         options: See ``RunLog``.
         opening: See ``RunLog``.
-        packed: Called with a position, the events there, and how many bytes each has in the store.
-        withdrawal: That of the first append.
-        at_once: Whether nobody else needs the event loop.
+        packed: Called with a position, the events there, and the bytes of each in the store.
+        withdrawal: Withdrawal of the first append.
+        at_once: Whether nothing else needs the event loop.
         """
         self._at_once = at_once
         self._withdrawal = withdrawal
         self._store = store
         self._packed = packed
         self._ready: list[tuple[bytes, Sequence[int]]] = []
-        """What was made ready ahead for the store, of the events behind what it was given."""
+        """Events encoded ahead, behind those given to the store."""
         self._ready_count = 0
-        """How many events these are."""
+        """Number of these events."""
         self._writes_bytes = True
         self._options = options
         self._opening = opening
         self._turn: TurnWrites | None = None
-        """There once an event of a run that answers a message was written."""
+        """Set once an event of a run that answers a message was written."""
         self._began: Event | None = None
-        """The first event of the log."""
+        """First event of the log."""
         self._given = msgspec.structs.replace(record)
-        """The record as the store was last given it."""
+        """The record last given to the store."""
         self.holder = record.holder
-        """The process that executes the run. The record of one that has ended names none."""
+        """Process that executes the run. The record of an ended run names none."""
         self._texts: LongTexts | None = None
-        """Those of the next event, while they are being encoded."""
+        """Texts of the next event, while they are being encoded."""
 
     @property
     def turn(self) -> TurnFold | None:
@@ -76,13 +76,13 @@ class AppendMaker:
         return None if self._turn is None else self._turn.fold
 
     def next(self, log: list[Event], first: int, at: int, record: RunRecord) -> Append | None:
-        """The events at a position, as many as one write should have. ``None``: it has made a piece of one that tells
-        long texts, and is to be asked again in another turn of the event loop.
+        """Return the append at a position, as large as one write should be. ``None``: part of an event with long texts
+        was encoded; call again in another turn of the event loop.
 
         Args:
             log: All events from position ``first`` on.
             first: 0 for the first append.
-            record: As it is behind all of them.
+            record: The record after all of them.
         """
         if self._ready:
             packed, sizes = self._taken()
@@ -99,11 +99,11 @@ class AppendMaker:
         return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, sizes, withdrawal)
 
     def make_ready(self, log: list[Event], first: int, at: int, record: RunRecord) -> None:
-        """Make ready for the store what comes behind what it is being given, so that it is known how large that is.
+        """Encode the events behind those being given to the store, so that their size is known.
 
         Args:
             log: See ``next``.
-            at: Where it comes.
+            at: Their position.
             record: See ``next``.
         """
         made = 0
@@ -120,7 +120,7 @@ class AppendMaker:
             made += len(packed)
 
     def forget_ready(self) -> None:
-        """What was made ready is not what comes next."""
+        """Drop events encoded ahead that are not the next ones."""
         self._ready.clear()
         self._ready_count = 0
 
@@ -146,7 +146,8 @@ class AppendMaker:
         return events, packed, sizes
 
     def _with_end(self, events: Sequence[Event], outputs: bytes) -> tuple[bytes, Sequence[int]]:
-        """The record has the outputs encoded. Other texts of the end of a run are plain, if it has no error."""
+        """Encode the run's end with the outputs that the record has encoded. Its other texts are plain, if there is no
+        error."""
         mark = secrets.token_hex(16)
         told = msgspec.structs.replace(cast(RunFinished, events[-1]), outputs=cast(Any, mark))
         packed, sizes = self._store.pack([*events[:-1], told])
@@ -170,7 +171,7 @@ class AppendMaker:
         return [texts.value], packed, sizes
 
     def _taken(self) -> tuple[bytes, Sequence[int]]:
-        """The first of what is ready, as much as one write should have."""
+        """Take the first of the encoded events, as much as one write should have."""
         arrays: list[bytes] = []
         sizes: list[int] = []
         size = 0
@@ -185,17 +186,18 @@ class AppendMaker:
         return arrays[0] if len(arrays) == 1 else b"[%b]" % b",".join(array[1:-1] for array in arrays), sizes
 
     def nothing(self, at: int, record: RunRecord) -> Append:
-        """No events: whether the log ends at a position. ``record``: as it is there."""
+        """Return an append without events, which checks that the log ends at a position. ``record``: The
+        record there."""
         record = msgspec.structs.replace(record)
         return Append(record.identity.run_id, at, (), record, mark=new_mark(), holder=record.holder)
 
     def go_back(self, log: Sequence[Event], at: int) -> None:
-        """The store has forgotten what is behind a position: that comes next."""
+        """Go back to a position behind which the store has forgotten everything."""
         self.forget_ready()
         self._given = folded(self._given.identity, log[:at])
 
     def _record_behind(self, events: Sequence[Event]) -> RunRecord:
-        """The record as it is behind the next events: that of the whole log is further."""
+        """Return the record after the next events: that of the whole log is further on."""
         behind = msgspec.structs.replace(self._given)
         for event in events:
             behind.apply(event)
@@ -204,10 +206,11 @@ class AppendMaker:
         return behind
 
     def _projections(self, log: Sequence[Event], at: int, events: Sequence[Event]) -> Sequence[Projection]:
-        """What is written with the events at a position. Of a run that answers a message, all is in memory."""
+        """Return what is written with the events at a position. A run that answers a message has its whole log in
+        memory."""
         began = self._began = self._began or log[0]
         if self._options is None and isinstance(began, RunStarted) and began.turn is None:
-            return ()  # of most runs nothing follows
+            return ()  # most runs have none
         promised = self._options.projections if at == 0 and self._options is not None else ()
         self._turn = self._turn or TurnWrites(self._opening)
         is_retry = self._given.identity.retry_of is not None

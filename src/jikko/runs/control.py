@@ -1,19 +1,19 @@
-"""Control of runs: where a run is, and what can be done to it there. No other module decides that.
+"""Control of runs: locates a run and acts on it there. No other module decides that.
 
 =====================  ============================================  ==============================================
 place                  how it is known                               stop, submit a form
 =====================  ============================================  ==============================================
 here, executing        the executor has it, with a ``Runner``        the runner does it
 here, queued           the executor has it, with a ``QueuedRun``     ends it; it waits for no form
-paused                 its record says so, and names no holder       ends it in its log; takes it in, and executes it
+paused                 its record says so, and names no holder       ends it in its log; takes the form, executes it
 with another process   its record is ``running``, names its holder   a request to the holder; without an answer a stop
                                                                      goes into the record, and a form takes the run over
 =====================  ============================================  ==============================================
 
-A run moves while it is looked for: it pauses, a process gets its form and resumes it, its holder dies and another takes
-it over. What was decided on an old view fails (no holder, or the fence of the log refuses), changes nothing, and is
-decided again, for some seconds. Following a run is the same for all places: see ``runs/following/run_reader.py``.
-Taking over the runs of a process that died: see ``runs/recovery.py``.
+A run may move during the lookup: it pauses, a process gets its form and resumes it, its holder dies and another takes
+it over. A decision based on an old view fails (no holder, or the log's fence refuses it), changes nothing, and is
+retried for some seconds. Following a run is the same for all places: see ``runs/following/run_reader.py``. Taking over
+the runs of a dead process: see ``runs/recovery.py``.
 """
 
 import asyncio
@@ -50,11 +50,11 @@ from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
 
 _MOVING_SECONDS = 10.0
-"""For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
+"""Seconds for which a run may have no process: its holder has died, and another is about to take it over."""
 _OUT_OF_REACH_SECONDS = 2.0
-"""After which the holder of a run that does not answer is out of reach."""
+"""Seconds without an answer after which a run's holder is out of reach."""
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.02, 0.5
-"""Between looks for a run that is moving: they become rarer."""
+"""Intervals of the lookup of a moving run, which grow."""
 
 
 class Control:
@@ -71,7 +71,7 @@ class Control:
         clock: Clock,
         look_seconds: float = QUIET_SECONDS,
     ) -> None:
-        """``look_seconds``: see ``RunTails``."""
+        """``look_seconds``: See ``RunTails``."""
         self._store = store
         self._executor = executor
         self._cluster = cluster
@@ -98,14 +98,14 @@ class Control:
     async def stop(
         self, app_id: str, run_or_task_id: str, user: str, *, only_of: str | None = None, only_waiting: bool = False
     ) -> bool:
-        """Stop a run of an app, by its task id or by its own. Durable when this returns.
+        """Stop a run of an app, by task id or run id. Durable on return.
 
         Args:
-            only_of: An end user, if runs of others are left alone.
-            only_waiting: Leave it alone if it has begun.
+            only_of: An end user, to leave runs of others alone.
+            only_waiting: Leave a run alone that has begun.
 
         Returns:
-            Whether one was stopped: ``False`` if there is none, or it had ended.
+            Whether a run was stopped: ``False`` if there is none, or it had ended.
         """
         wanted = run_or_task_id.lower()
         run_id = self._executor.run_of(app_id, wanted)
@@ -126,7 +126,7 @@ class Control:
         async def stop_by_record(record: RunRecord) -> bool:
             if only_waiting:
                 return False
-            # The holder, if it lives, is refused at its next append, and lets go of the run.
+            # A living holder is refused at its next append, and lets go of the run.
             await append_end(self._store, record, "stopped", error, self._clock())
             self._hints.ended(run_id)
             return True
@@ -143,14 +143,14 @@ class Control:
         return await self._is_stopped(run_id, error, asked)
 
     async def submit(self, run_id: str, closed: FormClosed) -> bool:
-        """Submit a form of a run; a paused run goes on. Durable when this returns.
+        """Submit a form of a run; a paused run continues. Durable on return.
 
         Returns:
             Whether the run was waiting for the form.
 
         Raises:
-            ServerStopping: The process is about to end; the form is as it was.
-            LogDamaged: The log of the run cannot be read. The run has failed.
+            ServerStopping: The process is shutting down; the form is unchanged.
+            LogDamaged: The run's log cannot be read. The run has failed.
         """
 
         command = SubmitForm(run_id=run_id, closed=closed)
@@ -176,28 +176,28 @@ class Control:
         return submitted or (asked and closed in await self._store.events(run_id))
 
     def reader(self, record: RunRecord) -> RunReader:
-        """A run to be followed, wherever it is. See ``RunReader.follow``. ``record``: the run's, read lately."""
+        """Return a reader of a run, wherever it is. See ``RunReader.follow``. ``record``: Its recently read record."""
         return RunReader(record, self._store, self._log, self._tails, self._paused.give_up, share=self._executor.share)
 
     def followed(self, log: RunLog) -> RunLog | RunReader:
-        """A run that has just come to this process, for one who follows it: another process may take it while it waits
-        for its turn."""
+        """Return what follows a run that has just come to this process: another process may take it while it
+        is queued."""
         held = self._executor.find(log.record.identity.run_id)
         return self.reader(log.record) if held is not None and isinstance(held.runner, QueuedRun) else log
 
     async def take_over(self, orphans: OrphanedRuns | None = None) -> TakenOver:
-        """Take over runs that another process left behind.
+        """Take over runs left behind by another process.
 
         Args:
             orphans: Which; by default those of every earlier server.
 
         Raises:
-            ServerStopping: The process is about to end.
+            ServerStopping: The process is shutting down.
             StoreUnavailable: Runs cannot be read.
         """
         return await self._recovery.take_over(orphans or OrphanedRuns(), self._cluster.name, self._hints.changed)
 
-    # What the acts of other processes, and their hints, come down to here.
+    # Local effects of other processes' commands and hints.
 
     async def handle_command(self, command: Command) -> Answer:
         """See ``Member.handle_command``."""
@@ -211,17 +211,18 @@ class Control:
         return None
 
     def run_changed(self, run_id: str) -> None:
-        """Another process has changed a run: those who follow it here look at it."""
+        """Wake the local followers of a run that another process has changed."""
         self._tails.wake(run_id)
 
     def start_was_refused(self, run_id: str) -> None:
         """See ``StartWasRefused``."""
         self._executor.refused.note(run_id)
 
-    # For those who show runs.
+    # For showing runs.
 
     async def shown(self, record: RunRecord) -> list[Event]:
-        """What may be shown of a run so far: of one that is here, also what is not durable yet."""
+        """Return the events of a run that may be shown so far, including those of a local run that are not
+        durable yet."""
         log = self._log(record.identity.run_id)
         if log is None:
             return await self.events(record)
@@ -229,14 +230,14 @@ class Control:
         return [*(await self.events(record))[:first], *shown] if first else shown
 
     def executes(self, run_id: str) -> bool:
-        """Whether this process executes a run, or will; for tests and figures."""
+        """Return whether this process has a run, running or queued; for tests and figures."""
         return self._executor.executes(run_id)
 
     async def drain(self, seconds: float) -> None:
         """See ``RunTails.drain``."""
         await self._tails.drain(seconds)
 
-    # How they are done.
+    # Implementation.
 
     async def _act(
         self,
@@ -246,10 +247,10 @@ class Control:
         command: Command,
         out_of_reach: Callable[[RunRecord], Awaitable[bool]] | None = None,
     ) -> tuple[bool, bool]:
-        """Do something to a run where it is.
+        """Act on a run where it is.
 
         Args:
-            out_of_reach: What is done if its holder has not answered for a while: it hangs, or messages are lost.
+            out_of_reach: Fallback when its holder has not answered for a while: it hangs, or messages are lost.
 
         Returns:
             Whether it was done, and whether another process was asked, so that it may have been done in any case.
@@ -262,7 +263,7 @@ class Control:
                 if held is not None and not held.runner.has_ended:
                     return await here(held), asked
                 if held is not None:
-                    # It has just ended or paused; what it wrote must be there before it is read.
+                    # It has just ended or paused; its writes must be durable before it is read.
                     await held.log.committed()
                 record = await self._store.record(run_id)
                 if record is None or not record.is_open:
@@ -277,17 +278,17 @@ class Control:
                     if out_of_reach is not None and loop.time() >= began + _OUT_OF_REACH_SECONDS:
                         return await out_of_reach(record), asked
             except LogConflict:
-                pass  # another process was quicker
+                pass  # another process was faster
             if loop.time() >= began + _MOVING_SECONDS:
                 return False, asked
             await asyncio.sleep(wait)
             wait = min(2 * wait, _MAX_WAIT_SECONDS)
 
     async def _is_stopped(self, run_id: str, error: str, asked: bool) -> bool:
-        """Whether a run that could not be stopped where it was is stopped in the end: the answer of another process may
+        """Return whether a run that could not be stopped in place is stopped in the end: another process's answer may
         have been lost.
 
-        One whose log cannot be read cannot go on, and is stopped in its record.
+        A run with an unreadable log cannot continue, and is stopped in its record.
         """
         record = await self._store.record(run_id)
         if record is None or not record.is_open or self._executor.find(run_id) is not None:
@@ -302,8 +303,8 @@ class Control:
         return False
 
     async def events(self, record: RunRecord) -> list[Event]:
-        """The durable log of a run. Raises ``LogDamaged``: it cannot be read. If the run waits for humans, it has
-        failed: it could not go on."""
+        """Return the run's durable log. Raises ``LogDamaged``: it cannot be read. A run that waited for people has
+        failed then: it could not continue."""
         try:
             return await self._store.events(record.identity.run_id)
         except LogDamaged as damage:

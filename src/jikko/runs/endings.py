@@ -1,6 +1,6 @@
-"""Ends of runs that their engine cannot end: a run cannot go on, or its log cannot be written or read.
+"""Ends of runs that their engine cannot end: a run cannot continue, or its log cannot be written or read.
 
-Ending a log needs no reading of it.
+Ending a log does not require reading it.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
-    """The end of a run that cannot go on."""
+    """Return the end of a run that cannot continue."""
     return RunFinished(
         at=now,
         status="failed",
@@ -31,7 +31,7 @@ def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
 
 
 def unwritable(error: BaseException) -> LogUnwritable:
-    """The error of a run whose events cannot be written. Clients see it, so it does not quote values of the run."""
+    """Return the error of a run whose events cannot be written. Clients see it, so it quotes no values of the run."""
     if isinstance(error, LogUnwritable):
         return error
     if isinstance(error, RecursionError):
@@ -41,7 +41,7 @@ def unwritable(error: BaseException) -> LogUnwritable:
 
 
 def replayed(workflow: Workflow, events: list[Event], run_id: str) -> RunState:
-    """The state of a run as its log has left it. Raises ``LogDamaged``: its events do not follow from one another."""
+    """Return the state of a run from its log. Raises ``LogDamaged``: its events are inconsistent."""
     state = RunState(workflow.graph)
     try:
         state.replay(events)
@@ -52,10 +52,10 @@ def replayed(workflow: Workflow, events: list[Event], run_id: str) -> RunState:
 
 
 async def end_damaged(store: RunStore, record: RunRecord, damage: LogDamaged, now: float) -> None:
-    """End an open run that no process executes as failed. Durable when this returns.
+    """Fail an open run without a process. Durable on return.
 
     Raises:
-        LogConflict: Another process has ended it, or gone on with it.
+        LogConflict: Another process has ended or continued it.
         StoreUnavailable: The database could not be written.
     """
     log.error("run %s ends as failed: %s", record.identity.run_id, damage)
@@ -66,17 +66,17 @@ async def end_damaged(store: RunStore, record: RunRecord, damage: LogDamaged, no
 async def append_end(
     store: RunStore, record: RunRecord, status: Literal["failed", "stopped"], error: str, now: float
 ) -> None:
-    """Add the end of a run to its log, whatever the log is like.
+    """Append a run's end to its log, even if the log is damaged.
 
     Args:
-        record: The record of the open run as it was seen.
+        record: The open run's record, as read before.
 
     Raises:
         LogConflict, StoreUnavailable: See ``end_damaged``.
     """
     run_id = record.identity.run_id
     at = await store.log_end(run_id)
-    # Behind the position: what is newer than this record is refused by that.
+    # After the position, by which anything newer than this record is refused.
     current = await store.record(run_id)
     if current is None or (current.status, current.epoch) != (record.status, record.epoch):
         raise LogConflict(f"Run {run_id} has moved since its record was read.")
@@ -92,6 +92,6 @@ async def append_end(
     after = msgspec.structs.replace(record, wake_at=None)
     after.apply(end)
     answer = MessageAnswer(status="error", error=f"Run failed: {error}") if status == "failed" else MessageAnswer()
-    # What its answer was is not to be read; of a run that answers no message nothing comes of it.
+    # Its answer is unreadable; without effect for a run that answers no message.
     of_turn = (TurnChanged(answer=answer),)
     await store.append(Append(run_id, at, [end], after, of_turn, new_mark()))

@@ -1,4 +1,4 @@
-"""The runs that this process executes, or will when it is their turn."""
+"""Executor of the runs of this process: running and queued ones."""
 
 import asyncio
 import logging
@@ -34,18 +34,18 @@ from jikko.runs.run_log import RunLog
 log = logging.getLogger(__name__)
 
 _TO_WRITE_SECONDS: Final = 2.0
-"""That the logs of runs have to be written when the process ends."""
+"""Seconds for writing the logs of runs when the process ends."""
 
 
 class RunHandle(NamedTuple):
-    """A run of this process: under way, or waiting for its turn."""
+    """Run of this process, running or queued."""
 
     log: RunLog
     runner: Runner | QueuedRun
 
 
 class Executor:
-    """Runs under way and runs that wait, by run id."""
+    """Running and queued runs, by run id."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class Executor:
         text_seconds: float = 0.0,
     ) -> None:
         """Args:
-        holder: What this process is called in the records of its runs.
-        observer: For the logs of all runs that come to this process.
-        guard: Makes what looks at the text of one run of a workflow that answers a message.
-        memory: What the runs here may hold.
-        refusals: Where the next process finds what this one has refused.
+        holder: Name of this process in the records of its runs.
+        observer: Observes the logs of all runs of this process.
+        guard: Creates the text moderation of one run that answers a message.
+        memory: Memory limits of the runs.
+        refusals: Storage of refused starts for the next process.
         text_seconds: See ``RunLog``.
         """
         self._text_seconds = text_seconds
@@ -85,24 +85,25 @@ class Executor:
         self._clock = clock
         self.refused = RefusedStarts(store, clock, refusals)
         self.share = Scheduler()
-        """Of the event loop, for all runs of this process and those who follow them."""
+        """Scheduler of the event loop's time, for all runs of this process and their followers."""
         self._held: dict[str, RunHandle] = {}
         self.find: Final = self._held.get
-        """Returns a run of this process by its id, or ``None``."""
+        """Return a run of this process by its id, or ``None``."""
         self._run_of_task: dict[str, str] = {}
-        """Ids of the same runs, by task id."""
+        """Run ids by task id."""
         self.on_durable: Callable[[RunLog], None] = lambda log: None
-        """Called once everything that happened in a run is durable, and nothing more will in this process."""
+        """Called once all events of a run are durable and this process adds no more."""
         self.followed: Container[str] = ()
-        """Ids of runs that are followed as runs of other processes are."""
+        """Ids of runs that are followed like runs of other processes."""
         self.on_moved: Callable[[str], None] = lambda run_id: None
-        """Called with the id of a followed run that has come to this process, or left it."""
+        """Called with the id of a followed run that has moved to or from this process."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_closing = False
-        """Whether the process is about to end."""
+        """Whether the process is shutting down."""
 
     def log_of(self, record: RunRecord, events: list[Event] | None = None, **new: Any) -> RunLog:
-        """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
+        """Create the log of a run that is coming to this process; see ``RunLog``. Every log is created here, and so
+        observed."""
         return RunLog(
             self._store,
             record,
@@ -117,8 +118,8 @@ class Executor:
     def new_log(
         self, record: RunRecord, options: StartOptions | None, opening: Sequence[Projection], *, is_inner: bool = False
     ) -> RunLog:
-        """The log of a new run, which is refused if it is not durable while the request that starts it may wait. An
-        inner one waits as its caller does."""
+        """Create the log of a new run, whose start is refused if it is not durable before the request's timeout. An
+        inner run waits as long as its caller."""
         waiting = None if is_inner else patience.get()
         withdrawal = None if waiting is None else Withdrawal()
         run_log = self.log_of(record, options=options, opening=opening, withdrawal=withdrawal)
@@ -127,37 +128,37 @@ class Executor:
         return run_log
 
     def executes(self, run_id: str) -> bool:
-        """Whether a run is of this process."""
+        """Return whether this process has a run."""
         return run_id in self._held
 
     def measure_lag(self, since: float) -> None:
-        """Events of a run of another process were seen here, of which the first had become durable at that time."""
+        """Record the lag of events from another process's run, the first of which became durable at ``since``."""
         self.measures.lags.observe(max(0.0, self._clock() - since))
 
     def run_of(self, app_id: str, run_or_task_id: str) -> str | None:
-        """The id of a run of this process, by its task id or by its own, both in lower case."""
+        """Return the id of a run of this process, by task id or run id in lower case."""
         held = self._held.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
         return (
             held.log.record.identity.run_id if held is not None and held.log.record.identity.app_id == app_id else None
         )
 
     def end_user_of(self, run_id: str) -> str | None:
-        """Who started a run of this process; ``None`` if it has no such run."""
+        """Return who started a run of this process; ``None`` if it has no such run."""
         held = self._held.get(run_id)
         return None if held is None else held.log.record.identity.end_user_id
 
     def require_open(self) -> None:
-        """Raises ``ServerStopping``: the process is about to end."""
+        """Raise ``ServerStopping`` if the process is shutting down."""
         if self.is_closing:
             raise ServerStopping
 
     async def accept(self, run_log: RunLog, workflow: Workflow, events: list[Event]) -> None:
-        """Accept a run whose log begins with these events: durable when this returns. It goes on when it is its turn.
+        """Accept a run whose log begins with these events: durable on return. It starts when its turn comes.
 
         Raises:
-            KeyTaken: The idempotency key has a run already. There is no new one.
-            TooManyRequests: The queue of the app is full.
-            ServerStopping: The process is about to end.
+            KeyTaken: The idempotency key already has a run. No new one exists.
+            TooManyRequests: The app's queue is full.
+            ServerStopping: The process is shutting down.
         """
         self.require_open()
         self.admission.require_room(run_log.record.identity.app_id)
@@ -166,7 +167,7 @@ class Executor:
         await run_log.committed()
 
     def line_up(self, run_log: RunLog, workflow: Workflow, events: list[Event]) -> None:
-        """Write the next events of a run that waits for its turn."""
+        """Write the next events of a queued run."""
         waiting = QueuedRun(run_log, self.admission, self._clock)
         waiting.on_turn = lambda: self._task(self._begin(run_log, waiting, workflow))
         waiting.on_ended = lambda: self._release_when_durable(run_log, waiting)
@@ -176,7 +177,7 @@ class Executor:
         waiting.queue_up()
 
     async def _begin(self, run_log: RunLog, waiting: QueuedRun, workflow: Workflow) -> None:
-        """It is a run's turn, and it has its slot."""
+        """Start a run whose turn has come, and which has its slot."""
         if not await waiting.is_accepted():
             self.admission.leave(run_log.record.identity.app_id)
             return
@@ -185,14 +186,14 @@ class Executor:
         self.launch(run_log, workflow, state, RunBegan(at=self._clock()))
 
     def go_on(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
-        """Let a run go on that had begun before: it does not wait for a slot. Raises ``ServerStopping``: the process is
-        about to end."""
+        """Continue a run that had begun, without waiting for a slot. Raises ``ServerStopping``: the process is shutting
+        down."""
         self.require_open()
         self.admission.take_back(run_log.record.identity.app_id)
         self.launch(run_log, workflow, state, first, *answers)
 
     def launch(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
-        """Execute a run that has a slot, from its state on, until it ends or pauses."""
+        """Execute a run that has a slot, from its state until it ends or pauses."""
         if isinstance(first, RunStarted):
             self.measures.waits.observe(0.0)
             turn = first.turn
@@ -214,30 +215,30 @@ class Executor:
         )
         run_log.on_lost = runner.lost
         self._hold(run_log, runner)
-        # In the next turn of the loop: runs that come in one turn are quicker one behind the other than each within its
-        # request. Not by a task of its own: many are over before anything in them had to wait.
+        # In the loop's next turn: runs that arrive in one turn are faster one after the other than each within its
+        # request. No task of its own: many are over before anything in them had to wait.
         context = _context(run_log, first)
         asyncio.get_running_loop().call_soon(self._begin_running, run_log, runner, first, answers, context)
         run_log.activate(is_kept=turn is not None or self._store.may_lose_commits)
 
     def require_durable(self) -> None:
-        """Have the database say of each run here that it has what it said to have; see ``RunLog.require_durable``."""
+        """Let the database confirm the durable events of each run here; see ``RunLog.require_durable``."""
         for run_log, _ in self._held.values():
             run_log.require_durable()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done that concerns the runs here; ``close`` waits for it."""
+        """Start a background task concerning the runs here; ``close`` waits for it."""
         self._task(work)
 
     @property
     def under_way(self) -> int:
-        """How many runs go on here, or wait for their turn."""
+        """Number of running and queued runs."""
         return sum(not runner.has_ended for _, runner in self._held.values())
 
     async def close(self, grace: float, drain: float) -> int:
         self.is_closing = True
         self.admission.close()
-        # Those that were launched in this turn begin.
+        # Lets the runs launched in this turn begin.
         await asyncio.sleep(0)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
@@ -248,7 +249,7 @@ class Executor:
                 runner.drain()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=drain)
-        # Of those that waited, others have taken some.
+        # Other processes have taken some of the queued runs.
         going_on = [runner for runner in going_on if not (isinstance(runner, QueuedRun) and runner.has_ended)]
         for runner in going_on:
             runner.park()
@@ -266,7 +267,7 @@ class Executor:
         await self.refused.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        # The loop has the last of them released.
+        # Lets the loop release the last of them.
         await asyncio.sleep(0)
         return len(going_on)
 
@@ -286,7 +287,7 @@ class Executor:
     def _begin_running(
         self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed], context: LogContext
     ) -> None:
-        # It was planned in the turn of another run, or of a request, that is none of its business.
+        # It was scheduled in the turn of another run or request, whose context must not leak in.
         log_context.set(context)
         try:
             if not runner.has_ended:  # parked before it could begin
@@ -306,7 +307,7 @@ class Executor:
         self._run_ended(run_log, runner)
 
     def _end_soon(self, run_id: str, error: str) -> None:
-        """End a run that holds too much: not within what it is doing."""
+        """End a run that holds too much memory, outside its current step."""
         asyncio.get_running_loop().call_soon(self._end, run_id, error)
 
     def _end(self, run_id: str, error: str) -> None:
@@ -336,15 +337,15 @@ class Executor:
         except JikkoError as reason:
             if isinstance(reason, LogConflict):
                 self.measures.lost.add()
-            # That starts are refused is logged once, and each refusal with its request.
+            # Refused starts are logged once, and each refusal with its request.
             log.log(
                 logging.DEBUG if isinstance(reason, StartRefused) else logging.WARNING, "run %s: %s", run_id, reason
             )
         finally:
-            # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.
+            # Break the cycle of run and runner: both, with all their events, are freed here and not by the collector.
             run_log.on_lost = None
             run_log.leave()
-            # A paused run may have been resumed meanwhile.
+            # A paused run may have been resumed in the meantime.
             if self._held.get(run_id) == (run_log, runner):
                 del self._held[run_id]
                 self._run_of_task.pop(run_log.record.identity.task_id, None)

@@ -1,4 +1,4 @@
-"""Forms of paused runs: reading and submitting them, and closing those whose time is up.
+"""Forms of paused runs: reads, submits and expires them.
 
 Source: docs/dify-behaviour.md, “Human-input forms”, “Stopping, pausing, resuming”.
 """
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class RunForm(Struct, frozen=True):
-    """A form, open or closed."""
+    """Form, open or closed."""
 
     record: RunRecord
     requested: FormRequested
@@ -38,7 +38,7 @@ class RunForm(Struct, frozen=True):
 
 
 class Forms:
-    """The forms of all runs."""
+    """Forms of all runs."""
 
     def __init__(self, *, runs: "Runs", store: RunStore, file_inputs: FileInputs, clock: Clock) -> None:
         self._runs = runs
@@ -46,14 +46,14 @@ class Forms:
         self._file_inputs = file_inputs
         self._clock = clock
         self.alarm = Alarm(clock)
-        """To be set when a run pauses that goes on by itself later."""
+        """Set when a run pauses that will continue by itself."""
 
     async def open_form(self, app_id: str, token: str) -> RunForm:
-        """A form that can be submitted.
+        """Return a form that can be submitted.
 
         Raises:
             NotFound: No run of the app has such a form.
-            TooLate: It was submitted, or its time is up, or its run has ended.
+            TooLate: It was submitted or has expired, or its run has ended.
         """
         form = await self._find(app_id, token)
         form_id = form.requested.form_id
@@ -68,7 +68,7 @@ class Forms:
         return form
 
     async def submit(self, app_id: str, token: str, action: str, inputs: Mapping[str, Json], base_url: str) -> None:
-        """Fill a form in. The run goes on; that the form was submitted is durable when this returns.
+        """Submit a form, so that its run continues. Durable on return.
 
         Raises:
             NotFound, TooLate: See ``open_form``.
@@ -77,20 +77,20 @@ class Forms:
         await self.submit_form(await self.open_form(app_id, token), action, inputs, base_url)
 
     async def open_forms(self, record: RunRecord) -> list[RunForm]:
-        """The forms that a run waits for, in the order in which they were requested. Raises ``LogDamaged``: the log of
-        the run cannot be read."""
+        """Return a run's open forms, in the order of their requests. Raises ``LogDamaged``: the run's log cannot be
+        read."""
         if record.status != "paused":
             return []
         return [form for form in await self._forms(record) if form.closed is None]
 
     async def all_forms(self, record: RunRecord) -> list[RunForm]:
-        """The forms of a run, open or closed, in the order in which they were requested. Raises ``LogDamaged``: the log
-        of the run cannot be read."""
+        """Return a run's forms, open or closed, in the order of their requests. Raises ``LogDamaged``: see
+        ``open_forms``."""
         return await self._forms(record)
 
     async def submit_form(self, form: RunForm, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
-        """Fill a form in that is open. See ``submit``; forms that clients cannot submit are submitted too. Raises
-        ``TooLate`` or ``InvalidFormData``: see ``submit``."""
+        """Submit an open form. See ``submit``; also takes forms that clients cannot submit. Raises ``TooLate`` or
+        ``InvalidFormData``: see ``submit``."""
         requested = form.requested
         chosen = next((entry for entry in requested.form["actions"] if entry["id"] == action), None)
         if chosen is None:
@@ -113,16 +113,16 @@ class Forms:
         )
 
     async def watch(self) -> None:
-        """Close forms when their time is up, until cancelled or until that fails."""
+        """Close expired forms, until cancelled or until that fails."""
         while True:
             now = self._clock()
             await self.close_expired()
             await self.alarm.wait(await self._store.next_wake(now))
 
     async def close_expired(self) -> int:
-        """Close the forms of paused runs whose time is up. Returns how many.
+        """Close the expired forms of paused runs. Returns their number.
 
-        A run that cannot be read, or cannot go on, keeps no other waiting.
+        A run that cannot be read, or cannot continue, does not delay others.
         """
         now = self._clock()
         count = 0
@@ -195,6 +195,6 @@ class Forms:
 
 
 def forms_of(record: RunRecord, log: list[Event]) -> list[RunForm]:
-    """The forms of a run, in the order in which they were requested."""
+    """Return a run's forms, in the order of their requests."""
     forms = RunForms.of(log)
     return [RunForm(record, form, forms.closed.get(execution_id)) for execution_id, form in forms.requested.items()]

@@ -1,4 +1,4 @@
-"""Starting a run once, however often the client asks: requests with an idempotency key."""
+"""Idempotent starts of runs: requests with an idempotency key."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -24,18 +24,18 @@ Started: TypeAlias = RunLog | RunReader
 
 
 class StartOutcome(msgspec.Struct, frozen=True):
-    """What came of a request to start a run."""
+    """Outcome of a request to start a run."""
 
     run: Started
     repeated: bool = False
-    """Whether an earlier request with the same key had started it."""
+    """Whether an earlier request with the same key started the run."""
 
 
 class IdempotentStarts:
     """Starts runs by idempotency key.
 
-    Whose a key is gets decided in the transaction that creates the run. So of two requests at once, in whatever
-    processes, one creates it; and after a crash there are either both or neither.
+    A key is claimed in the transaction that creates the run. So of two concurrent requests, in any processes, one
+    creates it; and after a crash there are either both or neither.
     """
 
     def __init__(self, runs: "Runs", store: RunStore) -> None:
@@ -45,10 +45,10 @@ class IdempotentStarts:
     async def start(
         self, app: App, options: StartOptions | None, begin: Callable[[StartOptions | None], Awaitable[RunLog]]
     ) -> StartOutcome:
-        """Start a run, or find the one that the key has.
+        """Start a run, or find the one that has the key.
 
         Args:
-            begin: Starts it with the options that it is given.
+            begin: Starts it with the given options.
 
         Raises:
             Conflict: The key was used for another request.
@@ -75,18 +75,18 @@ class IdempotentStarts:
         return StartOutcome(self._runs.control.reader(record), repeated=True)
 
     async def known(self, app: App, claim: KeyClaim) -> str:
-        """Return the run that has a key; empty: none."""
+        """Return the run that has a key, or an empty string."""
         claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
         return "" if claimed is None else claimed[0]
 
 
 def fingerprint(operation: str, body: Json) -> bytes:
-    """The digest of a request: its operation and its JSON body. The order of names in the body does not count."""
+    """Return the digest of a request: its operation and its JSON body, regardless of key order."""
     return hashlib.sha256(operation.encode() + b"\0" + _encode(body)).digest()
 
 
 def checked_key(key: str) -> str:
-    """An idempotency key as a client sent it. Raises ``InvalidParam``: it is empty or too long."""
+    """Return a client's idempotency key. Raises ``InvalidParam``: it is empty or too long."""
     key = key.strip()
     if not key or len(key) > _KEY_LENGTH:
         raise InvalidParam(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.")

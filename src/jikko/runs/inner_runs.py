@@ -1,8 +1,8 @@
-"""Runs within runs: workflows that are called as tools.
+"""Inner runs: workflows called as tools.
 
-An inner run is a run like any other: it has a record, a log and an end of its own, and goes on after a crash by itself.
-What makes it an inner one is that its caller waits for it: by an idempotency key, which names the call, the node finds
-the run that it had begun when it runs again. A run that failed is not taken for the answer to a further attempt.
+An inner run is an ordinary run: it has its own record, log and end, and continues after a crash by itself. Only its
+caller waits for it: with an idempotency key that names the call, a node that runs again finds the run it had begun. A
+failed run does not answer a further attempt.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 
 _MODE = "workflow"
 _MAX_ATTEMPTS = 100
-"""Runs that one execution of a node may begin; nodes have fewer retries."""
+"""Maximum runs of one node execution; nodes have fewer retries."""
 
 
 class InnerRuns:
-    """The ``InnerWorkflows`` of one process."""
+    """``InnerWorkflows`` of one process."""
 
     def __init__(
         self, runs: Callable[[], Runs], *, store: RunStore, apps: AppStore, workflows: Workflows, clock: Clock
     ) -> None:
-        """``runs``: all runs; they know the nodes that call this, so that they are made later."""
+        """``runs``: All runs; created later, since they know the nodes that call this."""
         self._runs = runs
         self._store = store
         self._apps = apps
@@ -60,7 +60,7 @@ class InnerRuns:
         raise InnerRefused("it was tried too often")
 
     async def _started(self, app: App, call: InnerCall, key: str) -> tuple[Started, bool]:
-        """The run of a key, and whether it was there before this call."""
+        """Return the run of a key, and whether it existed before this call."""
         claim = KeyClaim(key=key, fingerprint=fingerprint("inner", key), at=self._clock())
         known = await self._store.claimed(app.id, key, now=claim.at)
         if known is not None:
@@ -92,7 +92,7 @@ class InnerRuns:
         try:
             end = await started.ended()
         except asyncio.CancelledError:
-            # Not if the process ends: the inner run is left to the next one, as its caller is.
+            # Not at shutdown: the inner run is left to the next process, as its caller is.
             if not self._runs().is_closing:
                 self._stop(app.id, run_id, call.user)
             raise

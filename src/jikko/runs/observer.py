@@ -1,4 +1,4 @@
-"""Seeing what happens in all runs of a process, without being part of it."""
+"""Observers of all runs of a process."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,32 +12,31 @@ logger = logging.getLogger(__name__)
 
 
 class RunObserver:
-    """Sees nothing; a subclass overrides the methods that it needs.
+    """No-op observer; subclasses override the methods they need.
 
-    Each event of a run is seen once it is durable: once in all processes together, by the one that wrote it, in the
-    order of its log. So what was refused (a zombie's) is not seen, and the events of a process that dies between the
-    write and this call are not seen. It is called on the event loop of the run: it must be quick, and wait for
-    nothing. What it raises is logged, and has no other effect.
+    Each event is observed once it is durable: once across all processes, by the one that wrote it, in log order.
+    Refused events (a zombie's) are not observed, nor are those of a process that dies between write and call. Calls
+    happen on the run's event loop: they must be quick and must not wait. Exceptions are logged, with no other effect.
     """
 
     def started(self, run: RunIdentity, event: RunStarted) -> None:
-        """A run was accepted; it may have to queue."""
+        """A run was accepted; it may be queued."""
 
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
-        """An execution of a node has ended."""
+        """A node execution has ended."""
 
     def recovered(self, run: RunIdentity, event: RunRecovered) -> None:
         """This process has taken a run over."""
 
     def ended(self, run: RunIdentity, event: RunFinished) -> None:
-        """A run has ended, however it did."""
+        """A run has ended, with any status."""
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
-        """Events are durable, from a position of the log on: those above, and all others. Called before these."""
+        """Events are durable, from a position on: those above, and all others. Called before the methods above."""
 
     @cached_property
     def seen(self) -> Mapping[type, Callable[[RunIdentity, Any], None]]:
-        """What is called for which event. What it does not override is not: a run has many events."""
+        """Methods to call, by event type. Methods not overridden are not called: a run has many events."""
         return {kind: getattr(self, name) for kind, name in _METHODS.items() if _overrides(self, name)}
 
 
@@ -50,7 +49,7 @@ _METHODS: Final[Mapping[type, str]] = {
 
 
 class RunObservers(RunObserver):
-    """Several observers as one. What one of them raises concerns no other."""
+    """Composite observer. An exception in one does not affect the others."""
 
     def __init__(self, *observers: RunObserver) -> None:
         self._observers = observers
@@ -74,7 +73,7 @@ class RunObservers(RunObserver):
 
 
 def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
-    """Show events that are durable now."""
+    """Report newly durable events."""
     try:
         observer.appended(run, at, events)
         seen = observer.seen

@@ -1,7 +1,7 @@
-"""Offering runs that wait here to processes that have room, and taking in those of others while there is room here.
+"""Work stealing: offers queued runs to processes with free slots, and takes in runs of others.
 
-Of each app only the first few are offered, and only once they have waited for a while: most begin here before. What has
-begun here meanwhile, or was taken, is withdrawn. A process that ends offers all that waits, in the same small parts.
+Only the first few of each app are offered, after a delay: most begin here before. Runs that have begun here or were
+taken are withdrawn. A process that is shutting down offers all its queued runs, in the same small batches.
 """
 
 import asyncio
@@ -17,34 +17,34 @@ from jikko.runs.recovery import Recovery
 from jikko.runs.run_log import RunLog
 
 _OFFER_AFTER_SECONDS: Final = 0.5
-"""For which a run waits before it is offered."""
+"""Seconds in the queue before a run is offered."""
 _POLL_SECONDS: Final = 0.05
-"""Between looks while runs wait."""
+"""Polling interval in seconds, while runs are queued."""
 _AGAIN_SECONDS: Final = 30.0
-"""After which what is still waiting is offered again: the offer may have been lost."""
+"""Seconds after which a queued run is offered again: the offer may have been lost."""
 _REFUSED_SECONDS: Final = 0.5
-"""After which one more run of an app is offered of which enough were offered already."""
+"""Seconds before one more run of an app is offered that already has enough offers."""
 _OF_AN_APP: Final = 16
-"""Runs of an app that are looked at."""
+"""Runs of an app that are considered."""
 
 
 class OfferQueue:
-    """The runs of this process that are offered to others."""
+    """Runs of this process that are offered to others."""
 
     def __init__(self, executor: Executor, holder: str, clock: Clock) -> None:
-        """``holder``: what this process is called."""
+        """``holder``: Name of this process."""
         self._executor = executor
         self._holder = holder
         self._clock = clock
         self._offered: dict[str, float] = {}
-        """When, by run."""
+        """Times of offers, by run."""
         self._refused: dict[str, float] = {}
-        """When the last run of an app could not be offered, by app."""
+        """Time of the last rejected offer, by app."""
         self._queued = asyncio.Event()
         executor.admission.on_queued = self._queued.set
 
     async def watch(self, waiting: WaitingRuns) -> None:
-        """Offer what waits, until cancelled. Does nothing while no run waits."""
+        """Offer queued runs, until cancelled. Idle while no run is queued."""
         while True:
             await self._queued.wait()
             self._queued.clear()
@@ -71,7 +71,7 @@ class OfferQueue:
                     self._refused[app_id] = self._clock()
 
     def _due(self, run_id: str) -> WaitingRun | None:
-        """A run, if it is to be offered now."""
+        """Return a run if it is due to be offered."""
         held = self._executor.find(run_id)
         if held is None or held.runner.has_ended or not held.log.is_durable:
             return None
@@ -83,34 +83,34 @@ class OfferQueue:
         return WaitingRun(run_id=run_id, app_id=record.identity.app_id, holder=self._holder, epoch=record.epoch)
 
     def _is_within(self, seconds: float, since: float | None) -> bool:
-        """Whether less than that has passed since a time. One that is yet to come tells that the clock was set back."""
+        """Return whether less than ``seconds`` have passed. A time in the future means that the clock was set back."""
         return since is not None and 0 <= self._clock() - since < seconds
 
 
 class WorkStealing:
-    """The slots of this process that no run of its own waits for."""
+    """Slots of this process that no local run waits for."""
 
     def __init__(
         self, admission: Admission, recovery: Recovery, cluster: Cluster, on_taken: Callable[[RunLog], None]
     ) -> None:
-        """``on_taken``: called with the log of each run that is taken in, once it is this process's."""
+        """``on_taken``: Called with the log of each run taken in, once this process owns it."""
         self._admission = admission
         self._recovery = recovery
         self._cluster = cluster
         self._on_taken = on_taken
         self._taking = 0
-        """Runs that have no slot yet, but will."""
+        """Runs about to get a slot."""
         self._changed = asyncio.Event()
         admission.on_room = self._changed.set
 
     async def wait(self) -> None:
-        """Wait until there is room for one more."""
+        """Wait until there is room for one more run."""
         while self._admission.free <= self._taking:
             self._changed.clear()
             await self._changed.wait()
 
     async def take(self, run: WaitingRun) -> bool:
-        """Take a run in, if it still waits. ``False``: not here, or not now."""
+        """Take a run in if it is still queued. ``False``: not here, or not now."""
         if run.holder == self._cluster.name or not self._admission.may_begin(run.app_id):
             return False
         self._taking += 1
@@ -124,7 +124,7 @@ class WorkStealing:
         try:
             await log.committed(log.begin + 1)
         except JikkoError:
-            # It has begun there meanwhile, or another was quicker.
+            # It has begun there, or another process was faster.
             return True
         self._on_taken(log)
         await self._cluster.request(run.holder, ReleaseRun(run_id=run.run_id, epoch=log.record.epoch))

@@ -1,7 +1,7 @@
-"""Runs that wait for people, and that no process executes: taking in their forms, and ending them.
+"""Paused runs, which no process executes: submits their forms, and ends them.
 
-Each act reads the log first and adds to it at the position where it ended then. Of two processes that act on one run,
-the log refuses one (``LogConflict``), which looks again where the run is. Of two here, one waits for the other.
+Each operation reads the log first and appends at the position where it ended. Of two processes that act on one run, the
+log refuses one (``LogConflict``), which locates the run again. In one process, a lock serialises them.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from jikko.runs.run_memory import sizes_of
 
 
 class PausedRuns:
-    """What can be done to a paused run. All of it is durable when it returns."""
+    """Operations on paused runs. All are durable on return."""
 
     def __init__(
         self,
@@ -40,22 +40,22 @@ class PausedRuns:
         self._clock = clock
         self._hints = hints
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """By run; there while a task holds it or waits for it."""
+        """Locks by run, while a task holds or awaits one."""
 
     def lock(self, run_id: str) -> asyncio.Lock:
-        """What keeps two here from acting on one run at once. ``end`` takes it itself."""
+        """Return the lock that serialises operations on a run. ``end`` takes it itself."""
         return self._locks.setdefault(run_id, asyncio.Lock())
 
     async def submit(self, record: RunRecord, closed: FormClosed) -> bool:
-        """Take in a form of a run, which goes on here then.
+        """Submit a form of a run, which then continues here.
 
         Returns:
             Whether the run waited for it.
 
         Raises:
-            LogConflict: Another process has done something to the run meanwhile.
-            ServerStopping: The process is about to end.
-            LogDamaged: The log of the run cannot be read. The run has failed.
+            LogConflict: Another process has changed the run in the meantime.
+            ServerStopping: The process is shutting down.
+            LogDamaged: The run's log cannot be read. The run has failed.
         """
         try:
             return await self._resume(record, closed)
@@ -80,8 +80,7 @@ class PausedRuns:
         return went_on
 
     async def end(self, record: RunRecord, error: str) -> bool:
-        """Stop a run. Returns that it was done. Raises ``LogConflict``: another process has done something to the run
-        meanwhile."""
+        """Stop a run. Returns ``True``. Raises ``LogConflict``: another process has changed the run in the meantime."""
         run_id = record.identity.run_id
         async with self.lock(run_id):
             try:
@@ -104,19 +103,19 @@ class PausedRuns:
         return True
 
     async def give_up(self, run_id: str, damage: LogDamaged) -> None:
-        """End a run as failed whose log cannot be read, if it is paused: it could not go on."""
+        """Fail a paused run whose log cannot be read: it could not continue."""
         record = await self._store.record(run_id)
         if record is not None and record.status == "paused" and self._executor.find(run_id) is None:
-            # If another process was quicker, it has ended already, or goes on.
+            # If another process was faster, the run has already ended, or continues.
             with contextlib.suppress(LogConflict):
                 await end_damaged(self._store, record, damage, self._clock())
                 self._hints.ended(run_id)
 
     async def _log(self, record: RunRecord) -> RunLog:
-        """Raises ``LogConflict``: the run has gone on since its record was read."""
+        """Raises ``LogConflict``: the run has continued since its record was read."""
         events = await self._store.events(record.identity.run_id)
         sizes = await sizes_of(events, self._store, TimeSlice(self._executor.share, record.identity.app_id))
-        # Behind the events: what is newer than these is refused by their position.
+        # After the events: anything newer is refused by its position.
         current = await self._store.record(record.identity.run_id)
         if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
             raise LogConflict(f"Run {record.identity.run_id} is not paused any more.")

@@ -1,6 +1,6 @@
-"""Commands to a run from another process, where it is executed or a paused one can be read; and hints to the others.
+"""Commands to a run from another process, executed where the run is or can be read, and hints to other processes.
 
-A paused run of a newer version cannot be read by an older server: that one has another take its form.
+An older server cannot read a newer version's paused run: it lets another one submit its form.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 
 _RUNS_TO_INDEX: Final = 64
-"""After how many ended runs the index of keywords is due."""
+"""Ended runs after which the keyword index is due."""
 
 
 class RunHints:
-    """Tells who follows a run that it has changed, and the leader what is due because of it. All of it may be lost:
-    they look for themselves, later."""
+    """Hints that a run has changed, for its followers, and that work is due, for the leader. All may be lost: the
+    receivers also look for themselves, later."""
 
     def __init__(self, cluster: Cluster, clock: Clock) -> None:
         self._cluster = cluster
@@ -42,7 +42,7 @@ class RunHints:
         self._ended_runs = 0
 
     def durable(self, log: RunLog) -> None:
-        """The end, or a pause, of a run is durable."""
+        """Hint that a run's end, or a pause, is durable."""
         record = log.record
         if record.status == "paused":
             if record.wake_at is not None:
@@ -57,23 +57,23 @@ class RunHints:
             self._cluster.hint(JobDue(job="keywords", at=self._clock()))
 
     def changed(self, log: RunLog) -> None:
-        """A run was taken by this process, or ended by it."""
+        """Hint that this process has taken a run, or ended it."""
         self._cluster.hint(RunChanged(log.record.identity.run_id))
         if not log.record.is_open:
             self.durable(log)
 
     def refused(self, run_id: str) -> None:
-        """The start of a run was refused, and the record may have it."""
+        """Hint that a run's start was refused, which the record may have."""
         self._cluster.hint(StartWasRefused(run_id))
 
     def ended(self, run_id: str) -> None:
-        """A run that no process executed was ended: its followers and its call-back get a hint."""
+        """Hint that a run without a process was ended, to its followers and its callback."""
         self._cluster.hint(RunChanged(run_id))
         self._cluster.hint(JobDue(job="callbacks", at=self._clock()))
 
 
 async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answer:
-    """Do to a run of this process what another process asks for; see ``Member.handle_command``."""
+    """Execute another process's command on a local run; see ``Member.handle_command``."""
     if held.runner.has_ended:
         return None
     try:
@@ -96,7 +96,7 @@ async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answe
 
 
 async def stop_here(held: RunHandle, error: str, only_waiting: bool) -> bool:
-    """Stop a run. Durable when this returns whether it was still to be stopped."""
+    """Stop a run. Returns, once durable, whether it was still to be stopped."""
     if (only_waiting and not isinstance(held.runner, QueuedRun)) or not held.runner.stop(error):
         return False
     await held.log.committed()
@@ -104,12 +104,13 @@ async def stop_here(held: RunHandle, error: str, only_waiting: bool) -> bool:
 
 
 async def submit_here(held: RunHandle, closed: FormClosed) -> bool:
-    """Submit a form of a run. Durable when this returns whether the run waited for it."""
+    """Submit a form of a run. Returns, once durable, whether the run waited for it."""
     return held.runner.submit(closed) and await is_closed(held.log, closed)
 
 
 def release(held: RunHandle, epoch: int) -> bool:
-    """Release a run that another process has had since an epoch. Returns whether this one had it from an earlier."""
+    """Release a run that another process has had since an epoch. Returns whether this one had it from an
+    earlier one."""
     if held.log.record.epoch >= epoch:
         return False
     held.log.abandon(LogConflict(f"Run {held.log.record.identity.run_id} was taken over."))
@@ -118,13 +119,13 @@ def release(held: RunHandle, epoch: int) -> bool:
 
 
 async def is_closed(log: RunLog, closed: FormClosed) -> bool:
-    """Wait until it is durable that a form was closed. ``False``: the run ended without."""
+    """Wait until the form's closing is durable. ``False``: the run ended without it."""
     return await log.wait_for(lambda event: isinstance(event, FormClosed) and event.form_id == closed.form_id)
 
 
 async def asked_newer(cluster: Cluster, command: SubmitForm) -> bool:
-    """Have a member that can read a paused run submit its form. Returns whether the run waited for it. Raises
-    ``LogTooNew``: there is none."""
+    """Let a member that can read a paused run submit its form. Returns whether the run waited for it. Raises
+    ``LogTooNew``: there is no such member."""
     for name in cluster.members():
         if (answer := await cluster.request(name, command)) is not None:
             return answer is not False
@@ -134,7 +135,8 @@ async def asked_newer(cluster: Cluster, command: SubmitForm) -> bool:
 async def for_older(
     store: RunStore, command: SubmitForm, submit: Callable[[str, FormClosed], Awaitable[bool]]
 ) -> bool | None:
-    """Submit the form of a paused run for a member that cannot read it. ``None``: it is not paused, or not for this."""
+    """Submit a paused run's form for a member that cannot read it. ``None``: it is not paused, or this process cannot
+    submit it either."""
     try:
         record = await store.record(command.run_id)
         if record is None or record.status != "paused" or not record.is_known:

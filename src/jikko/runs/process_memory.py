@@ -1,13 +1,13 @@
-"""Memory of all runs of a process, and what follows when it is too much. Does no I/O and starts no task.
+"""Memory limits of all runs of a process. No I/O, no tasks.
 
 ==========================================  ===========================================================================
 what is held                                what follows
 ==========================================  ===========================================================================
 by one run, more than ``of_one``            it ends
 by all, more than ``share`` of ``of_all``   apps that hold more than an equal part of that begin no further run, until
-                                            less is held: those wait for their turn
+                                            less is held: those are queued
 by all, more than ``of_all``                the run that holds most ends
-by runs that wait, more than ``of_all``     no further run is accepted to wait
+by queued runs, more than ``of_all``        no further run is queued
 ==========================================  ===========================================================================
 """
 
@@ -20,42 +20,41 @@ from jikko.runs.run_memory import RunMemory
 
 
 class MemoryLimits(Struct, frozen=True, kw_only=True):
-    """Bytes of values, as JSON."""
+    """Limits in bytes of values, as JSON."""
 
     of_one: int = 0
-    """That one run may hold; 0: no limit."""
+    """Limit of one run; 0: none."""
     of_all: int = 0
-    """That all runs of a process may hold together; 0: no limit."""
+    """Limit of all runs of a process together; 0: none."""
     share: float = 0.75
-    """The part of ``of_all`` beyond which further runs wait."""
+    """Fraction of ``of_all`` beyond which further runs wait."""
 
 
 class ProcessMemory:
-    """The memory of the runs of one process."""
+    """Memory of the runs of one process."""
 
     def __init__(self, limits: MemoryLimits | None = None) -> None:
         self._limits = limits or MemoryLimits()
         self._line = self._limits.of_all * self._limits.share
         self.held = 0
-        """By runs that go on, but those that were told to end."""
+        """Bytes held by active runs, except those told to end."""
         self.waiting = 0
-        """By runs that wait for their turn."""
+        """Bytes held by queued runs."""
         self._runs: set[RunMemory] = set()
         self._of_apps: dict[str, int] = {}
-        """What the runs of each app hold that go on."""
+        """Bytes held by each app's active runs."""
         self._resting: set[str] = set()
         self.on_too_much: Callable[[str, str], None] = _nothing
-        """Called with the id of a run that is to end, and why."""
+        """Called with the id of a run that must end, and the reason."""
         self.on_rest: Callable[[str, bool], None] = _nothing
-        """Called with an app that may begin no further run from now on, or that may again."""
+        """Called with an app that must not begin further runs, or may again."""
 
     def join(self, memory: RunMemory) -> None:
-        """A run has come to this process that is not over at once. It holds nothing yet."""
+        """Add a new run of this process that is not over at once. It holds nothing yet."""
         self._runs.add(memory)
 
     def require_room(self) -> None:
-        """Look whether a further run may wait for its turn. Raises ``TooManyRequests``: those that wait hold too
-        much."""
+        """Check that a further run may be queued. Raises ``TooManyRequests``: queued runs hold too much."""
         if 0 < self._limits.of_all < self.waiting:
             raise TooManyRequests(
                 "Too many requests. Please try again later. The runs that wait for their turn hold "
@@ -64,14 +63,14 @@ class ProcessMemory:
             )
 
     def hold(self, memory: RunMemory, size: int) -> None:
-        """A run holds so many bytes now."""
+        """Set the bytes held by a run."""
         by, memory.bytes = size - memory.bytes, size
         self._take(memory, by)
         if by > 0:
             self._look(memory)
 
     def begin(self, memory: RunMemory) -> None:
-        """It is the turn of a run that waited."""
+        """Count a queued run as active."""
         if memory.waits:
             size = memory.bytes
             self.hold(memory, 0)
@@ -79,7 +78,7 @@ class ProcessMemory:
             self.hold(memory, size)
 
     def forget(self, memory: RunMemory) -> None:
-        """A run has left this process."""
+        """Remove a run that has left this process."""
         self._take(memory, -memory.bytes)
         self._runs.discard(memory)
 
@@ -101,7 +100,7 @@ class ProcessMemory:
                 self.on_rest(app_id, False)
 
     def _rest(self, app_id: str) -> None:
-        """Let apps rest that hold more than their part: once the line is crossed, all are looked at."""
+        """Let apps rest that hold more than their part: all are checked once the limit is crossed."""
         part = self._line / max(1, len(self._of_apps))
         for each in (app_id,) if self._resting else tuple(self._of_apps):
             rests = self._of_apps.get(each, 0) > part
@@ -110,7 +109,7 @@ class ProcessMemory:
                 self.on_rest(each, rests)
 
     def _look(self, memory: RunMemory) -> None:
-        """End what holds too much."""
+        """End runs that hold too much."""
         if memory.waits or memory.ends or memory not in self._runs:
             return
         one, limit = self._limits.of_one, self._limits.of_all

@@ -1,4 +1,4 @@
-"""Runs that were accepted and wait for their turn: a durable log, and nothing of an engine yet."""
+"""Queued runs: a durable log, without an engine yet."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from jikko.runs.run_log import RunLog
 
 
 class QueuedRun:
-    """Takes the place of the ``Runner`` of a run that has not begun."""
+    """Stand-in for the ``Runner`` of a run that has not begun."""
 
     def __init__(self, run_log: RunLog, admission: Admission, clock: Clock) -> None:
         self._run_log = run_log
@@ -21,12 +21,12 @@ class QueuedRun:
         self._place: QueueEntry | None = None
         self.has_ended = False
         self.on_turn: Callable[[], None] = _nothing
-        """Called when the run has a slot. What is called gives it back."""
+        """Called when the run has a slot, which the callee gives back."""
         self.on_ended: Callable[[], None] = _nothing
-        """Called when the run is not to begin any more: it was stopped, or could not be accepted."""
+        """Called when the run will not begin: it was stopped, or could not be accepted."""
 
     def queue_up(self) -> None:
-        """Wait for a slot from now on."""
+        """Start waiting for a slot."""
         identity = self._run_log.record.identity
         self._place = self._admission.wait(identity.app_id, self.on_turn, identity.run_id)
 
@@ -39,7 +39,7 @@ class QueuedRun:
         return not self.has_ended
 
     def stop(self, error: str) -> bool:
-        """End the run as ``stopped``. Returns whether it was still to begin."""
+        """End the run as ``stopped``. Returns whether it was still queued."""
         if self.has_ended:
             return False
         self.park()
@@ -48,7 +48,7 @@ class QueuedRun:
         return True
 
     def lost(self) -> None:
-        """The run was not accepted, or is another process's now."""
+        """Drop a run that was not accepted, or is now another process's."""
         self.park()
         self.on_ended()
 
@@ -59,10 +59,10 @@ class QueuedRun:
             self._admission.withdraw(self._place)
 
     def drain(self) -> None:
-        """It does not begin here any more, and waits for a process that has room until this one ends."""
+        """Do not begin the run here; it waits for a process with room until this one ends."""
 
     def submit(self, closed: FormClosed) -> bool:
-        """A run that has not begun waits for no form."""
+        """Return ``False``: a run that has not begun waits for no form."""
         return False
 
 
@@ -70,6 +70,6 @@ def _nothing() -> None: ...
 
 
 def opening(graph: CompiledGraph, started: RunStarted) -> list[Event]:
-    """The first events of a run that does not begin at once, as the engine would write them."""
+    """Return the first events of a queued run, as the engine would write them."""
     _, chunks = RunState(graph).apply(started)
     return [started, *(TextChunk(at=started.at, text=chunk.text, selector=chunk.selector) for chunk in chunks)]

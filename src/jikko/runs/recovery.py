@@ -1,7 +1,7 @@
-"""Taking over runs whose process is gone, and why a process that only seemed to be does no harm.
+"""Recovery of runs whose process is gone, safe even if that process is still alive.
 
-A run that goes on names its holder in its record, and counts in ``epoch`` how often it was taken over. Taking over is
-no operation of its own: it is an append that begins with ``RunRecovered`` (or, of a paused run, ``RunResumed``).
+An active run names its holder in its record, and counts its takeovers in ``epoch``. A takeover is no separate
+operation: it is an append that begins with ``RunRecovered`` (or, for a paused run, ``RunResumed``).
 
 ============  ==========================================  ==============================================
 the run       what is appended                            what becomes of it
@@ -14,25 +14,25 @@ paused        ``RunResumed``, by any                      held by that one
 held, paused  ``RunFinished``                             ended, no holder, no more appends
 ============  ==========================================  ==============================================
 
-The store takes an append only at the very end of an open log, and only from an epoch that is not below the record's.
-From this follows, whatever members believe of each other, and however often and late they get ``TakeOver``:
+The store accepts an append only at the very end of an open log, and only from an epoch not below the record's. Hence,
+whatever members believe of each other, and however often and late they get ``TakeOver``:
 
-1. A log has one history. Of two that take over, or resume, at once, the one whose append comes first has the run; the
-   other is refused (``LogConflict``), forgets it, and nothing of what it did is in the log.
-   So that this holds for what was decided before the append, too, record and log are read in this order: the record,
-   to see that the run is an orphan; the log, which is folded; the record again, which must name the same holder and
-   epoch. A log that is older than what it is appended to is refused by its position.
-2. A zombie writes nothing: what it appends is refused, and at the first refusal it lets go of the run.
-3. What has finished in the log is never run again: the new holder folds the log as it is, and its append is refused if
-   anything came behind what it folded. What was under way runs again, with the same execution id.
-4. A node with effects begins only once what led to it is durable, the take-over included, and so does each further try
-   of one. If nothing was durable for some seconds before, its own start has to be: a process that stood still, or was
-   cut off, is refused then. So an effect happens twice only if it was under way in the process that was taken for dead.
-   A run that waits for its turn is taken over from a living process in the same way: it has begun nothing.
-5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
+1. A log has one history. Of two concurrent takeovers or resumptions, the first append wins; the other process is
+   refused (``LogConflict``), forgets the run, and nothing it did is in the log.
+   So that this also covers decisions made before the append, record and log are read in this order: the record, to see
+   that the run is an orphan; the log, which is folded; the record again, which must name the same holder and epoch. A
+   log older than the one appended to is refused by its position.
+2. A zombie writes nothing: its appends are refused, and at the first refusal it lets go of the run.
+3. Nodes that have finished in the log never run again: the new holder folds the log as it is, and its append is refused
+   if anything was added since. Nodes that were running run again, with the same execution id.
+4. A node with effects begins only once everything before it is durable, including the takeover, and so does each retry.
+   If nothing was durable for some seconds before, its own start has to be: a process that stood still, or was cut off,
+   is refused then. So an effect is repeated only if it was running in the process that was declared dead. A queued run
+   is taken over from a living process in the same way: it has begun nothing.
+5. No run stays without a process, as long as the name of a dead one does not come back: its runs name it, and are
    offered until they name another (``maintenance/record_watch.py``).
-6. A database that goes on as a copy that lagged may have forgotten appends (docs/decisions/0089). Whom the record names
-   writes again what is missing; of two that have come to the same epoch, since a take-over was forgotten, it names one.
+6. A database that continues as a lagging copy may have forgotten appends (docs/decisions/0089). The process named in
+   the record rewrites the missing ones; if a forgotten takeover led two to the same epoch, the record names one.
 """
 
 import asyncio
@@ -65,35 +65,35 @@ logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS = 1.0
 _MAX_CONCURRENT_READS = 16
-"""Runs that are read at once to be taken over: one by one, each waits for answers of the database, and all for all."""
+"""Runs read concurrently for takeover: one by one, each would wait for the database, and all for all."""
 _IN_A_BATCH = 64
-"""Runs of which those that had begun go on before the others line up: the first, while many more are to be read."""
+"""Batch size: begun runs of a batch continue before its others are queued, while many more are still to be read."""
 
 
 class TakenOver(Struct):
-    """Open runs that a process found, and that go on in it."""
+    """Open runs found by a process, which continue in it."""
 
     on_durable: Callable[[RunLog], None]
-    """Called with the log of each once it is."""
+    """Called with each log once it is durable."""
     count: int = 0
-    """How many there were. One whose log is damaged has failed. One that cannot be taken over for another reason is
+    """Number of runs found. One with a damaged log has failed. One that cannot be taken over for another reason is
     logged, and stays open."""
     logs: list[RunLog] = field(default_factory=list)
-    """Those that go on, or were ended."""
+    """Logs of runs that continue, or were ended."""
     is_whole: bool = True
-    """Whether none was left to a process of a newer version, which alone can read it."""
+    """Whether no run was left to a process of a newer version, which alone can read it."""
 
     async def durable(self) -> None:
         """Wait until the records name this process as the holder."""
         for log in self.logs:
-            # One that cannot be written has been logged by then, or is another process's.
+            # Unwritable logs have been logged by then, or belong to another process.
             with contextlib.suppress(Exception):
                 await log.committed(log.begin + 1)
                 self.on_durable(log)
 
 
 class Recovery:
-    """Lets runs go on in this process whose own is gone."""
+    """Continues runs of dead processes in this one."""
 
     def __init__(
         self, *, store: RunStore, apps: AppStore, workflows: Workflows, executor: Executor, clock: Clock
@@ -105,8 +105,8 @@ class Recovery:
         self._clock = clock
 
     async def take_over(self, orphans: OrphanedRuns, name: str, on_durable: Callable[[RunLog], None]) -> TakenOver:
-        """See ``Control.take_over``. Of each batch, those that had begun go on first, the others line up behind them.
-        ``name``: what this process is called."""
+        """See ``Control.take_over``. In each batch, begun runs continue first, and the others queue behind them.
+        ``name``: Name of this process."""
         taken = TakenOver(on_durable)
         mine = []
         refused = await self._executor.refused.known()
@@ -119,13 +119,13 @@ class Recovery:
             if not record.is_known:
                 taken.is_whole = False
             elif orphans.holder != name or self._executor.find(record.identity.run_id) is None:
-                mine.append(record)  # else it is here, and only its end may not be there yet
+                mine.append(record)  # otherwise it is here, and only its end may not be durable yet
         for at in range(0, len(mine), _IN_A_BATCH):
             await self._take_batch(mine[at : at + _IN_A_BATCH], taken)
         return taken
 
     async def _take_batch(self, records: Sequence[RunRecord], taken: TakenOver) -> None:
-        """Raises ``ServerStopping``: this process ends."""
+        """Raises ``ServerStopping``: this process is shutting down."""
         places = asyncio.Semaphore(_MAX_CONCURRENT_READS)
         lines: list[list[Callable[[], None]]] = [[] for _ in records]
 
@@ -138,14 +138,14 @@ class Recovery:
                 for record, line_up in zip(records, lines, strict=True):
                     taking.create_task(take(record, line_up))
         except* ServerStopping:
-            # This process ends; the next one takes over what is left.
+            # The next process takes over the rest.
             raise ServerStopping from None
         for line_up in lines:
             for begin in line_up:
                 begin()
 
     async def _take_one(self, record: RunRecord, line_up: list[Callable[[], None]], taken: TakenOver) -> None:
-        """Raises ``ServerStopping``: this process ends."""
+        """Raises ``ServerStopping``: this process is shutting down."""
         try:
             if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                 return
@@ -162,15 +162,15 @@ class Recovery:
         taken.count += 1
 
     async def take_over_one(self, record: RunRecord, on_durable: Callable[[RunLog], None]) -> None:
-        """Take over a run whose process does not answer. Durable when this returns.
+        """Take over a run whose process does not answer. Durable on return.
 
         Args:
-            record: Of the run, whose status is ``running``.
+            record: The run's record, with status ``running``.
 
         Raises:
-            LogConflict: It has moved since.
+            LogConflict: The run has moved since.
             LogDamaged: Its log cannot be read.
-            ServerStopping: This process ends.
+            ServerStopping: This process is shutting down.
         """
         line_up: list[Callable[[], None]] = []
         log = await self._take_over(record, line_up)
@@ -182,9 +182,9 @@ class Recovery:
         on_durable(log)
 
     async def after_rollback(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
-        """The database may lack what it said to have. Runs that are here are written again, as far as they are missing.
-        Those that had ended, and are open again, name this process, which does not know them any more: it takes them
-        over. ``name``: what this process is called."""
+        """Restore runs after a database rollback, which may lack confirmed events. Missing events of local runs are
+        rewritten. Ended runs that are open again name this process, which has forgotten them: it takes them over.
+        ``name``: Name of this process."""
         self._executor.require_durable()
         while not self._executor.is_closing:
             try:
@@ -199,7 +199,7 @@ class Recovery:
             return
 
     async def take_waiting(self, run: WaitingRun) -> RunLog | None:
-        """Have a run wait here that waits at another process. ``None``: it does not wait there any more. Raises
+        """Queue a run here that is queued at another process. ``None``: it is not queued there any more. Raises
         ``JikkoError``: it cannot be read."""
         line_up: list[Callable[[], None]] = []
         record = await self._store.record(run.run_id)
@@ -211,7 +211,8 @@ class Recovery:
         return log
 
     async def workflow_of(self, log: RunLog) -> Workflow | None:
-        """The workflow of a run that is to go on. ``None``: there is none any more, and the log has its end."""
+        """Return the workflow of a run to be continued. ``None``: it no longer exists, and the log has the
+        run's end."""
         identity = log.record.identity
         try:
             app = await self._apps.app(identity.app_id)
@@ -223,13 +224,13 @@ class Recovery:
             return None
 
     def _known(self, record: RunRecord) -> RunLog | None:
-        """The log of a run that this process takes over already, since the same command came twice."""
+        """Return the log of a run that this process is already taking over, because a command came twice."""
         held = self._executor.find(record.identity.run_id)
         if held is None or held.runner.has_ended:
             return None
         if held.log.record.epoch >= record.epoch:
             return held.log
-        # It was taken over by the one that is gone now, and this process has not noticed yet.
+        # The process that is gone now had taken it over, unnoticed here.
         release(held, record.epoch)
         return None
 
@@ -242,14 +243,15 @@ class Recovery:
     async def _take_over(
         self, seen: RunRecord, line_up: list[Callable[[], None]], *, only_waiting: bool = False
     ) -> RunLog | None:
-        """``None``: the run has moved since its record was seen, or has begun and is wanted only if it waits."""
+        """``None``: the run has moved since its record was seen, or has begun and is wanted only if queued."""
         events = await self._store.events(seen.identity.run_id)
         if not seen.is_known or any(isinstance(event, UnknownEvent) for event in events):
             raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None
         sizes = await sizes_of(events, self._store, TimeSlice(self._executor.share, seen.identity.app_id))
-        # Behind the events: had another taken it over before they were read, the fence would take this one's for later.
+        # After the events: had another process taken it over before they were read, the fence would take this one's for
+        # later.
         record = await self._store.record(seen.identity.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
             return None
@@ -270,7 +272,7 @@ class Recovery:
 
 
 def is_among(record: RunRecord, orphans: OrphanedRuns, name: str) -> bool:
-    """Whether an open run is one of some orphaned runs. ``name``: the member that asks."""
+    """Return whether an open run is among orphaned runs. ``name``: The member that asks."""
     if orphans.holder:
         if record.holder != orphans.holder:
             return False

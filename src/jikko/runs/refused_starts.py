@@ -1,13 +1,13 @@
-"""Starts that did not become durable in time: their clients are told 503, and their runs never begin.
+"""Starts refused because they did not become durable in time: clients get 503, and the runs never begin.
 
-A start is durable once its first append is. Until then nobody was told of the run, and no node of it has had an effect:
-those wait for the same (the durability barrier). So a start may be refused at any moment before, and its run is dropped
+A start is durable once its first append is. Until then no client was told of the run, and none of its nodes had an
+effect: both wait for the durability barrier. So a start may be refused at any moment before, and its run is dropped
 from memory at once. What is left is the append, which the store may be about to write.
 
 ===========  ==============================================  =========================================================
 the append   what is known                                   what comes next
 ===========  ==============================================  =========================================================
-withdrawn    the store has not begun with it                 the store looks before it writes, and refuses it: void
+withdrawn    the store has not started it                    the store checks before writing, and refuses it: void
 under way    it is in a transaction that has not ended       rolled back: void. Committed: written. No answer: in doubt
 in doubt     the database may have written it, or may yet    it is offered again, until the database knows: written
 written      the record has the run                          the run is ended and removed, before anything else: void
@@ -17,8 +17,8 @@ void         the record has nothing of the run               –
 Invariants:
 
 1. A run is refused or durable, never both: both are decided on the event loop, and the first one counts.
-2. No process executes a run that was refused. This one has dropped it, and removes what is written of it. If it dies
-   before, those who take its runs over know which were refused, and remove them: other members were told
+2. No process executes a refused run. This one has dropped it, and removes what was written. If it dies before, the
+   processes that take its runs over know which were refused, and remove them: other members were told
    (``StartWasRefused``), and the data folder has them (``Refusals``).
 3. The idempotency key of a refused start is free once the append is void. Until then it is refused again, so that a
    retry finds either nothing or its own run.
@@ -49,45 +49,45 @@ log = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS = 0.5
 _TO_SETTLE_SECONDS = 0.5
-"""For what may be done at the end of the process."""
+"""Seconds to settle refused starts at shutdown."""
 _MAX_TOLD = 10_000
 _TOO_LATE = "The run was not started: the record of runs takes no writes at the moment. Nothing of the run is kept."
 REFUSED = "The start of the run was refused: it did not become durable in time."
-"""The error of a run that was written all the same, until it is removed."""
+"""Error of a run that was written nevertheless, until it is removed."""
 
 
 class RefusedAppend(NamedTuple):
-    """What the store was given of a run whose start was refused."""
+    """What the store was given of a refused run."""
 
     append: Append
     write: "asyncio.Future[None] | None"
-    """Its answer to come; ``None``: it gave one, and it is in doubt."""
+    """The pending write; ``None``: it was answered, and is in doubt."""
     in_doubt: bool
-    """Whether an earlier try may have written it."""
+    """Whether an earlier attempt may have written it."""
 
 
 class RefusedStarts:
-    """Sees to it that nothing is left of starts that were refused. Belongs to one event loop."""
+    """Removes all traces of refused starts. Belongs to one event loop."""
 
     def __init__(self, store: RunStore, clock: Clock, refusals: Refusals | None = None) -> None:
-        """``refusals``: where the next process finds them."""
+        """``refusals``: Storage for the next process."""
         self._store = store
         self._clock = clock
         self._refusals = refusals
         self._noting: set[asyncio.Task[None]] = set()
         self._settling: dict[str, asyncio.Task[None]] = {}
-        """By run id: those of which the record may have something, or may get it."""
+        """By run id: starts that the record has, or may still get."""
         self._told: OrderedDict[str, None] = OrderedDict()
-        """Those of other processes, oldest first."""
+        """Starts refused by other processes, oldest first."""
         self.tell: Callable[[str], None] = lambda run_id: None
-        """Tells other processes of one."""
+        """Tells other processes of a refused start."""
 
     def has(self, record: RunRecord) -> bool:
-        """Whether the start of a run was refused, here or by another process, which is about to remove it."""
+        """Return whether a run's start was refused, here or by another process, which is about to remove it."""
         return record.identity.run_id in self._settling or record.error == REFUSED
 
     def refuse(self, run_log: "RunLog", reason: str = _TOO_LATE) -> None:
-        """Refuse the start of a run, unless it is durable."""
+        """Refuse a run's start, unless it is durable."""
         if run_log.is_accepted or run_log.error is not None:
             return
         given = run_log.refuse(StartRefused(reason))
@@ -95,18 +95,18 @@ class RefusedStarts:
             self._have_settled(given)
 
     def note(self, run_id: str) -> None:
-        """Another process has refused a start."""
+        """Note that another process has refused a start."""
         self._told[run_id] = None
         if len(self._told) > _MAX_TOLD:
             self._told.popitem(last=False)
 
     async def known(self) -> Set[str]:
-        """The starts that any process refused, and that whoever takes over runs must not execute."""
+        """Starts refused by any process, which no process that takes over runs may execute."""
         kept = frozenset[str]() if self._refusals is None else await self._refusals.read()
         return kept | self._told.keys() | self._settling.keys()
 
     async def close(self) -> None:
-        """Leave what is not settled to the next process."""
+        """Leave unsettled starts to the next process."""
         if self._settling:
             await asyncio.wait(self._settling.values(), timeout=_TO_SETTLE_SECONDS)
         for task in [*self._settling.values()]:
@@ -150,7 +150,7 @@ class RefusedStarts:
             write = self._store.append(again)
 
     async def remove(self, run_id: str) -> None:
-        """Have the record have nothing of a run, once it can be written."""
+        """Remove a run from the record, once it can be written."""
         while True:
             try:
                 record = await self._store.record(run_id)
@@ -159,6 +159,6 @@ class RefusedStarts:
                 await self._store.remove(run_id)
                 return
             except LogConflict:
-                continue  # it has moved since it was read
+                continue  # it has moved since
             except StoreUnavailable:
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)

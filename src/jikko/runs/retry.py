@@ -1,4 +1,4 @@
-"""Repeating a run from a node on."""
+"""Retries of runs from a node on."""
 
 import asyncio
 import time
@@ -32,36 +32,36 @@ if TYPE_CHECKING:
     from jikko.runs.runs import Runs
 
 _FILES_PER_TURN: Final = 64
-"""Files that are looked up in one turn of the event loop."""
+"""Files looked up in one turn of the event loop."""
 
 
 class RetryLineage(Struct, frozen=True, kw_only=True):
-    """Which runs a run repeats, and which repeat it."""
+    """Relations between a run, the run it retries, and its own retries."""
 
     retry_of: str | None
     from_nodes: list[str]
-    """The nodes from which it repeats the other run."""
+    """Nodes from which it retries the other run."""
     taken_over: list[str]
-    """Its node executions that are the other run's."""
+    """Node executions taken over from the other run."""
     replaced: dict[str, list[str]] = {}
-    """Names of outputs that were given in the place of those taken over, by node."""
+    """Names of outputs that replaced recorded ones, by node."""
     mocked: list[str] = []
-    """Nodes whose outputs were given, so that they did not run."""
+    """Nodes with given outputs, which did not run."""
     retries: list[RetryRecord]
-    """Runs that repeat it, oldest first."""
+    """Retries of this run, oldest first."""
 
 
 class RetryPlan(Struct, frozen=True, kw_only=True):
-    """What a retry would do."""
+    """Preview of a retry."""
 
     workflow: Workflow
-    """The version that would run."""
+    """Version that would run."""
     taken_over: list[str]
-    """The nodes at the top level whose executions it would take over, in the order in which they ended."""
+    """Top-level nodes whose executions would be taken over, in the order of their ends."""
     from_nodes: list[str]
-    """The nodes that would run again, with everything behind them."""
+    """Nodes that would run again, with everything behind them."""
     read: dict[str, dict[str, Json]]
-    """What these read, by owner and name: ``RetryValues.values`` may replace it."""
+    """Values they read, by owner and name: ``RetryValues.values`` may replace them."""
     mockable: list[MockableNode]
 
 
@@ -75,7 +75,7 @@ class _Beginning(Struct, frozen=True, kw_only=True):
 
 
 class Retries:
-    """New runs that take over what finished nodes of others did."""
+    """Starts new runs that take over other runs' finished nodes."""
 
     def __init__(
         self, runs: "Runs", store: RunStore, workflows: Workflows, files: FileStore, clock: Clock = time.time
@@ -96,15 +96,15 @@ class Retries:
         current: bool = False,
         given: RetryValues | None = None,
     ) -> RunLog:
-        """Start a run that repeats another one: the same version, inputs and user. Durable when this returns.
+        """Retry a run: same version, inputs and user. Durable on return.
 
         Args:
-            current: By the current version of the app instead. Nodes that it changes run again too, with everything
-                behind them (``dsl.document``); if the start node is one, inputs are converted as it wants them.
-            from_node: The node that runs again, with everything behind it; one inside a container stands for the
-                outermost container. By default the nodes that failed; all, if the log of the run cannot be read.
-            given: Values from outside. Mocked nodes that ran run again too, with everything behind them. A message
-                keeps its answer then, and its conversation what it has.
+            current: Use the app's current version instead. Nodes that it changes run again too, with everything behind
+                them (``dsl.document``); if the start node is one, inputs are converted to its types.
+            from_node: Node that runs again, with everything behind it; a node inside a container stands for the
+                outermost container. By default the failed nodes; all, if the run's log cannot be read.
+            given: Values from outside. Mocked nodes that ran run again too, with everything behind them. A message then
+                keeps its answer, and its conversation its state.
 
         Raises:
             NotFound: The app has no such run, or its version is gone.
@@ -147,20 +147,20 @@ class Retries:
             mocks=beginning.given.mocks,
         )
         events = begin_retry_log(workflow.graph, beginning.log, started, other.run_id, beginning.from_nodes, values)
-        # What the first run had long ago is in use again, as the inputs of any start are.
+        # Old files of the first run are in use again, like the inputs of any start.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
             if count % _FILES_PER_TURN == 0:
-                # There may be any number of them, and no look-up waits for anything.
+                # Their number is unbounded, and no lookup yields.
                 await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
-        # The message that the run answered is answered by this one now, which sees what that one saw.
+        # The new run now answers the message, with the same view of the conversation.
         opening = () if turn is None or turn.is_trial else (TurnRepeated(message_id=turn.message_id),)
         return await self._runs.accept(identity, workflow, events, options, opening)
 
     async def plan(
         self, app: App, record: RunRecord, *, from_node: str | None = None, current: bool = False
     ) -> RetryPlan:
-        """What ``retry`` would do. Args and errors are its own, but for those of ``Runs.accept``."""
+        """Return what ``retry`` would do. Same args and errors, except those of ``Runs.accept``."""
         beginning = await self._beginning(app, record, from_node, RetryValues(), current=current)
         return await run_in_thread(_planned, beginning, queue="records")
 
@@ -173,11 +173,11 @@ class Retries:
         if current:
             workflow = await self._workflows.get(app)
         log, is_damaged = await self._log(record, from_node)
-        if not log:  # pruned meanwhile
+        if not log:  # pruned in the meantime
             raise NotFound("Workflow run not found.")
         began = log[0]
         assert isinstance(began, RunStarted)
-        # Logs and files have many megabytes.
+        # Logs and files may have many megabytes.
         asked = before, workflow, log, from_node, given.mocks
         from_nodes, changed = await run_in_thread(_to_repeat, asked, queue="records")
         root = began.entry or workflow.graph.root_id
@@ -200,12 +200,12 @@ class Retries:
         return _Beginning(workflow=workflow, log=log, began=began, from_nodes=from_nodes, inputs=inputs, given=given)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
-        """The log of a run, and whether it is damaged: then there is only its beginning, if need be from the record."""
+        """Return the run's log, and whether it is damaged: then only its beginning, if need be from the record."""
         try:
             return await self._store.events(record.identity.run_id), False
         except LogDamaged as damage:
             if from_node is None:
-                # The record does not name the trigger that was called, nor the turn of a chat.
+                # The record has neither the called trigger nor a chat's turn.
                 began = damage.readable[0] if damage.readable else None
                 return [began if isinstance(began, RunStarted) else beginning(record)], True
             raise InvalidParam(
@@ -214,7 +214,7 @@ class Retries:
             ) from None
 
     async def lineage(self, record: RunRecord) -> RetryLineage:
-        """What a run has to do with others."""
+        """Return a run's lineage."""
         run_id = record.identity.run_id
         retries = await self._store.retries(run_id)
         if record.identity.retry_of is None:
@@ -243,7 +243,7 @@ class Retries:
 
 
 def _to_repeat(asked: tuple[Workflow, Workflow, list[Event], str | None, Outputs]) -> tuple[list[str], list[str]]:
-    """The nodes that run again, and those of them that the version changes."""
+    """Return the nodes that run again, and those of them that the version changes."""
     before, workflow, log, from_node, mocks = asked
     try:
         from_nodes = nodes_to_repeat(workflow.graph, log, from_node)
@@ -270,5 +270,5 @@ def _planned(beginning: _Beginning) -> RetryPlan:
 
 
 async def _as_it_was(value: Json, variable: StartVariable) -> Json:
-    """Files of inputs that are repeated are what they were."""
+    """Return a repeated input, whose files are those of the original run."""
     return value

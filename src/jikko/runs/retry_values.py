@@ -1,4 +1,4 @@
-"""Values from outside for a run that repeats another: outputs in the place of those taken over, and of mocked nodes."""
+"""Values for a retry from outside: outputs that replace those taken over, and outputs of mocked nodes."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,35 +25,35 @@ Outputs: TypeAlias = dict[str, dict[str, Json]]
 _UNMOCKED: Final = frozenset(("start", "iteration-start", "loop-start", "loop-end", "end", "answer"))
 _OF_MODELS: Final = frozenset(("llm", "parameter-extractor", "question-classifier"))
 _SYSTEM: Final = ("query",)
-"""What can be given of ``sys``: the rest tells of the run, or of its user."""
+"""Replaceable names of ``sys``: the others describe the run or its user."""
 
 
 class RetryValues(Struct, frozen=True):
-    """What a client gives."""
+    """Values given by a client."""
 
     values: Outputs = field(default_factory=dict)
-    """In the place of what was taken over, or of inputs of the run (those of the start node); ``sys`` has ``query``."""
+    """Replacements of recorded outputs, or of the run's inputs (those of the start node); ``sys`` has ``query``."""
     mocks: Outputs = field(default_factory=dict)
-    """Of nodes that are not to run, by id or title; ``FAKE_MODEL`` has one run with a fake model."""
+    """Outputs of nodes that must not run, by id or title; ``FAKE_MODEL`` runs one with a fake model."""
 
     def __bool__(self) -> bool:
         return bool(self.values or self.mocks)
 
 
 class MockableNode(Struct, frozen=True):
-    """A node that would run again."""
+    """Node that would run again."""
 
     id: str
     outputs: dict[str, Json] | None
-    """What it gave in the other run; ``None`` if it did not end, or failed."""
+    """Its outputs in the other run; ``None`` if it did not end, or failed."""
     handles: Sequence[str]
-    """By which a branch can be left; empty: it is none."""
+    """Handles of its branches; empty if it does not branch."""
     can_fake: bool
-    """Whether it asks a model, in whose place a fake one can answer."""
+    """Whether it calls a model, which a fake one can replace."""
 
 
 class RepeatedRun(Struct, frozen=True):
-    """A run as it would be repeated, for what may be given."""
+    """Run to be retried, to determine which values may be given."""
 
     workflow: Workflow
     log: Sequence[Event]
@@ -65,8 +65,8 @@ class RepeatedRun(Struct, frozen=True):
         return self.began.entry or self.workflow.graph.root_id
 
     def _beginnings(self) -> Collection[str]:
-        """The nodes from which it is repeated; all that did not end, if none failed: such a run goes on where it was
-        stopped, or from its inputs."""
+        """Return the nodes from which it is retried; if none failed, all that did not end: such a run continues where
+        it was stopped, or from its inputs."""
         if self.from_nodes:
             return self.from_nodes
         return self.workflow.graph.top.keys() - nodes_taken_over(self.workflow.graph, self.log, ())
@@ -75,11 +75,11 @@ class RepeatedRun(Struct, frozen=True):
         return nodes_again(self.workflow.graph, self._beginnings())
 
     def read(self) -> Outputs:
-        """What the nodes from which it is repeated read, with the recorded values, by owner and name."""
+        """Return what the nodes from which it is retried read, with the recorded values, by owner and name."""
         return self._read_by(self._beginnings())
 
     def mockable(self) -> list[MockableNode]:
-        """The nodes that run again and could be mocked, in the order of the file."""
+        """Return the nodes that run again and could be mocked, in the order of the file."""
         graph, again, recorded = self.workflow.graph, self._again(), self._recorded()
         return [
             MockableNode(entry.id, recorded.get(entry.id), _handles(self.workflow, entry.id), entry.type in _OF_MODELS)
@@ -88,9 +88,9 @@ class RepeatedRun(Struct, frozen=True):
         ]
 
     def checked(self, given: RetryValues) -> RetryValues:
-        """What was given, with mocks by the ids of their nodes. Raises ``InvalidParam``: no such node or output, none
-        that anything reads, a branch that does not say its way, another type than was recorded, a file that the run
-        does not have. All that is wrong is in one message."""
+        """Return the given values, with mocks by node id. Raises ``InvalidParam``: unknown node or output, an output
+        that nothing reads, a branch without its handle, a type other than recorded, a file that the run does not
+        have. One message lists all errors."""
         mocks = mocks_by_id(self.workflow.graph, given.mocks)
         problems = [f"mocks: {problem}" for problem in unknown_mocks([self.workflow.graph], given.mocks)]
         recorded = self._recorded()
@@ -147,7 +147,7 @@ class RepeatedRun(Struct, frozen=True):
                     yield f"values: nothing that runs again reads {owner}.{name} (of {owner!r} it reads {has})"
 
     def _recorded(self) -> Outputs:
-        """The last outputs of each node."""
+        """Return each node's last outputs."""
         return {
             event.node_id: event.outputs
             for event in self.log
@@ -155,7 +155,7 @@ class RepeatedRun(Struct, frozen=True):
         }
 
     def _read_by(self, readers: Collection[str]) -> Outputs:
-        """What some nodes at the top level read, those within them too, of others."""
+        """Return what some top-level nodes, and those within them, read from others."""
         graph, root = self.workflow.graph, self._root
         kept = graph.top.keys() - self._again()
         recorded: dict[str, Any] = {
@@ -174,7 +174,7 @@ class RepeatedRun(Struct, frozen=True):
 
 
 def mocks_by_id(graph: CompiledGraph, mocks: Outputs) -> Outputs:
-    """Mocks by the ids of their nodes, of which an id wins; those of no node are left out."""
+    """Return mocks by node id; an id takes precedence over a title, unknown nodes are left out."""
     found = {node.id: mocks.get(node.id, mocks.get(node.title)) for node in graph.nodes.values()}
     return {node_id: outputs for node_id, outputs in found.items() if outputs is not None}
 
@@ -204,7 +204,7 @@ def _kind(value: Json) -> str:
 
 
 def _files(value: Any) -> Iterator[str]:
-    """Files in a value, at any depth, as JSON: a made-up mapping leads to no file of another user."""
+    """Yield the files in a value, at any depth, as JSON: a forged mapping must not reach another user's file."""
     pending = [value]
     while pending:
         one = pending.pop()

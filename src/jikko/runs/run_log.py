@@ -1,34 +1,34 @@
-"""A run under way in this process: its log in memory, on its way to the store and to those who follow.
+"""Log of a run in this process: in memory, on its way to the store and to its followers.
 
-A log is a list of events that only grows. Three positions cut it into what is durable, what the store has been given,
-and what has only happened; a fourth says how much may be shown, a fifth where streamed text begins that may wait::
+A log is an append-only list of events. Three positions divide it into durable, sent and pending events; a fourth limits
+what may be shown, a fifth is the start of delayed streamed text::
 
     0 ........ committed ........ sent ........ len(events)      committed <= sent <= len(events)
                committed <= visible <= len(events)
-                                           due                   without end if no text waits (``TextDelay``)
+                                           due                   infinite if no text waits (``TextDelay``)
 
 What moves them:
 
-- ``append``: ``len(events)`` grows. If no write is under way and ``due`` is behind ``committed``, all behind
+- ``append``: ``len(events)`` grows. If no write is running and ``due`` is behind ``committed``, everything behind
   ``committed`` is sent as one write.
-- a write succeeds: ``committed`` becomes ``sent``; what has happened meanwhile is the next write.
-- a write is refused for now (``StoreUnavailable``): ``sent`` falls back to ``committed``; the same again after a while,
-  with what has happened meanwhile. Nothing is lost while the process lives.
-- a write is refused for good (``LogConflict``): the run is another process's. The log is *abandoned*: nothing more is
-  sent, and all who wait get the error.
-- a write is refused since the database has forgotten what it had said to be durable (``LogForgotten``): ``committed``
-  falls back to what is there, and all behind it is sent again. What was shown stays so.
-- the start is *refused* while nothing is known to be durable: the log is abandoned too. What becomes of what the store
-  was given is another's (``refused_starts.py``).
-- events cannot be written at all: the log is *cut short*. What was not shown and not sent is dropped, the run's failure
-  takes its place, and ``append`` takes nothing more. If not even that can be written, the log is abandoned.
+- a write succeeds: ``committed`` becomes ``sent``; events added meanwhile are the next write.
+- a write fails temporarily (``StoreUnavailable``): ``sent`` falls back to ``committed``; a retry follows later, with
+  the events added meanwhile. Nothing is lost while the process lives.
+- a write is refused for good (``LogConflict``): another process owns the run. The log is *abandoned*: nothing more is
+  sent, and all waits raise the error.
+- a write is refused because the database has forgotten confirmed events (``LogForgotten``): ``committed`` falls back to
+  what it has, and everything behind is sent again. What was shown stays shown.
+- the start is *refused* while nothing is known to be durable: the log is abandoned too. ``refused_starts.py`` handles
+  what the store was given.
+- events cannot be written at all: the log is *cut short*. Events neither shown nor sent are dropped, the run's failure
+  replaces them, and ``append`` takes nothing more. If that cannot be written either, the log is abandoned.
 - ``visible`` grows to ``committed``, and over transient events (starts, pieces of text) behind it, up to the first one
-  that tells a result.
+  with a result.
 
-Invariants: one write is under way at a time, so appends of a run reach the store in order, each at the position where
-the last one ended. An event that tells a result is shown only once it is durable, and so is everything behind it. What
-was shown or sent is never dropped. Each event is observed once, when it becomes durable. A wait for a position ends
-when the position is reached, or with the reason why it never will be.
+Invariants: one write runs at a time, so appends of a run reach the store in order, each at the position where the last
+one ended. An event with a result is shown only once it is durable, and so is everything behind it. Nothing shown or
+sent is ever dropped. Each event is observed once, when it becomes durable. A wait for a position ends when it is
+reached, or with the reason why it never will be.
 """
 
 import asyncio
@@ -56,13 +56,13 @@ from jikko.runs.turn_fold import TurnFold
 log = logging.getLogger(__name__)
 
 _RETRY_WAIT = 0.5
-"""Seconds until a write is tried again that the database refused."""
+"""Seconds before a failed write is retried."""
 _MAX_EVENTS_OUT_OF_TURN, _BEHIND_BYTES_OUT_OF_TURN = 64, slice(1 << 18, (1 << 18) + 1)
 """Events, and bytes of inputs or outputs (not counted, which is a call), that take a fraction of a millisecond."""
 
 
 class RunLog:
-    """The ``Journal`` of one run."""
+    """``Journal`` of one run."""
 
     __slots__ = (
         "_appends _changed _cut_short _due _in_doubt _observed _observer _on_settled _options _refused _retry _sent "
@@ -85,92 +85,93 @@ class RunLog:
         text_seconds: float = 0.0,
     ) -> None:
         """Args:
-        record: The record as it is after ``events``. It is kept up to date.
-        events: What is durable of the log already.
-        options, opening: What is promised with the run, and what else is written with its first event.
-        observer: Sees what is durable.
-        share: Of the event loop, among logs that have much to write.
-        memory: What all runs of the process hold.
-        withdrawal: By which the store is told that a new run is not wanted any more.
-        text_seconds: How long streamed text may wait to be written with what follows; 0: not at all.
+        record: The record after ``events``; kept up to date.
+        events: Durable events of the log.
+        options, opening: Promises made with the run, and other writes with its first event.
+        observer: Observes durable events.
+        share: Scheduler among logs with much to write.
+        memory: Memory of all runs of the process.
+        withdrawal: Tells the store that a new run is no longer wanted.
+        text_seconds: Maximum delay of streamed text, to be written with what follows; 0: none.
         """
         self.record = record
         self._options = options
         self._withdrawal = withdrawal
         self.memory = RunMemory(memory or ProcessMemory(), record)
-        """What of the run is in memory."""
+        """Memory use of the run."""
         self._appends = AppendMaker(store, record, options, opening, self.memory.given, withdrawal, share is None)
         self._observer = observer
         self._share = share
         self._store = store
         self.events: list[Event] = events or []
-        """The log from position ``first`` on, also what is not durable yet. To be read, as the next four."""
+        """The log from position ``first`` on, including events that are not durable yet. Read-only, like the
+        next four."""
         self.first = 0
-        """Where the part of the log begins that is in memory. What is before is durable, and read from the store."""
+        """Position of the first event in memory. Earlier ones are durable, and read from the store."""
         self.durable_count = self.visible_count = self._sent = self._observed = len(self.events)
-        """How many events are durable, and how many may be shown."""
+        """Number of durable events, and of events that may be shown."""
         self._due = sys.maxsize
         self._text_seconds = text_seconds
         self._text_delay: TextDelay | None = None  # most runs show no text
         self.begin = self.durable_count
-        """The position of the first event that this process adds."""
+        """Position of the first event added by this process."""
         self._changed, self._shown = ConditionVariable(), ConditionVariable()
         self.change, self.growth = self._changed.wait, self._shown.wait
-        """Waits: until more is durable; until more may be shown. Either ends when nothing more will be."""
+        """Waits for more durable events, and for more visible ones. Both end when no more will come."""
         self._writing: asyncio.Future[None] | None = None
-        """There while the store is about to answer."""
+        """The running write, if any."""
         self._in_doubt = False
-        """Whether what is unanswered may have been written by an earlier try."""
+        """Whether an earlier attempt may have written the unconfirmed append."""
         self._unanswered: Append | None = None
-        """What the store was given and may have written, though it did not say so."""
+        """Append given to the store, possibly written but not confirmed."""
         self._retry: asyncio.TimerHandle | None = None
-        """The next try, while the database refuses to write."""
+        """Timer of the next attempt, while the database refuses writes."""
         self._refused = False
         self.error: JikkoError | None = None
-        """Why nothing more of the run is told here, if so."""
+        """Why no more events of the run come here, if so."""
         self._cut_short: LogUnwritable | None = None
         """Why the log takes no more events."""
         self.commit_times: CommitTimes | None = None
-        """Kept while the run is followed in another process."""
+        """Set while another process follows the run."""
         self._on_settled: Callable[[JikkoError | None], None] | None = None
         self.on_lost: Callable[[], None] | None = None
-        """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
+        """Called when no more of the run is taken: another process owns it, or its log cannot be written."""
 
     @property
     def turn(self) -> TurnFold | None:
-        """The answer that the run gives, as far as the store was given events; ``None``: it answers no message."""
+        """The run's answer up to the events given to the store; ``None`` if it answers no message."""
         return self._appends.turn
 
     @property
     def may_have_callback(self) -> bool:
-        """Whether the end of the run may have to be reported; not known of one that another process accepted."""
+        """Whether the run's end may have to be reported; unknown for runs accepted by another process."""
         return self.begin > 0 or (self._options is not None and self._options.callback_url is not None)
 
     @property
     def is_durable(self) -> bool:
-        """Whether everything that happened is durable."""
+        """Whether all events are durable."""
         return self.durable_count == self.first + len(self.events)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing follows in this part of the run. A pause before it is behind the run that goes on."""
+        """Whether this part of the run is over. A pause before the run's continuation does not count."""
         return self.first + len(self.events) > self.begin and isinstance(self.events[-1], (RunFinished, RunPaused))
 
     @property
     def is_accepted(self) -> bool:
-        """Whether its beginning is durable: it goes on, whatever becomes of this process."""
+        """Whether the run's beginning is durable, so that it continues even if this process dies."""
         return self.durable_count > 0
 
     def durable(self, begin: int) -> list[Event]:
-        """The durable events from a position on; none if the first of them is not in memory."""
+        """Return the durable events from a position on; none if the first is not in memory."""
         return self.events[begin - self.first : self.durable_count - self.first] if begin >= self.first else []
 
     def append(self, events: Iterable[Event]) -> None:
-        """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
+        """Append events. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:
             return
         known, is_text = len(self.events), self._text_seconds > 0
-        # The record of a run that has ended names no holder.
+        # The record of an ended run names no holder.
         self._appends.holder = self.record.holder
         try:
             self.events += events
@@ -196,12 +197,12 @@ class RunLog:
         self._show()
 
     def activate(self, *, is_kept: bool) -> None:
-        """The run goes on here from now on. See ``RunMemory.begin``."""
+        """Mark the run as continuing here. See ``RunMemory.begin``."""
         if first := self.memory.begin(is_kept=is_kept):
             self._drop_before(first)
 
     def abandon(self, error: JikkoError) -> None:
-        """Stop writing; all who wait get the error."""
+        """Stop writing; all waits raise the error."""
         self.error = error
         if self._retry is not None:
             self._retry.cancel()
@@ -220,8 +221,8 @@ class RunLog:
         return RefusedAppend(append, write, self._in_doubt)
 
     def require_durable(self) -> None:
-        """Have the database say once more that it has what it said to have: it may have gone back. What it lacks is
-        written again. Returns at once."""
+        """Let the database confirm its durable events again, as it may have gone back. Missing ones are rewritten.
+        Returns at once."""
         is_idle = self.is_durable and self._writing is None and self.error is None
         if self.durable_count and is_idle and self.record.is_open:
             self._unanswered = self._appends.nothing(self.durable_count, self.record)
@@ -232,14 +233,14 @@ class RunLog:
         return self.memory.has_backpressure
 
     async def committed(self, count: int | None = None, *, first: bool = False, hurries: bool = True) -> None:
-        """Wait until ``count`` events are durable, by default all that are there; ``first``: go on before others;
-        ``hurries``: text that waits is written at once.
+        """Wait until ``count`` events are durable, by default all; ``first``: resume before other waits; ``hurries``:
+        write delayed text at once.
 
         Raises:
             LogConflict: Another process has taken the run over.
-            StoreUnavailable: The process ends, and the database could not be written.
-            RunLeft: The process ends.
-            LogUnwritable: The run has failed, and its log stays shorter than that.
+            StoreUnavailable: The process is shutting down, and the database could not be written.
+            RunLeft: The process is shutting down.
+            LogUnwritable: The run has failed, and its log stays shorter.
         """
         count = self.first + len(self.events) if count is None else count
         if hurries and self._due < count:
@@ -252,15 +253,15 @@ class RunLog:
             await self._changed.wait(first=first)
 
     async def durability_barrier(self) -> None:
-        """See ``Journal``. The call that a node is to make leaves before clients are told what led to it."""
+        """See ``Journal``. A node's outgoing call leaves before clients see what led to it."""
         await self.committed(first=True)
 
     async def wait_for(self, is_wanted: Callable[[Event], bool]) -> bool:
-        """Wait until such an event is durable. ``False``: the run ended without. Raises as ``committed``."""
+        """Wait until a matching event is durable. ``False``: the run ended without one. Raises as ``committed``."""
         return await LogFollower(self, self._store, self._share).find(is_wanted)
 
     async def ended(self) -> RunFinished | RunPaused:
-        """Wait until the end of the run, or a pause, is durable. Raises as ``committed``, and ``RunLeft``."""
+        """Wait until the run's end, or a pause, is durable. Raises as ``committed``, and ``RunLeft``."""
         while True:
             last = self.events[-1] if self.events else None
             if isinstance(last, (RunFinished, RunPaused)) and self.is_durable:
@@ -274,22 +275,22 @@ class RunLog:
         return LogFollower(self, self._store, self._share).follow(after, durable=durable, idle=idle)
 
     def when_settled(self, callback: Callable[[JikkoError | None], None]) -> None:
-        """Have a function called once everything that happened is durable, or with the reason why it will not be.
+        """Call a function once all events are durable, or with the reason why they will not be.
 
-        The event loop calls it, behind all who wait for the same. A second one takes the place of the first.
+        The event loop calls it, after all waits for the same. A second one replaces the first.
         """
         self._on_settled = callback
         self._settle()
 
     def _hurry(self) -> None:
-        """Have all that has happened written without delay."""
+        """Write all events without delay."""
         self._due = sys.maxsize
         if self._text_delay is not None:
             self._text_delay.end()
         self._write()
 
     def _notify(self) -> None:
-        """Wake all who wait: what is durable has grown, or nothing more will be."""
+        """Wake all waits: more is durable, or nothing more will be."""
         self._changed.notify_all()
         self._shown.notify_all()
         if self._on_settled is not None:
@@ -302,8 +303,8 @@ class RunLog:
             asyncio.get_running_loop().call_soon(callback, None if is_durable else self.error)
 
     def _write(self, *, is_large: bool = False) -> None:
-        """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
-        come together, and all who have got one go on to write; and the record's outputs were encoded in this one."""
+        """Write pending events. Large writes wait for this log's turn: the answers of one transaction arrive together,
+        and all logs that got one write on; and the record's outputs were encoded in this turn."""
         waiting = self.first + len(self.events) - self.durable_count
         large = self.record.inputs[_BEHIND_BYTES_OUT_OF_TURN] or self.record.outputs[_BEHIND_BYTES_OUT_OF_TURN]
         if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or is_large or large):
@@ -358,9 +359,9 @@ class RunLog:
                 self._settle()
             return
         if isinstance(error, StoreUnavailable):
-            # Nothing is lost: it is all in memory, and maybe on the disk. So the very same is offered again; what has
-            # come since follows behind it. The run goes on, and no result is shown meanwhile.
-            # Logged once: the program's log may be on the disk that is full.
+            # Nothing is lost: everything is in memory, and maybe on disk. So the same append is offered again; newer
+            # events follow it. The run continues, and no result is shown meanwhile.
+            # Logged once: the program's log may be on the full disk.
             level = logging.DEBUG if self._refused else logging.ERROR
             log.log(level, "run %s cannot be written, trying again: %s", self.record.identity.run_id, error)
             self._refused, self._in_doubt = True, self._in_doubt or error.in_doubt
@@ -376,20 +377,20 @@ class RunLog:
             self._cut(error)
 
     def leave(self) -> None:
-        """The run is not this process's any more; some may still follow it."""
+        """Stop owning the run; it may still have followers."""
         if self._text_delay is not None:
             self._text_delay.end()
         if self.memory.is_counted:
             self._drop_before(self.memory.leave(self.durable_count))
 
     def _drop_before(self, first: int) -> None:
-        """Have no event in memory before a position; all those are durable."""
+        """Drop events before a position from memory; all of them are durable."""
         if first > self.first:
             del self.events[: first - self.first]
             self.first = first
 
     def _go_back(self, log_end: int) -> None:
-        """Write again what the database has forgotten."""
+        """Rewrite what the database has forgotten."""
         run_id, missing = self.record.identity.run_id, self.durable_count - log_end
         log.warning("run %s: the database has lost %d events, which are written again", run_id, missing)
         self.durable_count, self._sent, self._unanswered = log_end, log_end, None
@@ -397,20 +398,21 @@ class RunLog:
         self._write()
 
     def _cut(self, error: BaseException) -> None:
-        """Let the run fail, since something that happened in it cannot be kept."""
+        """Fail the run, because an event cannot be stored."""
         log.error("run %s cannot be written", self.record.identity.run_id, exc_info=error)
         self._show()
         self._appends.forget_ready()
         cut_before, self._cut_short = self._cut_short, self._cut_short or unwritable(error)
         if cut_before is not None:
-            # The end of the run cannot be kept either.
+            # The run's end cannot be stored either.
             self.abandon(cut_before)
             return
         if not self.events:
             self.abandon(self._cut_short)
         else:
             end = given_up(self.record, str(self._cut_short), self.events[-1].at)
-            # What was shown tells no result, and what the store was given may be durable: both stay, and the beginning.
+            # Shown events have no result, and those given to the store may be durable: both stay, and so does the
+            # beginning.
             begin = max(self.visible_count, self._sent, 1)
             self.events[begin - self.first :] = [end]
             self.memory.cut(begin)

@@ -1,6 +1,6 @@
-"""Memory of one run under way: its values, and the part of its log that is there.
+"""Memory accounting of one run: its values, and the part of its log in memory.
 
-Its values are bytes appended, minus those of rounds that closed.
+Values are counted as bytes appended, minus those of closed rounds.
 """
 
 import asyncio
@@ -36,17 +36,18 @@ if TYPE_CHECKING:
 
 
 _Key: TypeAlias = tuple[str, ...] | tuple[str, int]
-"""An execution of a container or an agent; one of its rounds, with its number; or the selector of a variable."""
+"""Execution of a container or an agent; one of its rounds, with its number; or selector of a variable."""
 
 _OF_THE_RUN: Final = frozenset((RunStarted, FormRequested, FormClosed, TextChunk, TextReplaced))
-"""Events that count until the run ends."""
+"""Events that count until the run's end."""
 
 
 class _Scope(Struct):
-    """What goes as a whole."""
+    """Unit that is released as a whole."""
 
     around: "_Scope | None"
-    """Also counts what this one holds. ``None``: the run, or the scope has closed, with all those in it."""
+    """Enclosing scope, which also counts this one's bytes. ``None``: the run itself, or a scope that has closed with
+    all those inside."""
     bytes: int = 0
 
     def add(self, size: int) -> None:
@@ -57,7 +58,7 @@ class _Scope(Struct):
 
 
 class RetainedBytes:
-    """Bytes of JSON, by scopes: a container keeps what its rounds put out, and closes with its own output."""
+    """Bytes of JSON, by scopes: a container keeps its rounds' outputs, and closes with its own."""
 
     __slots__ = ("_run", "_scopes")
 
@@ -71,7 +72,7 @@ class RetainedBytes:
         return self._run.bytes
 
     def add(self, events: Iterable[Event], sizes: Iterable[int]) -> None:
-        """Count the next events of the log, and their bytes."""
+        """Count the next events of the log, with their bytes."""
         for event, size in zip(events, sizes, strict=True):
             if type(event) in _OF_THE_RUN:
                 self._run.bytes += size
@@ -96,7 +97,7 @@ class RetainedBytes:
                     self._scope((event.execution_id,)).add(size)
 
     def _scope(self, key: _Key) -> _Scope:
-        """One that is not there has closed: what it is given counts nowhere."""
+        """Return a scope. A missing one has closed: its bytes count nowhere."""
         return self._scopes.get(key) or _Scope(None)
 
     def _around(self, rounds: RoundPath) -> _Scope:
@@ -113,76 +114,73 @@ class RetainedBytes:
 
 
 BEHIND_BYTES: Final = 8 << 20
-"""Bytes of a log that may wait to be written while the rounds of its run go on."""
+"""Bytes of unwritten log up to which the run's rounds continue."""
 
 KEPT_BYTES: Final = 1 << 20
-"""Bytes of events that stay in memory when they are durable, for those who follow the run. Who is further behind reads
-them from the store."""
+"""Bytes of durable events kept in memory for followers. Those further behind read the store."""
 
 _PIECE_BYTES: Final = 64 << 10
-"""Bytes after which a log that is known already may be cut off."""
+"""Bytes after which a known log may be cut."""
 
 _EVENTS_PER_TURN: Final = 50
-"""Events that are measured before others may have the event loop: a fraction of a millisecond, values apart."""
+"""Events measured before the event loop is yielded: a fraction of a millisecond, without large values."""
 
 
 class RunMemory:
-    """Counts, in bytes of JSON, as the events of a run are given to the store.
+    """Memory in bytes of JSON, counted as the events of a run are given to the store.
 
-    The values of the state are those of the events, as long as both are there: what counts is the larger of the two.
-    Of a run that is over in one write, as most are, nothing is counted.
+    The state's values are those of the events while both are in memory: the larger one counts. Runs that are over in
+    one write, as most are, are not counted.
     """
 
     def __init__(self, of: "ProcessMemory", record: RunRecord) -> None:
         """Args:
-        of: What all runs of the process hold.
-        record: Of the run.
+        of: Memory of all runs of the process.
+        record: Record of the run.
         """
         self._of = of
         self._record = record
         self._is_kept = True
         self.waits = True
-        """Whether it waits for its turn."""
+        """Whether the run is queued."""
         self.bytes = 0
-        """What the run holds."""
+        """Bytes held by the run."""
         self.ends = False
-        """Whether it was told to end, since too much is held."""
+        """Whether the run was told to end because of memory."""
         self.is_counted = False
-        """Whether the process counts it, or has."""
+        """Whether the process counts the run, or has."""
         self._values: RetainedBytes | None = None
-        """There once something is counted: most runs are over at once."""
+        """Set once something is counted: most runs are over at once."""
         self._pieces: list[tuple[int, int]] = []
-        """Of the part of the log that is in memory: positions, and how many bytes the log has before each."""
+        """Of the log in memory: positions, with the log's bytes before each."""
         self._durable = 0
-        """How many of the pieces are durable."""
+        """Number of durable pieces."""
         self._appended = self._written = self._gone = 0
-        """Bytes of the log: all, those that are durable, and those that are not in memory any more."""
+        """Bytes of the log: all, durable, and dropped from memory."""
         self._count = 0
-        """How many events were counted."""
+        """Number of counted events."""
         self._largest = 0, ""
 
     @property
     def run_id(self) -> str:
-        """The run."""
         return self._record.identity.run_id
 
     @property
     def app_id(self) -> str:
-        """Its app."""
         return self._record.identity.app_id
 
     @property
     def largest(self) -> str:
-        """The node that has put out the largest value, as errors name it; empty: none did."""
+        """The node with the largest output, as named in errors; empty if none."""
         return self._largest[1]
 
     @property
     def has_backpressure(self) -> bool:
-        """Whether much of the log waits to be written."""
+        """Whether much of the log is unwritten."""
         return self._appended - self._written > BEHIND_BYTES
 
     def know(self, events: Sequence[Event], sizes: Sequence[int]) -> None:
-        """The log has these events already, of so many bytes each, or of bytes that the store does not tell."""
+        """Note events that the log already has, with their bytes, as far as the store reports them."""
         for end, size in enumerate(sizes, 1):
             self._appended += size
             if end == len(sizes) or self._appended - self._written >= _PIECE_BYTES:
@@ -192,15 +190,15 @@ class RunMemory:
         self._fold(events, sizes)
 
     def begin(self, *, is_kept: bool) -> int:
-        """The run goes on from now on; if it was here before, it waited for its turn.
+        """Mark the run as running; if it was here before, it was queued.
 
         Args:
-            is_kept: Whether the whole log stays in memory while the run is here: it may have to be written again, or
-                what is written with it follows from all of it.
+            is_kept: Whether the whole log stays in memory while the run is here: it may have to be rewritten, or what
+                is written with it depends on all of it.
 
         Returns:
-            The position before which no event is to be in memory any more: the log of a run that is taken over may be
-            much longer than what the run holds.
+            The position before which events must leave memory: the log of a run that is taken over may be much longer
+                than the run's values.
         """
         self._is_kept = is_kept
         if not self._count:
@@ -212,7 +210,7 @@ class RunMemory:
         return first
 
     def given(self, at: int, events: Sequence[Event], sizes: Sequence[int]) -> None:
-        """Events at a position are made ready for the store; it may have been given them before."""
+        """Count events encoded for the store at a position; they may have been counted before."""
         if not (self._record.status in OPEN or self.is_counted):
             return
         known = max(0, self._count - at)
@@ -244,26 +242,26 @@ class RunMemory:
         self._of.hold(self, max(self._appended - self._gone, held))
 
     def cut(self, end: int) -> None:
-        """The log goes no further than a position, and what is given next comes there. What was counted stays so."""
+        """Cut the log at a position, where the next events come. Bytes already counted stay counted."""
         self._pieces = [(min(position, end), size) for position, size in self._pieces]
         self._count = min(self._count, end)
 
     def written(self, committed: int) -> int:
-        """The log is durable up to a position. Returns that before which no event is to be in memory any more."""
+        """Note that the log is durable up to a position. Returns the position before which events must leave memory."""
         while self._durable < len(self._pieces) and self._pieces[self._durable][0] <= committed:
             self._written = self._pieces[self._durable][1]
             self._durable += 1
         return 0 if self._is_kept else self._drop_seen()
 
     def leave(self, committed: int) -> int:
-        """The run is not this process's any more, or over. Who follows it still is not counted."""
+        """Stop counting a run that has ended or left this process. Its remaining followers are not counted."""
         self._of.forget(self)
         self.written(committed)
         return self._drop_seen()
 
     def _drop_seen(self) -> int:
-        """Forget what all but slow followers have seen, of the part of the log that is durable. Returns the position
-        before which no event is to be in memory any more; 0: all are."""
+        """Drop durable events that all but slow followers have seen. Returns the position before which events must
+        leave memory; 0: keep all."""
         count = 0
         while count < self._durable and self._appended - self._pieces[count][1] >= KEPT_BYTES:
             count += 1
@@ -277,7 +275,7 @@ class RunMemory:
 
 
 async def sizes_of(events: Sequence[Event], store: RunStore, share: TimeSlice) -> list[int]:
-    """The bytes of each event, as the store writes it. None, if it writes no bytes."""
+    """Return the bytes of each event as stored; none if the store writes no bytes."""
     sizes: list[int] = []
     share.begin()
     while len(sizes) < len(events):
@@ -292,30 +290,30 @@ async def sizes_of(events: Sequence[Event], store: RunStore, share: TimeSlice) -
 # Streamed text.
 
 STREAMED: Final = frozenset((TextChunk, ReasoningChunk))
-"""Events that tell no result and come by the token: those of a while are written together."""
+"""Events without a result that come by the token: those of an interval are written together."""
 TRANSIENT: Final = STREAMED | {NodeStarted, TextReplaced, AgentLogged, RoundStarted, RunBegan}
-"""Events that tell no result, so that they may be shown before they are durable."""
+"""Events without a result, which may be shown before they are durable."""
 _MAX_CHARACTERS: Final = 1 << 16
 _MAX_PIECES: Final = 256
-"""More than that is written at once, as one append."""
+"""Number of pieces beyond which text is written at once, as one append."""
 _MOMENTS: Final = 10
-"""Within the delay, at which text of all runs is written: that of one moment is one transaction."""
+"""Moments within the delay at which text of all runs is written: one transaction each."""
 
 
 class TextDelay:
-    """The delay of the text at the end of one log."""
+    """Delay of the text at the end of one log."""
 
     __slots__ = ("_characters", "_pieces", "_timer", "seconds")
 
     def __init__(self, seconds: float) -> None:
-        """``seconds``: how long text may wait; 0: not at all."""
+        """``seconds``: Maximum delay of text; 0: none."""
         self.seconds = seconds
         self._characters = self._pieces = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def allows(self, events: Sequence[Event], write: Callable[[], None]) -> bool:
-        """Whether the next events, all of them ``STREAMED``, may wait with those before them; otherwise none does.
-        ``write``: called when they have waited, if ``end`` was not before."""
+        """Return whether the next events, all of them ``STREAMED``, may wait with those before them; otherwise none
+        waits. ``write``: Called after the delay, unless ``end`` came first."""
         for event in events:
             self._characters += len(event.text or getattr(event, "said", ""))  # type: ignore[union-attr]
         self._pieces += len(events)
@@ -328,7 +326,7 @@ class TextDelay:
         return True
 
     def end(self) -> None:
-        """Nothing waits any more."""
+        """End the delay."""
         self._characters = self._pieces = 0
         if self._timer is not None:
             self._timer.cancel()

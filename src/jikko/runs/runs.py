@@ -1,4 +1,4 @@
-"""Runs: starting them, and the way to all that can be done to them."""
+"""Facade of runs: starts them, and gives access to all other operations."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ from jikko.values import Json
 
 
 class StartRequest(Struct, frozen=True, kw_only=True):
-    """What a client asks for."""
+    """Request to start a run."""
 
     inputs: Mapping[str, Json]
     user: str
@@ -44,19 +44,19 @@ class StartRequest(Struct, frozen=True, kw_only=True):
     workflow_id: str | None = None
     """A version; by default the current one."""
     base_url: str = ""
-    """The address under which the client reached the server, for links to files."""
+    """Address under which the client reached the server, for links to files."""
     end_user_id: str = ""
-    """Whose the run is; by default, of the app's end user of that name. Of an inner run, whose the outer one is."""
+    """Owner of the run; by default the app's end user of that name. An inner run has the outer one's."""
     depth: int = 0
-    """See ``RunStarted``. An inner run, which has one from 1, waits for no slot: its caller has one."""
+    """See ``RunStarted``. An inner run (1 and up) waits for no slot: its caller has one."""
     entry: str = ""
-    """The trigger node at which the run begins. Its inputs are taken as they are."""
+    """Trigger node at which the run begins. Its inputs are used as they are."""
     timestamp: float | None = None
     """``sys.timestamp``, in seconds since the Unix epoch; by default now."""
 
 
 class Runs:
-    """All runs of this process, and access to the records of all others."""
+    """All runs of this process, and the records of all others."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Runs:
         cluster: Cluster,
         look_seconds: float = QUIET_SECONDS,
     ) -> None:
-        """``cluster``: the other processes. ``look_seconds``: see ``RunTails``."""
+        """``cluster``: The other processes. ``look_seconds``: See ``RunTails``."""
         self._workflows = workflows
         self.file_inputs = file_inputs
         self.measures = executor.measures
@@ -92,18 +92,18 @@ class Runs:
         self.retries = Retries(self, store, workflows, files, clock)
 
     async def start(self, app: App, request: StartRequest, options: StartOptions | None = None) -> RunLog:
-        """Begin a run. It goes on whatever becomes of the caller.
+        """Start a run, which continues independently of the caller.
 
         Args:
             options: What is promised to the client by accepting the run.
 
         Raises:
-            InvalidParam: An input is missing or wrong. There is no run.
+            InvalidParam: An input is missing or wrong. No run exists.
             NotFound: The app has no such version, or the version no such trigger.
-            KeyTaken: The idempotency key has a run already. There is no new one.
-            StartRefused: It did not become durable in time. There is no run.
-            TooManyRequests: The queue of the app is full.
-            ServerStopping: The process is about to end.
+            KeyTaken: The idempotency key already has a run. No new one exists.
+            StartRefused: It did not become durable in time. No run exists.
+            TooManyRequests: The app's queue is full.
+            ServerStopping: The process is shutting down.
         """
         self._executor.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
@@ -144,7 +144,7 @@ class Runs:
         return await self.begin(identity, workflow, started, options=options)
 
     def require_open(self) -> None:
-        """Raises ``ServerStopping``: the process is about to end."""
+        """Raise ``ServerStopping`` if the process is shutting down."""
         self._executor.require_open()
 
     async def begin(
@@ -156,11 +156,10 @@ class Runs:
         options: StartOptions | None = None,
         opening: Sequence[Projection] = (),
     ) -> RunLog:
-        """Begin a run: at once if there is a slot and a delivery is all that is promised with it, else when it is its
-        turn.
+        """Begin a run: at once if there is a slot and only a delivery is promised with it, else when its turn comes.
 
         Args:
-            opening: What is written with the first event.
+            opening: Written with the first event.
 
         Raises:
             KeyTaken, StartRefused, TooManyRequests: See ``start``.
@@ -180,11 +179,11 @@ class Runs:
 
     @property
     def is_closing(self) -> bool:
-        """Whether the process is about to end."""
+        """Whether the process is shutting down."""
         return self._executor.is_closing
 
     def is_refused(self, record: RunRecord) -> bool:
-        """Whether the start of a run was refused, which is about to be removed."""
+        """Return whether a run's start was refused, so that it is about to be removed."""
         return self._executor.refused.has(record)
 
     async def accept(
@@ -202,25 +201,25 @@ class Runs:
 
     @property
     def under_way(self) -> int:
-        """How many runs this process executes, those that wait for their turn included."""
+        """Number of running and queued runs of this process."""
         return self._executor.under_way
 
     async def close(self, grace: float, drain: float = 0.0) -> int:
-        """Let the runs under way finish, then park the others for the next start.
+        """Let running runs finish, then park the others for the next start.
 
-        Followers of runs of other processes have until then, too.
+        Followers of other processes' runs have the same time.
 
         Args:
             grace: Seconds that runs have to finish.
-            drain: Seconds that nodes under way then have to end, while no further ones start. A run whose last one has
-                ended goes on elsewhere without running any again.
+            drain: Seconds that running nodes then have to end, while no further ones start. A run whose last node has
+                ended continues elsewhere without running any again.
 
         Returns:
-            How many were parked.
+            Number of parked runs.
         """
         until = time.monotonic() + grace + drain
         try:
             return await self._executor.close(grace, drain)
         finally:
-            # Also if a run did not end, and is not waited for any more.
+            # Even if a run did not end, and is no longer waited for.
             await self.control.drain(max(0.0, until - time.monotonic()))

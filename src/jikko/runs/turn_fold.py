@@ -1,4 +1,4 @@
-"""The answer to a message: a fold over the log of the run that gives it. Does no I/O and reads no clock."""
+"""Answer to a message: a fold over the log of its run. No I/O, no clock."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -40,17 +40,17 @@ _NOT_TOLD: Final = (
 _ANSWERING: Final = ("answer", "end", "llm")
 """Nodes whose files are files of the answer. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 _TURNING: Final = frozenset((RunPaused, RunResumed, RunRetried, RunFinished))
-"""Events behind which the answer is kept anew."""
+"""Events after which the answer is stored again."""
 
 
 class TurnFold:
-    """What is known of the answer at a position of the log."""
+    """Answer at a position of the log."""
 
     def __init__(self, began: RunStarted, turn: Turn, *, is_retry: bool = False) -> None:
-        """``is_retry``: whether the log begins with what another run did."""
+        """``is_retry``: Whether the log begins with another run's events."""
         self.turn = turn
         self.count = 0
-        """How many events were folded."""
+        """Number of folded events."""
         self._began_at = began.at
         self._takes_over = is_retry
         self._text: list[str] = []
@@ -59,27 +59,27 @@ class TurnFold:
         self._usage: Usage | None = None
         self._reasoning: dict[str, str] = {}
         self.files: list[Json] = []
-        """Those in the answer so far."""
+        """Files of the answer so far."""
         self._resources: list[dict[str, Json]] = []
         self._is_basic = turn.mode in BASIC_MODES
         self.thoughts: dict[str, Thought] = {}
-        """The rounds of an agent so far, by id."""
+        """Rounds of an agent so far, by id."""
         self._final_text: str | None = None
-        """What is kept of an agent's answer, in the place of all that it said."""
+        """Stored answer of an agent, replacing all its text."""
         self.is_moderated = False
-        """Whether moderation has put something in the place of all that was said."""
+        """Whether moderation has replaced the whole text."""
         self.failed_by = ""
-        """The ``error_type`` of the node that failed last."""
+        """``error_type`` of the last failed node."""
         self.asked_files: list[Json] = list(began.system.get("files") or ())
-        """Those that came with the question."""
+        """Files of the question."""
         self._forms = RunForms()
         self._end: RunFinished | RunPaused | None = None
         self._usage_so_far: tuple[int, dict[str, Json]] = (-1, {})
-        """The usage as it was reported last, and after how many events: it is written, and sent to the client."""
+        """The last reported usage, with its number of events: it is both stored and sent to the client."""
 
     @classmethod
     def of(cls, log: Sequence[Event], *, is_retry: bool = False) -> "TurnFold | None":
-        """The fold of a log; ``None`` if its run answers no message."""
+        """Fold a log; ``None`` if its run answers no message."""
         began = log[0] if log else None
         if not isinstance(began, RunStarted) or began.turn is None:
             return None
@@ -90,18 +90,17 @@ class TurnFold:
 
     @property
     def text(self) -> str:
-        """The text that was shown so far."""
+        """Text shown so far."""
         return "".join(self._text)
 
     @property
     def kept_text(self) -> str:
-        """The answer as it is kept. That of an app without a workflow is trimmed, and nothing in it is a place."""
+        """The answer as stored. Without a workflow it is trimmed, and contains no placeholders."""
         if not self._is_basic:
             return self.text
         return without_places(self.text if self._final_text is None else self._final_text).strip()
 
     def apply(self, event: Event) -> None:
-        """Fold the next event."""
         self.count += 1
         step = _STEPS.get(type(event))
         if step is not None:
@@ -118,7 +117,7 @@ class TurnFold:
                 continue
             step(self, event)
             if isinstance(event, NodeFinished):
-                # What another run did has been written with that.
+                # Another run's changes were written with that run.
                 if event.updates and not self._takes_over:
                     values |= {
                         update.selector[1]: update.value for update in event.updates if _is_kept(update.selector)
@@ -132,7 +131,7 @@ class TurnFold:
         return found
 
     def answer(self) -> MessageAnswer:
-        """The answer, as it is kept. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
+        """Return the answer as stored. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
         closed = self._forms.closed
         forms = [TurnForm(requested=form, closed=closed.get(of)) for of, form in self._forms.requested.items()]
         end = self._end
@@ -155,11 +154,11 @@ class TurnFold:
             )
         if end is not None and self.turn.streamed:
             return MessageAnswer(status="paused", text=self.text, forms=forms)
-        # Of a pause that its client got in one answer Dify keeps the form alone. [QUIRK]
+        # Dify stores only the form of a pause whose client got one blocking response. [QUIRK]
         return MessageAnswer(forms=forms)
 
     def metadata(self, *, is_whole: bool = True) -> MessageMetadata:
-        """What comes with the answer. ``is_whole``: whether the run has ended, so that its usage is known."""
+        """Return the answer's metadata. ``is_whole``: Whether the run has ended, so that its usage is known."""
         return MessageMetadata(
             usage=self._usage_of_models() if is_whole else None,
             retriever_resources=self._cited() if self.turn.cites else [],
@@ -223,13 +222,13 @@ class TurnFold:
             self.failed_by = event.error_type
         if event.node_type == "agent" and self.turn.mode == "agent-chat":
             answer = event.outputs.get("answer")
-            # What moderation has put in the place of an answer stays.
+            # Moderated answers stay replaced.
             self._final_text = answer if isinstance(answer, str) and not self.is_moderated else None
             return
         if event.node_type not in _ANSWERING:
             return
         if files := files_in(event.outputs):
-            # An answer may show what a model before it made.
+            # An answer may show a file that an earlier model made.
             known = [_identity(file) for file in self.files]
             self.files += [file for file in files if _identity(file) not in known]
         reasoning = event.outputs.get("reasoning_content")
@@ -237,7 +236,7 @@ class TurnFold:
             self._reasoning[event.node_id] = self._reasoning.get(event.node_id, "") + reasoning
 
     def _usage_of_models(self) -> dict[str, Json]:
-        """All fields of Dify's usage. Times are those of the answer."""
+        """Return all fields of Dify's usage, with the answer's times."""
         if self._is_basic and isinstance(self._end, RunFinished) and self._end.status == "stopped":
             return no_usage()
         if self._usage_so_far[0] != self.count:
@@ -275,11 +274,11 @@ def _of_models(usage: Usage, unit: str) -> dict[str, Json]:
 
 
 _NO_USAGE: Final = _of_models(Usage(), "0.0")
-"""Of a run that called no model, as most runs of plain answers are."""
+"""Usage of runs without a model call, as most plain answers are."""
 
 
 def no_usage() -> dict[str, Json]:
-    """The usage of an answer that took no model."""
+    """Return the usage of an answer without a model."""
     return {**_NO_USAGE, "time_to_first_token": None, "time_to_generate": None}
 
 
@@ -296,31 +295,31 @@ _STEPS: Final[Mapping[type, Callable[[TurnFold, Any], None]]] = {
     RunResumed: TurnFold._resumed,
     RunRetried: TurnFold._retried,
 }
-"""By kind of event. Nothing follows from others, and most are others: starts of nodes."""
+"""Steps by event type. Other events, mostly starts of nodes, have no effect."""
 
 
 class TurnWrites:
-    """What is written with the appends to one log because its run answers a message; nothing if it answers none."""
+    """Writes accompanying the appends to one log, if its run answers a message."""
 
     def __init__(self, opening: Sequence[Projection] = ()) -> None:
-        """``opening``: what is written with the first event of the log; the last may be the ``TurnBegan``."""
+        """``opening``: Written with the first event of the log; the last may be the ``TurnBegan``."""
         self._opening = opening
         self.fold: TurnFold | None = None
-        """The answer, as far as events were written."""
+        """The answer up to the written events."""
 
     def written(self, log: Sequence[Event], at: int, events: Sequence[Event], *, is_retry: bool) -> list[Projection]:
-        """What is written with the events at a position of the log."""
+        """Return what is written with the events at a position."""
         first = log[0]
         if not isinstance(first, RunStarted) or first.turn is None or first.turn.is_trial:
             return []
-        # Events that were folded may have been dropped since.
+        # Folded events may have been dropped since.
         if self.fold is None or self.fold.count != at:
             self.fold = TurnFold(first, first.turn, is_retry=is_retry)
             self.fold.follow(log[:at])
         before, behind = list(self._opening) if at == 0 else [], self.fold.follow(events)
         began, changed = before[-1] if before else None, behind[-1] if behind else None
         if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
-            # The run has ended in its first burst, as many do: the message is written once.
+            # The run ended in its first burst, as many do: the message is written once.
             before[-1] = replace(began, message=replace(began.message, answer=changed.answer))
             del behind[-1]
         return before + behind
@@ -331,12 +330,12 @@ def _is_kept(selector: tuple[str, ...]) -> bool:
 
 
 def _identity(file: Json) -> Json:
-    """What distinguishes a file of an answer from others."""
+    """Return what identifies a file of an answer."""
     return file.get("related_id") or file.get("url") or FILE_IDENTITY
 
 
 def thought_of(event: AgentLogged, created_at: float) -> Thought | None:
-    """The thought that an entry of an agent's log tells; ``None`` if it is another entry."""
+    """Return the thought in an entry of an agent's log; ``None`` for other entries."""
     if "position" not in event.data:
         return None
     known = {name: event.data[name] for name in _THOUGHT if name in event.data}
@@ -344,7 +343,7 @@ def thought_of(event: AgentLogged, created_at: float) -> Thought | None:
 
 
 def _of_api(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
-    """Passages as an app without a workflow tells of them: numbered in their order, and found by the API."""
+    """Return passages as an app without a workflow shows them: numbered in order, with the API as retriever."""
     return [
         {
             **entry,
@@ -358,7 +357,7 @@ def _of_api(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
 
 
 def file_id(message_id: str, of: str, position: int) -> str:
-    """The id of a file of a message.
+    """Return the id of a message's file.
 
     Args:
         of: ``user`` or ``assistant``.
@@ -368,7 +367,7 @@ def file_id(message_id: str, of: str, position: int) -> str:
 
 
 def _numbered(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
-    """Passages, one a document of a data set, numbered from 1.
+    """Return passages, one per document of a dataset, numbered from 1.
 
     Source: docs/dify-behaviour.md, “Messages of a chat stream”.
     """

@@ -1,4 +1,4 @@
-"""Following the log of a run that this process executes: from memory, and what is not there any more from the store."""
+"""Followers of a local run's log: events from memory, older ones from the store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from jikko.runs.run_log import RunLog
 
 READ_BYTES: Final = 1 << 20
-"""Bytes of events that one who is far behind reads, and so holds, at once."""
+"""Maximum bytes of events that a follower far behind reads, and so holds, at once."""
 _TRY_AGAIN_SECONDS: Final = 0.5
-"""Until the store is read once more that could not be read."""
+"""Seconds between attempts to read the store."""
 _ENDS: Final = frozenset((RunFinished, RunPaused))
 _TRIES: Final = 120
-"""Then who follows is told."""
+"""Attempts before the follower gets the error."""
 
 
 class LogFollower:
-    """One who follows a log, or looks for something in it."""
+    """Follower of a log, or search in it."""
 
     def __init__(self, log: "RunLog", store: RunStore, share: Scheduler | None) -> None:
         self._log = log
@@ -55,17 +55,17 @@ class LogFollower:
     async def follow(self, after: int, *, durable: bool, idle: float | None) -> AsyncIterator[Batch]:
         """Yield the events behind position ``after``, then each new one as it can be shown.
 
-        Ends behind the event that ends the run, behind a pause, or when another process has taken the run over.
+        Ends after the run's end, a pause, or another process's takeover.
 
         Args:
-            after: A position behind the end of the log stands for the end.
-            durable: Show nothing that could be lost, so that positions hold for ever.
+            after: A position behind the log's end stands for the end.
+            durable: Yield nothing that could be lost, so that positions are final.
             idle: Seconds without an event after which an empty batch is yielded.
 
         Raises:
             RunLeft: The process ends before the run does.
-            LogUnwritable: Not even the failure of the run can be written.
-            LogDamaged, StoreUnavailable: What is not in memory any more cannot be read.
+            LogUnwritable: Not even the run's failure can be written.
+            LogDamaged, StoreUnavailable: Events no longer in memory cannot be read.
         """
         log, pieces, tries = self._log, self._pieces, 0
         timer, news = None if idle is None else IdleTimer(idle), log.change if durable else log.growth
@@ -74,11 +74,11 @@ class LogFollower:
             while True:
                 first = log.first
                 if position < first:
-                    # Durable, and not in memory any more: who reads so slowly must not hold all that others have seen.
+                    # Durable, and no longer in memory: slow readers must not keep everything that others have seen.
                     try:
                         missed = await self._missed(position)
                     except StoreUnavailable:
-                        # The run itself waits until the database is there again.
+                        # The run itself waits for the database too.
                         tries += 1
                         if log.error is not None or tries > _TRIES:
                             raise
@@ -89,7 +89,7 @@ class LogFollower:
                     tries = 0
                     if not missed:
                         return  # the run was removed
-                    # What follows is in memory; the store may have what another process did, once the run had paused.
+                    # The rest is in memory; the store may have another process's events, from after a pause of the run.
                     del missed[log.first - position :]
                     for begin in range(0, len(missed), MAX_BATCH_EVENTS):
                         yield pieces.next(missed, begin, len(missed), first=position)
@@ -116,5 +116,5 @@ class LogFollower:
                 timer.close()
 
     async def _missed(self, position: int) -> list[Event]:
-        """Events from a position on that are not in memory any more; none: the run was removed."""
+        """Return events from a position on that are no longer in memory; none: the run was removed."""
         return await self._store.events(self._log.record.identity.run_id, after=position - 1, most=READ_BYTES)

@@ -1,8 +1,8 @@
-"""Reading the runs of other processes from which nothing was heard for a while, all of them in one query.
+"""Polling of other processes' quiet runs, all in one query.
 
-Answers and hints may be lost, and a connection may swallow them without an error. So what a follower waits for is read
-from the record as well: two seconds after the last news of a run at the latest, and every half second while the
-heartbeat of the other process is late. Any number of runs costs one query, which looks at one row of each.
+Answers and hints may be lost, and a connection may drop them without an error. So a follower's run is also read from
+the record: at most two seconds after its last news, and every half second while the other process's heartbeat is late.
+Any number of runs costs one query, which reads one row of each.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ QUIET_SECONDS: Final = 2.0
 
 
 class QuietRuns:
-    """Those of one process. Reads while there are any."""
+    """Quiet runs of one process, read while there are any."""
 
     def __init__(self, store: RunStore, is_late: Callable[[str], bool], seconds: float = QUIET_SECONDS) -> None:
         """Args:
         is_late: See ``Cluster.is_late``.
-        seconds: Without news, after which a run is read.
+        seconds: Seconds without news after which a run is read.
         """
         self.seconds = seconds
         self._store = store
         self._is_late = is_late
         self._heard: dict[RunTail, float] = {}
-        """When there were news of each, the longest quiet first."""
+        """Time of each run's last news, longest quiet first."""
         self._watching: asyncio.Task[None] | None = None
 
     def heard(self, tail: "RunTail") -> None:
-        """There are news of a run, which is waited for from now on."""
+        """Note news of a run, and wait for more."""
         loop = asyncio.get_running_loop()
         self._heard.pop(tail, None)
         self._heard[tail] = loop.time()
@@ -47,7 +47,7 @@ class QuietRuns:
             self._watching = loop.create_task(self._watch())
 
     def forget(self, tail: "RunTail") -> None:
-        """A run is not waited for any more."""
+        """Stop waiting for a run."""
         self._heard.pop(tail, None)
         if not self._heard and self._watching is not None:
             self._watching.cancel()
@@ -75,7 +75,7 @@ class QuietRuns:
 
     def _due(self, now: float) -> "list[RunTail]":
         if self._until_next_look() == 0:
-            # With those that would be due soon: so all are read together, and not one after the other.
+            # Includes runs due soon, so that all are read together.
             return self._quiet_since(now - self.seconds / 2)
         late = {name for name in {tail.source for tail in self._heard} if name and self._is_late(name)}
         return [tail for tail in self._quiet_since(now - self.seconds / 5) if tail.source in late] if late else []

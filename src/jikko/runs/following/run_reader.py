@@ -1,4 +1,4 @@
-"""Reading the events of a run, wherever it is: from this process's memory, or from the store."""
+"""Reader of a run's events, wherever it is: from this process's memory, or from the store."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,11 +15,11 @@ from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import RunLog
 
 _MIN_EVENTS_IN_PARTS: Final = 64
-"""Events from which on who is that far behind reads them in parts, each of which is let go of behind it."""
+"""Number of missing events from which on a follower reads them in parts, dropping each after use."""
 
 
 class RunReader:
-    """A run with the interface of ``RunLog``, whichever process started it and executes it."""
+    """Run with the interface of ``RunLog``, whichever process started and executes it."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class RunReader:
         share: Scheduler | None = None,
     ) -> None:
         """Args:
-        record: The run's, read lately.
-        find_log: The log of a run that this process executes.
+        record: The run's recently read record.
+        find_log: Finds the log of a run that this process executes.
         give_up: Called with the run's id when its log cannot be read.
-        share: Of the event loop, among those who have much to tell.
+        share: Scheduler of the event loop, among followers with many events.
         """
         self.record = record
         self._run_id = record.identity.run_id
@@ -46,16 +46,16 @@ class RunReader:
         self._share = share
 
     async def committed(self, count: int | None = None) -> None:
-        """Wait until its beginning is durable. It is, if the record was read from the store."""
+        """Wait until the run's beginning is durable. It is, if the record was read from the store."""
         log = self._find_log(self._run_id)
         if log is not None:
             await log.committed(count)
 
     async def ended(self) -> RunFinished | RunPaused:
-        """Wait until the end of the run, or a pause, is durable; ``record`` is up to date then.
+        """Wait until the run's end, or a pause, is durable; ``record`` is then up to date.
 
         Raises:
-            NotFound: The run was removed meanwhile.
+            NotFound: The run was removed in the meantime.
             LogDamaged: Its log cannot be read, and it has not ended.
             RunLeft, LogUnwritable: See ``follow``.
         """
@@ -90,20 +90,20 @@ class RunReader:
     ) -> AsyncIterator[Batch]:
         """Yield the events behind a position, then each new one, until the run ends or pauses.
 
-        If another process has taken a run over, text that was shown here and never became durable is taken back: a
-        ``TextReplaced`` that the log does not have gives the text as it is there.
+        After a takeover by another process, shown text that never became durable is taken back: a ``TextReplaced``,
+        which is not in the log, has the log's text.
 
         Args:
-            after: A position behind the end of the log stands for the end.
-            durable: Show nothing that could be lost, so that positions hold for ever. Of a run that another process
-                executes nothing else is shown in any case.
+            after: A position behind the log's end stands for the end.
+            durable: Yield nothing that could be lost, so that positions are final. For another process's run this is
+                always so.
             idle: Seconds without an event after which an empty batch is yielded.
             through_pauses: Stay while the run is paused, until it ends.
 
         Raises:
-            RunLeft: This process ends, whichever executes the run.
+            RunLeft: This process is shutting down, whichever executes the run.
             LogUnwritable: This process executes it, and cannot write its log.
-            LogDamaged: Behind what was yielded, the log cannot be read. A run that waits for humans has failed then.
+            LogDamaged: The log cannot be read behind the yielded events. A run waiting for people has failed then.
             JikkoError: The store cannot be read.
         """
         shown_log: RunLog | None = None
@@ -126,7 +126,7 @@ class RunReader:
                     shown_log = log
                     tail.wake()
                     if isinstance(log.error, LogConflict) and after >= log.durable_count:
-                        # The process that has the run now goes on from what was durable here.
+                        # The run's new process continues from what was durable here.
                         taken_back = log.events[log.durable_count - log.first : after + 1 - log.first]
                         after = log.durable_count - 1
                         if any(isinstance(event, (TextChunk, TextReplaced)) for event in taken_back):
@@ -165,11 +165,11 @@ class RunReader:
                     yield []
 
     async def _durable_text(self, count: int) -> TextReplaced | None:
-        """The text that the first events show; ``None``: the run was removed meanwhile."""
+        """Return the text shown by the first events; ``None``: the run was removed in the meantime."""
         shown: list[str] = []
         position, at = 0, 0.0
         while position < count:
-            # In parts: a log may be longer than what one follower may hold.
+            # In parts: a log may exceed one follower's memory.
             events = await self._store.events(self._run_id, after=position - 1, most=READ_BYTES)
             if not events:
                 return None
@@ -183,10 +183,10 @@ class RunReader:
         return TextReplaced(at=at, text="".join(shown))
 
     async def _caught_up(self, after: int, pieces: Pieces) -> AsyncIterator[Batch]:
-        """What is behind a position of a long log, as far as it can be read: a tail has all that it finds in memory."""
+        """Yield the events of a long log behind a position, as far as readable: a tail keeps all it finds in memory."""
         if await self._store.log_end(self._run_id) - 1 - after <= _MIN_EVENTS_IN_PARTS:
             return
-        with contextlib.suppress(LogDamaged):  # it is told by who reads the rest
+        with contextlib.suppress(LogDamaged):  # raised by the read of the rest
             while events := await self._store.events(self._run_id, after=after, most=READ_BYTES):
                 for begin in range(0, len(events), MAX_BATCH_EVENTS):
                     yield pieces.next(events, begin, len(events), first=after + 1)
@@ -194,7 +194,7 @@ class RunReader:
                 after += len(events)
 
     async def _readable(self, after: int) -> AsyncIterator[Batch]:
-        """What can be read behind a position of a log that is damaged; the run is given up then."""
+        """Yield the readable events of a damaged log behind a position; the run is then given up."""
         after = min(after, await self._store.log_end(self._run_id) - 1)
         try:
             await self._store.events(self._run_id, after=after)

@@ -1,23 +1,22 @@
-"""Following runs that this process does not execute, without polling.
+"""Tails of runs that other processes execute, followed without polling.
 
-There is one tail for each such run that is followed here, however many follow it. It reads the record and then the new
-events, has both for all who follow, and waits until there may be more. A holder tells new events with its answer, so
-that they need not be read: they are durable, and behind those that it was asked for, whichever process has the run by
-then.
+Each such run has one tail, shared by all its local followers. It reads the record and then the new events, and waits
+until there may be more. A holder sends new events with its answer, so that they need not be read: they are durable, and
+follow those that it was asked for, whichever process has the run by then.
 
 =========================  ===================================================================================
-the run, as it says        what ends the wait
+the run, by its record     what ends the wait
 =========================  ===================================================================================
 paused                     a hint that the run changed; this process begins to execute it
 elsewhere                  besides these, the holder's answer to ``WaitForEvents``, with the events
 elsewhere, and no holder   besides these, a look at growing intervals: it is about to be taken over
-here                       this process executes it no more
+here                       this process no longer executes it
 over                       nothing: no more is to come
-the first three            what ``QuietRuns`` reads, since hints and answers may be lost
+the first three            a read by ``QuietRuns``, since hints and answers may be lost
 =========================  ===================================================================================
 
-Invariant: whatever a record says has happened is in the events that were read after it, or is what they make of it. So
-a run is over, or paused, for those who follow it once no event was found behind those that they know.
+Invariant: everything that a record shows is in the events read after it, or follows from them. So a run is over, or
+paused, for its followers once no event was found behind the known ones.
 """
 
 import asyncio
@@ -41,15 +40,15 @@ from jikko.runs.following.quiet_runs import QUIET_SECONDS, QuietRuns
 logger = logging.getLogger(__name__)
 
 _QUESTION_SECONDS = 30.0
-"""Seconds after which a holder answers though there is nothing new, and is asked again."""
+"""Seconds after which a holder without news answers, and is asked again."""
 _KEPT_EVENTS = 256
-"""Of those that were received one after the other: some followers are slower than others."""
+"""Received consecutive events kept for slower followers."""
 _FIRST_POLL_SECONDS = 0.05
-"""Seconds until the first look for the new holder of a run; each later one takes twice as long."""
+"""Seconds until the first lookup of a run's new holder; the interval doubles."""
 
 
 class RunTail:
-    """The end of a durable log, as all who follow it in this process see it."""
+    """End of a durable log, shared by its followers in this process."""
 
     def __init__(
         self,
@@ -62,16 +61,16 @@ class RunTail:
     ) -> None:
         """Args:
         is_here: Whether this process executes the run.
-        quiet: Reads the run when nothing is heard of it.
-        on_seen: Called when new events of a run elsewhere were seen, with when the first of them became durable; of
-            events that had to be read, when it happened.
+        quiet: Reads the run when there is no news of it.
+        on_seen: Called for new events of a run elsewhere with the time the first became durable; for events that
+            had to be read, the time it occurred.
         """
         self.record: RunRecord | None = None
-        """As it was at the last look; ``None``: there is no such run."""
+        """Record at the last look; ``None``: no such run."""
         self.end = 0
-        """How many events are known to be durable."""
+        """Number of events known to be durable."""
         self.is_up_to_date = False
-        """Whether the last look found no event that was not known."""
+        """Whether the last look found no new event."""
         self.run_id = run_id
         self._store = store
         self._cluster = cluster
@@ -79,12 +78,12 @@ class RunTail:
         self._quiet = quiet
         self._on_seen = on_seen
         self._newest: Sequence[Event] = ()
-        """The last of the events: those that the last look found, or some that were received since."""
+        """The newest events: found by the last look, or received since."""
         self._has_looked = False
         self._missing_since = math.inf
-        """When it was first read that there is no such run, unless there was news of it since."""
+        """When the run was first found missing, unless there was news since."""
         self._was_here = False
-        """Whether this process has executed the run since the last look, and so saw its events another way."""
+        """Whether this process has executed the run since the last look, and so saw its events directly."""
         self._is_stale = True
         self._looking = asyncio.Lock()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -92,10 +91,10 @@ class RunTail:
         self._watching: asyncio.Task[None] | None = None
 
     async def look(self, after: int = -1) -> None:
-        """Bring record and end up to date, unless they are.
+        """Update record and end, unless they are up to date.
 
         Args:
-            after: For the first look, the position behind which events are wanted; it may lie behind the end.
+            after: On the first look, the position behind which events are wanted; may exceed the end.
 
         Raises:
             JikkoError: The store cannot be read.
@@ -112,7 +111,7 @@ class RunTail:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def events(self, after: int) -> Sequence[Event]:
-        """The events behind a position, or the first of them. The newest are not read again. Raises ``JikkoError``: the
+        """Return the events behind a position, or the first of them. The newest are cached. Raises ``JikkoError``: the
         store cannot be read."""
         begin = self.end - len(self._newest)
         if after + 1 >= begin:
@@ -120,7 +119,7 @@ class RunTail:
         return await self._store.events(self.run_id, after=after, most=READ_BYTES)
 
     async def change(self, seconds: float | None) -> bool:
-        """Wait until there may be something new. ``False``: the seconds have passed without."""
+        """Wait until there may be news. ``False``: timed out."""
         if self._is_stale:
             return True
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -135,22 +134,22 @@ class RunTail:
         return True
 
     def wake(self) -> None:
-        """Have record and end looked at again, and all who wait look around: the run may have moved."""
+        """Invalidate record and end, and wake all followers: the run may have moved."""
         self._is_stale = True
         self._woken.set()
         self._notify()
 
     @property
     def source(self) -> str:
-        """The process that sends its news; empty if none does."""
+        """Process that sends the run's news; empty if none."""
         return "" if self.record is None else self.record.holder
 
     def changed(self, known: int, change: Change) -> None:
-        """Take what was read. ``known``: how many events were known when it was asked for."""
+        """Apply what was read. ``known``: Number of known events when it was requested."""
         if self._looking.locked() or self._is_stale:
             return  # it is being read, or will be
         if change.record is None:
-            # A standby that was promoted may never have heard of it: then its holder is about to write it again.
+            # A promoted standby may never have had it: then its holder is about to rewrite it.
             now = asyncio.get_running_loop().time()
             self._missing_since = min(self._missing_since, now)
             if now - self._missing_since < self._quiet.seconds / 2:
@@ -158,7 +157,7 @@ class RunTail:
             self.record, self.is_up_to_date = None, True
             self._notify()
         elif not change.events:
-            self.wake()  # followers read it, and get the error
+            self.wake()  # followers read it and get the error
             return
         elif events := change.events[self.end - known :]:
             self._on_seen(events[0].at)
@@ -166,8 +165,8 @@ class RunTail:
         self._woken.set()
 
     async def close(self) -> None:
-        """The last follower of the run has left."""
-        # Let go of: its end knows where it was, which knows this, and all that would stay until the collector comes by.
+        """Close the tail after its last follower has left."""
+        # Break the cycle: the task's frame references this tail, and all would stay until the collector runs.
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
@@ -186,7 +185,7 @@ class RunTail:
                 self.end += len(newest)
                 self._bring_up(newest)
             return
-        # With the event at the position, which tells whether the log goes as far as that.
+        # Includes the event at the position, which shows whether the log extends that far.
         first = max(after, 0)
         self._newest = await self._store.events(self.run_id, after=first - 1)
         if first and not self._newest:
@@ -197,7 +196,7 @@ class RunTail:
         self._has_looked = self.is_up_to_date = True
 
     def _bring_up(self, events: Sequence[Event]) -> None:
-        """Have the record say what these events, read after it, made of its status: no later read would return it."""
+        """Update the record's status by events read after it: no later read would return them."""
         if self.record is not None:
             record = msgspec.structs.replace(self.record)
             for event in events:
@@ -230,7 +229,7 @@ class RunTail:
                 seconds, looks = min(_FIRST_POLL_SECONDS * 2**looks, _QUESTION_SECONDS), min(looks + 1, 16)
                 await self._hint(seconds)
                 if not self._woken.is_set() and seconds >= self._quiet.seconds:
-                    continue  # it was read meanwhile
+                    continue  # it was read in the meantime
             elif not self._woken.is_set():
                 looks = 0
                 if await self._take_from_holder(known[0], events_of(answer)):
@@ -238,7 +237,7 @@ class RunTail:
                         self._on_seen(answer.since)
                     continue
                 if loop.time() - asked_at >= _QUESTION_SECONDS:
-                    continue  # nothing has happened, and it was read meanwhile
+                    continue  # no news, and it was read in the meantime
             was_read = self._woken.is_set() and not self._is_stale
             self._woken.clear()
             if was_read:
@@ -264,7 +263,7 @@ class RunTail:
                 await self._woken.wait()
 
     async def _take_from_holder(self, first: int, events: list[Event]) -> bool:
-        """Append events that the holder has sent. Returns whether any was new. ``first``: the position of the first."""
+        """Append events sent by the holder. Returns whether any was new. ``first``: Position of the first."""
         async with self._looking:
             del events[: self.end - first]
             if self._is_stale or self.record is None or not events:
@@ -277,7 +276,7 @@ class RunTail:
             return True
 
     def _add(self, events: Sequence[Event], record: RunRecord) -> None:
-        """Append events that were not known, and have followers look at them. ``record``: as it is behind them."""
+        """Append new events, and notify followers. ``record``: The record after them."""
         self.record = record
         self._missing_since = math.inf
         self._newest = [*self._newest, *events][-max(_KEPT_EVENTS, len(events)) :]
@@ -286,7 +285,8 @@ class RunTail:
         self._notify()
 
     async def _asked_holder(self, record: RunRecord) -> Answer:
-        """Wait until the holder tells how the log has grown, or a hint comes: ``True``. ``None``: it has no holder."""
+        """Wait until the holder answers how the log has grown, or a hint comes: ``True``. ``None``: it has no
+        holder."""
         command = WaitForEvents(run_id=self.run_id, count=self.end, seconds=_QUESTION_SECONDS)
         asking = asyncio.ensure_future(self._cluster.request(record.holder, command))
         woken = asyncio.ensure_future(self._woken.wait())
@@ -306,7 +306,7 @@ class RunTail:
 
 
 class RunTails:
-    """The tails of the runs that are followed here. Streams of them end before the process does."""
+    """Tails of the runs followed here. Their streams end before the process does."""
 
     def __init__(
         self,
@@ -317,7 +317,7 @@ class RunTails:
         on_seen: Callable[[float], None] = lambda since: None,
     ) -> None:
         """Args:
-        look_seconds: Without news of a run, after which it is read.
+        look_seconds: Seconds without news of a run after which it is read.
         on_seen: See ``RunTail``.
         """
         self._store = store
@@ -326,7 +326,7 @@ class RunTails:
         self._quiet = QuietRuns(store, cluster.is_late, look_seconds)
         self._on_seen = on_seen
         self.followed: Final[dict[str, tuple[RunTail, int]]] = {}
-        """Tails by run, each with how many follow it. To be read."""
+        """Tails by run, each with its number of followers. Read-only."""
         self.is_over = False
         """Whether no follower may wait any more."""
         self._left = asyncio.Event()
@@ -334,7 +334,7 @@ class RunTails:
 
     @contextlib.asynccontextmanager
     async def follow(self, run_id: str) -> AsyncIterator[RunTail]:
-        """The tail of a run, for as long as it is followed."""
+        """Return the tail of a run, while it is followed."""
         tail, count = self.followed.get(run_id) or (self._new(run_id), 0)
         self.followed[run_id] = tail, count + 1
         try:
@@ -349,12 +349,12 @@ class RunTails:
             self._left.set()
 
     def wake(self, run_id: str) -> None:
-        """A run may have moved."""
+        """Note that a run may have moved."""
         if run_id in self.followed:
             self.followed[run_id][0].wake()
 
     async def drain(self, seconds: float) -> None:
-        """Wait until no run that goes on is followed, for ``seconds`` at most; then end all waits of followers."""
+        """Wait until no active run is followed, for at most ``seconds``; then end all waits of followers."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while any(tail.record and tail.record.status == "running" for tail, _ in self.followed.values()):
@@ -365,7 +365,7 @@ class RunTails:
             tail.wake()
 
     def note_pause(self) -> None:
-        """A run that is followed waits for humans: the process may end before it goes on."""
+        """Note that a followed run waits for people: the process may end before it continues."""
         self._left.set()
 
     def _new(self, run_id: str) -> RunTail:

@@ -1,4 +1,4 @@
-"""The values that are others in two texts of JSON."""
+"""Differences between two JSON values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias
@@ -11,17 +11,17 @@ Change: TypeAlias = Literal["added", "removed", "changed"]
 
 
 class ChangedField(Struct, frozen=True):
-    """A value that is another one."""
+    """Changed value."""
 
     path: str
-    """Its place (JSON Pointer)."""
+    """Its path (JSON Pointer)."""
     before: Json
-    """``None`` also if there was none."""
+    """Also ``None`` if there was no value."""
     after: Json
 
 
 def field_changes(path: str, old: Json, new: Json) -> Iterator[ChangedField]:
-    """The values of JSON that are others. ``path``: the place of both (JSON Pointer)."""
+    """Yield the changed values. ``path``: Path of both (JSON Pointer)."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in [*old, *(name for name in new if name not in old)]:
             yield from field_changes(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))

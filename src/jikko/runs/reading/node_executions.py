@@ -1,4 +1,4 @@
-"""The node executions of a run: a fold over its log. Pure functions."""
+"""Node executions of a run: a fold over its log. Pure functions."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -20,18 +20,18 @@ from jikko.values import Json, Seconds, Uuid, files_in
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try of a node execution that failed and was followed by another."""
+    """Failed attempt of a node execution that was followed by another."""
 
     attempt: int
     error: str
     error_type: str = ""
     finished_at: Seconds
     reason: Literal["failed", "interrupted"] = "failed"
-    """``interrupted``: the process died while the attempt was under way."""
+    """``interrupted``: the process died during the attempt."""
 
 
 class NodeState(msgspec.Struct, kw_only=True):
-    """One execution of a node, as messages and records tell it. Times are seconds since the Unix epoch."""
+    """Node execution as in messages and records. Times are seconds since the Unix epoch."""
 
     id: Uuid
     node_id: str
@@ -57,7 +57,7 @@ class NodeState(msgspec.Struct, kw_only=True):
 
 
 class NodeRound(msgspec.Struct, frozen=True):
-    """The round of a container that a node execution belongs to."""
+    """Round of a container that a node execution belongs to."""
 
     node_id: str
     """The container."""
@@ -67,18 +67,18 @@ class NodeRound(msgspec.Struct, frozen=True):
 
 
 class NodeExecution(NodeState, kw_only=True):
-    """One execution of a node with all that is known of it."""
+    """Node execution with all details."""
 
     status: Literal["running", "succeeded", "failed", "exception", "stopped", "paused"] = "running"
     attempts: list[Attempt] = []
     rounds: list[NodeRound] = []
-    """Of the containers around it, outermost first."""
+    """Rounds of the enclosing containers, outermost first."""
 
 
 def execution_metadata(
     usage: Usage | None, rounds: RoundPath, strategy: str | None, extra: dict[str, Json] | None = None
 ) -> dict[str, Json] | None:
-    """``execution_metadata`` as Dify shows it, ``None`` if there is nothing to tell.
+    """Return ``execution_metadata`` as Dify shows it, or ``None`` if empty.
 
     Source: docs/dify-behaviour.md, “Error strategies”, “Node records”.
     """
@@ -86,10 +86,10 @@ def execution_metadata(
     if usage is not None:
         data |= {"total_tokens": usage.total_tokens, "total_price": usage.total_price, "currency": usage.currency}
     for entry in rounds:
-        # The outermost round of each kind is overwritten by inner ones: the innermost index is shown.
+        # Inner rounds of a kind overwrite the outermost one: the innermost index is shown.
         data |= {f"{entry.kind}_id": entry.node_id, f"{entry.kind}_index": entry.index}
     if strategy is not None:
-        # A handled failure keeps nothing else of its metadata, except where it stands.
+        # A handled failure keeps no other metadata than its place.
         data = {key: value for key, value in data.items() if key.startswith(("iteration_", "loop_"))}
         data["error_strategy"] = strategy
         extra = {key: value for key, value in (extra or {}).items() if key != "tool_info"}
@@ -101,16 +101,16 @@ def execution_metadata(
 def node_executions(
     log: Iterable[Event], *, status: RunStatus | None = None, error: str | None = None
 ) -> list[NodeExecution]:
-    """The node executions of a run, in order of start.
+    """Return the node executions of a run, in order of start.
 
     Args:
-        log: The events of the run from the first on.
-        status: The run's status, if the run ended: executions still open then count as ``failed`` (``stopped`` if
-            the run was stopped), with the run's error. Source: docs/dify-behaviour.md, “Error strategies”.
+        log: All events of the run.
+        status: The run's status, if it has ended: open executions then count as ``failed`` (``stopped`` if the run was
+            stopped), with the run's error. Source: docs/dify-behaviour.md, “Error strategies”.
     """
     found: dict[str, NodeExecution] = {}
     waiting: set[str] = set()
-    """Executions that a form has suspended. They start once more when it is closed, and nothing was interrupted."""
+    """Executions suspended by a form. They start again when it is closed, without counting as interrupted."""
     for event in log:
         match event:
             case NodeStarted():

@@ -1,4 +1,4 @@
-"""Runs by the beginning of their id."""
+"""Short ids of runs."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,15 +9,15 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
 _SHORT_ID_LENGTH: Final = 13
-"""Characters of a short id: up to its second dash, which is the millisecond of the run. Runs of one that are shown
-together have more."""
+"""Characters of a short id: up to its second dash, which is the run's millisecond. Runs of the same millisecond that
+are shown together have more."""
 _MIN_DIGITS: Final = 4
-"""Digits that must be given."""
+"""Minimum number of digits."""
 _MAX_LISTED_IDS: Final = 10
 
 
 class AmbiguousId(NotFound):
-    """Several runs have ids that begin so."""
+    """Several runs have ids with this prefix."""
 
     def __init__(self, prefix: str, found: list[str], *, more: bool) -> None:
         listed = "\n  ".join([*found, *(["…"] if more else [])])
@@ -25,10 +25,10 @@ class AmbiguousId(NotFound):
 
 
 async def run_of(store: RunStore, given: str) -> RunRecord:
-    """The run whose id is given, or begins so; in any case, with dashes or without.
+    """Return the run with an id or id prefix, in any case, with or without dashes.
 
     Raises:
-        NotFound: There is none.
+        NotFound: No such run.
         AmbiguousId: There are several.
     """
     if is_uuid(given):
@@ -57,7 +57,7 @@ async def run_of(store: RunStore, given: str) -> RunRecord:
 
 
 def short_ids(ids: Iterable[str]) -> dict[str, str]:
-    """The beginning of each id that tells it apart from the others."""
+    """Return the unique prefix of each id."""
     ordered = sorted(set(ids))
     short = {}
     for index, run_id in enumerate(ordered):
