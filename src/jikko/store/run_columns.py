@@ -1,4 +1,4 @@
-"""The columns of a run that every append writes: the same in all databases."""
+"""Columns that every append of a run writes, the same in all databases."""
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -12,7 +12,7 @@ from jikko.record import COUNTS, PARTS, RunIdentity, RunRecord
 from jikko.values import encode_json
 
 STATUSES: Final[tuple[RunStatus, ...]] = ("running", "paused", "succeeded", "failed", "stopped", "partial-succeeded")
-"""What the numbers in ``runs.status`` mean."""
+"""Meaning of the numbers in ``runs.status``."""
 STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES)}
 
 VERDICT: Final = ("price", *PARTS)
@@ -24,7 +24,7 @@ MOVING: Final = (
     *("finished_at", "wake_at"),
     *VERDICT,
 )
-"""Behind them each database has the holder, and the mark of the append."""
+"""Each database adds the holder and the append's mark."""
 EPOCH_AND_END: Final = slice(1, 3)
 PRICE: Final = MOVING.index("price")
 _AS_THEY_ARE: Final = {
@@ -37,7 +37,7 @@ _DECODERS: Final = {name: msgspec.json.Decoder(part) for name, part in PARTS.ite
 
 
 def moving(batch: Append, text: Callable[[str], str]) -> tuple[Any, ...]:
-    """The columns ``MOVING`` after an append. ``text``: makes a text one that the database takes."""
+    """Return the columns ``MOVING`` after an append. ``text``: Makes a text storable."""
     record = batch.record
     return (
         STATUS_NUMBERS[record.status],
@@ -56,7 +56,7 @@ def moving(batch: Append, text: Callable[[str], str]) -> tuple[Any, ...]:
 def record_of(
     identity: RunIdentity, created_at: float, inputs: str, moved: Sequence[Any], holder: str, format: int = 1
 ) -> RunRecord:
-    """The record of a run. ``moved``: the columns ``MOVING``."""
+    """Return the record of a run. ``moved``: The columns ``MOVING``."""
     return RunRecord(
         identity=identity,
         created_at=created_at,
@@ -70,7 +70,7 @@ def record_of(
 
 
 def verdict(record: RunRecord) -> tuple[str | None, ...]:
-    """The columns ``VERDICT`` of a run that has ended. Most runs have nothing to tell there."""
+    """Return the columns ``VERDICT`` of an ended run, mostly empty."""
     parts = _parts(record)
     if parts != _NO_PARTS:
         parts = tuple(None if part is None else encode_json(part).decode() for part in parts)
@@ -78,7 +78,7 @@ def verdict(record: RunRecord) -> tuple[str | None, ...]:
 
 
 def verdict_of(price: str | None, *parts: str | None) -> dict[str, Any]:
-    """The fields of a record that these columns stand for."""
+    """Return the record fields of these columns."""
     amount, _, currency = (price or "").partition(" ")
     return {
         "price": amount,

@@ -1,4 +1,4 @@
-"""Lists of runs in both databases: conditions that are put together, their order, and how much is looked at."""
+"""SQL for lists of runs, shared by both databases: conditions, order, and limits of rows examined."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +18,7 @@ App = TypeVar("App")
 
 
 class SqlCondition(Struct, frozen=True):
-    """A condition in SQL, with the values of its ``?`` in their order."""
+    """An SQL condition, with the values of its ``?`` placeholders in order."""
 
     text: str = "TRUE"
     values: tuple[Any, ...] = ()
@@ -30,17 +30,17 @@ class SqlCondition(Struct, frozen=True):
 
 
 ALL: Final = SqlCondition()
-"""What every row passes."""
+"""Matches every row."""
 
 
 def numbered(sql: str) -> str:
-    """A statement as PostgreSQL takes it: with ``$1``, ``$2``, … where it has ``?``."""
+    """Return a statement with PostgreSQL's placeholders ``$1``, ``$2``, … for ``?``."""
     first, *others = sql.split("?")
     return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
 
 
 def named(condition: SqlCondition) -> tuple[str, dict[str, Any]]:
-    """A condition with its values by name, as a search by keyword takes it in SQLite."""
+    """Return a condition with named values, for SQLite's keyword search."""
     first, *others = condition.text.split("?")
     text = first + "".join(f":v{number}{part}" for number, part in enumerate(others))
     return text, {f"v{number}": value for number, value in enumerate(condition.values)}
@@ -48,61 +48,61 @@ def named(condition: SqlCondition) -> tuple[str, dict[str, Any]]:
 
 NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 LOOKED_AT: Final = 5_000
-"""Runs whose rows one page looks at."""
+"""Runs whose rows one page reads."""
 MAX_NEWER: Final = 10_001
 LONG_SECONDS: Final = 1.0
-"""As in the words of the indices ``runs_that_took_long``."""
+"""As in the definition of the indexes ``runs_that_took_long``."""
 MAX_LONG_RUNS: Final = 5_000
-"""Runs that took long, as many of which are looked up one by one."""
+"""Maximum number of long runs looked up one by one."""
 MAX_SAMPLED: Final = 4_000
-"""Runs whose rows are looked up for figures of many."""
+"""Runs whose rows are sampled for figures of many."""
 _FAILED_AT: Final = next(name for name, part in PARTS.items() if part is FailedNode)
 _BAD: Final = (3, 4, 5)
-"""Statuses of runs that ended, and did not succeed."""
-# Whatever the run is called around it: the names of the inner select are no column of a run.
+"""Statuses of runs that ended without success."""
+# Works with any alias of runs: the inner column names are not columns of a run.
 _REPEATED: Final = """EXISTS (
   SELECT 1 FROM (SELECT retry_of AS repeated FROM {} WHERE retry_of IS NOT NULL) AS retries
   WHERE repeated = run_id)"""
 MAX_COUNTED: Final = 10_000
-"""Runs that are counted one by one."""
+"""Runs counted one by one."""
 MAX_LOOKED_UP: Final = 5_000
-"""And runs whose rows have to be looked up for it."""
+"""The same, where rows have to be read."""
 SAMPLED: Final = 200
-"""Of the newest runs of an app, whose durations are shown."""
+"""Newest runs of an app whose durations are shown."""
 
 
 def behind(place: RunCursor | None) -> SqlCondition:
-    """What is older than a place."""
+    """Match runs older than a place."""
     return ALL if place is None else SqlCondition("(created_at, key) < (?, ?)", (place.created_at, place.key))
 
 
 def newer(than: RunCursor | None) -> SqlCondition:
-    """What is newer than a place."""
+    """Match runs newer than a place."""
     return ALL if than is None else SqlCondition("(created_at, key) > (?, ?)", (than.created_at, than.key))
 
 
 def created(after: float | None, before: float | None) -> SqlCondition:
-    """When a run was created, at either end included."""
+    """Match a creation time, both bounds inclusive."""
     since = ALL if after is None else SqlCondition("created_at >= ?", (after,))
     return since if before is None else since & SqlCondition("created_at <= ?", (before,))
 
 
 def status_numbers(wanted: RunFilter, *, with_statuses: bool) -> tuple[int, ...]:
-    """The statuses that a filter lets through; ``()``: all. Only runs that ended badly have an error.
-    ``with_statuses``: whether its own count."""
+    """Return the statuses that match a filter; ``()``: all. Only runs that ended without success have an error.
+    ``with_statuses``: Whether the filter's own statuses apply."""
     if with_statuses and wanted.statuses:
         return tuple(STATUS_NUMBERS[status] for status in wanted.statuses)
     return _BAD if wanted.error or wanted.failed_at else ()
 
 
 def told_by_rows(wanted: RunFilter, *, place: str, error: str, cost: str, retries: str) -> SqlCondition:
-    """What no index tells of a run.
+    """Return the conditions that no index covers.
 
     Args:
-        place: The function that says where in a text another is; 0: nowhere.
-        error: The error in small letters, as an expression.
-        cost: What the run cost, as an expression.
-        retries: The table that has the column ``retry_of``.
+        place: SQL function for the position of a text in another; 0: absent.
+        error: SQL expression of the error in lower case.
+        cost: SQL expression of the run's cost.
+        retries: Table with the column ``retry_of``.
     """
     rest = ALL
     if wanted.min_elapsed is not None:
@@ -115,7 +115,7 @@ def told_by_rows(wanted: RunFilter, *, place: str, error: str, cost: str, retrie
         lowered = storable(wanted.error).replace("\0", "\ufffd").encode().lower().decode()
         rest &= SqlCondition(f"{place}({error}, ?) > 0", (lowered,))
     if wanted.failed_at:
-        # Id and title stand in a JSON array: an element is found with its quotes.
+        # Id and title are elements of a JSON array: matched with their quotes.
         rest &= SqlCondition(f"{place}({_FAILED_AT}, ?) > 0", (encode_json(storable(wanted.failed_at)).decode(),))
     if wanted.retry == "repeats":
         rest &= SqlCondition("retry_of IS NOT NULL")
@@ -125,27 +125,27 @@ def told_by_rows(wanted: RunFilter, *, place: str, error: str, cost: str, retrie
 
 
 def any_of(conditions: Iterable[SqlCondition]) -> SqlCondition:
-    """What passes one of some; of none, everything."""
+    """Join conditions with OR; without any, match everything."""
     each = list(conditions)
     texts = " OR ".join(f"({one.text})" for one in each)
     return SqlCondition(f"({texts})", tuple(value for one in each for value in one.values)) if each else ALL
 
 
 def by_status(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
-    """How many runs there are, of those by the numbers of statuses."""
+    """Convert counts by status number."""
     return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}
 
 
 def sampled(
     runs: Mapping[tuple[App, int], Mapping[int, float]], costs: Collection[tuple[App, int]]
 ) -> list[tuple[tuple[App, int], int]]:
-    """How many runs of each app and span of time are looked at: all, if ``MAX_SAMPLED`` suffice; else equally many of
-    each, and what small ones leave goes to the others. Where there are more than that, one of each of the largest of
-    its app or its span, so that no app and no span is without.
+    """Return how many runs of each app and span to examine: all, if ``MAX_SAMPLED`` suffices; else equally many of
+    each, with the remainder of small ones shared by the others. With more groups than that, the largest of each app
+    and of each span get one run, so that every app and every span has some.
 
     Args:
-        runs: How many ended in each, by status.
-        costs: Where runs cost something, though they may have been removed.
+        runs: Ended runs of each, by status.
+        costs: Groups with costs, though their runs may have been removed.
     """
     sizes = {each: int(sum(counts.values())) for each, counts in runs.items()}
     larger: Counter[tuple[int, object]] = Counter()
@@ -163,5 +163,5 @@ def sampled(
 
 
 def bars(found: Iterable[Mapping[int, Any]], first: float, step: float) -> list[Bucket]:
-    """What was found in spans of time that follow each other."""
+    """Return the buckets of consecutive spans."""
     return [Bucket(first + step * at, by_status(counts)) for at, counts in enumerate(found)]

@@ -1,9 +1,8 @@
-"""Bringing a database up to date: numbered files, each in one transaction, under one lock of the database.
+"""Migrations of a database: numbered files, each in one transaction, under one lock of the database.
 
-Several servers are brought up to date one after the other, so those of the version before go on with a database of
-this one. A step that only adds says so in its first line: ``-- readers: 3`` means that programs whose last step is 3
-or later may use the database behind it. Without such a line, only those that know the step itself: it is not made
-while others use the database.
+Servers are upgraded one after the other, so those of the previous version continue on a newer schema. A step that only
+adds declares this in its first line: ``-- readers: 3`` means that programs whose last step is 3 or later may use the
+database after it. Without this line, only programs that know the step may: it is refused while others use the database.
 """
 
 import re
@@ -18,10 +17,10 @@ from jikko.store.postgres.postgres_refusals import cannot_be_opened
 from jikko.store.postgres.schema_locks import TableGroup, users_before
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
-"""The process that brings the database up to date holds it; others wait, and find that it is done."""
+"""Lock of the migrating process; others wait, then find the schema up to date."""
 _SOON: Final = "SET LOCAL lock_timeout = '10s'"
-"""A step that changes a table waits for all transactions that use it, and who comes after waits for the step: behind a
-backup of an hour, all servers would."""
+"""A step that alters a table waits for all transactions using it, and later ones wait for the step: behind a backup of
+an hour, all servers would hang."""
 _HAS_ANY: Final = "SELECT to_regclass('installation') IS NOT NULL"
 _VERSION: Final = "SELECT value FROM installation WHERE name = $1"
 _NOTE: Final = """
@@ -32,38 +31,38 @@ _SERVER: Final = (
     "SELECT current_setting('server_version_num')::int, split_part(current_setting('server_version'), ' ', 1)"
 )
 OLDEST: Final = 15
-"""The first version of PostgreSQL that has all that is used."""
+"""Oldest supported version of PostgreSQL."""
 _NUMBERS_A_VERSION: Final = 10_000
 SHARED: Final = "servers/"
-"""With what the owner of a database begins that several servers share."""
+"""Prefix of the owner of a shared database."""
 _READERS: Final = re.compile(r"-- readers: (\d+)\n")
 _OWNER: Final = "SELECT value FROM installation WHERE name = 'data_folder'"
 
 
 class Schema(NamedTuple):
-    """Tables that are brought up to date together."""
+    """A group of tables migrated together."""
 
     name: str
-    """By which ``installation`` has the number of the last step."""
+    """Name in ``installation`` of the last step's number."""
     group: TableGroup
 
     @property
     def readers(self) -> str:
-        """By which ``installation`` has the last step that the oldest program knows which may use the tables."""
+        """Name in ``installation`` of the last step of the oldest program that may use the tables."""
         return f"{self.name}_readers"
 
     def steps(self) -> list[tuple[int, str]]:
-        """Number and text of each, in order."""
+        """Return number and text of each step, in order."""
         folder = resources.files(self.group.package)
         return [(int(name[:4]), (folder / name).read_text()) for name in self.group.names()]
 
     async def migrate(self, database: Postgres, *, only_if_empty: bool = False) -> int:
-        """Bring the tables up to date, or (``only_if_empty``) make them. Returns the number that they have then.
+        """Migrate the tables, or (``only_if_empty``) create them. Returns the resulting schema version.
 
         Raises:
-            InvalidSettings: They are of a newer version of Jikko, and not for this one; or older programs, which could
-                not use them any more, are connected.
-            StoreUnavailable: The database cannot be reached, or may not be changed.
+            InvalidSettings: A newer version of Jikko made them incompatible; or older programs, which could not use
+                them any more, are connected.
+            StoreUnavailable: The database is unreachable, or not writable.
         """
         known = self.steps()
 
@@ -96,7 +95,7 @@ class Schema(NamedTuple):
             raise _not_opened(database, error) from error.__cause__
 
     async def _require_no_older(self, database: Postgres, connection: Connection, oldest: int) -> None:
-        """Raises ``InvalidSettings``: programs that do not know a step are connected."""
+        """Refuse a step while older programs are connected. Raises ``InvalidSettings``: they are."""
         if users := await users_before(connection, self.group, oldest):
             raise InvalidSettings(
                 f"The database {database.address} is used by an older version of Jikko ({users}), which could not go "
@@ -109,11 +108,11 @@ MAIN: Final = Schema("schema", schema_locks.MAIN)
 
 
 async def reach(database: Postgres) -> str:
-    """See that the database is there, and is new enough. Returns its version.
+    """Connect, and return the server's version.
 
     Raises:
         InvalidSettings: It is too old.
-        StoreUnavailable: It is not there, or lets this user not in; says why.
+        StoreUnavailable: Connecting or signing in failed; the message says why.
     """
     try:
         [(number, version)] = await database.fetch(_SERVER)
@@ -127,21 +126,21 @@ async def reach(database: Postgres) -> str:
 
 
 async def migrate(database: Postgres) -> int:
-    """Bring the database up to date. Returns the number of its schema.
+    """Migrate the database. Returns its schema version.
 
     Raises:
         InvalidSettings: It is of a newer version of Jikko.
-        StoreUnavailable: It cannot be reached, or may not be changed.
+        StoreUnavailable: It is unreachable, or not writable.
     """
     return await MAIN.migrate(database)
 
 
 async def require_current(database: Postgres) -> None:
-    """See that the database is up to date. An empty one is filled: there is nothing yet that another process uses.
+    """Require an up-to-date database. An empty one is migrated: no other process uses it yet.
 
     Raises:
         InvalidSettings: It is of another version of Jikko.
-        StoreUnavailable: It cannot be reached, or may not be changed.
+        StoreUnavailable: It is unreachable, or not writable.
     """
     schema = await MAIN.migrate(database, only_if_empty=True)
     newest = MAIN.steps()[-1][0]
@@ -153,11 +152,11 @@ async def require_current(database: Postgres) -> None:
 
 
 async def look_at_schema(database: Postgres) -> Phrase:
-    """What tables the database has. Changes nothing.
+    """Describe the tables of the database. Read-only.
 
     Raises:
         InvalidSettings: They are of a newer version of Jikko.
-        StoreUnavailable: The database cannot be reached.
+        StoreUnavailable: The database is unreachable.
     """
     newest = MAIN.steps()[-1][0]
     found = await database.value(_VERSION, MAIN.name) if await is_there(database) else None
@@ -173,37 +172,37 @@ async def look_at_schema(database: Postgres) -> Phrase:
 
 
 async def is_there(database: Postgres) -> bool:
-    """Whether the database has tables of Jikko."""
+    """Return whether the database has tables of Jikko."""
     found: bool = await database.value(_HAS_ANY)
     return found
 
 
 async def belong(database: Postgres, folder_id: str) -> None:
-    """Have the database belong to a data folder, if it belongs to none. Raises ``InvalidSettings``: it belongs to
-    another one: two servers would take each other's runs for abandoned ones."""
+    """Make a data folder the owner of a database without owner. Raises ``InvalidSettings``: it has another owner: two
+    servers would each take over the other's runs."""
     await database.execute(_CLAIM, folder_id.encode())
     refuse_stranger(database, await _owner(database), folder_id, shared=False)
 
 
 async def require_own(database: Postgres, folder_id: str, *, shared: bool) -> None:
-    """See that the database does not belong to others. Changes nothing; its tables need not be there. Raises
-    ``InvalidSettings``: it does.
+    """Require that the database has no other owner. Read-only; its tables need not exist. Raises ``InvalidSettings``:
+    it has one.
 
     Args:
-        folder_id: Of the data folder.
-        shared: Whether several servers are to share it.
+        folder_id: Id of the data folder.
+        shared: Whether several servers will share it.
     """
     if await is_there(database) and (owner := await _owner(database)):
         refuse_stranger(database, owner, folder_id, shared=shared)
 
 
 async def is_free(database: Postgres, folder_id: str) -> bool:
-    """Whether the database belongs to nobody, or to this data folder alone. Changes nothing."""
+    """Return whether the database has no owner but this data folder. Read-only."""
     return not await is_there(database) or await _owner(database) in ("", folder_id)
 
 
 def refuse_stranger(database: Postgres, owner: str, folder_id: str, *, shared: bool) -> None:
-    """Raises ``InvalidSettings``: a database of this owner is for others."""
+    """Check the owner of a database. Raises ``InvalidSettings``: it belongs to others."""
     if owner == folder_id or (shared and owner.startswith(SHARED)):
         return
     if shared:
@@ -226,7 +225,7 @@ async def _owner(database: Postgres) -> str:
 
 
 def _oldest_reader(number: int, sql: str) -> int:
-    """The last step of the oldest program that may use the database behind a step."""
+    """Return the last step of the oldest program that may use the database after a step."""
     match = _READERS.match(sql)
     return number if match is None else int(match[1])
 

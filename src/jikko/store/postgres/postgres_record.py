@@ -16,9 +16,9 @@ from jikko.store.postgres.sharing import refuse_other_time
 logger = logging.getLogger(__name__)
 
 _MAX_SET_SECONDS: Final = 2.5
-"""By which a clock that nobody sets may differ from what has passed since: it is kept in step meanwhile."""
+"""Tolerated drift between the clock and the monotonic clock, which is kept in step."""
 
-# The row stays as it is, and is written all the same, behind the locks that the start of a run takes.
+# A write without change, which takes the locks that the start of a run takes.
 _NOTHING: Final = ", ".join(
     f"_{table} AS (INSERT INTO {table} SELECT * FROM {table} WHERE false)"
     for table in ("idempotency_keys", "open_runs", "open_log", "runs")
@@ -42,19 +42,19 @@ class PostgresRecord:
         read: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """Args:
-        measures: Those of the store of runs.
-        clock: The time of day, if it must be that of the database: others share it. It was that at the start.
-        write: Does something by the connection that appends are written by; by default, by any.
-        read: Reads what a start reads, by other connections.
+        measures: Measures of the run store.
+        clock: The time of day, if it must match the database's, as it did at the start: others share it.
+        write: Writes with the connection of appends; by default, with any.
+        read: Reads what a start reads, with other connections.
         """
         self._database = database
         self._on_writer = write or database.transact
         self._read = read
         self._clock = clock
         self._began = 0.0 if clock is None else clock() - time.monotonic()
-        """When the clock that nobody sets began, by the other."""
+        """Start of the monotonic clock, by ``clock``."""
         self._differs = False
-        """Whether the last write found two times, and the log says so."""
+        """Whether the last write found and logged a difference."""
         self.measures = measures
         measures.connections = database.connections
 
@@ -71,7 +71,7 @@ class PostgresRecord:
         try:
             refuse_other_time(self._database, before, float(there), self._clock())
         except InvalidSettings as difference:
-            # If it is the database's clock that was set, all servers see that at once, and each is as right as before.
+            # If the database's clock was set, all servers see that at once, and each is as right as before.
             if abs(self._clock() - time.monotonic() - self._began) > _MAX_SET_SECONDS:
                 raise
             if not self._differs:

@@ -1,4 +1,4 @@
-"""Diagnostics of PostgreSQL: why it cannot be used, in words for whoever set it up, and what to do."""
+"""Diagnostics of PostgreSQL: why it cannot be used, and what to do."""
 
 import os
 import ssl
@@ -15,7 +15,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "55P03": "a table that is to be changed is in use for long, by pg_dump maybe: try again when that is over",
     "53300": "raise max_connections of the server, or end what holds them",
 }
-"""By the code of PostgreSQL."""
+"""Advice by SQLSTATE."""
 _FOR_CLIENTS: Final[Mapping[str, str]] = {
     "25006": "it is read-only",
     "53100": "its disk is full",
@@ -27,7 +27,7 @@ _FOR_CLIENTS: Final[Mapping[str, str]] = {
     "57P02": "it has crashed",
     "57P03": "it is starting",
 }
-"""By the code of PostgreSQL: what clients of the API read."""
+"""Reasons for clients of the API, by SQLSTATE."""
 _OF_CLASSES: Final[Mapping[str, str]] = {
     "08": "the connection to it was lost",
     "22": "it does not take a value",
@@ -42,26 +42,26 @@ _OF_CLASSES: Final[Mapping[str, str]] = {
     "58": "its system failed",
     "XX": "it is damaged or has a fault",
 }
-"""By the first two characters of the code. Source: PostgreSQL 17, appendix A."""
+"""Reasons by class, the first two characters of the SQLSTATE. Source: PostgreSQL 17, appendix A."""
 _NO_TLS: Final = "rejected SSL upgrade"
-"""What the library says of a server that does not encrypt, or is none of PostgreSQL."""
+"""The library's text for a server without TLS, or other than PostgreSQL."""
 AUTHORITY: Final = "sslrootcert in database_url names a file of an authority of one's own"
 _WHERE: Final = "check host and port in database_url, and that PostgreSQL listens there"
 
 
 def cannot_be_opened(address: str, cause: BaseException | None) -> str:
-    """What is said of a database that is not there, or lets nobody in.
+    """Describe a failure to connect or sign in.
 
     Args:
         address: Without user and password.
-        cause: What the library raised.
+        cause: The library's exception.
     """
     return f"The database {address} cannot be opened: {_reason(cause)}"
 
 
 def in_words(error: BaseException) -> str:
-    """Why the database cannot be used now, for clients of the API: nothing in it is of what the library says, whose
-    texts may have values in them."""
+    """Return why the database is unavailable, for clients of the API. The library's texts may contain values, and are
+    not used."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({why_untrusted(error, AUTHORITY)})"
     if isinstance(error, TimeoutError):

@@ -16,16 +16,16 @@ WHERE c.relnamespace IN (i.relnamespace, to_regnamespace('knowledge')) AND CASE 
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'i') END
 ORDER BY 1
 """
-# Sequences of identity columns are left out: who may insert rows may use those.
+# Sequences of identity columns are skipped: inserting rows includes the right to use them.
 _MAY_CREATE: Final = """
 SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'CREATE')
   OR to_regclass('installation') IS NOT NULL
 """
 OF_THEIR_OWN: Final = 6
-"""Connections that belong to no pool: for appends one, for run detail two, for keys two, for changes of apps one."""
+"""Connections outside pools: one for appends, two for run detail, two for keys, one for changes of apps."""
 PER_PROCESS: Final = 32
-"""Connections that one process opens at most: 6 and 2 for searches of runs, 6 and 6 for datasets, 6 for what plugins
-keep, and those of their own."""
+"""Maximum connections of a process: 6 and 2 for searches of runs, 6 and 6 for datasets, 6 for plugin storage, and those
+outside pools."""
 _ROOM: Final = """
 SELECT least(
   current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -38,15 +38,15 @@ SELECT least(
     FROM pg_database WHERE datname = current_database()))::int
 """
 _SHOWN: Final = 3
-"""Tables that are named."""
+"""Tables named in a message."""
 
 
 async def require_rights(database: Postgres) -> None:
-    """See that the database can be written to, by this user.
+    """Require write access to the database.
 
     Raises:
-        InvalidSettings: It cannot.
-        StoreUnavailable: It cannot be reached.
+        InvalidSettings: This user lacks it.
+        StoreUnavailable: The database is unreachable.
     """
     [(is_copy, is_read_only)] = await database.fetch(_IS_READ_ONLY)
     if is_copy:
@@ -75,7 +75,7 @@ async def require_rights(database: Postgres) -> None:
 
 
 async def room_for(database: Postgres, processes: int) -> tuple[Phrase, bool]:
-    """How many more connections may be opened, by all limits of the server, and whether they suffice for so many
+    """Return how many more connections all limits of the server allow, and whether they suffice for so many
     processes."""
     free = max(0, int(await database.value(_ROOM)))
     wanted = processes * PER_PROCESS

@@ -1,7 +1,7 @@
-"""Advisory locks of schema versions: each connection holds one for every group of tables.
+"""Advisory locks of schema versions: each connection holds one per group of tables.
 
-The number of the lock is that of the last step that the program knows. A step that older programs cannot live with
-(``migrate.py``) looks for theirs: a server that went on behind it would fail, or write what nobody reads.
+The lock number is the last step that the program knows. A step incompatible with older programs (``migrate.py``) looks
+for their locks: a server that continued would fail, or write data that is never read.
 """
 
 from functools import cache
@@ -18,20 +18,20 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = $1::oid AND l.o
 
 
 class TableGroup(NamedTuple):
-    """A group of tables: where its steps are, and by which locks it is told who knows them."""
+    """A group of tables: the package of its steps, and its lock."""
 
     package: str
-    """Where the steps are, a file each: ``0003_console.sql``."""
+    """Package of the steps, a file each: ``0003_console.sql``."""
     lock: int
-    """The first half of the number of its locks; the second is that of a step."""
+    """First half of the lock number; the second is the step."""
 
     @property
     def newest(self) -> int:
-        """The number of the last step."""
+        """Number of the last step."""
         return max(int(name[:4]) for name in self.names())
 
     def names(self) -> list[str]:
-        """Of the files of its steps, in order."""
+        """Return the file names of its steps, in order."""
         return sorted(file.name for file in resources.files(self.package).iterdir() if file.name.endswith(".sql"))
 
 
@@ -41,13 +41,12 @@ DATASETS: Final = TableGroup("jikko.store.postgres.knowledge.migrations", 730580
 
 @cache
 def presence() -> str:
-    """The statements by which a connection holds its locks, until it ends."""
+    """Return the statements that take a connection's locks, held until it ends."""
     return "".join(_HOLD.format(lock=group.lock, step=group.newest) for group in (MAIN, DATASETS))
 
 
 async def users_before(connection: Any, group: TableGroup, step: int) -> str:
-    """Those connected to the database whose programs do not know a step, in words; empty: there are none.
-    ``connection``: to the database."""
+    """Describe the connected programs that do not know a step; empty if there are none."""
     [(oldest, count, hosts)] = await connection.fetch(_OLDER, group.lock, step)
     if not count:
         return ""

@@ -1,4 +1,4 @@
-"""A database that several servers share: who they are together, their keys, and what must be true for it."""
+"""Shared databases: the common identity and keys of several servers, and its requirements."""
 
 import asyncio
 import logging
@@ -18,20 +18,20 @@ _SET: Final = "UPDATE installation SET value = $2 WHERE name = $1"
 _OWNER: Final = "data_folder"
 _KEYS: Final = "signing_keys"
 KEY_BYTES: Final = 32
-"""Of a key of links to files."""
+"""Size of a key of file links."""
 _OF_POOLERS: Final = ("pooling mode", "prepared statement")
-"""What is in the errors of poolers that share connections."""
+"""Texts in the errors of poolers that share connections."""
 _MAX_AHEAD_SECONDS: Final = 5.0
-"""That clocks may differ."""
+"""Tolerated clock difference."""
 
 
 async def share(database: Postgres, folder_id: str, *, owned: bool) -> str:
-    """Have the database belong to several servers. Returns what they are called together. Raises ``InvalidSettings``:
-    it belongs to another data folder, whose server would take the runs of others for its own.
+    """Make the database shared. Returns the common id of its servers. Raises ``InvalidSettings``: it belongs to another
+    data folder, whose server would take over others' runs.
 
     Args:
-        folder_id: Of this server's data folder. If the database belongs to that one so far, it is shared from now on.
-        owned: Whether this is the server of the data folder. A command beside it leaves the database to that one.
+        folder_id: Id of this server's data folder. If it owned the database so far, the database is now shared.
+        owned: Whether this is the data folder's server. A command beside it does not change the owner.
     """
     cluster = new_id().replace("-", "")[-12:]
 
@@ -50,8 +50,8 @@ async def share(database: Postgres, folder_id: str, *, owned: bool) -> str:
 
 
 async def shared_keys(database: Postgres, own: Sequence[bytes]) -> list[bytes]:
-    """The keys of links to files that all servers sign with, the newest first. ``own``: those of this data folder, of
-    32 bytes each: they become those of all if these have none. Empty: a new one."""
+    """Return the keys that sign file links on all servers, newest first. ``own``: Keys of this data folder, of 32 bytes
+    each: become the shared ones if there are none yet. If empty, a new key is made."""
 
     async def read(connection: Connection) -> bytes:
         await connection.execute(_MAKE, _KEYS, b"".join(own or [secrets.token_bytes(KEY_BYTES)]))
@@ -66,8 +66,8 @@ def _cut(keys: bytes) -> list[bytes]:
 
 
 async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:
-    """What a database belongs to, a data folder or several servers, and the keys of links that it has. Changes nothing.
-    Raises ``StoreUnavailable``: it cannot be read, or has no tables of Jikko."""
+    """Return the owner of a database, a data folder or a group of servers, and its link keys. Read-only. Raises
+    ``StoreUnavailable``: not readable, or without tables of Jikko."""
     if not await is_there(database):
         raise StoreUnavailable(f"The database {database.address} has nothing of Jikko.")
     rows = await database.fetch("SELECT name, value FROM installation WHERE name = ANY($1)", [_OWNER, _KEYS])
@@ -76,8 +76,8 @@ async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:
 
 
 async def require_same_time(database: Postgres, clock: Clock) -> float:
-    """See that this machine's clock is that of the database. Returns by how many seconds it is ahead. Raises
-    ``InvalidSettings``: they differ: times of runs, and the order of their ids, would be those of no one clock."""
+    """Require that this machine's clock matches the database's. Returns the difference in seconds, positive if ahead.
+    Raises ``InvalidSettings``: they differ: times of runs, and the order of their ids, would follow several clocks."""
     before = clock()
     there = float(await database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
     after = clock()
@@ -86,8 +86,8 @@ async def require_same_time(database: Postgres, clock: Clock) -> float:
 
 
 def refuse_other_time(database: Postgres, before: float, there: float, after: float) -> None:
-    """Compare this machine's clock, before and after a question, with what the database's said in between.
-    Raises ``InvalidSettings``: they differ by more than the question can have taken."""
+    """Compare this machine's clock, before and after a query, with the database's in between. Raises
+    ``InvalidSettings``: they differ by more than the query took."""
     ahead = before - there if before > there else min(after - there, 0.0)
     if abs(ahead) > _MAX_AHEAD_SECONDS:
         raise InvalidSettings(
@@ -97,8 +97,8 @@ def refuse_other_time(database: Postgres, before: float, there: float, after: fl
 
 
 async def require_own_connections(database: Postgres) -> None:
-    """See that connections keep what is set for them: a pooler may give each statement to another one.
-    Raises ``InvalidSettings``: they do not."""
+    """Require that connections keep session state: a pooler may route each statement elsewhere. Raises
+    ``InvalidSettings``: they do not."""
     try:
         async with database.guard():
             kept = await _keeps_its_own(database)
@@ -121,7 +121,7 @@ async def _keeps_its_own(database: Postgres) -> bool:
         first = await one.fetchval("SELECT pg_backend_pid()")
         other = await database.connect(by_key=True)
         try:
-            # One that shares connections gives the one that was used last to the one that asks next.
+            # A transaction pooler reuses the last used connection for the next client.
             async with other.transaction():
                 await other.fetchval("SELECT 1")
                 return bool(kept and first == await one.fetchval("SELECT pg_backend_pid()"))
@@ -134,30 +134,30 @@ async def _keeps_its_own(database: Postgres) -> bool:
 log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 2.0
-"""Between two looks of a server at the keys."""
+"""Seconds between a server's reads of the keys."""
 
 
 async def add_key(database: Postgres) -> bytes:
-    """Have a new key be accepted, which signs nothing yet. Returns it.
-    Raises ``StoreUnavailable``: the database cannot be used, or no server has started yet."""
+    """Add a key that is accepted, but does not sign yet. Returns it. Raises ``StoreUnavailable``: the database is
+    unavailable, or no server has started yet."""
     new = secrets.token_bytes(KEY_BYTES)
     await _change(database, lambda keys: [*keys, new])
     return new
 
 
 async def make_newest(database: Postgres, key: bytes) -> int:
-    """Have a key sign. Returns how many others are accepted. Raises ``StoreUnavailable``: as ``add_key``."""
+    """Sign with a key. Returns how many others are accepted. Raises ``StoreUnavailable`` like ``add_key``."""
     return len(await _change(database, lambda keys: [key, *(each for each in keys if each != key)])) - 1
 
 
 async def forget_older(database: Postgres) -> int:
-    """Accept nothing but the key that signs. Returns how many are gone. Raises ``StoreUnavailable``: as ``add_key``."""
+    """Accept only the signing key. Returns how many were removed. Raises ``StoreUnavailable`` like ``add_key``."""
     before = (await read_owner(database))[1]
     return len(before) - len(await _change(database, lambda keys: keys[:1]))
 
 
 async def watch(database: Postgres, on_keys: Callable[[Sequence[bytes]], None], seconds: float = POLL_SECONDS) -> None:
-    """Tell the keys, the newest first, again and again, until cancelled."""
+    """Poll the keys, newest first, and report them, until cancelled."""
     while True:
         await asyncio.sleep(seconds)
         try:
@@ -167,7 +167,7 @@ async def watch(database: Postgres, on_keys: Callable[[Sequence[bytes]], None], 
 
 
 async def _change(database: Postgres, change: Callable[[list[bytes]], list[bytes]]) -> list[bytes]:
-    # Tells a database that is none of ours.
+    # Fails for a database without our tables.
     await read_owner(database)
 
     async def work(connection: Connection) -> list[bytes]:

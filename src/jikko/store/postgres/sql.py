@@ -1,4 +1,4 @@
-"""Statements and operations of repositories on PostgreSQL, with ids and texts as it takes them."""
+"""SQL statements and operations of repositories on PostgreSQL, with converted ids and texts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -27,22 +27,22 @@ _IS_TEXT = b"\x00"
 
 
 def text(value: str) -> str:
-    """A text for a column of type ``text``, which holds neither U+0000 nor halves of characters: U+FFFD and ``?``."""
+    """Replace what a ``text`` column cannot hold: U+0000 by U+FFFD, and lone surrogates by ``?``."""
     return storable(value).replace("\0", "\ufffd")
 
 
 def optional_text(value: str | None) -> str | None:
-    """``text``, if there is one."""
+    """Apply ``text`` unless ``None``."""
     return None if value is None else text(value)
 
 
 def id_column(value: str) -> bytes:
-    """An id as it is stored: 16 bytes for a UUID in its canonical form, else a zero byte and the text."""
+    """Return an id's stored form: 16 bytes for a canonical UUID, else a zero byte and the text."""
     stored = stored_id(value)
     if isinstance(stored, bytes):
         return stored
     raw = _IS_TEXT + text(stored).encode()
-    # As long as a UUID: one more zero byte, which no text has, tells them apart.
+    # The length of a UUID: another zero byte, which no text contains, distinguishes it.
     return raw + _IS_TEXT if len(raw) == 16 else raw
 
 
@@ -52,7 +52,7 @@ POSTGRES: Final = Dialect("postgres", to_id=id_column, to_text=text)
 
 
 async def perform(operation: Operation[T], connection: Any, seconds: float | None = None) -> T:
-    """Do an operation by a connection. ``seconds``: for each statement."""
+    """Run an operation on a connection. ``seconds``: Timeout per statement."""
     answer = None
     try:
         while True:
@@ -81,13 +81,13 @@ async def _answer(query: SqlQuery | Many, connection: Any, seconds: float | None
 
 
 def rows_of(tag: str) -> int:
-    """How many rows a statement has changed, by what the server says of it: ``UPDATE 3``."""
+    """Return the number of changed rows in the server's tag: ``UPDATE 3``."""
     number = tag.rpartition(" ")[2]
     return int(number) if number.isdigit() else 0
 
 
 class PostgresSql:
-    """``Sql`` over a pool of connections."""
+    """``Sql`` over a connection pool."""
 
     dialect: Final = POSTGRES
 

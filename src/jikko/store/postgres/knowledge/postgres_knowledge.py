@@ -1,4 +1,4 @@
-"""Opening the datasets that a PostgreSQL database has: their tables are made with the first one."""
+"""Datasets in a PostgreSQL database. Tables are created with the first dataset."""
 
 import asyncio
 from array import array
@@ -23,7 +23,7 @@ from jikko.store.postgres.schema_locks import DATASETS
 from jikko.store.postgres.sql import id_column
 
 _RESCORED: Final = 50
-"""Nodes that are scored again at least."""
+"""Minimum number of nodes rescored."""
 _MAX_KEYWORDS: Final = 500
 _VISIBLE: Final = DOCUMENTS.select(
     "WHERE dataset_id = :dataset_id AND version > 0 AND enabled AND NOT archived ORDER BY document.position"
@@ -47,7 +47,7 @@ SELECT n.segment_id, max(-(n.vector::vector <#> $2::text::vector))
 FROM knowledge.node AS n JOIN knowledge.document ON document.id = n.document_id AND n.version = document.index_version
 WHERE n.segment_id = ANY($1::bytea[]) AND n.dimensions = $3 GROUP BY n.segment_id
 """
-# What has the words is found once, and not for each document again.
+# Matches are found once, not again per document.
 _WORDS: Final = f"""
 WITH n AS MATERIALIZED (
   SELECT key, dataset_id, document_id, version, segment_id, child_id, ts_rank(words, $4::text::tsquery) AS score
@@ -115,7 +115,7 @@ class PostgresSegmentStore(SegmentStore):
 
 
 def _searched(documents: Sequence[Visible], *, by_nodes: bool) -> tuple[list[bytes], list[int]]:
-    """Documents, and of each the version of what is looked for: its nodes, or its segments."""
+    """Return documents, each with the version to search: of its nodes, or its segments."""
     versions = [each.index_version if by_nodes else each.version for each in documents]
     return [id_column(each.document_id) for each in documents], versions
 
@@ -129,12 +129,12 @@ _IS_THERE: Final = "SELECT to_regclass('knowledge.dataset') IS NOT NULL"
 _NEEDED: Final = Phrase("servers.no_pgvector")
 _OF_EXTENSION: Final = "SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'vector'"
 _OLDEST: Final = (0, 7)
-"""The first version of pgvector that has all that is used."""
+"""Oldest supported version of pgvector."""
 
 
 async def look_at_extension(database: Postgres) -> tuple[Phrase, bool]:
-    """What there is of pgvector, and whether datasets can be made with it. Changes nothing.
-    Raises ``StoreUnavailable``: the database cannot be reached."""
+    """Return the state of pgvector, and whether datasets can be created. Read-only. Raises ``StoreUnavailable``: the
+    database is unreachable."""
     row = await database.row(_OF_EXTENSION)
     if row is None:
         return _NEEDED, False
@@ -149,7 +149,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 async def is_there(database: Postgres) -> bool:
-    """Whether the database has tables for datasets."""
+    """Return whether the database has tables of datasets."""
     found: bool = await database.value(_IS_THERE)
     return found
 
@@ -158,7 +158,6 @@ class PostgresKnowledge:
     """An ``OpenKnowledge`` in a database that is closed by its opener."""
 
     def __init__(self, database: Postgres) -> None:
-        """Reads nothing yet."""
         self._database = database
         segments = PostgresSegmentStore(database)
         self._stores = KnowledgeStores(
@@ -193,7 +192,7 @@ class PostgresKnowledge:
 
 
 async def known_ids(database: Postgres) -> KnownIds:
-    """What workflow files can call the datasets. Raises ``StoreUnavailable``: the database cannot be reached."""
+    """Return the dataset ids for workflow files. Raises ``StoreUnavailable``: the database is unreachable."""
     if not await is_there(database):
         return KnownIds()
     ids = await database.fetch("SELECT id FROM knowledge.dataset")

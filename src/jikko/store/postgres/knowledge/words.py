@@ -1,8 +1,8 @@
-"""Words of texts as PostgreSQL searches them: the same ones that SQLite's full text has.
+"""Words of texts for PostgreSQL's full-text search: the same as in SQLite.
 
-A text is cut at what is no letter, no digit and no character for private use; case and accents do not count, and
-English words are brought to their stems (Porter). The server's own parser would have it otherwise: it knows addresses
-and names of files, drops some scripts, and depends on the language of the database.
+A text is split at anything but letters, digits and private-use characters; case and accents are ignored, and English
+words are stemmed (Porter). The server's own parser differs: it recognises URLs and file names, drops some scripts, and
+depends on the language of the database.
 """
 
 import re
@@ -24,7 +24,7 @@ VALUES (:dataset_id, :document_id, :version, :segment_id, :child_id, :digest, :d
   :words::text::tsvector)
 """
 _MAX_KEYWORD: Final = 500
-"""Characters of a keyword that count."""
+"""Characters stored of a keyword."""
 
 
 def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[IndexEntry]) -> Operation[None]:
@@ -44,7 +44,7 @@ def node_values(
     vector: bytes,
     words: str,
 ) -> dict[str, Any]:
-    """The values of ``ADD_NODE``. ``vector``: as ``IndexEntry.vector`` has it; so ``words``."""
+    """Return the values of ``ADD_NODE``. ``vector``, ``words``: As in ``IndexEntry``."""
     return {
         "dataset_id": dataset_id,
         "document_id": document_id,
@@ -59,31 +59,31 @@ def node_values(
 
 
 def as_text(numbers: Sequence[float]) -> str:
-    """A vector as PostgreSQL reads it."""
+    """Return a vector in pgvector's notation."""
     return f"[{','.join(map(repr, numbers))}]"
 
 
 def keyword_of(given: str) -> str:
-    """A keyword as it is kept: an entry of an index takes 2,704 bytes."""
+    """Truncate a keyword for storage: an index entry takes 2,704 bytes at most."""
     return text(given)[:_MAX_KEYWORD]
 
 
 _TOKEN: Final = re.compile(r"(?:[^\W_]|[\ue000-\uf8ff]|[\U000f0000-\U0010fffd])+")
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 _LAST_POSITION: Final = 16_383
-"""Of a word in a text; further ones are found, but not beside each other."""
+"""Highest word position; later words are found, but not in phrases."""
 _MAX_LENGTH: Final = 500
 """Characters of a word; the server takes 2,046 bytes."""
 
 
 def as_tsvector(words: str) -> str | None:
-    """What stands for a text; ``None``: nothing."""
+    """Return the text vector of words; ``None`` without words."""
     found = " ".join(f"{_quoted(each)}:{min(place, _LAST_POSITION)}" for place, each in enumerate(_tokens(words), 1))
     return found or None
 
 
 def as_tsquery(words: Sequence[str]) -> str | None:
-    """A query for texts that have all of some words, one with several parts being a phrase; ``None``: for none."""
+    """Return a query for texts with all words; words of several parts are phrases. ``None`` without words."""
     phrases = [tokens for word in words if (tokens := _tokens(word))]
     return " & ".join("(" + " <-> ".join(map(_quoted, each)) + ")" for each in phrases) or None
 
@@ -95,7 +95,7 @@ def _tokens(words: str) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    # Tokens have neither quotes nor backslashes.
+    # Tokens contain neither quotes nor backslashes.
     return f"'{word}'"
 
 

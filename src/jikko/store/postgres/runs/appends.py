@@ -1,14 +1,14 @@
-"""Appending to logs: four statements, each for many runs at once.
+"""Appends to logs: four statements, each for many runs at once.
 
 - *whole*: the run is created and has ended; one row of ``runs``.
-- *begun*: it is created and goes on; a row of ``open_runs`` and its first frame.
-- *grown*: it goes on; the row is changed if log, epoch and holder are as the writer believes (the fence), and a frame
-  is added. Epoch and end of the log would do, if the database forgot nothing: a copy that lagged may not know that a
-  run was taken over, and another takes it over in the same epoch.
-- *ended*: it has ended; under the same fence the row and its frames become one row of ``runs``, within the server.
+- *begun*: it is created and continues; a row of ``open_runs`` and its first frame.
+- *grown*: it continues; the row is updated if log, epoch and holder match (the fence), and a frame is added. Epoch and
+  log end would suffice if the database forgot nothing: a lagging copy may miss a takeover, and another server then
+  takes the run over in the same epoch.
+- *ended*: it has ended; under the same fence, the server merges the row and its frames into one row of ``runs``.
 
-A statement returns the runs that were written. Who is not among them was refused, and one look says why, or that it is
-this very append, whose answer was lost before.
+A statement returns the runs written. The others were refused, and one query finds the reason, or that it is this very
+append, whose answer was lost before.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ o.run_id = u.run_id AND o.log_end = u.at AND (o.epoch < u.epoch OR (o.epoch = u.
 
 
 def _given(columns: dict[str, str]) -> str:
-    """The rows that are given as arrays, one a column."""
+    """Return a row source of array parameters, one per column."""
     arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), 1))
     return f"unnest({arrays}) AS u ({', '.join(columns)})"
 
@@ -56,8 +56,8 @@ WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED)}), written AS (
 INSERT INTO open_log (run_id, position, frame)
 SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
 """
-# Runs whose keys are free, each with its key; of the others nothing is written. Keys are locked in the order of
-# ``order_of_locks``, whichever way the tables are joined.
+# Runs whose keys are free, each with its key; nothing is written for the others. Keys are locked in the order of
+# ``order_of_locks``, whatever the join order.
 _BEGUN_WITH_KEYS: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED | _KEY)}), claimed AS (
   INSERT INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at)
@@ -70,7 +70,7 @@ WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED | _KEY)}), claimed AS (
 INSERT INTO open_log (run_id, position, frame)
 SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
 """
-# In the order of the ids, so that two writers do not wait for each other.
+# In the order of ids, so that two writers do not deadlock.
 GROWN: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CHANGED)} ORDER BY run_id), written AS (
   UPDATE open_runs o SET {_SET}, format = greatest(o.format, u.format) FROM u WHERE {_FENCE}
@@ -97,23 +97,22 @@ UNION ALL SELECT {_HEAD} FROM runs WHERE run_id = ANY($1::bytea[])
 
 
 def statement_of(write: RunWrite) -> str:
-    """Which of the four an append goes by."""
+    """Return the statement of an append."""
     if write.at == 0:
         return BEGUN if write.is_open else WHOLE
     return GROWN if write.is_open else ENDED
 
 
 async def perform(connection: Connection, statement: str, writes: Sequence[RunWrite]) -> set[bytes]:
-    """Do appends of one kind, of one run at most one. Returns the runs that were written."""
+    """Write appends of one kind, at most one per run. Returns the runs written."""
     rows = [await _values(write) for write in writes]
     written = await connection.fetch(statement, *map(list, zip(*rows, strict=True)))
     return {row[0] for row in written}
 
 
 async def begin_with_keys(connection: Connection, claims: Sequence[tuple[RunWrite, KeyClaim]]) -> set[bytes]:
-    """Create runs that go on, each with its key, in one round trip. Returns those that were written: for the others
-    nothing was, since a key is there already, maybe of a run that is not.
-    ``claims``: no two with the same key; in the order of locks."""
+    """Create runs that continue, each with its key, in one round trip. Returns those written: of the others nothing
+    was, since the key exists, maybe for a run that does not. ``claims``: With unique keys, in lock order."""
     rows = [
         (*await _values(write), text(claim.key), claim.fingerprint, claim.at + claim.lifetime)
         for write, claim in claims
@@ -130,14 +129,14 @@ async def _values(write: RunWrite) -> tuple[Any, ...]:
 
 
 async def heads(connection: Connection, writes: Sequence[RunWrite]) -> dict[bytes, Row]:
-    """How the logs are now to which appends were refused."""
+    """Return the log heads of refused appends."""
     rows = await connection.fetch(_HEADS, [write.run_id for write in writes])
     return {row[0]: row for row in rows}
 
 
 def conflict(write: RunWrite, head: Row | None, *, has_gone_back: bool) -> LogConflict | None:
-    """Why an append was refused; ``None``: what the log ends with is this very one.
-    ``has_gone_back``: whether the database is another copy than the one that has told this process what is durable."""
+    """Return why an append was refused; ``None`` if it is already the last in the log. ``has_gone_back``: Whether the
+    database is another copy than the one that confirmed this process's commits."""
     run_id = id_text(write.run_id)
     if head is None:
         missing = f"The log of run {run_id} has 0 events, not {write.at}."

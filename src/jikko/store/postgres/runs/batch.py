@@ -1,12 +1,11 @@
-"""Writing a batch of appends, of which no two are of one run, in one transaction.
+"""Batches of appends, at most one per run, written in one transaction.
 
-Starts with nothing but a key each, which most starts with keys are, go by one statement. Otherwise all keys are claimed
-together, then appends share a statement a kind, then what else comes with them does. Those with several keys, or with
-one that another of the batch has, come one by one, each in a savepoint of its own: what one of them is refused for must
-not undo the others.
+Starts with nothing but one key, the usual case with keys, need one statement. Otherwise all keys are claimed together,
+then appends of a kind share a statement, then their projections do. Appends with several keys, or with a key that
+occurs twice in the batch, are written one by one, each in its own savepoint: a refusal must not undo the others.
 
-What else comes (``ports/stores/projections.py``) is written behind the appends, each kind in one statement for all of
-the batch. Nothing of it is refused.
+Projections (``ports/stores/projections.py``) are written after the appends, one statement per kind and batch. They are
+never refused.
 """
 
 import logging
@@ -56,7 +55,7 @@ SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::float8[], $5::te
 
 
 class _Changes:
-    """What comes with some appends, by kind. Kinds are written in the order in which one run may have them."""
+    """Projections of appends, by kind. Kinds are written in the order in which a run may have them."""
 
     def __init__(self) -> None:
         self.callbacks: list[tuple[Any, ...]] = []
@@ -67,7 +66,7 @@ class _Changes:
         self.assigned: list[tuple[bytes, VariablesAssigned]] = []
 
     def add(self, write: RunWrite) -> None:
-        """Those of one append, which is of another run than all others."""
+        """Add those of an append. No two are of the same run."""
         begins = False
         for projection in write.projections:
             match projection:
@@ -88,7 +87,7 @@ class _Changes:
                 case TurnRepeated():
                     self.repeated.append((write.run_id, projection))
                 case TurnChanged(answer=answer) if begins:
-                    # The answer of a turn that is over at once is written with it.
+                    # The answer of a turn that ends at once is written with it.
                     began = self.began[-1]
                     self.began[-1] = replace(began, message=replace(began.message, answer=answer))
                 case TurnChanged(answer=answer):
@@ -110,7 +109,7 @@ class _Changes:
 
 
 async def project(connection: Connection, writes: Sequence[RunWrite]) -> None:
-    """Write what comes with appends, behind them; but for their keys. No two are of one run."""
+    """Write the projections of appends, at most one per run, except for keys."""
     changes = _Changes()
     for write in writes:
         changes.add(write)
@@ -119,12 +118,12 @@ async def project(connection: Connection, writes: Sequence[RunWrite]) -> None:
 
 log = logging.getLogger(__name__)
 _FORGETS_EACH: Final = 16
-"""Of so many batches of starts with keys, one forgets keys whose time is over: for all of them."""
+"""One in this many batches of starts with keys removes expired keys, for all of them."""
 
 
 async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tuple[set[bytes], dict[bytes, JikkoError]]:
-    """Write appends. Returns the runs that were written, and those that failed by themselves; the rest was refused by
-    their logs. Raises ``Exception``: of the library. Nothing was written, or the connection broke and nobody knows."""
+    """Write appends. Returns the runs written, and those that failed individually; the rest was refused by their logs.
+    Raises ``Exception``: the library's. Nothing was written, or the outcome is unknown after a broken connection."""
     begun = await _begin_with_keys(connection, writes)
     left = [write for write in writes if write.run_id not in begun] if begun else writes
     if not left:
@@ -134,8 +133,8 @@ async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tup
 
 
 async def _begin_with_keys(connection: Connection, writes: Sequence[RunWrite]) -> set[bytes]:
-    """Write the starts of a batch that has nothing else, each with a key of its own, in one round trip.
-    Returns the runs that were written. The others need a look at who has their keys."""
+    """Write a batch of starts that each have a key and nothing else, in one round trip. Returns the runs written. The
+    others need a query for the owners of their keys."""
     claims = [(write, claims_of(write)) for write in sorted(writes, key=order_of_locks)]
     if not all(
         len(keys) == len(write.projections) == 1 and appends.statement_of(write) == appends.BEGUN
@@ -183,13 +182,13 @@ async def _write(connection: Connection, writes: Sequence[RunWrite]) -> tuple[se
 
 
 class _Parts:
-    """A batch, by how its appends are written."""
+    """A batch, divided by how its appends are written."""
 
     def __init__(self, writes: Sequence[RunWrite]) -> None:
         self.together: dict[str, list[RunWrite]] = {}
-        """Those that share a statement, by the statement."""
+        """Appends that share a statement, by statement."""
         self.keyed: list[RunWrite] = []
-        """Those with one key, of which no two have the same: they share a statement once they have it."""
+        """Appends with one key, unique in the batch: once claimed, they share a statement."""
         self.apart: list[RunWrite] = []
         keys: set[tuple[bytes, str]] = set()
         for write in writes:
@@ -203,7 +202,7 @@ class _Parts:
                 self.apart.append(write)
 
     def settle(self, claims: Claims) -> None:
-        """Its keys were claimed."""
+        """Apply the result of claiming its keys."""
         for write in self.keyed:
             if write.run_id in claims.held:
                 self._add(write)
@@ -215,20 +214,20 @@ class _Parts:
 
 
 def _has_more(write: RunWrite) -> bool:
-    """Whether an append has more with it than keys."""
+    """Return whether an append has projections other than keys."""
     return len(write.projections) > len(claims_of(write))
 
 
 class _Refused(Exception):
-    """An append was not written, and so nothing that goes with it."""
+    """An append was not written, and so none of its projections."""
 
 
 async def _with_projections(connection: Connection, write: RunWrite) -> None:
-    """An append and what goes with it, in a savepoint.
+    """Write an append and its projections, in a savepoint.
 
     Raises:
         KeyTaken: See ``KeyClaim``.
-        _Refused: The log is not as the writer of the events believes, or has this append already.
+        _Refused: The log does not match, or already has this append.
     """
     await claim_keys(connection, write)
     if not await appends.perform(connection, appends.statement_of(write), [write]):

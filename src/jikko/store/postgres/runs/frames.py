@@ -1,7 +1,7 @@
-"""The log of a run as frames: each append is compressed by itself, so that ending a run reads and joins nothing here.
+"""Logs of runs as frames: each append is compressed separately, so that ending a run reads and joins nothing here.
 
-A log is the byte ``FRAMES`` and the frames behind each other; a frame is its length (4 bytes, the highest first) and
-what ``event_codec.compress`` makes of the events of one append.
+A log is the byte ``FRAMES`` and concatenated frames; a frame is its length (4 bytes, big-endian) and the events of one
+append, packed by ``event_codec.compress``.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from jikko.store.event_codec import (
 FRAMES: Final = b"\x02"
 _LENGTH: Final = struct.Struct(">I")
 _SHORT: Final = 1 << 16
-"""Bytes that are compressed or read on the event loop."""
+"""Maximum bytes compressed or read on the event loop."""
 
 
 async def framed(events: bytes) -> bytes:
-    """The frame of a JSON array of events. A long one is compressed in a thread."""
+    """Return the frame of a JSON array of events. Long arrays are compressed in a thread."""
     return _framed(events) if len(events) <= _SHORT else await asyncio.to_thread(_framed, events)
 
 
@@ -36,19 +36,19 @@ def _framed(events: bytes) -> bytes:
 
 
 def frame_of(piece: bytes) -> bytes:
-    """The frame of what ``compress`` has made."""
+    """Return the frame of a result of ``compress``."""
     return _LENGTH.pack(len(piece)) + piece
 
 
 async def events_of(frames: Sequence[bytes], *, start: int, end: int, first: int, most: int = 0) -> list[Event]:
-    """The events of frames from position ``first`` on. Raises ``DamagedLog``: they are no frames, or the log does not
+    """Decode the events of frames from position ``first`` on. Raises ``DamagedLog``: not frames, or the log does not
     end there.
 
     Args:
-        frames: Frames, each alone or several behind each other.
-        start: The position of the first event in them.
-        end: How many events the whole log has.
-        most: About how many bytes of JSON to decode, of those from ``first`` on. 0: all.
+        frames: Single or concatenated frames.
+        start: Position of their first event.
+        end: Number of events of the whole log.
+        most: About how many bytes of JSON to decode, from ``first`` on. 0: all.
     """
     if sum(map(len, frames)) <= _SHORT // 8:
         return _events_of(frames, start, end, first, most)
@@ -91,7 +91,7 @@ def _pieces(frames: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event]:
-    """The events from position ``first`` on, up to what is damaged."""
+    """Return the events from position ``first`` on, up to the damage."""
     events: list[Event] = []
     try:
         for piece in _pieces(frames):
@@ -102,19 +102,19 @@ def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event
                 break
     except DamagedLog:
         pass
-    # Pieces may be missing; without the first, no position is known.
+    # Pieces may be missing; without the first, positions are unknown.
     if start == 0 and not (events and isinstance(events[0], RunStarted)):
         return []
     return events[first - start :] if first >= start else []
 
 
 def whole_log(log: bytes, end: int) -> bytes:
-    """The events of a run that has ended, as one JSON array. Blocks for a long one. Raises ``DamagedLog``: it is no
-    log, or has more or fewer.
+    """Return the events of an ended run, as one JSON array. Blocks for a long log. Raises ``DamagedLog``: not a log, or
+    another number of events.
 
     Args:
-        log: As the database has it.
-        end: How many events it has.
+        log: As stored.
+        end: Number of events.
     """
     if log[:1] != FRAMES:
         raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")

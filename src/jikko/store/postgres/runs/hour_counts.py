@@ -1,9 +1,9 @@
-"""Runs of each hour, and their cost: counted by an index, and remembered if they are many.
+"""Hourly counts and costs of runs: counted with an index, and cached if there are many.
 
-What was counted of hours that are over is good for ten minutes, and for an hour at most: runs of theirs that end later,
-or are removed, are seen afterwards. The last two hours are counted anew each time. Of older ones a look has the piece
-counted again that was counted first, with a bound on its runs. The first look has all runs counted, and so has one an
-hour at most, if the looks of that hour were too few for all pieces.
+Counts of past hours are cached for ten minutes, or for an hour at most: runs of those hours that end or are removed
+later show up afterwards. The last two hours are counted every time. Of older hours, a query recounts the oldest piece,
+up to a number of runs. The first query counts all runs, and so does one an hour at most, if too few queries came to
+recount all pieces.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from jikko.store.postgres.runs.run_rows import ALL_RUNS
 HOUR: Final = 3600
 _TTL_SECONDS: Final = 600.0
 _MAX_AGE_SECONDS: Final = 3600.0
-"""Of the oldest piece; then all is counted anew."""
+"""Maximum age of the oldest piece; then everything is recounted."""
 _MAX_RECOUNTED: Final = 50_000
-"""Runs of a piece, if it is more than one hour."""
+"""Maximum runs of a piece longer than an hour."""
 _NEVER: Final = 10**9
-"""An hour that no run is created in."""
+"""An hour without runs."""
 _TURN_SECONDS: Final = 10.0
-"""For which another count is waited for."""
+"""Time to wait for another count."""
 _MOVING: Final = 2
-"""Hours, the one that goes on included, that are counted anew."""
+"""Hours always recounted, including the current one."""
 MIN_KEPT_RUNS: Final = 20_000
-"""Runs from which on what was counted is remembered."""
+"""Number of runs from which counts are cached."""
 _CACHE_SIZE: Final = 32
 _HOUR_OF: Final = f"floor(created_at / {HOUR})::int4"
 _OF_ALL: Final = f"""
@@ -48,53 +48,53 @@ SELECT app_id, {_HOUR_OF}, NULL, coalesce(sum(split_part(price, ' ', 1)::float8)
   coalesce(split_part(price, ' ', 2), '')
 FROM runs WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2, 6
 """
-# No index tells which runs have a price: all of an hour are looked at, and counted.
+# No index covers runs with a price: all runs of an hour are read, and counted.
 
 
 _Key: TypeAlias = tuple[str, tuple[bytes, ...]]
-"""A statement, and the apps that it is for."""
+"""A statement, and its apps."""
 
 
 class HourCount(NamedTuple):
-    """How many runs an hour brought, or what they cost."""
+    """Number or cost of the runs of an hour."""
 
     of: bytes | None
-    """An app as it is stored, ``None`` for all."""
+    """An app's stored id, ``None`` for all."""
     hour: int
     """Since the Unix epoch."""
     status: int | None
-    """The number of it; of costs ``None``."""
+    """Its number; ``None`` for costs."""
     value: float
-    """How many runs, or what they cost."""
+    """Number of runs, or their cost."""
     runs: int
     currency: str = ""
-    """Of costs."""
+    """For costs."""
 
 
 class _Piece(NamedTuple):
-    """Hours that were counted together."""
+    """Hours counted together."""
 
     at: float
-    """When, by a clock that nobody sets."""
+    """Time of the count, by a monotonic clock."""
     first: int
     end: int
-    """The first hour behind them."""
+    """Exclusive."""
 
 
 class _Kept(Struct):
     first: int
     end: int
-    """The first hour behind what was counted."""
+    """Exclusive."""
     counts: dict[int, list[HourCount]] = field(default_factory=lambda: defaultdict(list))
     """By hour."""
     pieces: list[_Piece] = field(default_factory=list)
-    """One at least, the oldest first. Each begins where another ends."""
+    """At least one, contiguous, oldest count first."""
 
     def runs(self, piece: _Piece) -> int:
         return sum(count.runs for hour in range(piece.first, piece.end) for count in self.counts.get(hour, ()))
 
     def put(self, piece: _Piece, counts: Sequence[HourCount]) -> None:
-        """Put counts of the hours of a piece in the place of those that are there, and of their pieces."""
+        """Replace the counts of the hours of a piece."""
         self.pieces = [kept for kept in self.pieces if kept.first < piece.first or kept.end > piece.end]
         for hour in [hour for hour in self.counts if piece.first <= hour < piece.end]:
             del self.counts[hour]
@@ -111,8 +111,8 @@ class _Kept(Struct):
         self.pieces.append(_Piece(piece.at, begin, piece.end))
 
     def next_piece(self, now: float) -> _Piece | None:
-        """What is to be counted again: the oldest piece, with those behind it that are small; ``None``: all are new
-        enough. They stay until they are counted: a database may fail, a client go away."""
+        """Return what to recount: the oldest piece, with small ones that follow it; ``None`` if all are recent. Old
+        counts stay meanwhile: a database may fail, or a client disconnect."""
         found, *others = self.pieces
         if now < found.at + _TTL_SECONDS:
             return None
@@ -126,31 +126,31 @@ class _Kept(Struct):
 
 
 class HourCounts:
-    """The counts of one database, as one process knows them."""
+    """A process's cache of the counts of a database."""
 
     def __init__(
         self, database: Postgres, clock: Clock = time.time, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """``monotonic``: by which ten minutes are measured: the clock may be set back."""
+        """``monotonic``: Measures the ten minutes: the clock may be set back."""
         self._database = database
         self._clock = clock
         self._monotonic = monotonic
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._counting: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
-        """Of many who look for the same at the same moment, one at a time has the database count. It is waited for as
-        long as for an answer: or those who look at a database that says nothing would wait for each other."""
+        """One count at a time for concurrent requests of the same. Waiting has the timeout of a query: with an
+        unresponsive database, waits would add up."""
 
     async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
-        """Runs that were created in some hour or later.
+        """Return the counts of runs created in an hour or later.
 
         Args:
-            apps: Of these, each by itself; ``None``: of all together.
+            apps: Count each of these apps; ``None``: all together.
             first: Hours since the Unix epoch.
         """
         return await (self._counted(_OF_ALL, (), first) if apps is None else self._counted(_OF_APPS, apps, first))
 
     async def costs(self, first: int) -> Sequence[HourCount]:
-        """What runs of each app cost that were created in some hour or later."""
+        """Return the costs, per app, of runs created in an hour or later."""
         return [count for count in await self._counted(_COSTS, (), first) if count.currency]
 
     async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[HourCount]:

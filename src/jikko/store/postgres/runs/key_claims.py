@@ -1,8 +1,7 @@
-"""Claiming idempotency keys: one by one in the savepoint of an append, or those of many appends at once.
+"""Claims of idempotency keys: one by one in the savepoint of an append, or of many appends at once.
 
-Nearly every append with a key is that of a start, which has one. Many such starts share a few statements, as appends
-without keys do: one by one, each takes five answers of the server, and a batch of hundreds is longer under way than any
-of them may wait.
+Nearly every append with a key is a start, with one key. Many such starts share a few statements, as appends without
+keys do: one by one, each takes five round trips, and a batch of hundreds would take longer than any of them may wait.
 """
 
 from collections.abc import Sequence
@@ -28,8 +27,8 @@ _GIVEN: Final = (
     "AS u (app_id, key, run_id, fingerprint, expires_at, at, number)"
 )
 _OF_KEY: Final = "k.app_id = u.app_id AND k.key = u.key"
-# Two claims at once: the second waits for the first, and then looks at what that has left. That takes a statement of
-# its own, once the row is locked: one that has waited sees other tables as they were before, so no run of the first.
+# Of two concurrent claims, the second waits for the first, and then reads its result. That needs a separate statement
+# after locking the row: the snapshot of a statement that waited is older than the first one's run.
 _CLAIM: Final = f"""
 INSERT INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at)
 SELECT app_id, key, run_id, fingerprint, expires_at FROM {_GIVEN} ORDER BY number
@@ -39,7 +38,7 @@ _LOCK: Final = f"""
 SELECT u.run_id, k.run_id FROM (SELECT * FROM {_GIVEN} ORDER BY number) u, idempotency_keys k WHERE {_OF_KEY}
 FOR UPDATE OF k
 """
-# A key whose time is over, or whose run was removed, is free again.
+# An expired key, or one whose run was removed, is free again.
 _TAKE: Final = f"""
 UPDATE idempotency_keys k SET run_id = u.run_id, fingerprint = u.fingerprint, expires_at = u.expires_at FROM {_GIVEN}
 WHERE {_OF_KEY} AND (k.expires_at <= u.at OR k.run_id = u.run_id OR NOT {_IS_THERE}) RETURNING u.run_id
@@ -53,39 +52,39 @@ DELETE FROM idempotency_keys WHERE (app_id, key) IN (
   SELECT app_id, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
 _FORGOTTEN: Final = 4
-"""By each claim: more than one, so that they become fewer."""
+"""Expired keys removed per claim: more than one, so that their number falls."""
 
 
 class Claims(NamedTuple):
-    """What came of the claims of some appends, each by the id of its run."""
+    """Result of claims, each by run id."""
 
     held: set[bytes]
-    """They have their keys."""
+    """Runs that have their keys."""
     new: set[bytes]
-    """Of these, the ones that had not got them before: they give them back if their appends are refused."""
+    """Those of ``held`` that did not have them before: if their appends are refused, the keys are freed."""
     refused: dict[bytes, KeyTaken]
-    """Their keys belong to other runs."""
+    """Runs whose keys belong to other runs."""
 
 
 def owner_of(row: Row | None) -> tuple[str, bytes] | None:
-    """The run that a key belongs to, and the fingerprint of its request."""
+    """Return the owner of a key, a run, and the fingerprint of its request."""
     return None if row is None else (id_text(row[0]), row[1])
 
 
 def claims_of(write: RunWrite) -> list[KeyClaim]:
-    """The keys of an append."""
+    """Return the keys of an append."""
     return [claim for claim in write.projections if isinstance(claim, KeyClaim)]
 
 
 def order_of_locks(write: RunWrite) -> list[tuple[str, bytes]]:
-    """What all writers take locks by, so that no two wait for each other."""
+    """Return the sort key of all writers' locks, which prevents deadlocks."""
     return sorted((claim.key, write.app_id) for claim in claims_of(write))
 
 
 async def claim_together(connection: Connection, writes: Sequence[RunWrite]) -> Claims:
-    """Take the keys of appends that have one each, no two the same.
+    """Claim the keys of appends with one key each, all different.
 
-    A key that is forgotten while it is looked at is in no part of what is returned: try it again.
+    A key removed meanwhile is in no part of the result: try again.
     """
     claimed = {row[0] for row in await connection.fetch(_CLAIM, *_values(writes))}
     others = [write for write in writes if write.run_id not in claimed]
@@ -100,17 +99,17 @@ async def claim_together(connection: Connection, writes: Sequence[RunWrite]) -> 
 
 
 async def give_back(connection: Connection, writes: Sequence[RunWrite]) -> None:
-    """Leave keys free again, whose runs are not to be."""
+    """Free the keys of runs that were refused."""
     await connection.execute(_GIVE_BACK, *_values(writes))
 
 
 async def claim_keys(connection: Connection, write: RunWrite) -> None:
-    """Take the keys of one append. Raises ``KeyTaken``: one belongs to another run."""
+    """Claim the keys of one append. Raises ``KeyTaken``: one belongs to another run."""
     for claim in claims_of(write):
         values = _columns([(write, claim)])
         while not await connection.fetch(_CLAIM, *values):
             if not await connection.fetch(_LOCK, *values):
-                continue  # it was forgotten just now
+                continue  # it was removed just now
             if not await connection.fetch(_TAKE, *values):
                 owner = await connection.fetchrow(_OWNERS, *values)
                 raise KeyTaken(id_text(owner[1]), owner[2])
@@ -118,19 +117,19 @@ async def claim_keys(connection: Connection, write: RunWrite) -> None:
 
 
 async def forget_keys(connection: Connection, writes: Sequence[RunWrite]) -> None:
-    """Remove some keys whose time is over. Behind all claims of a transaction: it has an order of locks of its own."""
+    """Remove some expired keys. Must follow all claims of a transaction: its lock order differs."""
     claims = [claim for write in writes for claim in claims_of(write)]
     if claims:
         await connection.execute(_FORGET, claims[0].at, _FORGOTTEN * len(claims))
 
 
 def _values(writes: Sequence[RunWrite]) -> list[list[object]]:
-    """The keys of some appends, in the order of locks."""
+    """Return the keys of appends, in lock order."""
     return _columns([(write, claim) for write in sorted(writes, key=order_of_locks) for claim in claims_of(write)])
 
 
 def _columns(claims: Sequence[tuple[RunWrite, KeyClaim]]) -> list[list[object]]:
-    """As ``_GIVEN`` has them."""
+    """Return the columns of ``_GIVEN``."""
     rows = [
         (write.app_id, text(claim.key), write.run_id, claim.fingerprint, claim.at + claim.lifetime, claim.at)
         for write, claim in claims

@@ -1,4 +1,4 @@
-"""Batching of queries: the questions of one turn of the event loop are one query."""
+"""Batching of queries: requests of one turn of the event loop share a query."""
 
 import asyncio
 from typing import Any, Final
@@ -8,18 +8,19 @@ from jikko.errors import JikkoError
 from jikko.store.postgres.database import Connection, Postgres, Row, unavailable
 
 _MAX_QUESTIONS: Final = 256
-"""Questions in one query."""
+"""Requests per query."""
 _MAX_CONNECTIONS: Final = 2
-"""Queries that are under way at once. What comes meanwhile goes along with the next."""
+"""Concurrent queries. Later requests join the next one."""
 
 
 class QueryBatcher:
-    """Asks one statement for many questions. Its connections are kept, each for one query at a time."""
+    """Runs one statement for many requests. Its connections are kept, each for one query at a time."""
 
     def __init__(self, database: Postgres, statement: str, *, one: str) -> None:
         """Args:
-        statement: Takes arrays, one a value of a question, and begins its rows with the number of the question, from 1.
-        one: Takes the values of a single question. Its rows begin with 1.
+        statement: Takes arrays, one per value of a request. The first column of its rows is the number of the
+            request, from 1.
+        one: Takes the values of a single request. Its rows begin with 1.
         """
         self._database = database
         self._statement = statement
@@ -29,7 +30,7 @@ class QueryBatcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, *question: Any) -> "asyncio.Future[Row | None]":
-        """The row of a question; ``None`` if there is none. Raises ``StoreUnavailable``."""
+        """Return the row of a request, or ``None``. Raises ``StoreUnavailable``."""
         answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if len(self._tasks) < _MAX_CONNECTIONS:
@@ -37,7 +38,7 @@ class QueryBatcher:
         return answer
 
     async def close(self) -> None:
-        """Answer what was asked, and close the connections."""
+        """Answer pending requests, and close the connections."""
         while self._tasks:
             await asyncio.wait(self._tasks)
         while self._free:
@@ -61,7 +62,7 @@ class QueryBatcher:
                     answer.set_result(found.get(number))
 
     async def _answers(self, questions: list[tuple[Any, ...]]) -> list[Row]:
-        """The rows of a query, asked again by a new connection if a kept one has turned out to be lost."""
+        """Return the rows of a query, retried on a new connection if a kept one was lost."""
         while True:
             was_kept = bool(self._free)
             connection = self._free.pop() if was_kept else await self._database.connect(by_key=True)

@@ -1,4 +1,4 @@
-"""A run as a row: between ``RunRecord`` and the columns of ``open_runs`` and ``runs``."""
+"""Mapping of ``RunRecord`` to the columns of ``open_runs`` and ``runs``."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -25,19 +25,19 @@ FIXED: Final[dict[str, str]] = {
     "created_at": "float8",
     "inputs": "text",
 }
-"""Columns that are written once, and their types."""
+"""Columns written once, and their types."""
 _TYPES: Final = "int2 int4 int4 bytea text float8 int8 int4 int4 float8 float8 text text text text int8"
 MOVING: Final = dict(zip((*run_columns.MOVING, "holder", "mark"), _TYPES.split(), strict=True))
-"""Columns that every append writes."""
+"""Columns written by every append."""
 COLUMNS: Final = ", ".join([*FIXED, *MOVING])
-"""What ``record_of`` wants, in order."""
+"""Columns of ``record_of``, in order."""
 ALL_RUNS: Final = (
     f"(SELECT key, {COLUMNS}, format FROM open_runs UNION ALL SELECT key, {COLUMNS}, 1::int2 AS format FROM runs) AS r"
 )
 
 
 class RunWrite(msgspec.Struct, frozen=True, gc=False):
-    """An ``Append`` as the database takes it: a copy, so that the record may change behind it."""
+    """An ``Append`` as columns: a copy, so that the record may change afterwards."""
 
     run_id: bytes
     at: int
@@ -54,13 +54,13 @@ class RunWrite(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_open(self) -> bool:
-        """Whether the run goes on behind it."""
+        """Whether the run continues after it."""
         status: int = self.moving[0]
         return status < 2
 
     @property
     def is_running(self) -> bool:
-        """Whether the run goes on behind it, and waits for nothing from outside."""
+        """Whether the run continues after it, and waits for nothing from outside."""
         return bool(self.moving[0] == STATUS_NUMBERS["running"])
 
     @property
@@ -70,13 +70,13 @@ class RunWrite(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def mark(self) -> int:
-        """That of the append; 0: it must not be offered twice."""
+        """Mark of the append; 0: it must not be retried."""
         mark: int = self.moving[-1]
         return mark
 
 
 def write_of(batch: Append, events: bytes) -> RunWrite:
-    """What an append writes."""
+    """Convert an append."""
     record = batch.record
     identity = record.identity
     run_id, app_id = id_column(identity.run_id), id_column(identity.app_id)
@@ -111,7 +111,7 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
 
 
 def record_of(row: Sequence[Any]) -> RunRecord:
-    """The record of a row with the columns ``COLUMNS``, and maybe ``format`` behind them."""
+    """Return the record of a row with the columns ``COLUMNS``, and optionally ``format``."""
     identity = RunIdentity(
         run_id=id_text(row[0]),
         task_id=id_text(row[1]),

@@ -26,14 +26,14 @@ from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
 from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import STATUSES
 
-# A run whose call-back is still tried stays until that was delivered or given up.
+# A run whose callback is still retried stays until it was delivered or given up.
 _EXPIRED: Final = "FROM runs r WHERE created_at < $1 AND finished_at < $1"
 _IS_DONE: Final = f"""
 NOT EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state = {PENDING})
 """
 _OF_ONE_APP: Final = "AND app_id = $2"
 _LOCKED: Final = "ORDER BY created_at LIMIT {} FOR UPDATE OF r SKIP LOCKED"
-# A statement for all apps, and one for a single app: each goes by another index.
+# A statement for all apps, and one for a single app: they use different indexes.
 _COUNT: Final = f"SELECT count(*) {_EXPIRED} AND {_IS_DONE}"
 _COUNT_OF_APP: Final = f"{_COUNT} {_OF_ONE_APP}"
 _SOME: Final = f"SELECT run_id {_EXPIRED} AND {_IS_DONE} {_LOCKED.format('$2')}"
@@ -60,8 +60,8 @@ _SHOWN: Final = (
     "workflow_id, status, inputs, outputs, error, elapsed, total_tokens, total_steps, created_at, finished_at"
 )
 _ASKED: Final = "unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS u (run_id, digest, number)"
-# By the id of the run first: by the app of the key, all runs of the app would be looked through (`OFFSET 0` keeps the
-# planner from choosing that, which it does where it knows no figures of the tables yet).
+# By run id first: by the key's app, all runs of the app would be scanned (`OFFSET 0` keeps the planner from choosing
+# that, as it does before tables have statistics).
 DETAILS: Final = " UNION ALL ".join(
     f"SELECT u.number, r.run_id, {', '.join('r.' + name for name in _SHOWN.split(', '))} FROM {_ASKED} "
     f"CROSS JOIN LATERAL (SELECT run_id, app_id, {_SHOWN} FROM {table} WHERE run_id = u.run_id OFFSET 0) r "
@@ -77,7 +77,7 @@ DETAIL: Final = " UNION ALL ".join(
 
 
 _LOOKED_AT: Final = 20_000
-"""Runs of all apps that one statement looks at for those of one: no index has these by their ids."""
+"""Runs of all apps that one statement examines for those of one: no index has these by id."""
 _OF_ALL: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id > $1 ORDER BY run_id LIMIT $2"
 _OF_APP: Final = f"""
 SELECT run_id, is_own, is_last FROM (
@@ -107,7 +107,7 @@ async def scan(database: Postgres, app_id: str | None, after: str, limit: int) -
 
 
 async def created_before(database: Postgres, before: float) -> list[bytes]:
-    """The ids of all runs that were created before a time, oldest first."""
+    """Return the ids of all runs created before a time, oldest first."""
     ids: list[bytes] = []
     place = (float("-inf"), 0)
     while rows := await database.fetch(_CREATED_BEFORE, before, *place, _LOOKED_AT):
@@ -117,21 +117,21 @@ async def created_before(database: Postgres, before: float) -> list[bytes]:
 
 
 def _frames(run: str, first: str) -> str:
-    """Of an open run, the frames from the one on that holds the first event wanted."""
+    """Return the frames of an open run, from the one with the first wanted event on."""
     return f"""
 SELECT min(position) AS start, array_agg(frame ORDER BY position) AS frames FROM open_log WHERE run_id = {run}
 AND position >= coalesce((SELECT max(position) FROM open_log WHERE run_id = {run} AND position <= {first}), 0)
 """
 
 
-# Everything as it is at one moment.
+# All in one snapshot.
 _LOG: Final = f"""
 SELECT log_end, log, NULL::int4, NULL::bytea[] FROM runs WHERE run_id = $1
 UNION ALL SELECT o.log_end, NULL, l.start, l.frames FROM open_runs o, LATERAL ({_frames("o.run_id", "$2")}) l
 WHERE o.run_id = $1
 """
-# Of a run that has not moved, one row is looked at: those are left out first (`OFFSET 0`), each by its key (`LIMIT 1`),
-# also while PostgreSQL believes that nothing is open.
+# For an unchanged run, one row is read: unchanged runs are excluded first (`OFFSET 0`), each by its key (`LIMIT 1`),
+# also while PostgreSQL's statistics say that no run is open.
 CHANGED: Final = f"""
 SELECT {", ".join(f"r.{name}" for name in COLUMNS.split(", "))}, r.format, r.log, l.start, l.frames, u.number
 FROM (
@@ -171,8 +171,8 @@ class PostgresRunStore:
     """A ``RunStore`` in PostgreSQL. The database is closed by its opener."""
 
     def __init__(self, database: Postgres, archive: RunArchive | None = None) -> None:
-        """``archive``: of runs that are no longer in the database; they are found by their ids."""
-        self.may_lose_commits = True  # a standby that takes over may lack what was committed
+        """``archive``: Archived runs, found by id."""
+        self.may_lose_commits = True  # a promoted standby may lack commits
         self._database = database
         self._archive = archive or RunArchive(database, None)
         self._writer = RunWriter(database)
@@ -189,7 +189,7 @@ class PostgresRunStore:
 
     @property
     def measures(self) -> RecordMeasures:
-        """What is counted of the transactions of appends."""
+        """Measures of the transactions of appends."""
         return self._writer.measures
 
     def rehearse(self, rehearsal: Rehearsal) -> "asyncio.Future[Any]":
@@ -245,7 +245,7 @@ class PostgresRunStore:
         for row in await self._database.fetch(CHANGED, *asked):
             *_, log, start, frames, number = row
             run_id = ids[number - 1]
-            # One in an object of the bucket that cannot be read keeps no other from being read.
+            # An unreadable run of the archive does not fail the others.
             with contextlib.suppress(StoreUnavailable, DamagedLog):
                 changes[run_id] = await self._change(run_id, known[run_id], row, log, start, frames)
         return changes
@@ -365,7 +365,7 @@ class PostgresRunStore:
         return removed
 
     async def index(self, *, limit: int) -> int:
-        # Keywords are looked for in the runs themselves.
+        # Keywords are searched in the runs themselves.
         return 0
 
     async def close(self) -> None:
@@ -383,8 +383,8 @@ class PostgresRunStore:
 async def _events_of(
     log_end: int, log: bytes | None, start: int | None, frames: list[bytes] | None, *, first: int, most: int = 0
 ) -> list[Event]:
-    """The events of a log from position ``first`` on, of a run that has ended or of frames of an open one.
-    Raises ``DamagedLog``: they are not as they were written."""
+    """Return the events of a log from position ``first`` on, from an ended run's log or an open run's frames. Raises
+    ``DamagedLog``: the data was altered."""
     if log is None:
         return await events_of(frames or [], start=start or 0, end=log_end, first=first, most=most)
     if log[:1] != FRAMES:

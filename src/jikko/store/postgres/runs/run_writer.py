@@ -1,13 +1,12 @@
-"""Group commit: what all runs of a process have for the database goes in one transaction.
+"""Group commit: the appends of all runs of a process share a transaction.
 
-One task, one connection. A batch has one append of a run at most, so that they stay in order; how it is written is in
-``batch.py``. A connection that breaks does not say whether the batch was committed: appends that carry marks are
-offered again, and are known again if they are there.
+One task, one connection. A batch has at most one append per run, which keeps their order; ``batch.py`` writes it. After
+a broken connection it is unknown whether the batch was committed: appends with marks are retried, and recognised if
+they were.
 
-The database that is found behind a connection that broke may be another copy than before, and may lack what the first
-had committed. It tells by its timeline, which begins anew with each copy that is promoted, and each backup that is
-restored. So a connection that breaks is replaced at once, also if there is nothing to write: runs that go on elsewhere
-in the meantime would do so twice.
+The database behind a new connection may be another copy, and may lack commits of the first. Its timeline shows this: it
+changes with each promoted standby, and each restored backup. So a broken connection is replaced at once, even with
+nothing to write: otherwise runs that continue elsewhere meanwhile would do so twice.
 """
 
 import asyncio
@@ -26,23 +25,23 @@ from jikko.store.postgres.runs.run_rows import RunWrite
 logger = logging.getLogger(__name__)
 
 _MAX_APPENDS: Final = 512
-"""Appends in one transaction."""
+"""Maximum appends per transaction."""
 _MAX_BYTES: Final = 8 << 20
-"""Bytes of events in one transaction; a single append may have more."""
+"""Maximum bytes of events per transaction; a single append may have more."""
 _GATHER_SECONDS: Final = 0.003
-"""For which appends wait for those of other runs under way."""
+"""Time that appends wait for those of other active runs."""
 _UNDER_WAY_SECONDS: Final = 1.0
-"""For which a run counts as under way after an append: it may have gone on elsewhere, or have been deleted."""
+"""Time that a run counts as active after an append: it may continue elsewhere, or be deleted."""
 _RETRY_SECONDS: Final = 2.0
-"""Seconds for which a batch is offered again and again before its appends fail."""
+"""Time that a batch is retried before its appends fail."""
 _UNDONE: Final = frozenset({"40001", "40P01"})
-"""Codes of PostgreSQL: a transaction that came in the way of another, and may be done again."""
+"""SQLSTATEs of conflicting transactions, which may be retried."""
 _NEVER: Final = frozenset({"22", "54"})
-"""Classes of codes: a value that no column takes, or more of something than there may be. Time changes nothing."""
+"""SQLSTATE classes of permanent errors: an invalid value, or a limit exceeded."""
 _PAUSE_SECONDS: Final = 0.1
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 _POLL_SECONDS: Final = 1.0
-"""Between two tries to reach the database while there is nothing to write."""
+"""Seconds between attempts to reach the database with nothing to write."""
 _TIMELINE: Final = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 
 
@@ -67,7 +66,7 @@ class _Offered(NamedTuple):
 
 
 class RunWriter:
-    """Appends, in the order of the calls. Belongs to one event loop."""
+    """Queue of appends, written in the order of calls. Belongs to one event loop."""
 
     def __init__(self, database: Postgres) -> None:
         self._database = database
@@ -76,23 +75,23 @@ class RunWriter:
         self._rehearsals: list[tuple[Rehearsal, asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
         self._looking: asyncio.Future[None] | None = None
-        """A try to reach a database that was lost."""
+        """Attempt to reach a lost database."""
         self._gathering: asyncio.Future[None] | None = None
         self._awaited: set[bytes] = set()
-        """Runs whose appends are waited for."""
+        """Runs with appends in progress."""
         self._under_way: dict[bytes, float] = {}
-        """Runs that have written, and are to write again, by the time at which they did; the earliest first."""
+        """Runs expected to write again, with the time of their last append; earliest first."""
         self._closed = False
         self._timeline = ""
-        """That of the copy of the database that was written to last; empty: none was."""
+        """Timeline of the last copy written to; empty before."""
         self._has_gone_back = False
-        """Whether it was another one before."""
+        """Whether it has changed."""
         self.on_rollback: Callable[[], None] = lambda: None
         """See ``RunStore``."""
         self.measures = RecordMeasures(waiting=lambda: len(self._waiting))
 
     def submit(self, write: RunWrite) -> "asyncio.Future[None]":
-        """Append. The future is as ``RunStore.append`` has it."""
+        """Append. Returns the future of ``RunStore.append``."""
         offered = _Offered(write, asyncio.get_running_loop().create_future())
         if self._closed:
             offered.settle(StoreUnavailable("The database is closed."))
@@ -105,8 +104,7 @@ class RunWriter:
         return offered.done
 
     def rehearse(self, rehearsal: Rehearsal) -> "asyncio.Future[Any]":
-        """Have something done by the connection of the appends, in its turn. The future has what it returns, or raises
-        ``StoreUnavailable``."""
+        """Queue work for the connection of appends. The future has its result, or raises ``StoreUnavailable``."""
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._closed:
             done.set_exception(StoreUnavailable("The database is closed."))
@@ -122,7 +120,7 @@ class RunWriter:
             self._task = asyncio.ensure_future(self._work())
 
     async def close(self) -> None:
-        """Finish what was submitted. May be called twice."""
+        """Finish what was submitted. Idempotent."""
         self._closed = True
         self._gather_no_longer()
         self._look_no_longer()
@@ -131,7 +129,7 @@ class RunWriter:
         await self._disconnect()
 
     async def _work(self) -> None:
-        # What the others of this turn of the loop have goes along.
+        # Appends of the same turn of the loop join.
         await asyncio.sleep(0)
         try:
             while True:
@@ -156,8 +154,8 @@ class RunWriter:
             self._waiting.clear()
 
     async def _gather(self) -> None:
-        """Wait for appends of other runs under way, so that they share a transaction. A run that begins and ends with
-        its append does not wait, nor does one that is alone, a full transaction, or what has a rehearsal behind it."""
+        """Wait for appends of other active runs, to share a transaction. An append that begins and ends its run does
+        not wait, nor does the only active run, a full transaction, or one before a rehearsal."""
         forgotten = time.monotonic() - _UNDER_WAY_SECONDS
         while self._under_way and next(iter(self._under_way.values())) < forgotten:
             del self._under_way[next(iter(self._under_way))]
@@ -184,7 +182,7 @@ class RunWriter:
             self._gathering.set_result(None)
 
     def _take(self) -> list[_Offered]:
-        """At most one append of a run, the rest in order behind."""
+        """Take at most one append per run; the rest keeps its order."""
         taken: list[_Offered] = []
         left: list[_Offered] = []
         seen: set[bytes] = set()
@@ -205,7 +203,7 @@ class RunWriter:
         return taken
 
     async def _write(self, batch: list[_Offered], *, in_doubt: bool = False) -> None:
-        """``in_doubt``: whether the batch may have been written before."""
+        """``in_doubt``: Whether the batch may already be written."""
         end = time.monotonic() + _RETRY_SECONDS
         while True:
             began = time.perf_counter()
@@ -223,11 +221,11 @@ class RunWriter:
                 in_doubt = in_doubt or (sent and lost)
                 await self._disconnect()
                 if not lost and len(batch) > 1:
-                    # One that cannot be written must not keep the others from it.
+                    # A failing append must not fail the others.
                     for offered in batch:
                         await self._write([offered], in_doubt=in_doubt)
                     return None
-                # One that waited for another that waited for it was undone; what was lost may be there, by its mark.
+                # A deadlocked transaction was rolled back; after a lost connection, marks show what was written.
                 code = getattr(error, "sqlstate", None) or ""
                 undone = code in _UNDONE
                 may_try = undone or (lost and all(offered.write.mark for offered in batch))
@@ -258,11 +256,11 @@ class RunWriter:
 
     @property
     def _is_to_look(self) -> bool:
-        """Whether the database was lost, and nobody knows yet what it is now."""
+        """Whether the database was lost, and its state is unknown."""
         return bool(self._timeline) and self._connection is None and not self._closed
 
     async def _look(self) -> None:
-        """Try to reach the database, until something is to be written."""
+        """Try to reach the database until there is something to write."""
         self._looking = asyncio.ensure_future(self._try_to_connect())
         await asyncio.wait((self._looking,))
         self._looking = None
@@ -303,7 +301,8 @@ class RunWriter:
         return connection
 
     async def _timeline_of(self, connection: Connection) -> str:
-        """That of a copy. The last one, of a database that does not tell, or is about to be promoted."""
+        """Return the timeline of a copy: the last known one, if the database does not report it, or is about to be
+        promoted."""
         try:
             async with self._database.guard():
                 timeline: str = await connection.fetchval(_TIMELINE)
