@@ -1,4 +1,4 @@
-"""The canvas of a workflow as its author laid it out: nodes at their places, notes, edges."""
+"""Canvas of a workflow in its author's layout: nodes, notes, edges."""
 
 import json
 import math
@@ -13,58 +13,58 @@ from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.values import Json
 
 _WIDTH, _HEIGHT = 244.0, 54.0
-"""Of a node whose file does not say."""
+"""Default size of a node."""
 _COLUMN, _ROW = 304.0, 120.0
 _MAX_NOTE_LENGTH: Final = 4000
-"""Characters of a note."""
+"""Longest note in characters."""
 _MAX_LABEL_LENGTH: Final = 100
-"""Characters of the name of a branch."""
+"""Longest branch name in characters."""
 _MAX_DEPTH: Final = 64
 _LANGUAGES: Final = {"python3": "Python", "javascript": "JavaScript"}
 
 
 class GraphNode(Struct, frozen=True):
-    """A node of the graph, at its place."""
+    """Node of the graph with its position."""
 
     id: str
     type: str
     """``note`` for a note."""
     title: str
     x: float
-    """Absolute, as ``y`` is."""
+    """Absolute, like ``y``."""
     y: float
     width: float
     height: float
     detail: str
-    """What there is to say in a word or two: the model, the language, how many inputs."""
+    """Short summary: the model, the language, the number of inputs."""
     note: str | UnsetType = UNSET
-    """The text of a note."""
+    """Text of a note."""
     parent: str | UnsetType = UNSET
-    """The container that it stands in."""
+    """Container of the node."""
     cases: list[dict[str, Json]] | UnsetType = UNSET
-    """As the file has them: cases of an if-else, classes of a question classifier, the filter of a list operator."""
+    """As in the file: cases of an if-else, classes of a question classifier, the filter of a list operator."""
 
 
 class GraphEdge(Struct, frozen=True):
-    """An edge of the graph."""
+    """Edge of the graph."""
 
     id: str
     source: str
     handle: str
     target: str
     label: str | UnsetType = UNSET
-    """What its branch is called: IF, ELIF 2, ELSE, a class, the button of a form."""
+    """Name of its branch: IF, ELIF 2, ELSE, a class, a form's button."""
 
 
 class Graph(Struct, frozen=True):
-    """A graph to be drawn."""
+    """Graph to draw."""
 
     nodes: list[GraphNode]
     edges: list[GraphEdge]
 
 
 def picture_of(text: bytes) -> Graph:
-    """The graph of a DSL file, whatever else is wrong with it: what cannot be drawn is left out."""
+    """Return the graph of a DSL file, even if it is invalid, without the parts that cannot be drawn."""
     try:
         root = parse(decoded(text), LoadLimits())
     except YamlProblem:
@@ -112,7 +112,7 @@ def _cases(kind: str, data: Mapping[str, Any]) -> list[Json]:
 
 
 def _place(nodes: Mapping[str, Any], node_id: str) -> tuple[float, float] | None:
-    """Where a node stands: its own absolute place, or that within its container added to the container's."""
+    """Return a node's absolute position, its own or its container's plus the relative one."""
     x = y = 0.0
     current: str | None = node_id
     for _ in range(_MAX_DEPTH):
@@ -135,7 +135,7 @@ def _place(nodes: Mapping[str, Any], node_id: str) -> tuple[float, float] | None
 
 
 def _laid_out(nodes: list[GraphNode], edges: list[GraphEdge]) -> Iterator[GraphNode]:
-    """The nodes; those without a place in columns by their depth, below all others."""
+    """Yield the nodes; those without a position in columns by depth, below all others."""
     lost = [node for node in nodes if math.isnan(node.x)]
     if not lost:
         yield from nodes
@@ -155,7 +155,7 @@ def _laid_out(nodes: list[GraphNode], edges: list[GraphEdge]) -> Iterator[GraphN
 
 
 def _depths(ids: list[str], edges: list[GraphEdge]) -> dict[str, int]:
-    """How many edges lead to each node at most; those on a circle count as where they are first reached."""
+    """Return each node's depth, by its longest path; in a cycle, by where it is first reached."""
     incoming = dict.fromkeys(ids, 0)
     after: dict[str, list[str]] = {}
     for edge in edges:
@@ -183,7 +183,7 @@ def _edges(raw: Json, nodes: Mapping[str, Any]) -> Iterator[GraphEdge]:
 
 
 def _branch(data: Mapping[str, Any], handle: str) -> str:
-    """What a branch of a node is called; ``""``: it has no name."""
+    """Return the name of a node's branch; ``""`` if unnamed."""
     match data.get("type"):
         case "if-else":
             cases = [case.get("case_id") or case.get("id") for case in map(_mapping, _list(data.get("cases")))]
@@ -226,7 +226,7 @@ def _detail(kind: str, data: Mapping[str, Any]) -> str:
 
 
 def _note_text(raw: Json) -> str:
-    """The words of a note, which its editor keeps as a tree in JSON."""
+    """Return the text of a note, stored by its editor as a JSON tree."""
     if not isinstance(raw, str):
         return ""
     try:

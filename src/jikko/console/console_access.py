@@ -1,4 +1,4 @@
-"""Access to the console: tokens, the links that are printed, and the sessions of browsers."""
+"""Access to the console: tokens, sign-in links and browser sessions."""
 
 import asyncio
 import contextlib
@@ -27,52 +27,52 @@ from jikko.repositories.console_store import (
 )
 
 TICKET_SECONDS: Final = 300.0
-"""Seconds for which a link can be used."""
+"""Lifetime of a sign-in link in seconds."""
 IDLE_SECONDS: Final = 12 * 3600.0
-"""Seconds without a request after which a session is over."""
+"""Idle timeout of a session in seconds."""
 SESSION_SECONDS: Final = 7 * 86_400.0
-"""Seconds after which a session is over in any case."""
+"""Maximum lifetime of a session in seconds."""
 PREFIX: Final = "jko_"
 SETTING_NAME: Final = "JIKKO_CONSOLE_TOKEN"
-"""What sessions are called that were begun with the token of that setting."""
+"""Name of sessions started with the token of that setting."""
 _LINK: Final = "link"
 NOTED_EVERY: Final = 60.0
-"""Seconds: that something was used is kept no more often."""
+"""Interval in seconds at which the last use is saved."""
 _NOTED_WITHIN: Final = 0.5
-"""Seconds for which that is waited for."""
+"""Timeout of saving it, in seconds."""
 _HINT_LENGTH: Final = 8
 _MIN_LENGTH: Final = 32
-"""Characters of a token that an operator chose: fewer could be guessed."""
+"""Shortest token chosen by an operator: fewer characters could be guessed."""
 _LATEST: Final = 4_102_444_800.0
-"""The end of the year 2099."""
+"""End of the year 2099."""
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}")
 
 
 class Visitor(Struct, frozen=True):
-    """Who a request is from."""
+    """Authenticated sender of a request."""
 
     name: str
-    """Of the token, for the log of the server."""
+    """Name of the token, for the server's log."""
     role: Role
     expires_at: float
     """Seconds since the Unix epoch; 0: never."""
     scopes: frozenset[Scope]
     source: str = ""
-    """The id of the token; empty for other ways in."""
+    """ID of the token; empty for other ways to sign in."""
     until: float | None = None
-    """When the token expires: so long may those live that it makes."""
+    """Expiry of the token, which also limits tokens made with it."""
 
     def may(self, scope: Scope | None) -> bool:
-        """Whether a scope is among its own; ``None``: one that everybody has."""
+        """Return whether the visitor has a scope; ``None``: one that everybody has."""
         return scope is None or _may(self.scopes, scope)
 
 
 class Access:
-    """Lets visitors in."""
+    """Authentication of visitors."""
 
     def __init__(self, store: ConsoleStore, clock: Clock, setting: str = "") -> None:
-        """``setting``: the token of an operator that the settings have; empty for none. Raises ``InvalidSettings``: it
-        could be guessed."""
+        """``setting``: The operator's token from the settings, or empty. Raises ``InvalidSettings``: it could be
+        guessed."""
         if setting and len(setting) < _MIN_LENGTH:
             raise InvalidSettings(
                 f"{SETTING_NAME} has {len(setting)} characters; a token that cannot be guessed has {_MIN_LENGTH} at "
@@ -83,31 +83,31 @@ class Access:
         self._setting = digest(setting) if setting else b""
 
     async def ticket(self, role: Role) -> str:
-        """Make a ticket for a link, which opens the console once, and within ``TICKET_SECONDS``."""
+        """Make a ticket for a sign-in link, valid once and for ``TICKET_SECONDS``."""
         ticket, now = secrets.token_urlsafe(32), self._clock()
         entry = ConsoleTicket(digest=digest(ticket), role=role, expires_at=now + TICKET_SECONDS)
         await self._store.add_ticket(entry, now=now)
         return ticket
 
     async def enter_by_ticket(self, ticket: str) -> tuple[str, Visitor]:
-        """Begin a session with a ticket, which is used up. Returns the value of its cookie, and who it lets in.
-        Raises ``Unauthorized``: there is no such ticket, it was used, or its time is up."""
+        """Start a session with a ticket, consuming it. Returns its cookie value and its visitor.
+        Raises ``Unauthorized``: unknown, used or expired."""
         taken = await self._store.take_ticket(digest(ticket), now=self._clock())
         if taken is None:
             raise Unauthorized("The link was used already, or its time is up. `jikko console` prints another.")
         return await self._begin(_LINK, _LINK, taken.role)
 
     async def enter_by_token(self, token: str) -> tuple[str, Visitor]:
-        """Begin a session with a token. Returns the value of its cookie, and who it lets in.
-        Raises ``Unauthorized``: there is no such token."""
+        """Start a session with a token. Returns its cookie value and its visitor.
+        Raises ``Unauthorized``: unknown token."""
         if self._is_setting(token):
             return await self._begin(self._setting_source, SETTING_NAME, "operator")
         known = await self._known(token)
         return await self._begin(known.id, known.name, known.role, known.scopes, known.expires_at)
 
     async def by_cookie(self, cookie: str, *, uses: bool = True) -> Visitor | None:
-        """Who has a session; ``None`` if there is none, or it is over.
-        ``uses``: whether it is used: that is what a request does, and not what is sent because of an earlier one."""
+        """Return a session's visitor; ``None`` if unknown or expired.
+        ``uses``: Whether this extends the session: requests do, events of open streams do not."""
         hashed, now = digest(cookie), self._clock()
         session = await self._store.session(hashed)
         if session is None or now >= _end_of(session) or session.source.startswith(SHARE):
@@ -119,7 +119,7 @@ class Access:
         return _visitor(session, now)
 
     async def by_token(self, token: str) -> Visitor:
-        """Who a script is that sends a token with each request. Raises ``Unauthorized``: there is no such token."""
+        """Return the visitor of a request's token. Raises ``Unauthorized``: unknown token."""
         if self._is_setting(token):
             return Visitor(SETTING_NAME, "operator", 0.0, SCOPES["operator"])
         known = await self._known(token)
@@ -130,7 +130,7 @@ class Access:
         await self._store.delete_session(digest(cookie))
 
     async def tokens(self) -> list[ConsoleToken]:
-        """All tokens but that of the setting, oldest first."""
+        """Return all tokens except the setting's, oldest first."""
         return await self._store.tokens()
 
     async def new_token(
@@ -142,16 +142,16 @@ class Access:
         expires_at: float | None = None,
         maker: Visitor | None = None,
     ) -> tuple[ConsoleToken, str]:
-        """Make a token. It is returned here and never again; only its digest is kept.
+        """Make a token, returned only here: only its digest is stored.
 
         Args:
-            scopes: What it may do, in place of what its role may.
-            expires_at: Seconds since the Unix epoch; ``None``: with the token that makes it, if that expires.
-            maker: Who makes it; ``None``: the operator of the machine, who may do all.
+            scopes: Default: those of the role.
+            expires_at: Seconds since the Unix epoch; ``None``: the expiry of the token that makes it, if any.
+            maker: Its creator; ``None``: the operator of the machine, with all scopes.
 
         Raises:
-            InvalidParam: The name is none, there is no scope, or it has expired already.
-            Forbidden: It may do more than its maker, or longer.
+            InvalidParam: Invalid name, no scopes, or already expired.
+            Forbidden: More scopes or a longer lifetime than its maker's.
         """
         if _NAME.fullmatch(name) is None:
             raise InvalidParam("name: must be a text of 1 to 100 characters, on one line.")
@@ -184,7 +184,7 @@ class Access:
         return entry, token
 
     async def revoke(self, token_id: str) -> None:
-        """Remove a token; sessions that it began are over. Raises ``NotFound``: there is no such token."""
+        """Delete a token and its sessions. Raises ``NotFound``."""
         if not is_uuid(token_id) or not await self._store.delete_token(token_id.lower()):
             raise NotFound(f"There is no token {token_id!r} of the console.")
 
@@ -198,7 +198,7 @@ class Access:
     async def _known(self, token: str) -> ConsoleToken:
         hashed = digest(token)
         known = await self._store.token_of(hashed)
-        # Found by its digest, so that how long it takes tells nothing of any token.
+        # Looked up by digest, so that timing reveals nothing about tokens.
         if known is None or not hmac.compare_digest(known.digest, hashed):
             raise Unauthorized("There is no such token of the console. API keys of apps do not open it.")
         now = self._clock()
@@ -227,7 +227,7 @@ class Access:
 
 
 async def noted(noting: Awaitable[None]) -> None:
-    """Keep that something was used, unless the record takes no writes: that keeps nobody out."""
+    """Save the last use, but let visitors in even if the store refuses writes."""
     with contextlib.suppress(TimeoutError, StoreUnavailable):
         async with asyncio.timeout(_NOTED_WITHIN):
             await noting
@@ -239,14 +239,14 @@ def _end_of(session: ConsoleSession) -> float:
 
 
 def _visitor(session: ConsoleSession, now: float) -> Visitor:
-    """Who has a session that is used now."""
+    """Return the visitor of a session in use."""
     end = min(session.created_at + SESSION_SECONDS, now + IDLE_SECONDS, session.expires_at or math.inf)
     source = session.source if is_uuid(session.source) else ""
     return Visitor(session.name, session.role, end, _scopes(session), source, session.expires_at)
 
 
 def _may(scopes: Collection[str], scope: Scope) -> bool:
-    """Whether a scope is among others. Who may write may read the same."""
+    """Return whether scopes include one. Write access implies read access."""
     return scope in scopes or f"{scope.partition(':')[0]}:write" in scopes
 
 

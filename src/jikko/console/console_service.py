@@ -1,4 +1,4 @@
-"""Services of the console, besides those of the API."""
+"""Services of the console beyond those of the API."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ from jikko.repositories.console_store import ChatPages
 
 
 class PluginEntry(Struct, frozen=True):
-    """A plugin that is installed."""
+    """Installed plugin."""
 
     id: str
     version: str
@@ -35,48 +35,48 @@ class PluginEntry(Struct, frozen=True):
 
 
 class ToolProviders(Protocol):
-    """Tells which tools there are."""
+    """Directory of tools."""
 
     def providers(self) -> list[ToolName]:
-        """The providers that are known by name: a name of each without that of a tool."""
+        """Return the providers known by name, each without a tool's name."""
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """All tools of a provider. Raises ``ToolNotFound``."""
+        """Return all tools of a provider. Raises ``ToolNotFound``."""
 
 
 class Console(Struct, frozen=True, kw_only=True):
-    """The services of the console."""
+    """Services of the console."""
 
     access: Access
     shares: Shares
     public_url: str
-    """The address under which clients reach the server; empty if it is not known."""
+    """URL by which clients reach the server; empty if unknown."""
     host: str
-    """The one that the server listens on."""
+    """Host that the server listens on."""
     env: Sequence[EnvLayer]
-    """Values for environment variables of apps that win over those of the data folder."""
+    """Environment variables of apps that override those of the data folder."""
     count: Callable[[bytes, int], Awaitable[int]]
     """See ``Cluster.count``."""
     runs: RunListing
     logs: LogPages
     feed: RunFeed
     list_cache: TtlCache
-    """The lists as they are now, kept for a moment: many look at the same one."""
+    """Short-lived cache of lists: many clients show the same one."""
     app_store: AppStore
     run_store: RunStore
     callback_store: CallbackStore
     callbacks: Callbacks
     callbacks_are_due: Callable[[], None]
-    """Tells the leader."""
+    """Notifies the leader."""
     forecasts: ForecastCache
     home: Path
-    """The data folder."""
+    """Data folder."""
     chats: ChatPages
     issues: Issues
     system: System
     queued: Callable[[], int]
-    """How many runs of this process wait for their turn."""
+    """Number of this process's queued runs."""
     offered_models: Callable[[str], Awaitable[Sequence[str]]]
-    """Asks a provider which models it has. Raises ``ModelFailure``."""
+    """Lists a provider's models. Raises ``ModelFailure``."""
     tools: ToolProviders
     plugins: Callable[[], Awaitable[Sequence[PluginEntry]]]

@@ -1,4 +1,4 @@
-"""Forecasts of the versions of apps, as ``jikko check`` makes them. Cached for a minute, since each takes time."""
+"""Forecasts of app versions by ``jikko check``, cached for a minute, since each takes time."""
 
 import json
 from collections import OrderedDict
@@ -22,17 +22,17 @@ _CACHE_SIZE: Final = 2_000
 
 
 class ModelNeed(Struct, frozen=True):
-    """A model that a workflow calls."""
+    """Model that a workflow calls."""
 
     need: Need
     nodes: tuple[str, ...]
-    """Their titles."""
+    """Titles of nodes."""
     ok: bool
-    """Whether it can be reached, as far as the settings tell."""
+    """Whether it is reachable according to the settings."""
 
 
 class AppForecast(Struct, frozen=True):
-    """What is known of one version."""
+    """Forecast of one version."""
 
     nodes: int
     findings: tuple[Diagnostic, ...]
@@ -40,12 +40,12 @@ class AppForecast(Struct, frozen=True):
 
     @property
     def failing(self) -> tuple[Diagnostic, ...]:
-        """Findings of which runs fail, or imports."""
+        """Findings that make runs or imports fail."""
         return tuple(finding for finding in self.findings if finding.severity in ("error", "will_fail"))
 
 
 class ForecastCache:
-    """Makes forecasts, and keeps them."""
+    """Cache of forecasts."""
 
     def __init__(
         self,
@@ -55,19 +55,18 @@ class ForecastCache:
         clock: Clock,
     ) -> None:
         """Args:
-        installation: Reads what is installed now. Blocks.
-        outside: Of the name of an app and what was set for it: the values for environment variables.
-        """
+        installation: Reads the current installation. Blocks.
+        outside: Maps an app's name and its overrides to the values for environment variables."""
         self._read_installation = installation
         self._outside = outside
         self._classes = node_classes
         self._clock = clock
         self._installation: tuple[float, Installation] | None = None
         self._known: OrderedDict[tuple[str, str], tuple[float, AppForecast]] = OrderedDict()
-        """By version and the values that were set for its app."""
+        """Forecasts by version and the app's overrides."""
 
     async def of(self, app: App, version: WorkflowVersion) -> AppForecast:
-        """What is known of a version of an app."""
+        """Return the forecast of an app's version."""
         key, now = (version.id, app.environment), self._clock()
         known = self._known.get(key)
         if known is None or now - known[0] > _TTL_SECONDS:
@@ -80,15 +79,15 @@ class ForecastCache:
         return known[1]
 
     def known(self, app: App, workflow_id: str) -> AppForecast | None:
-        """What was found of a version lately, if it was looked at."""
+        """Return a version's cached forecast, if any."""
         found = self._known.get((workflow_id, app.environment))
         return None if found is None or self._clock() - found[0] > _TTL_SECONDS else found[1]
 
     async def judged(
         self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
     ) -> tuple[CheckedFile, AppForecast]:
-        """A file, read and judged.
-        ``source``: what it is called in messages. ``values``: what was set for environment variables of its app."""
+        """Read and check a file. ``source``: Its name in messages. ``values``: Overrides of its app's environment
+        variables."""
         return await run_in_thread(self._judge, (text, source, app_name, values), queue="records")
 
     def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[CheckedFile, AppForecast]:
@@ -100,7 +99,7 @@ class ForecastCache:
         checked = check(text, source=source, node_classes=self._classes)
         found = forecast(checked, here, self._outside(app_name, values))
         nodes = checked.document.nodes if checked.document is not None else ()
-        # Where a container begins is a mark of its graph.
+        # Start nodes of containers only mark the graph.
         number = sum(not node.type.endswith("-start") for node in nodes)
         return checked, AppForecast(number, found.findings, _models(checked, found))
 

@@ -1,4 +1,4 @@
-"""Issues: what is wrong, which apps it hits, and what to do. For the system page and ``jikko doctor``."""
+"""Issues with affected apps and remedies, for the system page and ``jikko doctor``."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,30 +18,30 @@ _MAX_CALLBACKS: Final = 1_000
 
 
 class Issue(Struct, frozen=True):
-    """Something that is wrong: an error or a warning."""
+    """Issue: an error or a warning."""
 
     diagnostic: Diagnostic
-    """``where`` says what it is about: ``workflow``, ``provider``, ``callbacks``, ``disk`` and the like."""
+    """``where`` names the subject: ``workflow``, ``provider``, ``callbacks``, ``disk`` and so on."""
     apps: tuple[str, ...] = ()
-    """The ids of those that it hits."""
+    """IDs of affected apps."""
     provider: str = ""
-    """The one of the providers file that may be asked whether it answers now; ``""`` for none."""
+    """Provider of the providers file that can be tested; ``""`` for none."""
 
 
 class ProviderFacts(Struct, frozen=True):
-    """A provider, as the settings have it."""
+    """Provider in the settings."""
 
     name: str
     type: str
     host: str
     lacks: Diagnostic | None = None
-    """What it lacks to be called."""
+    """What is missing to call it."""
     is_paced: bool = False
-    """Whether its requests are kept to some a minute."""
+    """Whether its requests per minute are limited."""
 
 
 class KnownProvider(NamedTuple):
-    """A provider that is set up: what became of its requests, and the ids of the apps that call it."""
+    """Configured provider, with the outcomes of its requests and the IDs of the apps that call it."""
 
     facts: ProviderFacts
     hour: ProviderHour
@@ -49,21 +49,21 @@ class KnownProvider(NamedTuple):
 
 
 class KnownProviders(Struct, frozen=True):
-    """What the providers file has."""
+    """Contents of the providers file."""
 
     entries: Sequence[ProviderFacts]
     file: str
-    """``""`` if there is none."""
+    """Path; ``""`` without a file."""
     lines: Mapping[str, str]
-    """Of the names that were asked for and that it does not have: the line that it needs."""
+    """Line to add for each requested name that is missing."""
 
 
 _ANY: Final = "*"
-"""The entry of the providers file that stands for all providers without one."""
+"""Default entry of the providers file."""
 
 
 class IssueReport(Struct, frozen=True):
-    """What was found in the record."""
+    """Findings in the store."""
 
     issues: tuple[Issue, ...]
     providers: tuple[KnownProvider, ...]
@@ -72,7 +72,7 @@ class IssueReport(Struct, frozen=True):
 
 
 class Issues:
-    """Finds what is wrong with apps, providers of models, and call-backs."""
+    """Finder of issues with apps, model providers and callbacks."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Issues:
         uses: ModelUses,
         providers: Callable[[Sequence[str]], Awaitable[KnownProviders]],
     ) -> None:
-        """``providers``: reads the providers file; it is given the names of providers that apps call and that lack
+        """``providers``: Reads the providers file, given the names of providers that apps call and that lack
         something."""
         self._apps = apps
         self._forecasts = forecasts
@@ -91,7 +91,7 @@ class Issues:
         self._providers = providers
 
     async def look(self) -> IssueReport:
-        """What is wrong now, worst first."""
+        """Return the current issues, worst first."""
         callers: dict[str, list[str]] = {}
         lacking: dict[str, list[str]] = {}
         broken: list[tuple[App, AppForecast]] = []
@@ -123,7 +123,7 @@ class Issues:
         reported = {app for name in known.lines for app in lacking[name]}
         reported |= {app for provider in providers if provider.facts.lacks for app in provider.apps}
         for app, forecast in broken:
-            # What a provider lacks is reported once, whichever apps it hits.
+            # A provider's issue is reported once for all affected apps.
             failing = [one for one in forecast.failing if one.cause != "model" or app.id not in reported]
             if failing:
                 why = outcome(failing[0])

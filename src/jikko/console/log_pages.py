@@ -1,6 +1,6 @@
-"""Pages of logs, in which long values are cut: few read them and all would have to load them.
+"""Pages of logs with long values truncated: few readers need them, and all would load them.
 
-The log of a run that has ended is kept for some seconds: its pages are asked for one after another.
+An ended run's log is cached for some seconds, since its pages are read one after another.
 """
 
 import asyncio
@@ -18,23 +18,23 @@ from jikko.values import Json, encode_json
 
 _TTL_SECONDS: Final = 10.0
 _MAX_KEPT_EVENTS: Final = 300_000
-"""Events of the log that is kept."""
+"""Largest cached log in events."""
 _MAX_EVENTS_ON_THE_LOOP: Final = 50
-"""Events that are made into JSON on the event loop."""
+"""Events encoded on the event loop."""
 
 
 class EventSlice(Struct, frozen=True):
-    """Some events of a log, as JSON objects."""
+    """Events of a log, as JSON objects."""
 
     events: Sequence[bytes]
     end: int
-    """How many events the log has."""
+    """Number of events in the log."""
     closed: bool
-    """Whether it gets no more."""
+    """Whether the log is complete."""
 
 
 class LogPages:
-    """Reads logs page by page."""
+    """Reader of logs by page."""
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class LogPages:
         self._dropping: asyncio.TimerHandle | None = None
 
     async def page(self, record: RunRecord, *, after: int, limit: int, reveals: bool) -> EventSlice:
-        """The events behind a position. ``reveals``: see ``encoded``. Raises ``LogDamaged``: they cannot be read."""
+        """Return events after a position. ``reveals``: See ``encoded``. Raises ``LogDamaged``."""
         run_id, closed = record.identity.run_id, not record.is_open
         if closed:
             log = await self._closed_log(run_id)
@@ -62,7 +62,7 @@ class LogPages:
         return EventSlice(await run_in_thread(encode, numbered, queue="records"), end, closed)
 
     async def event(self, record: RunRecord, position: int) -> Event | None:
-        """The event at a position; ``None`` if the log has none. Raises ``LogDamaged``: it cannot be read."""
+        """Return the event at a position, or ``None``. Raises ``LogDamaged``."""
         if not record.is_open:
             log = await self._closed_log(record.identity.run_id)
             return log[position] if position < len(log) else None
@@ -86,19 +86,19 @@ class LogPages:
 
 
 MAX_WHOLE_BYTES: Final = 4096
-"""Bytes of JSON from which on a value is cut."""
+"""Bytes of JSON above which a value is truncated."""
 _MAX_CHARACTERS: Final = 1000
-"""Characters that are left of a text."""
+"""Characters of a truncated text."""
 _MAX_SHORT_VALUES_BYTES: Final = 65_536
-"""Bytes from which on an object of short values is cut as a whole."""
+"""Bytes above which an object of short values is truncated as a whole."""
 _PLAIN: Final = ("id", "at", "event", "rounds", "selector")
-"""Fields that are never cut: what an event is about."""
+"""Fields never truncated: they identify the event."""
 
 
 def encoded(position: int, event: Event, *, reveals: bool = True) -> bytes:
-    """An event as JSON, with its position as ``id``; where something was cut, ``cut`` says at which path, and how many
-    bytes of JSON it has. A text keeps its beginning, anything else is null.
-    ``reveals``: whether what a form is answered with is told."""
+    """Encode an event as JSON, with its position as ``id``; ``cut`` has the paths of truncated values, and their size
+    in bytes of JSON. A truncated text keeps its beginning, other values become null.
+    ``reveals``: Whether to include the answers to forms."""
     if reveals or not isinstance(event, FormRequested):
         whole = encode_json(event)
         if len(whole) <= MAX_WHOLE_BYTES:
@@ -112,7 +112,7 @@ def encoded(position: int, event: Event, *, reveals: bool = True) -> bytes:
 
 
 def plain_event(event: Event, *, reveals: bool = True) -> dict[str, Any]:
-    """An event as JSON has it, whole."""
+    """Return an event's JSON, complete."""
     plain: dict[str, Any] = msgspec.to_builtins(event)
     if not reveals and isinstance(event, FormRequested):
         hidden: dict[str, Json] = {"form_token": None, "approval_channels": []}
@@ -121,7 +121,7 @@ def plain_event(event: Event, *, reveals: bool = True) -> dict[str, Any]:
 
 
 def value_at(value: Json, path: str) -> Json:
-    """What stands at a path (JSON Pointer) of a value. Raises ``LookupError``: nothing does."""
+    """Return the part of a value at a path (JSON Pointer). Raises ``LookupError``."""
     if not path:
         return value
     if not path.startswith("/"):

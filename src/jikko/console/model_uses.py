@@ -1,4 +1,4 @@
-"""Health of model providers in the last hour, as the nodes of this process saw it."""
+"""Health of model providers in the last hour, as seen by this process."""
 
 from collections import deque
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from jikko.runs.observer import RunObserver
 _CALLERS: Final = frozenset({"llm", "parameter-extractor", "question-classifier"})
 _HOUR: Final = 3600.0
 _REFUSED: Final = "InvokeRateLimitError"
-"""The type of the error of a provider that is asked too often."""
+"""Error type of a provider's rate limit."""
 _MAX_KEPT_REQUESTS: Final = 5_000
-"""Requests of a provider that are remembered."""
+"""Remembered requests per provider."""
 
 
 class _Use(NamedTuple):
@@ -27,20 +27,20 @@ class _Use(NamedTuple):
 
 
 class ProviderHour(Struct, frozen=True):
-    """The last hour of a provider."""
+    """Last hour of a provider."""
 
     requests: int = 0
     failed: int = 0
     p50: float | None = None
-    """Seconds."""
+    """Median in seconds."""
     error: str | None = None
-    """Of the last node that failed."""
+    """Error of the last failed node."""
     refused: int = 0
-    """Of these that failed, because the provider was asked too often."""
+    """Failures by rate limit."""
 
 
 class ModelUses(RunObserver):
-    """Notes each node that has called a model."""
+    """Record of nodes that called a model."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class ModelUses(RunObserver):
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         if event.node_type not in _CALLERS:
             return
-        # Of one that failed the inputs tell it.
+        # Failed nodes have it in their inputs.
         named = event.process_data.get("model_provider") or event.inputs.get("model_provider")
         if not isinstance(named, str) or not named:
             return
@@ -63,16 +63,16 @@ class ModelUses(RunObserver):
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The long names of those that were called."""
+        """Long names of called providers."""
         return tuple(self._uses)
 
     def hour(self, *providers: str) -> ProviderHour:
-        """What became of the calls of providers together, by their long names."""
+        """Return the combined outcomes of calls to providers, by their long names."""
         begin = self._clock() - _HOUR
         uses = [use for provider in providers for use in self._uses.get(provider, ()) if use.at >= begin]
         if not uses:
             return ProviderHour()
-        from statistics import median  # a dozen modules, for those who look
+        from statistics import median  # imports a dozen modules
 
         failed = sum(use.failed for use in uses)
         errors = [self._errors[provider] for provider in providers if provider in self._errors]

@@ -1,4 +1,4 @@
-"""Tells those who look at lists of runs that runs have moved, whichever process moved them: a few times a second."""
+"""Feed of changed runs for live lists, from all processes, a few times a second."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,26 +10,26 @@ from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 
 TICK_SECONDS: Final = 0.25
-"""Between two messages to one who looks."""
+"""Interval of messages to a listener."""
 MAX_RUNS: Final = 50
-"""Runs that are named in one message."""
+"""Runs named in one message."""
 
 
 class RunFeed(RunObserver):
-    """Collects what has moved in this process, and tells all; and those who look here what any process has reported."""
+    """Broadcasts the changes of this process to all, and passes all processes' changes to local listeners."""
 
     def __init__(self, tell: Callable[[RunsMoved], None]) -> None:
-        """``tell``: tells all processes, this one among them."""
+        """``tell``: Broadcasts to all processes, including this one."""
         self._tell = tell
         self._moved: dict[str, None] = {}
         self._telling: asyncio.TimerHandle | None = None
         self._looking: set[_Look] = set()
         self._closed = False
         self.hints_received = 0
-        """How many hints have come: what was read before the last one may be old."""
+        """Number of received hints: data read before the last one may be stale."""
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
-        # All that a list shows of a run changes with the first or the last event of what is written together.
+        # Everything that a list shows of a run changes with the first or last event of a batch.
         if (
             at == 0
             or isinstance(events[-1], (RunFinished, RunPaused))
@@ -38,7 +38,7 @@ class RunFeed(RunObserver):
             self.note(run.run_id)
 
     def note(self, run_id: str) -> None:
-        """A run has moved in this process."""
+        """Note a change of a run in this process."""
         moved = self._moved
         if len(moved) >= MAX_RUNS and run_id not in moved:
             del moved[next(iter(moved))]
@@ -47,7 +47,7 @@ class RunFeed(RunObserver):
             self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tell_all)
 
     def moved(self, hint: RunsMoved) -> None:
-        """Some process has reported what moved there."""
+        """Handle changes reported by any process."""
         self.hints_received += 1
         for look in self._looking:
             look.note(hint.run_ids)
@@ -58,14 +58,14 @@ class RunFeed(RunObserver):
         self._tell(RunsMoved(run_ids=run_ids))
 
     def close(self) -> None:
-        """Let all who look here go: the process is about to end."""
+        """Release all listeners for shutdown."""
         self._closed = True
         for look in self._looking:
             look.woken.set()
 
     async def follow(self, idle: float) -> AsyncIterator[Sequence[str]]:
-        """The ids of runs that have moved, at most four times a second; nothing, if for so long none has. Ends with
-        ``close``. ``idle``: seconds."""
+        """Yield the IDs of changed runs, at most four times a second; empty after ``idle`` seconds without changes.
+        Ends with ``close``."""
         look = _Look()
         self._looking.add(look)
         try:
@@ -79,14 +79,14 @@ class RunFeed(RunObserver):
                 if self._closed:
                     return
                 yield look.take()
-                # What moves meanwhile comes together.
+                # Batches the changes of this interval.
                 await asyncio.sleep(TICK_SECONDS)
         finally:
             self._looking.discard(look)
 
 
 class _Look:
-    """One who looks."""
+    """Listener."""
 
     def __init__(self) -> None:
         self.woken = asyncio.Event()

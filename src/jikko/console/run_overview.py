@@ -1,4 +1,4 @@
-"""Runs of all apps, with what the list of them shows beside their records."""
+"""Runs of all apps, with the additional data of their list."""
 
 import asyncio
 from collections import OrderedDict
@@ -19,19 +19,20 @@ from jikko.values import Moment, Uuid
 
 
 class VersionModels:
-    """Reads the files of versions, each once: a version never changes."""
+    """Models of versions. Each file is read once: a version never changes."""
 
     def __init__(self, apps: AppStore) -> None:
         self._apps = apps
         self._known: dict[str, frozenset[str]] = {}
-        """All that were read: the names are short, and dropping them would have files read for each request."""
+        """Models by version, without a limit: names are short, and eviction would mean reading files for each
+        request."""
         self._reading = asyncio.Lock()
 
     async def of(self, app_id: str, workflow_id: str) -> Collection[str]:
-        """The names of the models; none if the version is gone."""
+        """Return the names of a version's models; empty if it was deleted."""
         if workflow_id not in self._known:
             async with self._reading:
-                if workflow_id not in self._known:  # nor has another request read it meanwhile
+                if workflow_id not in self._known:  # unless another request has read it meanwhile
                     version = await self._apps.version(app_id, workflow_id)
                     if version is None:
                         return ()
@@ -39,8 +40,7 @@ class VersionModels:
         return self._known[workflow_id]
 
     async def versions(self, model: str, app_id: str | None) -> tuple[str, ...]:
-        """The ids of versions that call a model, in lower case.
-        ``app_id``: of this app; ``None``: of all that there are."""
+        """Return the IDs, in lower case, of versions that call a model. ``app_id``: ``None`` for all apps."""
         ids = [(app, version.lower()) for app, version in await self._apps.version_ids() if app_id in (None, app)]
         return tuple([workflow_id for app, workflow_id in ids if model in await self.of(app, workflow_id)])
 
@@ -52,11 +52,11 @@ def _models_in(text: bytes) -> frozenset[str]:
 
 
 _CACHE_SIZE: Final = 5_000
-"""Numbers of versions, and forms of paused runs, that are remembered."""
+"""Cached version numbers, and forms of paused runs."""
 
 
 class WaitsFor(Struct, frozen=True):
-    """A form that a run waits for."""
+    """Form that a run waits for."""
 
     form_id: Uuid
     title: str
@@ -64,20 +64,20 @@ class WaitsFor(Struct, frozen=True):
 
 
 class ListedRun(Struct, frozen=True):
-    """A run as the list shows it."""
+    """Run in the list."""
 
     record: RunRecord
     app: App | None
-    """``None``: it was removed."""
+    """``None`` if it was deleted."""
     app_name: str
     version: int
-    """Its number within the app; 0 if the version is gone."""
+    """Version number within the app; 0 if it was deleted."""
     conversation_id: str | None
     waits_for: Sequence[WaitsFor]
 
 
 class Listed(Struct, frozen=True):
-    """One page of runs."""
+    """Page of runs."""
 
     runs: list[ListedRun]
     next: RunCursor | None
@@ -85,7 +85,7 @@ class Listed(Struct, frozen=True):
 
 
 class RunListing:
-    """Lists runs of all apps."""
+    """Lists of runs of all apps."""
 
     def __init__(self, pages: RunPages, apps: AppStore, forms: Forms) -> None:
         self.pages = pages
@@ -93,19 +93,19 @@ class RunListing:
         self._apps = apps
         self._forms = forms
         self._numbers: OrderedDict[str, int] = OrderedDict()
-        """Of versions, by id: they never change."""
+        """Version numbers by ID: they never change."""
         self._waiting: OrderedDict[tuple[str, float, float | None], Sequence[WaitsFor]] = OrderedDict()
-        """By run and the pause that it is in."""
+        """Forms by run and pause."""
 
     async def page(self, wanted: RunFilter, *, behind: RunCursor | None, limit: int) -> Listed:
-        """One page, newest first, with the counts of the filter."""
+        """Return a page, newest first, with the counts of the filter."""
         page, counts = await asyncio.gather(
             self.pages.page(wanted, behind=behind, limit=limit), self.pages.counts(wanted)
         )
         return Listed(await self.shown(page.records), page.next, counts)
 
     async def shown(self, records: Sequence[RunRecord]) -> list[ListedRun]:
-        """Runs with what is shown beside their records."""
+        """Return runs with what is shown beside their records."""
         if not records:
             return []
         apps = {app.id: app for app in await self._apps.apps()}
@@ -129,12 +129,12 @@ class RunListing:
         return found
 
     async def names(self) -> Mapping[str, str]:
-        """The names of all apps by their ids, those that were removed among them."""
+        """Return the names of all apps by ID, including deleted ones."""
         removed = {app.id: app.name for app in await self._apps.deleted_apps()}
         return removed | {app.id: app.name for app in await self._apps.apps()}
 
     async def number(self, app_id: str, workflow_id: str) -> int:
-        """The number of a version; 0 if it is gone."""
+        """Return a version's number; 0 if it was deleted."""
         if workflow_id not in self._numbers:
             for version in await self._apps.versions(app_id):
                 self._numbers[version.id] = version.number
@@ -143,14 +143,14 @@ class RunListing:
         return self._numbers.get(workflow_id, 0)
 
     async def open_forms(self) -> list[tuple[ListedRun, RunForm]]:
-        """The forms that wait, of all apps, those of the newest runs first; of 200 runs at most."""
+        """Return the open forms of all apps, newest runs first, from at most 200 runs."""
         page = await self.pages.page(RunFilter(statuses=("paused",)), limit=200)
         found: list[tuple[ListedRun, RunForm]] = []
         for run in await self.shown(page.records):
             try:
                 found += [(run, form) for form in await self._forms.open_forms(run.record)]
             except JikkoError:
-                continue  # its log is damaged, which its own page tells
+                continue  # damaged log, as its own page reports
         return found
 
     async def _waits_for(self, record: RunRecord) -> Sequence[WaitsFor]:

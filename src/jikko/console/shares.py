@@ -1,4 +1,4 @@
-"""Shared links: each shows one run without signing in, for a week at most, until it is revoked."""
+"""Shared links: each shows one run without signing in, for at most a week, unless revoked."""
 
 import hmac
 import secrets
@@ -17,7 +17,7 @@ _ID_BYTES: Final = 8
 
 
 class ShareOver(JikkoError):
-    """The link is wrong, has expired, was revoked or shows a run that was removed: all look alike."""
+    """The link is wrong, expired or revoked, or its run was deleted: indistinguishable on purpose."""
 
     code = "share_over"
     status = 404
@@ -27,34 +27,34 @@ class ShareOver(JikkoError):
 
 
 class Share(Struct, frozen=True):
-    """A shared link, without its key."""
+    """Shared link without its key."""
 
     id: str
     made_by: str
-    """The name of its maker's token."""
+    """Name of its maker's token."""
     created_at: float
     expires_at: float
     opened_at: float | None
-    """When it was opened last, to the minute; ``None``: never."""
+    """Last use, to the minute; ``None``: never."""
 
 
 class Shares:
-    """Makes and opens shared links.
+    """Store of shared links.
 
-    A link is kept as a session without scopes, which opens nothing but its run; of its key there is a digest.
+    A link is stored as a session without scopes, which opens only its run; of its key, only the digest is stored.
     """
 
     def __init__(self, store: ConsoleStore, clock: Clock, *, is_on: bool) -> None:
-        """``is_on``: whether the settings allow links; if not, none works."""
+        """``is_on``: Whether the settings allow links; otherwise none works."""
         self._store = store
         self._clock = clock
         self.is_on = is_on
 
     async def make(self, run_id: str, maker: Visitor, days: int) -> tuple[Share, str]:
-        """Make a link to a run. Returns it with its key, which is not kept.
+        """Make a link to a run. Returns it with its key, which is not stored.
 
         Raises:
-            Forbidden: The settings allow no links, or its maker may not see the graph of a run.
+            Forbidden: The settings do not allow links, or its maker may not see a run's graph.
             InvalidParam: ``days`` is not 1 to 7.
         """
         if not self.is_on:
@@ -79,18 +79,18 @@ class Shares:
         return _share(session), key
 
     async def of_run(self, run_id: str) -> list[Share]:
-        """The links to a run that work, oldest first."""
+        """Return a run's active links, oldest first."""
         return [_share(session) for session in await self._of_run(run_id)]
 
     async def revoke(self, run_id: str, share_id: str) -> Share:
-        """Remove a link. Raises ``NotFound``: the run has no such link."""
+        """Delete a link. Raises ``NotFound``."""
         for session in await self._of_run(run_id):
             if _id(session) == share_id and await self._store.delete_session(session.digest):
                 return _share(session)
         raise NotFound(f"Run {run_id} has no shared link {share_id[:100]!r}.")
 
     async def open(self, run_id: str, key: str) -> tuple[Share, bool]:
-        """Open a link. Returns it, and whether this is the first time. Raises ``ShareOver``."""
+        """Open a link. Returns it, and whether this is its first use. Raises ``ShareOver``."""
         session = await self._known(run_id, key)
         now = self._clock()
         is_first = not session.used_at and await self._store.open_session(session.digest, now)
@@ -99,14 +99,14 @@ class Shares:
         return _share(session), is_first
 
     async def visitor(self, run_id: str, key: str) -> Visitor:
-        """The visitor that a link lets in to its run. Raises ``ShareOver``."""
+        """Return the visitor of a link. Raises ``ShareOver``."""
         session = await self._known(run_id, key)
         return Visitor("shared link", "viewer", session.expires_at or 0.0, frozenset({"runs:read"}))
 
     async def _known(self, run_id: str, key: str) -> ConsoleSession:
         hashed = digest(key)
         session = await self._store.session(hashed) if self.is_on else None
-        # Found by its digest, so that the time this takes depends on no key.
+        # Looked up by digest, so that timing reveals nothing about keys.
         if (
             session is None
             or not hmac.compare_digest(session.digest, hashed)
@@ -122,7 +122,7 @@ class Shares:
 
 
 def _id(session: ConsoleSession) -> str:
-    """The beginning of its digest, by which nobody finds the key."""
+    """Return a prefix of its digest, which does not reveal the key."""
     return session.digest[:_ID_BYTES].hex()
 
 

@@ -1,4 +1,4 @@
-"""The state of the server: its parts, its load, and its issues."""
+"""State of the server: its parts, its load, and its issues."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,22 +18,21 @@ from jikko.repositories.file_index import FileIndex
 from jikko.values import Moment
 
 LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests", "models", "streams"]
-"""Runs that go on, those that wait for their turn, programs in the sandbox, requests to the outside, those of models,
-and streams that clients listen to."""
+"""Running and queued runs, programs in the sandbox, outgoing requests, model requests, and open streams."""
 
 _TTL_SECONDS: Final = 5.0
 _FILES_TTL_SECONDS: Final = 60.0
-"""To count files, each is looked at."""
+"""Long, since counting reads every file's metadata."""
 
 
 class LoadInfo(Struct, frozen=True):
-    """How much is in use."""
+    """Use of a resource."""
 
     name: LoadName
     used: float
-    """By this process."""
+    """Use by this process."""
     limit: float | None
-    """What there is at most; ``None``: no limit."""
+    """``None``: no limit."""
 
 
 class SettingInfo(Struct, frozen=True, rename={"source": "from"}):
@@ -41,23 +40,22 @@ class SettingInfo(Struct, frozen=True, rename={"source": "from"}):
 
     name: str
     value: str
-    """Of a secret, its mask."""
+    """Value; masked for secrets."""
     source: Literal["default", "environment", "file", "option"]
-    """Where it comes from."""
 
 
 class SandboxState(Struct, frozen=True):
-    """What is known of the sandbox."""
+    """State of the sandbox, as far as known."""
 
     state: Literal["checking", "ok", "failed", "unavailable"]
     checks: tuple[Diagnostic, ...]
 
 
 class StoreFacts(Struct, frozen=True):
-    """Where things are kept."""
+    """Storage."""
 
     engine: str
-    """With its version."""
+    """Name and version."""
     path: str
     bytes: int
     wal: Annotated[int, Meta(description="Bytes that are written and not in the file yet.")]
@@ -66,7 +64,7 @@ class StoreFacts(Struct, frozen=True):
 
 
 class ProcessInfo(Struct, frozen=True):
-    """The process that answers."""
+    """Answering process."""
 
     python: str
     pid: int
@@ -76,17 +74,17 @@ class ProcessInfo(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """All of it, at one moment."""
+    """State of the server at one moment."""
 
     at: float
     process: ProcessInfo
     store: StoreFacts
     runs: int
-    """How many are kept."""
+    """Stored runs."""
     oldest: float | None
-    """When the first of these was created."""
+    """Creation time of the oldest run."""
     files: FileTotals
-    """As of the last minute."""
+    """Up to one minute old."""
     load: tuple[LoadInfo, ...]
     settings: tuple[SettingInfo, ...]
     providers: tuple[KnownProvider, ...]
@@ -97,21 +95,21 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """Reads what a report is made of."""
+    """Sources of a report."""
 
     process: Callable[[], ProcessInfo]
     store: Callable[[], StoreFacts]
     load: Callable[[], Sequence[LoadInfo]]
     settings: Callable[[], Sequence[SettingInfo]]
     no_sandbox: Callable[[], Phrase | None]
-    """Why this machine cannot have one."""
+    """Reason why this machine cannot have a sandbox."""
     try_sandbox: Callable[[], Awaitable[Sequence[Diagnostic]]]
     installation: Callable[[], Awaitable[Sequence[Diagnostic]]]
-    """What is wrong with this machine and what is set: what ``jikko doctor`` warns of."""
+    """Problems of machine and settings: the warnings of ``jikko doctor``."""
 
 
 class System:
-    """Makes reports, and keeps each for some seconds."""
+    """Reports, each cached for some seconds."""
 
     def __init__(self, facts: Facts, issues: Issues, pages: RunPages, files: FileIndex, clock: Clock) -> None:
         self._facts = facts
@@ -123,23 +121,23 @@ class System:
         self._file_totals = TtlCache(_FILES_TTL_SECONDS, timer=clock)
         self._checks: tuple[Diagnostic, ...] = ()
         self._tries = 0
-        """How often the sandbox was tried."""
+        """Number of sandbox checks."""
         self._checking: asyncio.Task[None] | None = None
 
     async def report(self) -> Report:
-        """How the server is, as of the last five seconds. The first one has the sandbox tried meanwhile.
-        Raises ``JikkoError``: it cannot be told. So it is for all who waited while that was found out."""
+        """Return the server's state, at most five seconds old. The first call starts a sandbox check in the background.
+        Raises ``JikkoError``, for all concurrent callers alike."""
         if self._checking is None and self._facts.no_sandbox() is None:
             self._checking = asyncio.create_task(self._first_check())
         return await self._reports.get(self._tries, self._made)
 
     async def check_sandbox(self) -> Sequence[Diagnostic]:
-        """Try each property of the sandbox. Takes a second or two."""
+        """Check each property of the sandbox. Takes a second or two."""
         self._checks, self._tries = tuple(await self._facts.try_sandbox()), self._tries + 1
         return self._checks
 
     async def close(self) -> None:
-        """Give up what is being tried."""
+        """Cancel running checks."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.gather(self._checking, return_exceptions=True)

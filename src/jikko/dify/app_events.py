@@ -1,6 +1,6 @@
-"""Events of a run that answers for an app without a workflow, as Dify's messages.
+"""Dify's stream messages for apps without a workflow.
 
-Such clients know no runs and no nodes: they are told the text, what an agent thought, and the end.
+Their clients do not know runs or nodes: they get the text, the agent's thoughts, and the end.
 
 Source: docs/dify-behaviour.md, “Messages of apps without a workflow”.
 """
@@ -19,7 +19,7 @@ from jikko.runs.turn_fold import TurnFold, file_id
 from jikko.values import Json
 
 _HIDDEN: Final = "completion"
-"""Apps of this mode do not tell of conversations."""
+"""Mode of apps whose messages do not name a conversation."""
 _OF_MODELS: Final = (
     "InvokeRateLimitError",
     "InvokeConnectionError",
@@ -30,7 +30,7 @@ _OF_MODELS: Final = (
 
 
 class AppMessage(Struct, kw_only=True):
-    """What all messages of a stream begin with."""
+    """Common fields of all stream messages."""
 
     event: str
     conversation_id: str | UnsetType
@@ -43,20 +43,20 @@ class _TaskMessage(AppMessage, kw_only=True):
 
 
 class AgentPiece(_TaskMessage, kw_only=True):
-    """A piece of what an agent says."""
+    """Chunk of an agent's text."""
 
     id: str
     answer: str
 
 
 class TextPiece(AgentPiece, kw_only=True):
-    """A piece of the answer of a model, or all of one that took no model."""
+    """Chunk of a model's answer, or a whole answer without a model."""
 
     from_variable_selector: None = None
 
 
 class AgentThought(_TaskMessage, kw_only=True):
-    """A round of an agent, as far as it is known."""
+    """Round of an agent, as far as known."""
 
     id: str
     position: int
@@ -69,7 +69,7 @@ class AgentThought(_TaskMessage, kw_only=True):
 
 
 class AgentFile(_TaskMessage, kw_only=True):
-    """A file that a tool of an agent made."""
+    """File made by an agent's tool."""
 
     id: str
     type: str
@@ -78,20 +78,20 @@ class AgentFile(_TaskMessage, kw_only=True):
 
 
 class Replaced(_TaskMessage, kw_only=True):
-    """All of the answer is replaced by this."""
+    """Replacement of the whole answer."""
 
     answer: str
     reason: str = ""
 
 
 class Spoken(_TaskMessage, kw_only=True):
-    """A piece of the answer's audio."""
+    """Chunk of the answer's audio."""
 
     audio: str
 
 
 class AnswerEnd(_TaskMessage, kw_only=True):
-    """The answer is whole."""
+    """End of a complete answer."""
 
     id: str
     metadata: AnswerMetadata
@@ -99,7 +99,7 @@ class AnswerEnd(_TaskMessage, kw_only=True):
 
 
 class AnswerFailed(AppMessage, kw_only=True):
-    """There is no answer; nothing follows."""
+    """Failure; the last message."""
 
     code: str
     status: int
@@ -107,7 +107,7 @@ class AnswerFailed(AppMessage, kw_only=True):
 
 
 class AppAnswer(Struct, kw_only=True):
-    """The answer in one piece."""
+    """Complete answer."""
 
     event: str = "message"
     task_id: str
@@ -121,7 +121,7 @@ class AppAnswer(Struct, kw_only=True):
 
 
 class _Head(Struct, frozen=True):
-    """Which message is answered."""
+    """Identity of the answered message."""
 
     mode: str
     conversation_id: str
@@ -130,7 +130,7 @@ class _Head(Struct, frozen=True):
     task_id: str
 
     def of(self, event: str, *, with_task: bool = True) -> dict[str, Json]:
-        """The fields that a message begins with."""
+        """Return the common fields of a message."""
         head: dict[str, Json] = {
             "event": event,
             "conversation_id": self._shown_conversation,
@@ -140,7 +140,7 @@ class _Head(Struct, frozen=True):
         return {**head, "task_id": self.task_id} if with_task else head
 
     def answer(self, text: str, metadata: MessageMetadata) -> AppAnswer:
-        """The answer in one piece."""
+        """Make a complete answer."""
         return AppAnswer(
             task_id=self.task_id,
             id=self.message_id,
@@ -162,7 +162,7 @@ def _head_of(message: Message, mode: str, task_id: str) -> _Head:
 
 
 class AppEvents(MessageEvents):
-    """The events of one turn, in their order. See ``TurnEvents``."""
+    """Stream messages of one turn, in order. See ``TurnEvents``."""
 
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         super().__init__(identity, began)
@@ -171,20 +171,20 @@ class AppEvents(MessageEvents):
         self._is_agent = turn.mode == "agent-chat"
 
     def replaced(self) -> Struct:
-        """The answer so far, for a client that comes late."""
+        """Return the answer so far, for a client that joins late."""
         return Replaced(**self._head.of("message_replace"), answer=self.fold.text)
 
     def broken(self, error: JikkoError) -> Struct:
-        """An error that ends the stream, and not the run."""
+        """Return an error that ends the stream but not the run."""
         head = self._head.of("error", with_task=False)
         return AnswerFailed(**head, code=error.code, status=error.status, message=str(error))
 
     def spoken(self, audio: str) -> Struct:
-        """A piece of the answer's audio, in base64; an empty one tells its end."""
+        """Return a chunk of the answer's audio, in base64; an empty one marks its end."""
         return Spoken(**self._head.of("tts_message" if audio else "tts_message_end"), audio=audio)
 
     def of(self, record: RunRecord, event: Event) -> list[Struct]:
-        """Fold the next event, and make the messages of it."""
+        """Fold the next event, and return its messages."""
         self.fold.apply(event)
         head = self._head
         match event:
@@ -233,8 +233,8 @@ class AppEvents(MessageEvents):
 
 
 def ended_messages(record: RunRecord, log: Sequence[Event], fresh: Callable[[Json], Json]) -> list[Struct]:
-    """The end of a turn for a client that comes when it is over: the whole answer, and the end; or the error.
-    ``log``: whole. ``fresh``: makes a value whose links to files are valid now."""
+    """Return the end of a finished turn for a late client: the whole answer and the end, or the error.
+    ``log``: Complete. ``fresh``: Renews file URLs in a value."""
     *before, end = log
     began = log[0]
     assert isinstance(began, RunStarted)
@@ -248,7 +248,7 @@ def ended_messages(record: RunRecord, log: Sequence[Event], fresh: Callable[[Jso
 
 
 def failure_of(kind: str) -> tuple[str, int]:
-    """Code and status of an error, by the ``error_type`` of the node that failed."""
+    """Return an error's code and status, by the failed node's ``error_type``."""
     if kind in _OF_MODELS:
         return "completion_request_error", 400
     if kind == "ModelNotExistError":
@@ -259,7 +259,7 @@ def failure_of(kind: str) -> tuple[str, int]:
 
 
 def thought_fields(message_id: str, thought: Thought, files: list[Json]) -> dict[str, Json]:
-    """What is told of a round of an agent. ``files``: all files of the answer."""
+    """Return the fields of an agent's round. ``files``: All files of the answer."""
     own = [each.get("related_id") for each in thought.files]
     return {
         "position": thought.position,
@@ -277,7 +277,7 @@ def thought_fields(message_id: str, thought: Thought, files: list[Json]) -> dict
 
 
 def ended_files(message_id: str, asked: list[Json], made: list[Json]) -> list[dict[str, Json]] | None:
-    """The files of a message as its end tells them; ``None`` without any."""
+    """Return a message's files for its end; ``None`` without files."""
     sent = [_ended(file_id(message_id, "user", at), file) for at, file in enumerate(asked)]
     return [
         *sent,
@@ -303,19 +303,19 @@ def _ended(own_id: str, file: Json, *, is_made: bool = False) -> dict[str, Json]
 
 
 def app_answer_body(record: RunRecord, fold: TurnFold) -> AppAnswer:
-    """The answer to a blocking question, whose run has ended well or was stopped."""
+    """Make the blocking answer of a succeeded or stopped run."""
     turn = fold.turn
     head = _Head(turn.mode, turn.conversation_id, turn.message_id, int(record.created_at), record.identity.task_id)
     return head.answer(fold.text, fold.metadata())
 
 
 def app_replied_body(message: Message, mode: str, task_id: str) -> AppAnswer:
-    """The answer to a question that took no run."""
+    """Make the answer to a question without a run."""
     return _head_of(message, mode, task_id).answer(message.answer.text, message.answer.metadata)
 
 
 def app_replied_messages(message: Message, mode: str, task_id: str) -> list[Struct]:
-    """The stream of a question that took no run: its text a character a piece, and the end."""
+    """Make the stream of a question without a run: its text by characters, and the end."""
     head = _head_of(message, mode, task_id)
     if message.answer.status == "error":
         code, status = failure_of("InvalidParam")

@@ -1,4 +1,4 @@
-"""Runs and their nodes as bodies of answers. Source: docs/dify-behaviour.md, “Records”, “Service API”."""
+"""Answer bodies of runs and their nodes. Source: docs/dify-behaviour.md, “Records”, “Service API”."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -19,11 +19,11 @@ T = TypeVar("T", bound=Struct)
 
 _FILE_IDENTITY = FILE_IDENTITY.encode()
 _IS_LARGE = slice(1 << 18, (1 << 18) + 1)
-"""Of outputs that are not encoded once more."""
+"""Slice of outputs that is empty unless they are large; large outputs are not encoded again."""
 
 
 def body_from(source: object, kind: type[T], **others: Any) -> T:
-    """A body with the fields of ``source`` by their names, but for ``others``; what neither has keeps its default."""
+    """Make a body from the fields of ``source`` by name and from ``others``; missing fields keep their defaults."""
     own = {
         name: getattr(source, name) for name in kind.__struct_fields__ if name not in others and hasattr(source, name)
     }
@@ -31,28 +31,28 @@ def body_from(source: object, kind: type[T], **others: Any) -> T:
 
 
 def timed_body_from(source: object, kind: type[T], **others: Any) -> T:
-    """The same, with moments (``…_at``) in whole seconds."""
+    """Like ``body_from``, with times (``…_at``) in whole seconds."""
     names = [name for name in kind.__struct_fields__ if name.endswith("_at") and name not in others]
     moments = {name: whole_seconds(getattr(source, name)) for name in names if hasattr(source, name)}
     return body_from(source, kind, **moments, **others)
 
 
 def whole_seconds(moment: float | None) -> int | None:
-    """A moment as clients get it; ``None`` stays."""
+    """Truncate a time to whole seconds; ``None`` stays."""
     return None if moment is None else int(moment)
 
 
 class RunResult(RunSummary):
-    """A run as it ended, paused or was accepted."""
+    """Run that ended, paused or was accepted."""
 
     outputs: dict[str, Json]
     paused_nodes: list[str] | UnsetType = UNSET
-    """Of a paused run, as ``reasons``."""
+    """For paused runs, like ``reasons``."""
     reasons: list[PauseReason] | UnsetType = UNSET
 
 
 class RunAnswer(Struct):
-    """The answer to the start of a run."""
+    """Answer to a run's start."""
 
     task_id: Uuid
     workflow_run_id: Uuid
@@ -60,7 +60,7 @@ class RunAnswer(Struct):
 
 
 class RunDetail(Struct):
-    """A run with what went in and came out, in the order of Dify's fields."""
+    """Run with inputs and outputs, in the order of Dify's fields."""
 
     id: Uuid
     workflow_id: Uuid
@@ -76,7 +76,7 @@ class RunDetail(Struct):
 
 
 class LoggedRun(RunOutcome):
-    """A run, as the logs tell it."""
+    """Run in the logs."""
 
     id: Uuid
     version: str
@@ -85,7 +85,7 @@ class LoggedRun(RunOutcome):
 
 
 class LoggedUser(Struct):
-    """The end user for whom a run was started."""
+    """End user of a run."""
 
     id: Uuid
     session_id: str
@@ -94,7 +94,7 @@ class LoggedUser(Struct):
 
 
 class LoggedAccount(Struct):
-    """The owner of the workspace, for whom schedules run."""
+    """Workspace owner, in whose name schedules run."""
 
     id: Uuid
     name: str
@@ -102,7 +102,7 @@ class LoggedAccount(Struct):
 
 
 class LogEntry(Struct):
-    """One row of the logs."""
+    """Row of the logs."""
 
     id: Uuid
     workflow_run: LoggedRun
@@ -115,7 +115,7 @@ class LogEntry(Struct):
 
 
 class LogPage(Struct):
-    """A page of the logs, newest first."""
+    """Page of the logs, newest first."""
 
     page: int
     limit: int
@@ -123,37 +123,37 @@ class LogPage(Struct):
     has_more: bool
     data: list[LogEntry]
     archived_until: Seconds | UnsetType = UNSET
-    """Where the list ends, if it does not go back to the first run: runs that were created until then may be in the
-    archive, and are found by their ids."""
+    """End of the list, if it does not reach the first run: runs created before may be in the archive, and are found by
+    their IDs."""
 
 
 _OWNER: Final = LoggedAccount("6a696b6b-6f00-4000-8000-000000000002", "Owner", "")
-"""There are no accounts: an installation is one workspace, and this its owner."""
+"""Stand-in for accounts: an installation is one workspace with one owner."""
 
 
 class NodeExecutions(Struct):
-    """The nodes of a run, in order of start."""
+    """Nodes of a run, in order of start."""
 
     data: list[NodeExecution]
 
 
 def running_body(record: RunRecord) -> bytes:
-    """The answer to a run that was accepted: that of a blocking one, as it was then, however quick it has been."""
+    """Make the answer to an accepted run: a blocking answer in its initial state, even if it has ended."""
     accepted = RunRecord(identity=record.identity, created_at=record.created_at)
     return encode(_answer(accepted, {}))
 
 
 def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
-    """The answer to a blocking run that ended.
+    """Make the answer to an ended blocking run.
 
-    NaN and infinities are null, as in streams and records. Dify writes them into this one body, which is no JSON then.
+    NaN and infinities are null, as in streams and records. Dify writes them into this one body, making it invalid JSON.
     """
     told: Any = Raw(record.outputs) if record.outputs[_IS_LARGE] else outputs
     return encode(_answer(record, told))
 
 
 def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
-    """The answer to a blocking run that paused."""
+    """Make the answer to a paused blocking run."""
     body = _answer(record, {})
     body.data.paused_nodes = [form.node_id for form in forms]
     body.data.reasons = [pause_reason(form) for form in forms]
@@ -163,7 +163,7 @@ def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
 def _answer(record: RunRecord, outputs: dict[str, Json]) -> RunAnswer:
     identity = record.identity
     result = RunResult(
-        *totals(record),  # Dify rounds the elapsed time everywhere but here.
+        *totals(record),  # the only place where Dify does not round the elapsed time
         record.error,
         None if record.finished_at is None else int(record.finished_at),
         identity.run_id,
@@ -174,11 +174,11 @@ def _answer(record: RunRecord, outputs: dict[str, Json]) -> RunAnswer:
 
 
 def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> bytes:
-    """Run detail. Source: docs/dify-behaviour.md, “Run detail”.
-    ``fresh``: renews the urls of files; asked only if there may be some."""
+    """Make the run detail. Source: docs/dify-behaviour.md, “Run detail”. ``fresh``: Renews file URLs; called only if
+    there may be some."""
     detail = run.detail() if isinstance(run, RunRecord) else run
     outputs = b"{}" if detail.status == "paused" else detail.outputs
-    if outputs.find(_FILE_IDENTITY) >= 0:  # what ``in`` does first raises, within
+    if outputs.find(_FILE_IDENTITY) >= 0:  # ``in`` would raise and catch internally first
         outputs = encode(fresh(msgspec.json.decode(outputs)))
     body = RunDetail(
         detail.run_id,
@@ -197,7 +197,7 @@ def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> by
 
 
 def log_entry(record: RunRecord) -> LogEntry:
-    """One row of the logs. Source: docs/dify-behaviour.md, “Logs”."""
+    """Make a row of the logs. Source: docs/dify-behaviour.md, “Logs”."""
     identity = record.identity
     trigger = triggered_from(identity.app_id, identity.end_user_id)
     run = LoggedRun(*state(record), identity.run_id, identity.version, record.exceptions_count, trigger or "app-run")
@@ -213,5 +213,5 @@ def log_entry(record: RunRecord) -> LogEntry:
 
 
 def log_id(run_id: str) -> str:
-    """The id of a run's log row: one row per run, so it is made of the run's id."""
+    """Return a log row's ID, derived from its run's ID: there is one row per run."""
     return f"{run_id[:14]}8{run_id[15:]}"

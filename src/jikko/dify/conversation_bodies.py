@@ -1,4 +1,4 @@
-"""Conversations, messages, feedback and variables as bodies of answers.
+"""Answer bodies of conversations, messages, feedback and variables.
 Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from jikko.runs.turn_fold import file_id
 from jikko.values import Json, Seconds, Uuid
 
 NO_PARENT: Final = "00000000-0000-0000-0000-000000000000"
-"""The parent of every message: conversations over this API are one thread."""
+"""Parent of every message: over this API, conversations have no branches."""
 
 
 class ConversationBody(Struct):
-    """A conversation."""
+    """Conversation."""
 
     id: Uuid
     name: str
@@ -33,7 +33,7 @@ class ConversationBody(Struct):
 
 
 class ConversationPage(Struct):
-    """Some conversations."""
+    """Page of conversations."""
 
     limit: int
     has_more: bool
@@ -41,13 +41,13 @@ class ConversationPage(Struct):
 
 
 class Rating(Struct):
-    """What the end user thinks of an answer."""
+    """End user's rating of an answer."""
 
     rating: Literal["like", "dislike"]
 
 
 class MessageFile(Struct):
-    """A file of a message."""
+    """File of a message."""
 
     id: Uuid
     filename: str | None
@@ -61,7 +61,7 @@ class MessageFile(Struct):
 
 
 class FormDefinition(Struct):
-    """A form that an answer waited for, or waits for."""
+    """Form of an answer, open or closed."""
 
     form_id: str
     node_id: str
@@ -76,7 +76,7 @@ class FormDefinition(Struct):
 
 
 class SubmittedForm(Struct):
-    """How a form was submitted."""
+    """Submission of a form."""
 
     node_id: str
     node_title: str
@@ -87,7 +87,7 @@ class SubmittedForm(Struct):
 
 
 class ExtraContent(Struct):
-    """What a message shows besides its texts: a form."""
+    """Additional content of a message: a form."""
 
     workflow_run_id: Uuid
     submitted: bool
@@ -97,7 +97,7 @@ class ExtraContent(Struct):
 
 
 class MessageBody(Struct):
-    """A message: a question and its answer."""
+    """Message: a question with its answer."""
 
     id: Uuid
     conversation_id: Uuid
@@ -116,7 +116,7 @@ class MessageBody(Struct):
 
 
 class MessagePage(Struct):
-    """Some messages of a conversation, oldest first."""
+    """Page of a conversation's messages, oldest first."""
 
     limit: int
     has_more: bool
@@ -124,7 +124,7 @@ class MessagePage(Struct):
 
 
 class FeedbackBody(Struct):
-    """What an end user thinks of an answer."""
+    """End user's feedback on an answer."""
 
     id: Uuid
     app_id: Uuid
@@ -140,13 +140,13 @@ class FeedbackBody(Struct):
 
 
 class FeedbackPage(Struct):
-    """What end users think of answers, newest first."""
+    """Page of feedback, newest first."""
 
     data: list[FeedbackBody]
 
 
 class VariableBody(Struct):
-    """A variable of a conversation."""
+    """Conversation variable."""
 
     id: Uuid
     name: str
@@ -158,7 +158,7 @@ class VariableBody(Struct):
 
 
 class VariablePage(Struct):
-    """Some variables of a conversation."""
+    """Page of conversation variables."""
 
     limit: int
     has_more: bool
@@ -166,19 +166,19 @@ class VariablePage(Struct):
 
 
 class Fresh(Struct):
-    """Renews addresses of files."""
+    """Renews file URLs."""
 
     value: Callable[[Json], Json]
     text: Callable[[str], str]
 
 
 def conversation_body(conversation: Conversation, fresh: Fresh) -> ConversationBody:
-    """A conversation."""
+    """Encode a conversation."""
     return timed_body_from(conversation, ConversationBody, inputs=fresh.value(conversation.inputs))
 
 
 def message_body(message: Message, fresh: Fresh) -> MessageBody:
-    """A message."""
+    """Encode a message."""
     answer, feedback = message.answer, message.feedback
     files = [
         *_files(message, "user", fresh.value(message.files)),
@@ -241,34 +241,33 @@ def _form(form: TurnForm, run_id: str) -> ExtraContent:
 
 
 def feedback_body(feedback: Feedback) -> FeedbackBody:
-    """A feedback."""
+    """Encode feedback."""
     made, changed = _moment(feedback.created_at), _moment(feedback.updated_at)
     return body_from(feedback, FeedbackBody, from_end_user_id=feedback.end_user_id, created_at=made, updated_at=changed)
 
 
 def _moment(at: float) -> str:
-    """A moment in UTC, as Dify writes it here: without a zone."""
+    """Format a UTC time as Dify does here: without a zone."""
     return datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat()
 
 
 def variable_body(variable: ConversationVariable) -> VariableBody:
-    """A variable, its value as text. Source: docs/dify-behaviour.md, “Conversations and messages”."""
+    """Encode a variable, its value as text. Source: docs/dify-behaviour.md, “Conversations and messages”."""
     kind = "number" if variable.value_type in ("integer", "float") else variable.value_type
     return timed_body_from(variable, VariableBody, value_type=kind, value=str(variable.value))
 
 
-# Passages of knowledge that an answer cites, as lists of messages show them.
-#
+# Citations in lists of messages.
 # Source: docs/dify-behaviour.md, “Citations”.
 
 _EXCLUDED_FIELDS: Final = ("retriever_from", "page", "doc_metadata", "title", "files")
-"""What the end of an answer tells of a passage, and a list does not."""
+"""Fields of a citation in an answer's end, but not in lists."""
 
 
 def cited_resources(message_id: str, resources: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
-    """The passages that a message cites.
+    """Return the citations of a message.
 
-    Dify gives each two ids that name nothing, not even the message; here they stay the same.
+    Dify gives each two IDs that refer to nothing, not even the message; here they are stable.
     """
     own = UUID(message_id)
     return [

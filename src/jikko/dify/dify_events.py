@@ -1,4 +1,4 @@
-"""Events of a run as Dify's messages.
+"""Dify's stream messages of a run's events.
 Source: docs/dify-behaviour.md, “Messages of a stream”, “Records”, “Service API”."""
 
 from collections.abc import Sequence
@@ -46,62 +46,62 @@ from jikko.runs.reading.node_executions import NodeState, execution_metadata
 from jikko.values import Json, encode_json, files_in, is_file
 
 _LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
-"""Line ends of Unicode that JSON may hold, but not within a line of a stream."""
+"""Unicode line separators, valid in JSON but not within a line of a stream."""
 _CONTAINERS = ("iteration", "loop")
 _AGENT = "agent"
-"""Nodes of this type tell their strategy where others tell an icon."""
+"""Type of nodes that send their strategy in place of an icon."""
 
 encode: Final = encode_json
 """Compact JSON in UTF-8. NaN and infinities become null."""
 
 
 def event_message(record: RunRecord, event: Event) -> StreamMessage | None:
-    """An event as a message of the stream; ``None`` if clients of Dify do not know it.
-    ``record``: the run's, as it is at the event or later."""
+    """Convert an event to a stream message; ``None`` if Dify's clients do not know it.
+    ``record``: The run's, at the event or later."""
     described = _described(record, event)
     return None if described is None else message(record.identity, *described)
 
 
 def message(identity: RunIdentity, name: str, data: Struct) -> StreamMessage:
-    """A message of the stream."""
+    """Make a stream message."""
     return StreamMessage(name, identity.run_id, identity.task_id, data)
 
 
 def frame(message: Any) -> bytes:
-    """A message as it stands in the stream."""
+    """Encode a message as a stream frame."""
     return b"data: " + line(message) + b"\n\n"
 
 
 def line(value: Any) -> bytes:
-    """JSON as ``encode`` makes it, for one line of a stream."""
+    """Encode as JSON, on one line of a stream."""
     return _in_one_line(encode(value))
 
 
 async def frame_giving_way(message: Any) -> bytes:
-    """What ``frame`` makes; others have the event loop between pieces of long texts."""
+    """Like ``frame``, yielding to the event loop between chunks of long texts."""
     return await encode_giving_way(message, frame, line_of_text)
 
 
 def line_of_text(text: str) -> bytes:
-    """What ``line`` makes of a text."""
+    """Like ``line``, for a text."""
     return _in_one_line(encode_text(text))
 
 
 def _in_one_line(data: bytes) -> bytes:
     if not data.isascii():
         for character, escaped in _LINE_ENDS:
-            # Python's clients, and others, would cut the line there.
+            # Python's clients, among others, would split the line there.
             data = data.replace(character, escaped)
     return data
 
 
 def error_frame(identity: RunIdentity, error: JikkoError) -> bytes:
-    """An error as the end of a run's stream. Source: docs/dify-behaviour.md, “Messages of a stream”."""
+    """Encode an error as the end of a run's stream. Source: docs/dify-behaviour.md, “Messages of a stream”."""
     return frame(stream_messages.ErrorMessage(identity.run_id, error.code, error.status, str(error)))
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: dict[str, Json], error: str, now: float) -> bytes:
-    """The stream of a run that was refused after its answer began. Source: docs/dify-behaviour.md, “Failures before a
+    """Encode the stream of a run refused after its answer began. Source: docs/dify-behaviour.md, “Failures before a
     stream starts”."""
     identity = RunIdentity(
         run_id=run_id, task_id=run_id, app_id="", workflow_id=workflow_id, version="", end_user_id="", user=""
@@ -115,7 +115,7 @@ def refused_start(run_id: str, workflow_id: str, inputs: dict[str, Json], error:
 
 
 def finished_data(record: RunRecord, outputs: dict[str, Json]) -> WorkflowFinished:
-    """The data of ``workflow_finished``, from the record."""
+    """Make the data of ``workflow_finished`` from the record."""
     return _run_finished(record.identity, state(record), outputs, record.exceptions_count)
 
 
@@ -170,17 +170,17 @@ def _agent_log(event: AgentLogged) -> stream_messages.AgentLogEntry:
 
 
 def form_requested(event: FormRequested) -> HumanInputRequired:
-    """The data of ``human_input_required``."""
+    """Make the data of ``human_input_required``."""
     return HumanInputRequired(*[*_form(event), event.form["form_token"] is not None])
 
 
 def pause_reason(event: FormRequested) -> PauseReason:
-    """Why a run is paused: an entry of ``reasons``."""
+    """Make an entry of ``reasons`` for a pause."""
     return PauseReason(*_form(event))
 
 
 def _form(event: FormRequested) -> list[Any]:
-    """The fields of ``OpenForm``, in their order."""
+    """Return the fields of ``OpenForm``, in order."""
     own = ("form_content", "inputs", "actions", "form_token", "approval_channels", "resolved_default_values")
     form = event.form
     return [event.form_id, event.node_id, event.title, *(form[name] for name in own), form["expiration_time"]]
@@ -197,7 +197,7 @@ def _form_closed(event: FormClosed) -> tuple[str, Struct]:
 
 
 def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> stream_messages.WorkflowPaused:
-    """The data of ``workflow_paused``."""
+    """Make the data of ``workflow_paused``."""
     reasons = [pause_reason(form) for form in forms]
     nodes = [form.node_id for form in forms]
     paused = stream_messages.WorkflowPaused(*totals(record), record.identity.run_id, nodes, reasons, {})
@@ -208,7 +208,7 @@ def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> stream_mess
 def run_started(
     identity: RunIdentity, event: RunStarted, reason: Literal["initial", "resumption"], *, with_time: bool = False
 ) -> WorkflowStarted:
-    """The data of ``workflow_started``."""
+    """Make the data of ``workflow_started``."""
     system = {f"sys.{name}": value for name, value in event.system.items() if with_time or name != "timestamp"}
     return WorkflowStarted(identity.run_id, identity.workflow_id, {**event.inputs, **system}, int(event.at), reason)
 
@@ -219,8 +219,7 @@ def _run_finished(identity: RunIdentity, ended: State, outputs: dict[str, Json],
 
 
 def _containers(rounds: RoundPath) -> tuple[str | None, str | None]:
-    """The iteration and the loop around a node. Of several the outermost is named. Source: docs/dify-behaviour.md,
-    “Messages of a stream”."""
+    """Return the outermost iteration and loop around a node. Source: docs/dify-behaviour.md, “Messages of a stream”."""
     iteration_id = loop_id = None
     for entry in reversed(rounds):
         if entry.kind == "iteration":
@@ -246,14 +245,14 @@ def _node_started(event: NodeStarted) -> stream_messages.NodeStartedData:
 
 
 def icon_of(event: NodeStarted) -> dict[str, Json]:
-    """The ``extras`` of a node that starts. Source: docs/dify-behaviour.md, “Tool outputs”."""
+    """Return the ``extras`` of a starting node. Source: docs/dify-behaviour.md, “Tool outputs”."""
     return {} if event.icon is None or event.node_type == _AGENT else {"icon": event.icon}
 
 
 def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:
     if event.node_type in _CONTAINERS:
         return (f"{event.node_type}_completed", _container_completed(event)) if event.announced else None
-    # Dify tells a handled failure by a fixed text; what went wrong is in the outputs. Source: docs/dify-behaviour.md,
+    # Dify's fixed text for a handled failure; the error itself is in the outputs. Source: docs/dify-behaviour.md,
     # “Error strategies”.
     error = "Unknown error" if event.status == "exception" else event.error
     metadata = execution_metadata(event.usage, event.rounds, event.strategy, event.metadata)
@@ -268,7 +267,7 @@ def _node_retry(event: NodeAttempted) -> stream_messages.NodeRetry:
 
 
 def _ended(event: NodeFinished | NodeAttempted) -> dict[str, Any]:
-    """What the end of an execution and of an attempt have in common."""
+    """Return the common fields of the ends of executions and attempts."""
     iteration_id, loop_id = _containers(event.rounds)
     return {
         "id": event.execution_id,
@@ -289,7 +288,7 @@ def _ended(event: NodeFinished | NodeAttempted) -> dict[str, Any]:
 
 
 def _container(event: NodeEvent) -> dict[str, Any]:
-    """The fields of ``ContainerMessage``."""
+    """Return the fields of ``ContainerMessage``."""
     return {
         "id": event.node_id,
         "node_id": event.node_id,
@@ -305,8 +304,8 @@ def _container_started(event: ContainerStarted) -> stream_messages.ContainerStar
 
 
 def _plain(inputs: dict[str, Json]) -> dict[str, Json]:
-    """Inputs of a container. Files among them have neither ``related_id`` nor ``url``: Dify tells them as it keeps
-    them. [QUIRK]"""
+    """Return a container's inputs. Files in them lack ``related_id`` and ``url``: Dify sends its stored form.
+    [QUIRK]"""
     if not files_in(inputs):
         return inputs
     return {
@@ -322,7 +321,7 @@ def _kept(value: Json) -> Json:
 
 
 def _container_completed(event: NodeFinished) -> stream_messages.ContainerCompleted:
-    # The container's own end, whatever is made of its failure: as recorded, it tells what it had come to.
+    # The container's own end, even if its failure is handled: as recorded, it has the results so far.
     return stream_messages.ContainerCompleted(
         **_container(event),
         outputs=event.outputs if event.strategy is None else event.own_outputs,

@@ -13,7 +13,7 @@ from jikko.repositories.app_store import App
 from jikko.values import Json, encode_json
 
 _VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
-"""Of the protocol, the newest first. What is used of it is the same in all."""
+"""Protocol versions, newest first. The parts in use are the same in all."""
 _TYPES: Final = {
     "text-input": "string",
     "paragraph": "string",
@@ -22,14 +22,13 @@ _TYPES: Final = {
     "checkbox": "boolean",
     "json_object": "object",
 }
-"""Of start variables in JSON Schema; files, which a model cannot give, are left out."""
+"""JSON Schema types of start variables; without files, which a model cannot provide."""
 _SCHEMA_KEYS: Final = ("properties", "required", "additionalProperties")
 _QUERY: Final = {"type": "string", "description": "User Input/Question content"}
 
 
 def initialized(wanted: str, version: str, instructions: str) -> dict[str, Json]:
-    """The result of ``initialize``.
-    ``wanted``: the version of the protocol that the client would like. ``version``: of Jikko."""
+    """Make the result of ``initialize``. ``wanted``: The client's preferred protocol version. ``version``: Jikko's."""
     return {
         "protocolVersion": wanted if wanted in _VERSIONS else _VERSIONS[0],
         "capabilities": {"tools": {"listChanged": False}},
@@ -39,7 +38,7 @@ def initialized(wanted: str, version: str, instructions: str) -> dict[str, Json]
 
 
 def tools(served: ServedApp, app: App, variables: Iterable[StartVariable]) -> dict[str, Json]:
-    """The result of ``tools/list``: the app is the one tool."""
+    """Make the result of ``tools/list``: the app is the only tool."""
     properties: dict[str, Json] = {"query": dict(_QUERY)} if app.mode in CHAT_MODES else {}
     required = list(properties)
     for variable in variables:
@@ -52,12 +51,12 @@ def tools(served: ServedApp, app: App, variables: Iterable[StartVariable]) -> di
 
 
 def call_result(text: str, *, is_error: bool = False) -> dict[str, Json]:
-    """The result of ``tools/call``."""
+    """Make the result of ``tools/call``."""
     return {"content": [{"type": "text", "text": text}], "isError": is_error}
 
 
 def outputs_text(outputs: Json) -> str:
-    """The outputs of a workflow, as the text of a result. NaN and infinities are null, as in other answers."""
+    """Encode a workflow's outputs as text. NaN and infinities are null, as in other answers."""
     try:
         return json.dumps(outputs, ensure_ascii=False, allow_nan=False)
     except ValueError:

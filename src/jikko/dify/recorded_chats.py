@@ -1,4 +1,4 @@
-"""Conversations and messages as another server's Service API tells them: what they are here.
+"""Import of conversations and messages from another server's Service API.
 
 The inverse of ``conversation_bodies``. Source: docs/dify-behaviour.md, “Conversations and messages”.
 """
@@ -31,11 +31,11 @@ Id = Annotated[str, Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F
 _SIGNATURE: Final = r"\?[^\s()<>\"'`]*"
 _NUMBERS: Final = ("number", "integer", "float")
 _NO_RESOURCE: Final = ("id", "message_id", "created_at")
-"""What a list says of a cited passage beside what is kept."""
+"""Fields of a citation in lists that are not stored."""
 
 
 class ConversationOwner(Struct, frozen=True):
-    """Whose conversations they are here."""
+    """Owner of imported conversations."""
 
     app_id: str
     end_user_id: str
@@ -43,7 +43,7 @@ class ConversationOwner(Struct, frozen=True):
 
 
 class ThereConversation(Struct):
-    """A conversation in the list of an end user's."""
+    """Conversation in an end user's list."""
 
     id: Id
     created_at: Moment
@@ -66,7 +66,7 @@ class ThereConversation(Struct):
 
 
 class ThereFile(Struct):
-    """A file of a message."""
+    """File of a message."""
 
     url: str | None = None
     filename: str | None = None
@@ -77,7 +77,7 @@ class ThereFile(Struct):
 
     @property
     def place(self) -> str:
-        """Its address without the signature, which is another each time."""
+        """URL without its signature, which changes each time."""
         return (self.url or "").partition("?")[0]
 
     @property
@@ -91,7 +91,7 @@ class ThereFile(Struct):
 
 
 class _Thought(Struct):
-    """A round of an agent."""
+    """Round of an agent."""
 
     id: Id
     position: int = 1
@@ -120,7 +120,7 @@ class _Rating(Struct):
 
 
 class ThereMessage(Struct):
-    """A message in the list of its conversation's."""
+    """Message in its conversation's list."""
 
     id: Id
     created_at: Moment
@@ -137,11 +137,12 @@ class ThereMessage(Struct):
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether nothing came of it so far."""
+        """Whether it has no answer or error yet."""
         return not self.answer and not self.error and self.status in (None, "normal")
 
     def here(self, owner: ConversationOwner, conversation_id: str, files: Sequence[tuple[ThereFile, Any]]) -> Message:
-        """The message, answered by no run of here. ``files``: With their mappings; links in the answer lead there."""
+        """Convert the message, which has no run here. ``files``: Files with their mappings, to which links in the
+        answer are redirected."""
         answer = self.answer or ""
         for there, mapping in files:
             answer = re.sub(re.escape(there.place) + _SIGNATURE, lambda _, url=mapping["url"]: url, answer)  # type: ignore[misc]
@@ -171,7 +172,7 @@ class ThereMessage(Struct):
 
 
 class ThereFeedback(Struct):
-    """What somebody thinks of an answer."""
+    """Feedback on an answer."""
 
     message_id: Id
     conversation_id: str
@@ -198,7 +199,7 @@ class ThereFeedback(Struct):
 
 
 def _seconds(moment: str | Moment) -> float:
-    """Dify writes these moments in UTC, without a zone. What is no moment is the beginning of time."""
+    """Parse a time, which Dify writes here in UTC without a zone. Anything else is the epoch."""
     if not isinstance(moment, str):
         return moment
     try:
@@ -208,7 +209,7 @@ def _seconds(moment: str | Moment) -> float:
 
 
 class ThereVariable(Struct):
-    """A variable of a conversation."""
+    """Conversation variable."""
 
     id: Id
     name: str
@@ -219,7 +220,7 @@ class ThereVariable(Struct):
     updated_at: Moment = 0.0
 
     def here(self) -> ConversationVariable:
-        """Raises ``ValueError``: the value is none of its type."""
+        """Convert the variable. Raises ``ValueError``: the value does not have its type."""
         return ConversationVariable(
             id=self.id.lower(),
             name=self.name,
@@ -232,8 +233,8 @@ class ThereVariable(Struct):
 
 
 def value_of(value: Json, value_type: str) -> Json:
-    """The value of a variable, which Dify tells as text: what is none is in the form of Python.
-    Raises ``ValueError``: it is none of its type."""
+    """Parse a variable's value, which Dify sends as text: in JSON, or in Python's notation.
+    Raises ``ValueError``: wrong type."""
     if not isinstance(value, str) or value_type in ("string", "secret"):
         return value
     if value_type == "boolean" and value.lower() in ("true", "false"):

@@ -1,4 +1,4 @@
-"""A run's events as the stream of messages that a client of Dify expects."""
+"""Stream of a run's events in Dify's format."""
 
 import base64
 import copy
@@ -32,29 +32,27 @@ if TYPE_CHECKING:
     from jikko.dify.app_events import AppEvents
 
 _TEXT: Final = "\0"
-"""Stands in a frame for a text; nothing before the text has it."""
+"""Placeholder of the text in a frame; it does not occur before the text."""
 
 
 class StreamEncoder:
-    """Turns one run's events into frames, in their order.
+    """Encoder of one run's events as frames, in order.
 
-    Rounds whose failure Dify would not show are held back until they have ended. Source: docs/dify-behaviour.md,
-    “Iteration”.
+    Rounds whose failure Dify would not show are held back until they end. Source: docs/dify-behaviour.md, “Iteration”.
     """
 
     def __init__(self, record: RunRecord, before: Iterable[Event] = ()) -> None:
-        """``record``: the run's, kept up to date by the caller. ``before``: the events before the first one to be
-        shown."""
+        """``record``: The run's, kept up to date by the caller. ``before``: Events before the first one to show."""
         self._record = record
         self._identity = record.identity
         self._started: RunStarted | None = None
         self._forms = RunForms()
         self._turn: TurnEvents | AppEvents | None = None
-        """Of a run that answers a message."""
+        """Encoder of the turn, if the run answers a message."""
         self._around: tuple[Selector | None, bytes, bytes] = (None, b"", b"")
-        """Of the text shown last: whose it was, and its frame before the text and behind it."""
+        """Selector of the last text, and its frame before and after the text."""
         self._hiding: set[str] = set()
-        """Containers under way that hide failed rounds, by execution."""
+        """Running containers that hide failed rounds, by execution."""
         self._held: dict[tuple[str, int], list[Event]] = {}
         for event in before:
             self._remember(event)
@@ -62,7 +60,7 @@ class StreamEncoder:
                 self._turn.note(event)
 
     def frames(self, events: Iterable[Event]) -> bytes:
-        """The frames of some events; empty if there is nothing to show."""
+        """Encode events; empty if nothing is shown."""
         frames: list[bytes] = []
         for event in events:
             turn = self._turn
@@ -73,7 +71,7 @@ class StreamEncoder:
         return b"".join(frames)
 
     def _text_frame(self, event: TextChunk, turn: TurnEvents | None) -> bytes:
-        """The frame of a piece of text, which has all but the text in common with the one before it."""
+        """Encode a text chunk, reusing the frame of the previous one."""
         if turn is not None:
             turn.fold.apply(event)
         if event.selector != self._around[0]:
@@ -85,13 +83,13 @@ class StreamEncoder:
         return b"%b%b%b" % (before, dify_events.line(event.text), behind)
 
     async def long_frames(self, events: Iterable[Event]) -> AsyncIterator[bytes]:
-        """The frames of some events one by one: others have the event loop between pieces of their long texts."""
+        """Encode events one by one, yielding to the event loop between chunks of long texts."""
         for event in events:
             for message in self._of(event):
                 yield await dify_events.frame_giving_way(message)
 
     def spoken(self, audio: bytes) -> bytes:
-        """The frame of a piece of the answer's audio; an empty one tells its end."""
+        """Encode a chunk of the answer's audio; an empty one marks its end."""
         text = base64.b64encode(audio).decode()
         if self._turn is not None:
             return dify_events.frame(self._turn.spoken(text))
@@ -102,7 +100,7 @@ class StreamEncoder:
         )
 
     def broken(self, error: JikkoError) -> bytes:
-        """The frame of an error that ends the stream."""
+        """Encode an error that ends the stream."""
         if self._turn is not None and not isinstance(self._turn, TurnEvents):
             return dify_events.frame(self._turn.broken(error))
         return dify_events.error_frame(self._identity, error)
@@ -151,7 +149,7 @@ class StreamEncoder:
         return dify_events.message(self._identity, name, data)
 
     def _paused(self, event: RunPaused) -> RunRecord:
-        """The record as it was at the pause."""
+        """Return the record at the pause."""
         record = copy.copy(self._record)
         record.apply(event)
         return record
@@ -167,7 +165,7 @@ _OF_NODE: Final = ("id", "node_id", "node_type", "title", "index", "created_at",
 
 
 def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
-    """The messages: the start, the nodes without their details, and, if the run is paused, why."""
+    """Return the snapshot: the start, the nodes without details, and, if paused, the reason."""
     identity = record.identity
     began = log[0] if log and isinstance(log[0], RunStarted) else None
     messages: list[tuple[str, msgspec.Struct]] = []
@@ -181,7 +179,7 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
         elif execution.finished_at is not None:
             messages.append(("node_finished", _finished(execution, execution.status)))
     if record.status == "paused":
-        # Dify tells the form as the file has it here, references and all.
+        # Here Dify sends the form as in the file, with unresolved references.
         forms = [_as_written(form) for form in waiting.values()]
         messages += [("human_input_required", dify_events.form_requested(form)) for form in forms]
         messages.append(("workflow_paused", dify_events.run_paused(record, forms)))
@@ -199,7 +197,7 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
 
 
 def _gathered(log: list[Event]) -> dict[str, Json]:
-    """The outputs of the answers so far, in which files are told with their type. [QUIRK]"""
+    """Return the outputs of answers so far, with files including their type. [QUIRK]"""
     texts = [event for event in log if isinstance(event, NodeFinished) and event.node_type == "answer"]
     if not texts:
         return {}
@@ -213,7 +211,7 @@ def _as_written(form: FormRequested) -> FormRequested:
 
 
 def _node(execution: NodeExecution) -> dict[str, Any]:
-    """The fields of ``NodeBegin``."""
+    """Return the fields of ``NodeBegin``."""
     return {name: getattr(execution, name) for name in _OF_NODE}
 
 

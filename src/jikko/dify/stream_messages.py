@@ -1,7 +1,7 @@
-"""Messages of a run's stream, field by field, and the fields that they share with other answers about a run. Source:
+"""Stream messages of a run, field by field, and fields shared with other answers about runs. Source:
 docs/dify-behaviour.md, “Messages of a stream”, “Run records”.
 
-Times are whole seconds since the Unix epoch, durations seconds. Where a default stands, Dify never tells anything else.
+Times are whole seconds since the Unix epoch, durations are seconds. Fields with a default always have it in Dify.
 """
 
 from typing import Any, Literal, TypeAlias
@@ -15,7 +15,7 @@ from jikko.values import Json, Seconds, Selector, Uuid
 
 
 class RunTotals(Struct):
-    """How a run stands, and what it took: ``elapsed_time`` in seconds, 0 until it ends or pauses."""
+    """Status and totals of a run. ``elapsed_time`` is in seconds, 0 until it ends or pauses."""
 
     status: RunStatus
     elapsed_time: float
@@ -25,14 +25,14 @@ class RunTotals(Struct):
 
 
 class RunOutcome(RunTotals):
-    """How a run stands, whether it has ended and why."""
+    """Status of a run, its end and its error."""
 
     error: str | None
     finished_at: Seconds | None
 
 
 class RunSummary(RunOutcome):
-    """A run, without what went in and came out."""
+    """Run without inputs and outputs."""
 
     id: Uuid
     workflow_id: Uuid
@@ -43,12 +43,12 @@ State: TypeAlias = tuple[RunStatus, float, int, int, int, str | None, int | None
 
 
 def totals(run: RunRecord | DetailRecord) -> Totals:
-    """The fields of ``RunTotals``, in their order."""
+    """Return the fields of ``RunTotals``, in order."""
     return run.status, run.elapsed, run.total_tokens, run.total_steps, int(run.created_at)
 
 
 def state(run: RunRecord | DetailRecord) -> State:
-    """The fields of ``RunOutcome``, in their order; the elapsed time in whole microseconds."""
+    """Return the fields of ``RunOutcome``, in order; the elapsed time in whole microseconds."""
     return (
         run.status,
         round(run.elapsed, 6),
@@ -61,12 +61,12 @@ def state(run: RunRecord | DetailRecord) -> State:
 
 
 def end_state(end: RunFinished, created_at: float) -> State:
-    """The fields of ``RunOutcome``, in their order, as the end of a run tells them."""
+    """Return the fields of ``RunOutcome``, in order, from a run's end."""
     return end.status, end.elapsed, end.total_tokens, end.total_steps, int(created_at), end.error, int(end.at)
 
 
 class StreamMessage(Struct):
-    """A message of the stream."""
+    """Message of the stream."""
 
     event: str
     workflow_run_id: str
@@ -75,7 +75,7 @@ class StreamMessage(Struct):
 
 
 class ErrorMessage(Struct, tag_field="event", tag="error"):
-    """Why a stream ends before its run."""
+    """Error that ends a stream before its run."""
 
     workflow_run_id: str
     code: str
@@ -84,25 +84,25 @@ class ErrorMessage(Struct, tag_field="event", tag="error"):
 
 
 class WorkflowStarted(Struct):
-    """A run began, or goes on behind a pause."""
+    """Start of a run, or resumption after a pause."""
 
     id: str
     workflow_id: str
     inputs: dict[str, Json]
-    """``sys.*`` variables among them."""
+    """Inputs, including ``sys.*`` variables."""
     created_at: int
     reason: Literal["initial", "resumption"]
 
 
 class CreatedBy(Struct):
-    """The end user whose run it is."""
+    """End user of the run."""
 
     id: str
     user: str
 
 
 class WorkflowFinished(RunSummary):
-    """A run ended."""
+    """End of a run."""
 
     outputs: dict[str, Json] | None
     created_by: CreatedBy | dict[str, Json]
@@ -111,7 +111,7 @@ class WorkflowFinished(RunSummary):
 
 
 class WorkflowPaused(RunTotals):
-    """Nothing of a run goes on until a form is submitted."""
+    """Pause of a run until a form is submitted."""
 
     workflow_run_id: str
     paused_nodes: list[str]
@@ -120,20 +120,20 @@ class WorkflowPaused(RunTotals):
 
 
 class TextChunkData(Struct):
-    """A piece of an output."""
+    """Chunk of an output."""
 
     text: str
     from_variable_selector: Selector
 
 
 class TextReplacedData(Struct):
-    """All that was shown is replaced by this."""
+    """Replacement of all text shown so far."""
 
     text: str
 
 
 class ReasoningData(Struct):
-    """A piece of what a model thought."""
+    """Chunk of a model's reasoning."""
 
     reasoning: str
     node_id: str
@@ -142,24 +142,24 @@ class ReasoningData(Struct):
 
 
 class NodeBegin(Struct, kw_only=True):
-    """A node execution, as the message of its start shows it."""
+    """Node execution, as in its start message."""
 
     id: str
     node_id: str
     node_type: str
     title: str
     index: int = 1
-    """The stream does not count, nor does it know the predecessor; records tell both."""
+    """Always 1 in streams, without a predecessor; records have both."""
     predecessor_node_id: str | None = None
     inputs: dict[str, Json] | None = None
     created_at: int
     iteration_id: str | None = None
-    """The iteration, and the loop, around the node. Of several the outermost."""
+    """Outermost iteration and loop around the node."""
     loop_id: str | None = None
 
 
 class NodeStartedData(NodeBegin, kw_only=True):
-    """A node started."""
+    """Start of a node."""
 
     inputs_truncated: bool = False
     extras: dict[str, Json] = {}
@@ -167,20 +167,20 @@ class NodeStartedData(NodeBegin, kw_only=True):
 
 
 class NodeRetry(NodeState, kw_only=True):
-    """An attempt of a node failed, and is followed by another."""
+    """Failed attempt of a node, followed by a retry."""
 
     status: str = "retry"
     retry_index: int
 
 
 class NodeStartedBefore(NodeBegin, kw_only=True):
-    """A node had started before the client came."""
+    """Node that started before the client joined."""
 
     extras: dict[str, Json] = {}
 
 
 class NodeFinishedBefore(NodeBegin, kw_only=True):
-    """A node had finished, or waits for a form, before the client came. What came of it is not in the message."""
+    """Node that finished, or paused for a form, before the client joined. Its results are omitted."""
 
     process_data: None = None
     outputs: None = None
@@ -193,10 +193,10 @@ class NodeFinishedBefore(NodeBegin, kw_only=True):
 
 
 class ContainerMessage(Struct, kw_only=True):
-    """An iteration or a loop."""
+    """Iteration or loop."""
 
     id: str
-    """Its node, and not its execution."""
+    """Node ID rather than execution ID."""
     node_id: str
     node_type: str
     title: str
@@ -205,7 +205,7 @@ class ContainerMessage(Struct, kw_only=True):
 
 
 class ContainerStartedData(ContainerMessage, kw_only=True):
-    """Its first round is about to begin."""
+    """Start of the container, before its first round."""
 
     metadata: dict[str, Json]
     inputs: dict[str, Json]
@@ -213,10 +213,10 @@ class ContainerStartedData(ContainerMessage, kw_only=True):
 
 
 class AgentLogEntry(Struct):
-    """An entry of an agent's log; one with the id of an earlier one takes its place."""
+    """Entry of an agent's log; replaces an earlier one with the same ID."""
 
     node_execution_id: str
-    """The id of the node, as Dify has it."""
+    """Node ID, as in Dify."""
     id: str
     label: str
     parent_id: str | None
@@ -228,19 +228,19 @@ class AgentLogEntry(Struct):
 
 
 class NextRound(ContainerMessage, kw_only=True):
-    """A round of an iteration begins."""
+    """Start of an iteration's round."""
 
     index: int
 
 
 class NextLoopRound(NextRound, kw_only=True):
-    """A round of a loop begins, other than the first."""
+    """Start of a loop's round other than the first."""
 
     pre_loop_output: dict[str, Json] = {}
 
 
 class ContainerCompleted(ContainerMessage, kw_only=True):
-    """It ended, well or not."""
+    """End of the container, successful or not."""
 
     outputs: dict[str, Json] | None
     outputs_truncated: bool = False
@@ -256,7 +256,7 @@ class ContainerCompleted(ContainerMessage, kw_only=True):
 
 
 class FormPrompt(Struct):
-    """A form for an end user to fill in."""
+    """Form for an end user."""
 
     form_id: str
     node_id: str
@@ -271,18 +271,18 @@ class FormPrompt(Struct):
 
 
 class HumanInputRequired(FormPrompt):
-    """A node waits for its form."""
+    """Node waiting for its form."""
 
     display_in_ui: bool
-    """Whether it can be submitted over the API, which is where a page would send it."""
+    """Whether it can be submitted over the API, where a page would send it."""
 
 
 class PauseReason(FormPrompt, tag_field="TYPE", tag="human_input_required"):
-    """A form that a paused run waits for."""
+    """Open form of a paused run."""
 
 
 class FormTimeout(Struct):
-    """A form was not submitted in time."""
+    """Expired form."""
 
     node_id: str
     node_title: str
@@ -290,7 +290,7 @@ class FormTimeout(Struct):
 
 
 class FormFilled(Struct):
-    """A form was submitted."""
+    """Submitted form."""
 
     node_id: str
     node_title: str

@@ -1,4 +1,4 @@
-"""Messages of a turn's stream, field by field, and the events of a run that answers a message, as these.
+"""Stream messages of a chat turn, and their encoding from its run's events.
 Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 
 class ChatMessage(Struct):
-    """A message about the run that answers."""
+    """Message about the turn's run."""
 
     event: str
     conversation_id: str
     message_id: str
     created_at: int
-    """When the end user asked."""
+    """Time of the question."""
     task_id: str
     workflow_run_id: str
     data: Any
 
 
 class _OfMessage(Struct):
-    """What messages about the text of an answer begin with."""
+    """Common fields of messages about the answer's text."""
 
     conversation_id: str
     message_id: str
@@ -51,13 +51,13 @@ class _OfMessage(Struct):
 
 
 class ReasoningMessage(_OfMessage, tag_field="event", tag="reasoning_chunk"):
-    """A piece of what a model thought."""
+    """Chunk of a model's reasoning."""
 
     data: "Reasoning"
 
 
 class Reasoning(Struct):
-    """A piece of what a model thought: its data."""
+    """Data of a reasoning chunk."""
 
     message_id: str
     reasoning: str
@@ -66,7 +66,7 @@ class Reasoning(Struct):
 
 
 class AnswerChunk(_OfMessage, tag_field="event", tag="message"):
-    """A piece of the answer."""
+    """Chunk of the answer."""
 
     id: str
     answer: str
@@ -74,14 +74,14 @@ class AnswerChunk(_OfMessage, tag_field="event", tag="message"):
 
 
 class TextReplacedMessage(_OfMessage, tag_field="event", tag="message_replace"):
-    """All that was shown of the answer is replaced by this."""
+    """Replacement of the answer shown so far."""
 
     answer: str
     reason: str
 
 
 class SpokenMessage(Struct):
-    """A piece of the answer's audio; ``tts_message_end`` has none."""
+    """Chunk of the answer's audio; empty in ``tts_message_end``."""
 
     event: str
     conversation_id: str
@@ -89,11 +89,11 @@ class SpokenMessage(Struct):
     created_at: int
     task_id: str
     audio: str
-    """MP3, in base64."""
+    """MP3 in base64."""
 
 
 class MessageFileEvent(_OfMessage, tag_field="event", tag="message_file"):
-    """A file that a node made is in the answer."""
+    """File made by a node, in the answer."""
 
     id: str
     type: str
@@ -102,21 +102,21 @@ class MessageFileEvent(_OfMessage, tag_field="event", tag="message_file"):
 
 
 class Account(Struct):
-    """Who wrote an annotation."""
+    """Author of an annotation."""
 
     id: str
     name: str
 
 
 class AnsweredByAnnotation(Struct):
-    """The annotation that answered."""
+    """Annotation used as the answer."""
 
     id: str
     account: Account
 
 
 class AnswerMetadata(Struct):
-    """What comes with an answer beside its text."""
+    """Metadata of an answer."""
 
     annotation_reply: AnsweredByAnnotation | None
     retriever_resources: list[dict[str, Json]]
@@ -125,7 +125,7 @@ class AnswerMetadata(Struct):
 
 
 class MessageEnd(_OfMessage, tag_field="event", tag="message_end"):
-    """The answer is whole."""
+    """End of a complete answer."""
 
     id: str
     metadata: AnswerMetadata
@@ -144,11 +144,11 @@ class _Turn(Struct, tag_field="event"):
 
 
 class ChatAnswer(_Turn, tag="message"):
-    """The answer to a question, in one piece."""
+    """Complete answer to a question."""
 
 
 class PausedTurn(Struct):
-    """How a turn stands that waits for forms."""
+    """State of a turn that waits for forms."""
 
     id: Uuid
     mode: Literal["advanced-chat"]
@@ -167,14 +167,14 @@ class PausedTurn(Struct):
 
 
 class ChatPaused(_Turn, tag="workflow_paused"):
-    """The answer so far, of a turn that waits for forms."""
+    """Answer so far of a turn that waits for forms."""
 
     workflow_run_id: Uuid
     data: PausedTurn
 
 
 class ChatAccepted(Struct):
-    """A question was accepted, and is being answered."""
+    """Accepted question."""
 
     task_id: Uuid
     workflow_run_id: Uuid
@@ -184,7 +184,7 @@ class ChatAccepted(Struct):
 
 
 def answer_metadata(metadata: MessageMetadata) -> AnswerMetadata:
-    """The metadata of an answer, as Dify has them."""
+    """Encode an answer's metadata."""
     reply = metadata.annotation_reply
     return AnswerMetadata(
         annotation_reply=None if reply is None else _annotation(reply),
@@ -199,11 +199,11 @@ def _annotation(reply: AnnotationReply) -> AnsweredByAnnotation:
 
 
 _WHOLE = ("succeeded", "partial-succeeded")
-"""Ends of a run whose answer is whole."""
+"""Run statuses with a complete answer."""
 
 
 class MessageEnvelope(NamedTuple):
-    """The fields that all messages of a turn's stream begin with: which message is answered, and when it came."""
+    """Common fields of all stream messages: the answered message, and its time."""
 
     conversation_id: str
     message_id: str
@@ -212,23 +212,23 @@ class MessageEnvelope(NamedTuple):
 
 
 class MessageEvents:
-    """What the events of all turns are made of."""
+    """Base of the encoders of turns."""
 
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         assert began.turn is not None
         self._identity = identity
         self.fold = TurnFold(began, began.turn, is_retry=identity.retry_of is not None)
         self._files = 0
-        """How many files of the answer were shown."""
+        """Files of the answer shown so far."""
 
     def note(self, event: Event) -> None:
-        """Fold an event that is not shown."""
+        """Fold an event without showing it."""
         self.fold.apply(event)
         self._files = len(self.fold.files)
 
 
 class TurnEvents(MessageEvents):
-    """The events of one turn, in their order."""
+    """Stream messages of one turn, in order."""
 
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         super().__init__(identity, began)
@@ -236,23 +236,23 @@ class TurnEvents(MessageEvents):
         self._place = MessageEnvelope(turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
 
     def run_message(self, name: str, data: Struct) -> ChatMessage:
-        """A message about the run."""
+        """Make a message about the run."""
         return ChatMessage(name, *self._place, self._identity.run_id, data)
 
     def replaced(self) -> TextReplacedMessage:
-        """The answer so far, for a client that comes late."""
+        """Return the answer so far, for a client that joins late."""
         return TextReplacedMessage(*self._place, self.fold.text, "")
 
     def spoken(self, audio: str) -> SpokenMessage:
-        """A piece of the answer's audio, in base64; an empty one tells its end."""
+        """Return a chunk of the answer's audio, in base64; an empty one marks its end."""
         return SpokenMessage("tts_message" if audio else "tts_message_end", *self._place, audio)
 
     def piece(self, event: TextChunk) -> AnswerChunk:
-        """The message of a piece of the answer."""
+        """Return the message of an answer chunk."""
         return AnswerChunk(*self._place, self._place.message_id, event.text, event.selector)
 
     def of(self, record: RunRecord, event: Event) -> list[Struct]:
-        """Fold the next event, and make the messages of it."""
+        """Fold the next event, and return its messages."""
         self.fold.apply(event)
         place = self._place
         match event:
@@ -278,7 +278,7 @@ class TurnEvents(MessageEvents):
         return MessageEnd(*self._place, self._place.message_id, metadata, self.fold.files)
 
     def _new_files(self) -> list[MessageFileEvent]:
-        """Files that nodes made. Those that the end user sent, or that are elsewhere, are known to the client."""
+        """Return new files made by nodes. The end user's files, and remote ones, are known to the client."""
         new, self._files = self.fold.files[self._files :], len(self.fold.files)
         return [
             MessageFileEvent(*self._place, str(file.get("related_id") or ""), file["type"], "assistant", file["url"])
@@ -288,25 +288,25 @@ class TurnEvents(MessageEvents):
 
 
 def events_of(identity: RunIdentity, began: RunStarted) -> "TurnEvents | AppEvents":
-    """The events of the turn that a run answers, as its app tells them."""
+    """Return the encoder of a run's turn, by the type of its app."""
     assert began.turn is not None
     if began.turn.mode not in BASIC_MODES:
         return TurnEvents(identity, began)
-    # Few apps have no workflow.
+    # Rarely needed: few apps have no workflow.
     from jikko.dify.app_events import AppEvents
 
     return AppEvents(identity, began)
 
 
 def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:
-    """The answer to a blocking question, whose run has ended well or was stopped."""
+    """Make the blocking answer of a succeeded or stopped run."""
     turn = fold.turn
     place = MessageEnvelope(turn.conversation_id, turn.message_id, int(record.created_at), record.identity.task_id)
     return _answer(place, fold.text, fold.metadata())
 
 
 def replied_body(message: Message, task_id: str) -> ChatAnswer:
-    """The answer to a question that took no run."""
+    """Make the answer to a question without a run."""
     place = MessageEnvelope(message.conversation_id, message.id, int(message.created_at), task_id)
     return _answer(place, message.answer.text, message.answer.metadata)
 
@@ -319,14 +319,14 @@ def _answer(place: MessageEnvelope, text: str, metadata: MessageMetadata) -> Cha
 
 
 def replied_messages(message: Message, task_id: str) -> list[Struct]:
-    """The stream of a question that took no run."""
+    """Make the stream of a question without a run."""
     place = MessageEnvelope(message.conversation_id, message.id, int(message.created_at), task_id)
     metadata = answer_metadata(message.answer.metadata)
     return [AnswerChunk(*place, message.id, message.answer.text, ()), MessageEnd(*place, message.id, metadata, [])]
 
 
 def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequested]) -> ChatPaused:
-    """The answer to a blocking question whose run paused."""
+    """Make the blocking answer of a paused run."""
     turn, at = fold.turn, int(record.created_at)
     metadata = answer_metadata(fold.metadata(is_whole=False))
     status, elapsed, tokens, steps, _ = totals(record)

@@ -11,19 +11,19 @@ from jikko.ports.stores.knowledge_records import MetadataField, Tag
 from jikko.values import Json, Seconds, Uuid
 
 ACCOUNT_ID: Final = "6a696b6b-6f00-4000-8000-000000000002"
-"""Who makes things through the knowledge API, which has no users."""
+"""Creator of everything made through the knowledge API, which has no users."""
 AUTHOR: Final = "jikko"
 
 
 class TagName(Struct):
-    """A tag of a dataset."""
+    """Tag of a dataset."""
 
     id: Uuid
     name: str
 
 
 class TagOfDataset(Struct):
-    """A tag of a dataset, as the dataset shows it."""
+    """Tag in a dataset's body."""
 
     id: Uuid
     name: str
@@ -31,7 +31,7 @@ class TagOfDataset(Struct):
 
 
 class FieldName(Struct):
-    """A metadata field of a dataset."""
+    """Metadata field of a dataset."""
 
     id: Uuid
     name: str
@@ -39,7 +39,7 @@ class FieldName(Struct):
 
 
 class ExternalInfo(Struct):
-    """Where an external dataset is."""
+    """Location of an external dataset."""
 
     external_knowledge_id: str | None = None
     external_knowledge_api_id: Uuid | None = None
@@ -48,7 +48,7 @@ class ExternalInfo(Struct):
 
 
 class ExternalRetrieval(Struct):
-    """How an external dataset is searched."""
+    """Search settings of an external dataset."""
 
     top_k: int
     score_threshold: float | None
@@ -56,7 +56,7 @@ class ExternalRetrieval(Struct):
 
 
 class SummarySetting(Struct):
-    """Summaries of segments: there are none."""
+    """Summaries of segments: not supported."""
 
     enable: None = None
     model_name: None = None
@@ -65,7 +65,7 @@ class SummarySetting(Struct):
 
 
 class IconInfo(Struct):
-    """An icon: there is none."""
+    """Icon: not supported."""
 
     icon_type: None = None
     icon: None = None
@@ -74,7 +74,7 @@ class IconInfo(Struct):
 
 
 class DatasetBody(Struct):
-    """A dataset."""
+    """Dataset."""
 
     id: Uuid
     name: str
@@ -116,7 +116,7 @@ class DatasetBody(Struct):
 
 
 class DatasetPage(Struct):
-    """Some datasets."""
+    """Page of datasets."""
 
     data: list[DatasetBody]
     has_more: bool
@@ -128,12 +128,12 @@ class DatasetPage(Struct):
 def dataset_body(
     view: DatasetView, *, embedding_available: bool | None = None, detail: bool = False, members: bool = False
 ) -> DatasetBody:
-    """A dataset.
+    """Encode a dataset.
 
     Args:
-        embedding_available: Whether its model can be called; ``None``: not asked.
-        detail: Whether it is shown alone: its way of searching is then told as it is.
-        members: Whether those who may see it are told.
+        embedding_available: Whether its model can be called; ``None``: not checked.
+        detail: Whether it is returned alone, with its search settings unchanged.
+        members: Whether to include members with access.
     """
     dataset, counts = view.dataset, view.counts
     own = dataset.retrieval_model or SHOWN_DEFAULT
@@ -197,12 +197,12 @@ def _external_retrieval(own: dict[str, Any], external: dict[str, Any] | None) ->
 
 
 def field_name(field: MetadataField) -> FieldName:
-    """A metadata field."""
+    """Encode a metadata field."""
     return FieldName(field.id, field.name, field.type)
 
 
 class TagBody(Struct):
-    """A tag, and how many datasets have it."""
+    """Tag with its number of datasets."""
 
     id: Uuid
     name: str
@@ -211,12 +211,12 @@ class TagBody(Struct):
 
 
 class TagsOfDataset(Struct):
-    """The tags of a dataset."""
+    """Tags of a dataset."""
 
     data: list[TagName]
     total: int
 
 
 def tag_body(tag: Tag, count: int) -> TagBody:
-    """A tag."""
+    """Encode a tag."""
     return TagBody(tag.id, tag.name, "knowledge", str(count))

@@ -15,7 +15,7 @@ from jikko.values import Json, Seconds, Uuid
 
 
 class FileInfo(Struct):
-    """The file that a document was made of."""
+    """Source file of a document."""
 
     id: Uuid
     name: str
@@ -27,7 +27,7 @@ class FileInfo(Struct):
 
 
 class Value(Struct):
-    """A value of metadata, and its field."""
+    """Metadata value with its field."""
 
     id: Annotated[str, Meta(description="built-in, or a UUID.")]
     name: str
@@ -36,7 +36,7 @@ class Value(Struct):
 
 
 class DocumentBody(Struct):
-    """A document."""
+    """Document."""
 
     id: Uuid
     position: int
@@ -65,14 +65,14 @@ class DocumentBody(Struct):
 
 
 class CreatedDocument(Struct):
-    """A document that is going to be indexed."""
+    """Document queued for indexing."""
 
     document: DocumentBody
     batch: str
 
 
 class DocumentPage(Struct):
-    """Some documents."""
+    """Page of documents."""
 
     data: list[DocumentBody]
     has_more: bool
@@ -82,7 +82,7 @@ class DocumentPage(Struct):
 
 
 class DocumentDetail(Struct):
-    """The description of a document, or a part of it."""
+    """Description of a document, or part of it."""
 
     id: Uuid
     position: int | UnsetType = UNSET
@@ -118,7 +118,7 @@ class DocumentDetail(Struct):
 
 
 class StatusBody(Struct):
-    """How far a document is."""
+    """Indexing progress of a document."""
 
     id: Uuid
     indexing_status: str
@@ -135,13 +135,13 @@ class StatusBody(Struct):
 
 
 class BatchStatus(Struct):
-    """How far the documents of a batch are."""
+    """Indexing progress of a batch's documents."""
 
     data: list[StatusBody]
 
 
 def display_status(document: Document) -> str:
-    """The status that people are shown."""
+    """Return the status shown to people."""
     match document.status:
         case "waiting":
             return "queuing"
@@ -156,7 +156,7 @@ def display_status(document: Document) -> str:
 
 
 def values_of(document: Document, fields: Sequence[MetadataField]) -> list[Value]:
-    """The metadata of a document: its own fields, then the built-in ones; none if it has none."""
+    """Return a document's metadata: its own fields, then the built-in ones; empty without metadata."""
     if not document.metadata:
         return []
     held = document.metadata
@@ -166,7 +166,7 @@ def values_of(document: Document, fields: Sequence[MetadataField]) -> list[Value
 
 
 def document_body(document: Document, hits: int, fields: Sequence[MetadataField]) -> DocumentBody:
-    """A document, as lists show it."""
+    """Encode a document for lists."""
     return timed_body_from(
         document,
         DocumentBody,
@@ -188,7 +188,7 @@ def document_body(document: Document, hits: int, fields: Sequence[MetadataField]
 def document_detail(
     document: Document, counts: SegmentCounts, fields: Sequence[MetadataField], which: str
 ) -> DocumentDetail:
-    """All that is told of a document. ``which``: of its metadata: ``all``, ``only`` or ``without``."""
+    """Encode a document in detail. ``which``: Its metadata: ``all``, ``only`` or ``without``."""
     values: list[Value] | None = values_of(document, fields) or None
     if which == "only":
         return DocumentDetail(document.id, doc_type=None, doc_metadata=values)
@@ -220,7 +220,7 @@ def document_detail(
 
 
 def status_body(status: IndexingStatus) -> StatusBody:
-    """How far a document is."""
+    """Encode a document's progress."""
     document = status.document
     is_over = document.status not in UNDER_WAY
     return timed_body_from(

@@ -1,4 +1,4 @@
-"""Segments, child chunks and what was found in Dify's JSON. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Segments, child chunks and search results in Dify's JSON. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from jikko.values import Json, Seconds, Uuid
 
 
 class ChildBody(Struct):
-    """A child chunk."""
+    """Child chunk."""
 
     id: Uuid
     segment_id: Uuid
@@ -25,7 +25,7 @@ class ChildBody(Struct):
 
 
 class SegmentBody(Struct):
-    """A segment."""
+    """Segment."""
 
     id: Uuid
     position: int
@@ -57,7 +57,7 @@ class SegmentBody(Struct):
 
 
 class SegmentPage(Struct):
-    """Some segments of a document."""
+    """Page of a document's segments."""
 
     data: list[SegmentBody]
     doc_form: str
@@ -68,21 +68,21 @@ class SegmentPage(Struct):
 
 
 class OneSegment(Struct):
-    """A segment, and the form of its document."""
+    """Segment with its document's form."""
 
     data: SegmentBody
     doc_form: str
 
 
 class AddedSegments(Struct):
-    """Segments that were added."""
+    """Added segments."""
 
     data: list[SegmentBody]
     doc_form: str
 
 
 class ChildPage(Struct):
-    """Some child chunks of a segment."""
+    """Page of a segment's child chunks."""
 
     data: list[ChildBody]
     total: int
@@ -92,13 +92,13 @@ class ChildPage(Struct):
 
 
 class OneChild(Struct):
-    """A child chunk."""
+    """Child chunk."""
 
     data: ChildBody
 
 
 class DocumentOfSegment(Struct):
-    """The document of a segment that was found."""
+    """Document of a found segment."""
 
     id: Uuid
     data_source_type: str
@@ -108,7 +108,7 @@ class DocumentOfSegment(Struct):
 
 
 class FoundSegment(Struct):
-    """A segment that was found."""
+    """Found segment."""
 
     id: Uuid
     position: int
@@ -136,7 +136,7 @@ class FoundSegment(Struct):
 
 
 class FoundChildBody(Struct):
-    """A child chunk that a segment was found by."""
+    """Child chunk by which a segment was found."""
 
     id: Uuid
     content: str
@@ -145,7 +145,7 @@ class FoundChildBody(Struct):
 
 
 class RetrievedRecord(Struct):
-    """What was found."""
+    """Search result."""
 
     segment: FoundSegment
     child_chunks: list[FoundChildBody]
@@ -156,7 +156,7 @@ class RetrievedRecord(Struct):
 
 
 class ExternalRecord(Struct):
-    """What an external knowledge API found."""
+    """Search result of an external knowledge API."""
 
     content: str
     title: str
@@ -165,20 +165,20 @@ class ExternalRecord(Struct):
 
 
 class AskedQuery(Struct):
-    """What was looked for."""
+    """Search query."""
 
     content: str
 
 
 class Retrieved(Struct):
-    """What was found, best first."""
+    """Search results, best first."""
 
     query: AskedQuery
     records: list[Json]
 
 
 def segment_body(segment: Segment, children: Sequence[ChildChunk]) -> SegmentBody:
-    """A segment."""
+    """Encode a segment."""
     return timed_body_from(
         segment,
         SegmentBody,
@@ -198,18 +198,18 @@ def segment_body(segment: Segment, children: Sequence[ChildChunk]) -> SegmentBod
 def segment_bodies(
     document: Document, segments: Sequence[Segment], children: Mapping[str, Sequence[ChildChunk]]
 ) -> list[SegmentBody]:
-    """Segments; those that are a whole document show no child chunks."""
+    """Encode segments; for a segment that is a whole document, without child chunks."""
     whole = document.rule["rules"].get("parent_mode") == "full-doc"
     return [segment_body(each, () if whole else children.get(each.id, ())) for each in segments]
 
 
 def child_body(child: ChildChunk) -> ChildBody:
-    """A child chunk."""
+    """Encode a child chunk."""
     return timed_body_from(child, ChildBody, word_count=child.words)
 
 
 def record_body(hit: Hit, segment: Segment) -> RetrievedRecord:
-    """A segment that was found."""
+    """Encode a found segment."""
     body = segment_body(segment, ())
     shared = {name: getattr(body, name) for name in FoundSegment.__struct_fields__ if hasattr(body, name)}
     shared |= {"sign_content": None, "keywords": segment.keywords or []}
@@ -220,5 +220,5 @@ def record_body(hit: Hit, segment: Segment) -> RetrievedRecord:
 
 
 def external_record(hit: Hit) -> ExternalRecord:
-    """What an external knowledge API found."""
+    """Encode a result of an external knowledge API."""
     return ExternalRecord(hit.content, hit.document_name, hit.score, hit.metadata)
