@@ -1,4 +1,4 @@
-"""Annotations as stored: questions, and the answers to be given to them."""
+"""Stored annotations: questions with their answers."""
 
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -8,50 +8,50 @@ JobStatus: TypeAlias = Literal["waiting", "processing", "completed", "error"]
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
-    """A question, and the answer that is to be given to it."""
+    """A question and its answer."""
 
     id: str
     app_id: str
     question: str
     answer: str
     hits: int = 0
-    """How often it has answered."""
+    """Number of replies from it."""
     created_at: float
-    """Seconds since the Unix epoch; so everywhere here."""
+    """Seconds since the Unix epoch, like all times here."""
 
 
 class ReplySetting(msgspec.Struct, frozen=True, kw_only=True):
-    """That an app answers by its annotations, and how these are found."""
+    """Settings of an app's annotation replies."""
 
     threshold: float
-    """The least likeness of a question to that of an annotation: 1 for the same, 0 for one about something else."""
+    """Minimum similarity of a question to that of an annotation: 1 for the same, 0 for an unrelated one."""
     provider: str
     model: str
-    """What makes vectors of questions."""
+    """Embedding model for questions."""
 
 
 class ReplyState(NamedTuple):
-    """How an app answers by its annotations now."""
+    """Current state of an app's annotation replies."""
 
     setting: ReplySetting
     version: int
-    """Another one whenever annotations, their vectors or the setting have changed."""
+    """Changes with the annotations, their vectors and the setting."""
 
 
 class ReplyJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to answer by annotations from now on, or no more."""
+    """A request to switch annotation replies on or off."""
 
     id: str
     app_id: str
     setting: ReplySetting | None
-    """``None``: no more."""
+    """``None``: off."""
     status: JobStatus = "waiting"
     error: str = ""
     created_at: float
 
 
 class Unindexed(NamedTuple):
-    """Annotations of one app without a vector."""
+    """Annotations of an app without a vector."""
 
     app_id: str
     setting: ReplySetting

@@ -1,4 +1,4 @@
-"""Audit entries: added, and never changed."""
+"""Append-only audit entries."""
 
 from typing import Final, Literal
 
@@ -10,38 +10,36 @@ STARTS: Final = (
     *("ask", "fire_trigger", "replay_delivery", "retry_run", "start_run"),
     *("deliveries replay", "runs retry", "triggers fire"),
 )
-"""Operations and commands that start a run: their entries go with retention, as runs do."""
+"""Operations and commands that start a run: their entries expire with retention, as runs do."""
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """A change that somebody made."""
+    """A recorded change."""
 
     id: str
-    """Later ones sort behind earlier ones."""
+    """Sorts by time."""
     at: float
     """Seconds since the Unix epoch."""
     actor: str
-    """The name of a token, or of a user of the machine."""
+    """Name of a token, or of a user of the machine."""
     source: str
-    """The id of the token; empty for none."""
+    """Id of the token, if any."""
     via: Literal["api", "console", "cli"]
     action: str
-    """The operation, such as ``stop_run``, or the command, such as ``apps use``."""
+    """Operation, such as ``stop_run``, or command, such as ``apps use``."""
     what: str
     app_id: str | None = None
     before: Json = None
-    """What was there, secrets masked; ``None``: nothing to tell."""
+    """Previous value, secrets masked; ``None`` if there is nothing to show."""
     after: Json = None
 
 
 class AuditFilter(Struct, frozen=True, kw_only=True):
-    """Which entries are asked for."""
-
     app_ids: tuple[str, ...] | None = None
     actor: str | None = None
     action: str | None = None
     since: float | None = None
-    """Made then or later; so ``until``, or earlier."""
+    """Inclusive, as is ``until``."""
     until: float | None = None
     behind: str | None = None
-    """The id of an entry: only older ones."""
+    """Id of an entry: only older ones."""

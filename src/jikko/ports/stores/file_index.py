@@ -1,4 +1,4 @@
-"""The index of files, without their content."""
+"""Index of files, without their content."""
 
 from collections.abc import Set
 from typing import Final, Literal, TypeAlias
@@ -10,44 +10,44 @@ Origin: TypeAlias = Literal["upload", "node"]
 
 
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one file. Never changes."""
+    """Immutable metadata of a file."""
 
     id: str
     app_id: str
     end_user_id: str
-    """Whose file it is: who uploaded it, or in whose run it was made. No other user may use it."""
+    """Owner: the user who uploaded it, or in whose run it was made. No other user may use it."""
     name: str
-    """As the user named it; any characters but slashes. At most about 200."""
+    """Name given by the user; any characters but slashes. At most about 200."""
     size: int
     """Bytes."""
     extension: str
     """In lower case and without the dot; ``""`` if the name has none."""
     mime_type: str
     digest: str
-    """SHA-256 of the content, in hexadecimal: the key of the blob."""
+    """Hexadecimal SHA-256 of the content: the key of the blob."""
     created_at: float
     """Seconds since the Unix epoch."""
     origin: Origin = "upload"
 
 
 class Expired(msgspec.Struct, frozen=True):
-    """Files that were forgotten."""
+    """Files removed from the index."""
 
     files: int
-    """How many."""
+    """Number of files."""
     orphans: list[str]
-    """Digests that no file has any more: their content can go."""
+    """Digests without a file: their content can be removed."""
 
 
 class Kept(Struct, frozen=True):
-    """Files that stay although they are old enough to be forgotten."""
+    """Expired files to keep."""
 
     ids: Set[str] = frozenset()
     owners: Set[tuple[str, str]] = frozenset()
-    """App and end user of whom every file stays."""
+    """Pairs of app and end user whose files all stay."""
 
     def has(self, file_id: str, app_id: str, end_user_id: str) -> bool:
-        """Whether a file is among them."""
+        """Return True if the file is to be kept."""
         return file_id in self.ids or (app_id, end_user_id) in self.owners
 
 
@@ -55,8 +55,8 @@ NOTHING_KEPT: Final = Kept()
 
 
 class FileTotals(Struct, frozen=True):
-    """How much there is."""
+    """Totals of the index."""
 
     files: int
     bytes: int
-    """Of all files; content that several have counts for each."""
+    """Size of all files; shared content counts for each."""

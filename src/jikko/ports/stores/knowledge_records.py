@@ -12,11 +12,11 @@ DocumentStatus: TypeAlias = Literal[
 ]
 FieldType: TypeAlias = Literal["string", "number", "time"]
 UNDER_WAY: Final = ("waiting", "parsing", "cleaning", "splitting", "indexing")
-"""The statuses of documents that a job is to end."""
+"""Statuses of documents with an unfinished job."""
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
-    """A set of documents that is searched as one, or the name of one elsewhere (``external``)."""
+    """A set of documents searched as one, or the name of an external one (``external``)."""
 
     id: str
     name: str
@@ -24,12 +24,12 @@ class Dataset(Struct, frozen=True, kw_only=True):
     provider: Provider = "vendor"
     permission: str = "only_me"
     technique: Technique | None = None
-    """``None`` until its first document says."""
+    """``None`` until set by the first document."""
     embedding_provider: str | None = None
     embedding_model: str | None = None
     retrieval_model: JsonObject | None = None
     doc_form: str | None = None
-    """That of its first document."""
+    """Set by the first document."""
     built_in_fields: bool = False
     external_api_id: str | None = None
     external_knowledge_id: str | None = None
@@ -39,17 +39,15 @@ class Dataset(Struct, frozen=True, kw_only=True):
 
 
 class DatasetCounts(NamedTuple):
-    """How much is in a dataset."""
-
     documents: int = 0
     available: int = 0
-    """Of them, those that are found: completed, enabled and not archived."""
+    """Searchable documents: completed, enabled and not archived."""
     words: int = 0
     """Characters of all documents."""
 
 
 class SourceFile(Struct, frozen=True, kw_only=True):
-    """What a document was made of."""
+    """Source file of a document."""
 
     id: str
     name: str
@@ -61,31 +59,31 @@ class SourceFile(Struct, frozen=True, kw_only=True):
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """One source text of a dataset."""
+    """A source text of a dataset."""
 
     id: str
     dataset_id: str
     position: int
-    """From 1; given by the store."""
+    """From 1, assigned by the store."""
     name: str
     batch: str
-    """Names the request that had it indexed the last time."""
+    """Id of the latest request to index it."""
     rule_id: str
     rule: JsonObject
-    """The process rule, as ``knowledge.texts.rules.checked_rule`` gives it."""
+    """Process rule, as returned by ``knowledge.texts.rules.checked_rule``."""
     form: str
     language: str = "English"
     created_from: str = "api"
     """``web`` once it was updated. Source: docs/dify-behaviour.md, “Datasets and documents” and the recorded cases."""
     status: DocumentStatus = "waiting"
     error: str | None = None
-    """Why it is in error; or, while it is being indexed, why that has to wait."""
+    """Why it failed or, during indexing, why it has to wait."""
     enabled: bool = True
     archived: bool = False
     metadata: JsonObject | None = None
     file: SourceFile
     words: int = 0
-    """Characters of the texts that its file was read into."""
+    """Characters of the extracted texts."""
     tokens: int | None = None
     created_at: float
     updated_at: float
@@ -97,20 +95,20 @@ class Document(Struct, frozen=True, kw_only=True):
     stopped_at: float | None = None
     disabled_at: float | None = None
     begun: int = 0
-    """The newest version that a job was to make. They count up, and none is used twice."""
+    """Newest version that a job has started. Versions increase and are never reused."""
     version: int = 0
-    """Of the segments that are shown and found. 0: none yet."""
+    """Version of the visible segments. 0: none yet."""
     index_version: int = 0
-    """Of the nodes that are found."""
+    """Version of the searchable index nodes."""
     embedded_by: str = ""
-    """What made the vectors of the nodes, as ``embedder_name`` has it. ``""``: they have none."""
+    """Model of the nodes' vectors, as named by ``embedder_name``. ``""``: no vectors."""
     error_message: JsonObject | None = None
-    """The error by its code, as ``Phrase.message`` has it; ``None`` where an older version wrote the error. One with
-    another text is of an earlier error."""
+    """Error with its code, from ``Phrase.message``; ``None`` if an older version wrote the error. If its text differs
+    from ``error``, it belongs to an earlier one."""
 
 
 class Segment(Struct, frozen=True, kw_only=True, gc=False):
-    """A piece of a document, as it is found and shown."""
+    """A part of a document, as found and shown."""
 
     id: str
     document_id: str
@@ -139,7 +137,7 @@ class Segment(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ChildChunk(Struct, frozen=True, kw_only=True, gc=False):
-    """A piece of a segment, which is found in its place."""
+    """A part of a segment, searched in its place."""
 
     id: str
     segment_id: str
@@ -157,20 +155,20 @@ class ChildChunk(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class IndexEntry(NamedTuple):
-    """What is searched: a segment, a question, or a child chunk."""
+    """Searchable entry: a segment, a question, or a child chunk."""
 
     segment_id: str
     child_id: str | None
     digest: bytes
-    """Names model and text, in 16 bytes."""
+    """Digest of model and text, in 16 bytes."""
     vector: bytes
-    """16-bit floats, of length 1 together; ``b""`` for none."""
+    """16-bit floats, normalised to length 1; ``b""`` for none."""
     words: str
-    """Its words for full text, with blanks between them."""
+    """Full-text terms, separated by spaces."""
 
 
 class MetadataField(Struct, frozen=True, kw_only=True):
-    """A field that documents of a dataset may have."""
+    """Metadata field for the documents of a dataset."""
 
     id: str
     dataset_id: str
@@ -179,7 +177,7 @@ class MetadataField(Struct, frozen=True, kw_only=True):
 
 
 class Tag(Struct, frozen=True, kw_only=True):
-    """A name for some datasets."""
+    """A label for datasets."""
 
     id: str
     name: str
@@ -187,7 +185,7 @@ class Tag(Struct, frozen=True, kw_only=True):
 
 
 class ExternalApi(Struct, frozen=True, kw_only=True):
-    """A search service elsewhere that speaks Dify's contract of external knowledge."""
+    """An external search service with Dify's external knowledge API."""
 
     id: str
     name: str
@@ -197,35 +195,35 @@ class ExternalApi(Struct, frozen=True, kw_only=True):
 
 
 class DatasetKey(Struct, frozen=True, kw_only=True):
-    """What opens all datasets. Only its SHA-256 is kept."""
+    """A key for all datasets. Only its SHA-256 is stored."""
 
     id: str
     digest: bytes
     hint: str
-    """The first characters of the key."""
+    """First characters of the key."""
     created_at: float
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """What is to be done to a document in the background."""
+    """Background job on a document."""
 
     document_id: str
     dataset_id: str
     version: int
-    """Of the nodes that it makes; and of the segments, unless those that are shown are to have new nodes."""
+    """Version of the nodes to make; and of the segments, unless the visible ones get new nodes."""
     segments_version: int
     stage: Literal["cut", "embed"]
-    """``cut``: the source is to be read and cut. ``embed``: the segments are there."""
+    """``cut``: read and cut the source. ``embed``: the segments exist."""
     done: int = 0
-    """The position up to which the segments have their nodes."""
+    """Position up to which segments have their nodes."""
     attempts: int = 0
-    """Of what it is at, without success."""
+    """Failed attempts at the current step."""
     due_at: float
     lease_until: float = 0.0
-    """When another worker may take it over."""
+    """End of the lease, after which another worker may take over."""
     worker: str = ""
 
 
 def embedder_name(provider: str, model: str) -> str:
-    """What names an embedding model in ``Document.embedded_by``."""
+    """Name an embedding model for ``Document.embedded_by``."""
     return f"{provider}|{model}"

@@ -1,4 +1,4 @@
-"""Conversations, their messages and variables, as they are kept.
+"""Stored conversations, messages and conversation variables.
 
 Source: docs/dify-behaviour.md, “Conversations and messages”.
 """
@@ -14,30 +14,30 @@ from jikko.values import Json
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """What one end user and one app say to each other."""
+    """A conversation of one end user with one app."""
 
     id: str
     app_id: str
     end_user_id: str
     user: str
-    """As the requests name the end user."""
+    """End user, as named in requests."""
     name: str
     inputs: dict[str, Json] = {}
-    """Those of its first turn."""
+    """Inputs of the first turn."""
     introduction: str = ""
-    """The opening statement of the app, with these inputs filled in."""
+    """Opening statement of the app, with these inputs filled in."""
     created_at: float
-    """Seconds since the Unix epoch; so everywhere here."""
+    """Seconds since the Unix epoch, like all times here."""
     updated_at: float
-    """When its latest turn began, or its name was changed."""
+    """Start of the latest turn, or time of the latest renaming."""
     turns: int = 0
-    """How many messages it was given, those included that are answered just now."""
+    """Number of messages, including those being answered."""
     title_due: bool = False
-    """Whether a model is still to make a name for it."""
+    """True until a model has generated its name."""
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    """What the end user thinks of an answer."""
+    """An end user's rating of an answer."""
 
     id: str
     message_id: str
@@ -51,53 +51,53 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnnotationReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The annotation that answered a message."""
+    """Annotation that answered a message."""
 
     id: str
     account_name: str = ""
-    """Who wrote it."""
+    """Author of the annotation."""
 
 
 class MessageMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What comes with an answer beside its text."""
+    """Metadata of an answer."""
 
     usage: dict[str, Json] | None = None
-    """All fields of Dify's usage; ``None`` until the answer is whole."""
+    """All fields of Dify's usage; ``None`` until the answer is complete."""
     annotation_reply: AnnotationReply | None = None
     retriever_resources: list[dict[str, Json]] = []
-    """Passages that the answer is based on, in Dify's form."""
+    """Passages behind the answer, in Dify's form."""
     reasoning: dict[str, str] = {}
-    """What models thought, by node; of nodes that keep it apart from their text."""
+    """Reasoning by node, of nodes that separate it from their text."""
 
 
 class TurnForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A form that an answer waited for, or waits for."""
+    """A form of an answer, open or closed."""
 
     requested: FormRequested
     closed: FormClosed | None = None
 
 
 class Thought(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A round of the agent of an app without a workflow."""
+    """One round of the agent of an app without a workflow."""
 
     id: str
     position: int
-    """Counted from 1."""
+    """From 1."""
     created_at: float
     thought: str = ""
-    """What the model said."""
+    """Text of the model."""
     tool: str = ""
-    """The names of the tools that it called, joined by ``;``."""
+    """Names of the called tools, joined by ``;``."""
     tool_labels: dict[str, Json] = {}
     tool_input: str = ""
-    """A JSON object by tool; so is ``observation``, what they answered."""
+    """JSON object by tool; so is ``observation``, the tools' answers."""
     observation: str = ""
     files: list[Json] = []
-    """That the tools made, as file mappings."""
+    """Files made by the tools, as file mappings."""
 
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The part of a message that becomes known while it is answered. It is written whole."""
+    """The part of a message that is filled in by its answer. It is always written as a whole."""
 
     status: Literal["normal", "error", "paused"] = "normal"
     """``normal`` also while it is being answered, and if that was stopped."""
@@ -105,39 +105,39 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Empty while it is being answered, and if that failed."""
     error: str | None = None
     files: list[Json] = []
-    """Files in the answer, as file mappings."""
+    """Files of the answer, as file mappings."""
     metadata: MessageMetadata = MessageMetadata()
     forms: list[TurnForm] = []
     thoughts: list[Thought] = []
-    """In the order of their positions."""
+    """Ordered by position."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn: what the end user said, and the answer."""
+    """One turn: the end user's query and the answer."""
 
     id: str
     conversation_id: str
     app_id: str
     end_user_id: str
     run_id: str | None
-    """The run that answers it; ``None`` if none did: an annotation, say."""
+    """Run that answers it; ``None`` for an answer without a run, such as an annotation."""
     query: str
     inputs: dict[str, Json] = {}
     files: list[Json] = []
-    """Those that came with it, as file mappings."""
+    """Files of the query, as file mappings."""
     created_at: float
     answer: MessageAnswer = MessageAnswer()
     feedback: Feedback | None = None
 
 
 class ConversationVariable(msgspec.Struct, frozen=True, kw_only=True):
-    """A variable of one conversation."""
+    """Variable of one conversation."""
 
     id: str
-    """That of the variable in the workflow: the same in all conversations."""
+    """Id of the variable in the workflow, the same in all conversations."""
     name: str
     value_type: str
-    """As the workflow declares it: ``string``, ``number``, ``array[object]``, …"""
+    """Type declared in the workflow: ``string``, ``number``, ``array[object]``, …"""
     value: Json
     description: str = ""
     created_at: float
@@ -145,23 +145,23 @@ class ConversationVariable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Order: TypeAlias = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
-"""``-``: the newest first."""
+"""``-``: newest first."""
 
 
 class ConversationQuery(Struct, frozen=True, kw_only=True):
-    """Which conversations of an end user to list."""
+    """Query for an end user's conversations."""
 
     app_id: str
     end_user_id: str
     order: Order = "-updated_at"
-    """Those of one moment come in the order in which they were made."""
+    """Equal times are in order of creation."""
     after: str | None = None
-    """Begin behind this one."""
+    """Start after this conversation."""
     limit: int = 20
 
 
 class Opened(Struct, frozen=True):
-    """A conversation as a turn finds it."""
+    """A conversation as seen at the start of a turn."""
 
     conversation: Conversation
     variables: Sequence[ConversationVariable] = field(default=())

@@ -1,4 +1,4 @@
-"""Named objects in a bucket, and the contents of files as backups copy them. Everything here blocks."""
+"""Objects in a bucket, and file contents for backups. Everything here blocks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,50 +6,50 @@ from typing import Protocol
 
 
 class ObjectStore(Protocol):
-    """Objects by path, in one folder of a bucket. Everything here blocks, and may be called from several threads."""
+    """Objects by path, in one folder of a bucket. Blocks, and is thread-safe."""
 
     @property
     def name(self) -> str:
-        """The bucket and the folder, as people write them."""
+        """Display name of bucket and folder."""
 
     def put(self, path: str, content: bytes) -> None:
-        """Write an object, or replace it, in one step. Raises ``StoreUnavailable``: it cannot be written."""
+        """Create or replace an object atomically. Raises ``StoreUnavailable`` if it cannot be written."""
 
     def get(self, path: str) -> bytes:
-        """The content of an object.
+        """Read an object.
 
         Raises:
-            FileMissing: There is none.
+            FileMissing: No such object.
             StoreUnavailable: It cannot be read.
         """
 
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
-        """Objects below a folder, by path: bytes, and when it was written, in seconds since the Unix epoch.
-        Raises ``StoreUnavailable``: they cannot be listed."""
+        """List the objects below a folder, by path: size in bytes, and time of writing in seconds since the Unix epoch.
+        Raises ``StoreUnavailable`` if that fails."""
 
     def delete(self, path: str) -> None:
-        """Remove an object, if it is there. Raises ``StoreUnavailable``: it cannot be removed."""
+        """Remove an object, if it exists. Raises ``StoreUnavailable`` if that fails."""
 
 
 class Contents(Protocol):
-    """Contents of files in a folder or a bucket, by digest.
-    Raises ``StoreUnavailable`` or ``OSError``: they cannot be read. So does each method."""
+    """File contents in a folder or a bucket, by digest.
+    Every method raises ``StoreUnavailable`` or ``OSError`` if they cannot be read."""
 
     def digests(self) -> Iterator[str]:
-        """What there is, in order."""
+        """Yield digests in order."""
 
     def pieces(self, digest: str, size: int) -> Iterator[bytes]:
-        """One of them, in pieces of ``size`` bytes, of which the last may be shorter; none if it is empty.
-        Raises ``FileMissing``: it is gone."""
+        """Yield a content in chunks of ``size`` bytes; the last may be shorter, and empty content has none.
+        Raises ``FileMissing`` if it is gone."""
 
 
 class FolderContents(Contents, Protocol):
-    """Those in a folder, to which others can be added."""
+    """Contents in a folder that accepts additions."""
 
     def add(self, source: Contents, *, earlier: Path | None = None) -> int:
-        """Take over what is not here yet. What is removed meanwhile where it comes from is left out. ``earlier``: a
-        third such folder: what it has is linked, and so takes no place on the disk twice. Returns how many were copied
-        or linked. Each copy was read again. Raises ``OSError``: one reads otherwise than it was written."""
+        """Copy missing contents, and return how many were copied or linked. Contents removed from the source meanwhile
+        are left out. ``earlier``: A third such folder, whose contents are linked to save disk space. Every copy is
+        verified by reading it again. Raises ``OSError`` if one differs."""
 
     def look_through(self) -> tuple[int, list[str]]:
-        """Read all. Returns how many there are, and the names of those that are damaged."""
+        """Verify every content. Returns the number of contents, and the names of damaged ones."""

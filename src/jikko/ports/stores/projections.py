@@ -1,9 +1,9 @@
-"""Rows beside the record of a run that follow from the same events, and are written with them or not at all.
+"""Projections: rows beside a run's record that follow from the same events, written atomically with them.
 
-``RunStore.append`` takes them in ``Append.projections``, in any append of a run. A store has for each kind how it is
-written (and what may be refused), and contract tests go over all kinds (``tests/contract/test_projections.py``). What
-follows from the record of each run alone is no kind of its own: a store keeps that by itself (how many runs there are,
-the index of keywords, when a call-back becomes due). Those that a client asks for with a run are its ``StartOptions``.
+``RunStore.append`` takes them in ``Append.projections``, in any append of a run. A store implements the writing of each
+kind (and which writes it refuses), and contract tests cover all kinds (``tests/contract/test_projections.py``). Data
+derived from each run's record alone is not a kind: a store maintains it by itself (run counts, the keyword index, due
+times of call-backs). Projections that a client requests with a run are its ``StartOptions``.
 """
 
 from collections.abc import Sequence
@@ -18,53 +18,53 @@ from jikko.values import Json
 
 
 class KeyClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """The idempotency key of a request, which becomes that of the run; refused with ``KeyTaken`` if it has one."""
+    """Claims a request's idempotency key for the run; refused with ``KeyTaken`` if the key has a run."""
 
     key: str
     fingerprint: bytes
-    """The same for the same request, and for no other."""
+    """Unique to the request's content."""
     at: float
-    """When the request came, in seconds since the Unix epoch."""
+    """Time of the request in seconds since the Unix epoch."""
     lifetime: float = 86_400.0
-    """Seconds for which a key is remembered."""
+    """Seconds until the key expires."""
 
 
 class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A call-back, which is due once the run has ended. A run has one at most, asked for when it is created."""
+    """A call-back, due once the run has ended. A run has at most one, requested at its creation."""
 
     url: str
 
 
 class TurnBegan(msgspec.Struct, frozen=True, kw_only=True):
-    """A message, which the run answers if it names it. It is the newest of its conversation, and its time that of the
-    last update.
+    """A message, answered by the run if it names the run. It becomes the newest of its conversation, and sets the time
+    of the last update.
 
-    If the conversation is not there (it was deleted meanwhile), nothing is written.
+    Nothing is written if the conversation was deleted meanwhile.
     """
 
     message: Message
     new: Conversation | None = None
-    """The conversation, if the message is its first."""
+    """The conversation, for its first message."""
     variables: Sequence[ConversationVariable] = ()
-    """Variables that it gets; those that it has keep their values."""
+    """Variables to create; existing ones keep their values."""
 
 
 class TurnRepeated(msgspec.Struct, frozen=True, kw_only=True):
-    """The run answers, from now on, a message that another run has answered. Without that message: nothing."""
+    """The run now answers another run's message. No effect without that message."""
 
     message_id: str
 
 
 class TurnChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the answer to the message of the run. Of a run that answers none: nothing."""
+    """Current answer to the run's message. No effect if the run answers none."""
 
     answer: MessageAnswer
 
 
 class VariablesAssigned(msgspec.Struct, frozen=True, kw_only=True):
-    """Variables of the conversation that nodes of the run have changed.
+    """Conversation variables that the run's nodes changed.
 
-    Those that the conversation does not have, and those of a conversation that is gone, are passed over.
+    Missing variables, and those of a deleted conversation, are skipped.
     """
 
     values: dict[str, Json]
@@ -73,10 +73,10 @@ class VariablesAssigned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryReceived(msgspec.Struct, frozen=True, kw_only=True):
-    """The call of a webhook that the run is of. It outlives the run, until retention removes it."""
+    """The webhook call of the run. It outlives the run, until retention removes it."""
 
     delivery: Delivery
-    """Its ``run_id`` is that of the run, whatever it says."""
+    """Its ``run_id`` is replaced by the run's."""
 
 
 Projection: TypeAlias = (
@@ -85,22 +85,22 @@ Projection: TypeAlias = (
 
 
 class StartOptions(Struct, frozen=True, kw_only=True):
-    """What is promised to the client by accepting the run: written with its first event, or not at all."""
+    """Promises made to the client by accepting the run, written with its first event or not at all."""
 
     claim: KeyClaim | None = None
     delivery: Delivery | None = None
-    """The call of a webhook that the run is of."""
+    """Webhook call of the run."""
     callback_url: str | None = None
-    """Where the run is reported to once it has ended."""
+    """URL to report the run's end to."""
 
     @property
     def is_delivery_alone(self) -> bool:
-        """Whether nothing is promised but that the call of a webhook is kept, which cannot be refused."""
+        """True if the only promise is to keep a webhook call, which cannot be refused."""
         return self.delivery is not None and self.claim is None and self.callback_url is None
 
     @property
     def projections(self) -> tuple[Projection, ...]:
-        """What a store writes of it."""
+        """Projections for the store to write."""
         found: list[Projection] = [] if self.claim is None else [self.claim]
         if self.delivery is not None:
             found.append(DeliveryReceived(delivery=self.delivery))

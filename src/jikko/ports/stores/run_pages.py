@@ -1,4 +1,4 @@
-"""Lists of runs of all apps, and figures of them, for the console."""
+"""Lists and statistics of runs of all apps, for the console."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
@@ -11,46 +11,46 @@ from jikko.record import RunRecord
 
 
 class RunFilter(Struct, frozen=True, kw_only=True):
-    """Which runs. What is not given keeps none out."""
+    """Filter for runs. Missing conditions match every run."""
 
     app_id: str | None = None
     statuses: tuple[RunStatus, ...] = ()
     user: str | None = None
-    """The exact ``user`` of the request."""
+    """Exact ``user`` of the request."""
     end_user_id: str | None = None
-    """Of several end users with this ``user``, the one whose runs are meant: that of a kind of trigger."""
+    """One of several end users with this ``user``: that of a kind of trigger."""
     keyword: str | None = None
-    """As of ``LogQuery``."""
+    """See ``LogQuery``."""
     after: float | None = None
-    """Created then or later, in seconds since the Unix epoch."""
+    """Earliest creation time, inclusive, in seconds since the Unix epoch."""
     before: float | None = None
-    """Created then or earlier."""
+    """Latest creation time, inclusive."""
     min_elapsed: float | None = None
-    """Seconds that it took at least. A run that goes on has taken none yet."""
+    """Minimum duration in seconds. Open runs have none yet."""
     min_tokens: int | None = None
     min_cost: float | None = None
     """In any currency."""
     error: str | None = None
-    """A part of the error; the case of Latin letters does not matter."""
+    """Substring of the error, without regard to the case of Latin letters."""
     failed_at: str | None = None
-    """Id or title of the node that the run failed at, exactly."""
+    """Exact id or title of the failed node."""
     retry: Literal["repeats", "repeated"] | None = None
     """Repeats another run, or was repeated by one."""
     workflow_id: str | None = None
-    """The version."""
+    """Version."""
     workflow_ids: tuple[str, ...] | None = None
-    """One of these versions, by ids in lower case."""
+    """Any of these versions, by ids in lower case."""
     conversation_id: str | None = None
-    """Answers a message of it."""
+    """Conversation that the run answers in."""
 
     @property
     def is_of_times(self) -> bool:
-        """Whether it asks for nothing but an app, statuses and times."""
+        """True if it filters by app, status and time only."""
         return replace(self, app_id=None, statuses=(), after=None, before=None) == RunFilter()
 
     @property
     def versions(self) -> frozenset[str] | None:
-        """The ids of the versions that pass, in lower case; ``None``: all do."""
+        """Ids of matching versions in lower case; ``None`` for all."""
         if self.workflow_id is None:
             return None if self.workflow_ids is None else frozenset(self.workflow_ids)
         only = frozenset((self.workflow_id.lower(),))
@@ -58,49 +58,49 @@ class RunFilter(Struct, frozen=True, kw_only=True):
 
 
 class RunCursor(Struct, frozen=True):
-    """The place of a run in the list of all, which is newest first."""
+    """Position of a run in the list of all runs, newest first."""
 
     created_at: float
     key: int
-    """Of two of one moment, the higher is newer."""
+    """Higher is newer among runs of the same time."""
 
 
 class RunPage(Struct, frozen=True):
-    """Some runs, newest first."""
+    """A page of runs, newest first."""
 
     records: Sequence[RunRecord] = ()
     next: RunCursor | None = None
-    """Behind which more may come; ``None``: there are no more. A page may be short, or empty, and yet not the last: of
-    a filter that few runs pass, only N runs are looked at."""
+    """Cursor for more; ``None`` at the end. A short or empty page may not be the last: with a filter that few runs
+    match, a page scans only N runs."""
 
 
 class RunCounts(Struct, frozen=True):
-    """How many runs there are in each status, the filter's own statuses left out of it."""
+    """Number of runs by status, ignoring the filter's own statuses."""
 
     by_status: Mapping[RunStatus, int] = field(default_factory=dict)
     capped: bool = False
-    """Whether there are more: only among the newest 10,000 was counted, or 5,000 if rows had to be looked at."""
+    """True if there are more: only the newest 10,000 were counted, or 5,000 if rows had to be read."""
 
 
 class Bucket(Struct, frozen=True):
-    """Runs that were created within a span of time."""
+    """Runs created within a time span."""
 
     at: float
     by_status: Mapping[RunStatus, int]
 
 
 class AppDay(Struct, frozen=True):
-    """The newest runs of an app, and those since a moment."""
+    """Newest runs of an app, and those since a time."""
 
     last: Sequence[RunRecord]
     """Newest first."""
     by_status: Mapping[RunStatus, int]
     elapsed: Sequence[float]
-    """Seconds that those of the newest took that have ended, in no order."""
+    """Durations in seconds of the newest ended runs, in no order."""
 
 
 class SampledRun(Struct, frozen=True):
-    """A run that has ended, for a figure of many."""
+    """An ended run in a statistical sample."""
 
     workflow_id: str
     user: str
@@ -108,82 +108,81 @@ class SampledRun(Struct, frozen=True):
     elapsed: float
     tokens: int
     price: str | None
-    """An amount and a currency, with a space between them; ``None``: nothing."""
+    """Amount and currency, separated by a space; ``None`` if free."""
     first_text: float | None = None
-    """Seconds until the first text of an answer; ``None``: it has none, or the run answers no message."""
+    """Seconds until the first text of an answer; ``None`` if there is none, or the run answers no message."""
 
 
 class Stratum(Struct, frozen=True):
-    """The runs of an app that were created within a span of time and have ended."""
+    """Ended runs of an app that were created within a time span."""
 
     app_id: str
     at: float
-    """Where the span begins."""
+    """Start of the span."""
     by_status: Mapping[RunStatus, int]
     costs: Mapping[str, float]
-    """By currency. What was spent stays spent when a run is removed."""
+    """By currency, including removed runs."""
     newest: Sequence[SampledRun]
-    """The newest of them: all, if they are few."""
+    """The newest runs, or all if they are few."""
 
 
 class RunPages(Protocol):
-    """Reads lists of runs, in a time that does not depend on how many there are, unless a keyword is asked for.
+    """Lists runs, in a time independent of their number unless a keyword is given.
 
-    What counts by the hour may be as it was ten minutes ago, but for the last two hours.
+    Hourly counts may be ten minutes old, except for the last two hours.
     """
 
     async def page(self, wanted: RunFilter, *, behind: RunCursor | None = None, limit: int = 50) -> RunPage:
-        """One page, newest first."""
+        """Return one page, newest first."""
 
     async def counts(self, wanted: RunFilter) -> RunCounts: ...
 
     async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
-        """How many runs were created in each of some spans of time.
+        """Count the runs created in each of consecutive time spans.
 
         Args:
-            first: Where the first begins, in seconds since the Unix epoch.
-            step: Seconds.
+            first: Start of the first span, in seconds since the Unix epoch.
+            step: Length of a span in seconds.
         """
 
     async def newest(self) -> RunCursor | None:
-        """The place of the newest run."""
+        """Return the position of the newest run."""
 
     async def place(self, run_id: str) -> RunCursor | None:
-        """The place of a run; ``None`` if there is no such run."""
+        """Return the position of a run, or ``None`` if there is no such run."""
 
     async def newer(self, wanted: RunFilter, than: RunCursor | None) -> int:
-        """How many runs are newer than a place, 10,001 at most. Of these the newest 10,001 may be all that is looked
-        at: those that pass the filter behind them are not counted then."""
+        """Count matching runs newer than a position, at most 10,001. Only the newest 10,001 runs may be scanned: older
+        matches are then not counted."""
 
     async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
-        """Those of some runs that pass a filter."""
+        """Return the matching runs among some ids."""
 
     async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
-        """The conversations to which some runs belong, by run; those that answer no message are left out."""
+        """Map runs to their conversations, leaving out runs that answer no message."""
 
     async def total(self) -> int:
-        """How many runs there are."""
+        """Count all runs."""
 
     async def open_counts(self) -> Mapping[RunStatus, int]:
-        """How many runs go on, and how many are paused."""
+        """Count running and paused runs."""
 
     async def since(self, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
-        """How many runs were created since a moment, by status, and what they cost, by currency. The moment counts
-        to the hour."""
+        """Count runs since a time, rounded to the hour, by status, and sum their costs by currency."""
 
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
-        """Of some apps: their newest runs, and how many they had since a moment, which counts to the hour."""
+        """Return the newest runs of some apps, and their numbers of runs since a time, rounded to the hour."""
 
     async def strata(self, app_id: str | None, *, first: float, last: float, step: float) -> list[Stratum]:
-        """How many runs there were and what they cost, by app and span of time, and a sample of them: counted by the
-        tables of totals, or as ``histogram`` is; of all spans together ``MAX_SAMPLED`` runs are looked at.
+        """Return counts, costs and samples of runs by app and time span. Counts come from the tables of totals, or are
+        made as in ``histogram``; at most ``MAX_SAMPLED`` runs are read for all spans together.
 
         Args:
-            app_id: Of this app; ``None``: of all.
-            first: Where the first span begins: a whole hour, in seconds since the Unix epoch.
-            last: Where the last one ends: a whole hour, too.
-            step: Seconds: whole hours.
+            app_id: ``None`` for all apps.
+            first: Start of the first span: a whole hour, in seconds since the Unix epoch.
+            last: End of the last span: a whole hour, too.
+            step: Length of a span in seconds: whole hours.
         """
 
     async def earliest(self) -> float | None:
-        """When the oldest run was created."""
+        """Return the creation time of the oldest run."""

@@ -1,4 +1,4 @@
-"""The store of runs."""
+"""Store of runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -17,52 +17,52 @@ from jikko.record import DetailRecord, RetryRecord, RunRecord
 
 
 class Withdrawal(Struct):
-    """Whether the start of a run is no longer wanted. Set by whoever offered it, on another thread perhaps."""
+    """Withdrawal of a run's start. Set by the caller that offered it, possibly on another thread."""
 
     is_made: bool = False
 
 
 class Append(msgspec.Struct, frozen=True):
-    """Events to add to the end of a run's log, and the record as it is after them."""
+    """Events to append to a run's log, with the resulting record."""
 
     run_id: str
     at: int
-    """The position that the first event gets, counted from 0. An append at 0 creates the run."""
+    """Position of the first event, from 0. An append at 0 creates the run."""
     events: Sequence[Event]
     record: RunRecord
-    """The record after the events: a projection, written in the same transaction. If it is no longer open, the log
-    is closed: kept as one compressed piece. The store is done with the object when ``append`` returns."""
+    """Record after the events: a projection, written in the same transaction. If it is no longer open, the log is
+    closed and compressed. The store does not use the object after ``append`` returns."""
     projections: Sequence[Projection] = ()
     """Rows that follow from the same events, written in the same transaction."""
     mark: int = 0
-    """By which the store knows this append when it is offered again: drawn anew for each, see ``new_mark``. Chance must
-    not make two alike: processes that go on with one run may offer the same events, of the same moment. 0: the append
-    is offered once."""
+    """Random id (see ``new_mark``) by which the store recognises this append when it is offered again. Two appends must
+    not share one: processes that both continue a run may offer the same events, of the same time. 0: the append is
+    offered once."""
     holder: str = ""
-    """The process that appends. Of two that have come to the same epoch, since the database forgot that one of them had
-    taken the run over, the record names one. Empty: one that has just read the log."""
+    """Appending process. If a database that forgot a takeover leaves two processes in the same epoch, the record names
+    one of them. Empty: a process that has just read the log."""
     packed: bytes = b""
-    """What ``RunStore.pack`` made of the events, if it was asked."""
+    """Result of ``RunStore.pack`` for the events, if used."""
     sizes: Sequence[int] = ()
-    """Bytes of each event in ``packed``."""
+    """Size in bytes of each event in ``packed``."""
     withdrawal: Withdrawal | None = None
-    """Of an append at 0: looked at right before it is written, and if it was made by then, nothing is."""
+    """For an append at 0: checked right before writing; once withdrawn, nothing is written."""
 
 
 def new_mark() -> int:
-    """A mark that no other append has: one of 2^53 - 1, so that any database can keep it as a number."""
+    """Return a unique mark below 2^53, so that any database can store it as a number."""
     return getrandbits(53) or 1
 
 
 class LogQuery(Struct, frozen=True, kw_only=True):
-    """Which runs of an app to list. Source: docs/dify-behaviour.md, “Logs”."""
+    """Query for an app's runs. Source: docs/dify-behaviour.md, “Logs”."""
 
     app_id: str
     page: int = 1
     limit: int = 20
     keyword: str | None = None
-    """Its first 30 characters are in the inputs, the outputs or the user, without regard to ASCII case; or the whole
-    is a UUID and equals the run id. Nothing in it is a wildcard."""
+    """Its first 30 characters occur in the inputs, the outputs or the user, ignoring ASCII case; or the whole is a UUID
+    and equals the run id. There are no wildcards."""
     status: RunStatus | None = None
     created_before: float | None = None
     """Inclusive, as ``created_after``."""
@@ -70,11 +70,11 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     user: str | None = None
     """Exact ``user`` of the request."""
     end_user_id: str | None = None
-    """As of ``RunFilter``."""
+    """See ``RunFilter``."""
 
     @property
     def wanted(self) -> RunFilter:
-        """Which runs are on all pages together."""
+        """Filter for the runs of all pages."""
         return RunFilter(
             app_id=self.app_id,
             statuses=() if self.status is None else (self.status,),
@@ -94,39 +94,38 @@ class RunSlice(Struct, frozen=True):
 
 
 MAX_CHANGES: Final = 256
-"""Runs whose changes ``RunStore.changes`` returns at most: their logs are in memory together."""
+"""Maximum number of runs in ``RunStore.changes``, which holds their logs in memory together."""
 
 
 class Change(Struct, frozen=True):
-    """What has come of a run since so many of its events were known, all as it was at one moment."""
+    """Changes of a run since a known number of events, from one consistent snapshot."""
 
     record: RunRecord | None
     """``None``: the run was removed."""
     events: list[Event] = field(default_factory=list)
-    """The events behind those that were known. Empty though the run is there: its log is damaged, see ``events``."""
+    """Events after the known ones. Empty for an existing run: its log is damaged, see ``events``."""
 
 
 class RunStore(Protocol):
-    """One append-only log of events per run, and one record per run.
+    """One append-only log of events and one record per run.
 
-    What an implementation must do is written down as tests, in ``tests/contract/test_run_store.py``. Methods may be
-    called from several tasks of one event loop at once.
+    Contract: ``tests/contract/test_run_store.py``. Methods may be called concurrently by tasks of one event loop.
     """
 
     may_lose_commits: bool
-    """Whether the database may turn out to have forgotten what it had said to be durable (``LogForgotten``), so that
-    who writes a log must be able to write it again."""
+    """True if the database may lose confirmed commits (``LogForgotten``): log writers must be able to repeat them."""
     on_rollback: Callable[[], None]
-    """Called when the database has turned out to be another copy than before, which may lack what was said to be
-    durable. To be set; a store of this machine never calls it."""
+    """Callback, to be set: the database turned out to be another copy than before, which may lack confirmed commits. A
+    local store never calls it."""
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
-        """Add events to a log: all of them or none. Returns at once; the future is done once they are durable.
+        """Append events to a log atomically. Returns at once; the future is done once they are durable.
 
         Appends of one run are applied in the order of the calls.
 
-        The answer to a write may be lost, though not the write. So the same append, offered again, is done if it is
-        there: if its mark is that of the last append to the log, which ended where this one ends, in the same epoch.
+        The answer to a write may be lost even if the write is not. So the same append may be offered again, and
+        succeeds if it is present: if its mark is that of the log's last append, which ended at the same position, in
+        the same epoch.
 
         The future raises:
             StartRefused: The append was withdrawn before. Nothing was written.
@@ -134,104 +133,103 @@ class RunStore(Protocol):
             LogForgotten: The database has gone back, and the log with it.
             LogConflict: The log does not end at ``batch.at``, is closed, or its record has a later epoch. Nothing was
                 written.
-            LogUnwritable: The database does not take a value of it, and never will. Nothing was written.
-            StoreUnavailable: The database could not be written, or (``in_doubt``) did not say whether it was. Offer the
-                same append again; another one at that position is refused if this one is there.
+            LogUnwritable: The database rejects a value permanently. Nothing was written.
+            StoreUnavailable: The database could not be written, or (``in_doubt``) did not confirm. Offer the same
+                append again; another one at that position is refused if this one is present.
         """
 
     def pack(self, events: Sequence[Event]) -> tuple[bytes, Sequence[int]]:
-        """As many of the first events as one append should have, so that others write between, as ``append`` takes
-        them (a JSON array), and the bytes of each: about a megabyte, or up to a single event that is larger. A store
-        that writes no bytes gives none back, and takes all events."""
+        """Encode the first events for one ``append`` (a JSON array), and return the size of each in bytes: about a
+        megabyte in all, or a single larger event, so that others write in between. A store that does not write bytes
+        returns none, and takes all events."""
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
-        """The run that an idempotency key of an app belongs to at a moment, and the fingerprint of its request."""
+        """Return the run that holds an app's idempotency key at a time, and the fingerprint of its request."""
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
-        """The record of a run; ``None`` if there is no such run, or not in that app. ``run_id`` in any case."""
+        """Return a run's record, or ``None`` if there is no such run, or not in that app. ``run_id`` in any case."""
 
     async def detail(self, run_id: str, key: bytes) -> DetailRecord | None:
-        """What run detail shows of a run, if an API key opens the run's app; ``None`` if not, or there is no such run.
+        """Return run detail if an API key opens the run's app; ``None`` if not, or there is no such run.
 
-        Run and key are looked at in the same moment. ``run_id`` in any case. ``key``: the key's digest."""
+        Run and key are read from one snapshot. ``run_id`` in any case. ``key``: The key's digest.
+        """
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
-        """The durable events of a run behind position ``after``. Empty if the run is unknown.
-        ``most``: about how many bytes of JSON to read; one event at least, and the store may read more. 0: all.
-        Raises ``LogDamaged``: they are not as they were written."""
+        """Return a run's durable events after position ``after``; none if the run is unknown.
+        ``most``: Approximate bytes of JSON to read, at least one event; the store may read more. 0: all.
+        Raises ``LogDamaged`` if they differ from what was written."""
 
     async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
-        """Return what has come of runs, by run id: of those that have more events than are known, or were removed.
+        """Return the changes of runs by run id: runs with more events than known, and removed runs.
 
-        Runs without a change cost no more than a look at a row of each, in one statement for all.
+        An unchanged run costs only a look at its row, in one statement for all.
 
         Args:
-            known: How many events of each run are known, by run id in lower case.
+            known: Number of known events by run id in lower case.
 
         Returns:
             ``MAX_CHANGES`` at most; the caller asks again without these. Ids that are not UUIDs are left out.
         """
 
     async def log_end(self, run_id: str) -> int:
-        """How many events the log of a run has, be they readable or not: where the next append goes. 0: no such run."""
+        """Return the number of events in a log, readable or not: the position of the next append. 0: no such run."""
 
     async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
-        """The runs with status ``running``, oldest first. ``holder``: only those whose record names this one."""
+        """Return the runs with status ``running``, oldest first. ``holder``: Only those held by this process."""
 
     async def paused(self) -> int:
-        """How many runs are paused."""
+        """Count the paused runs."""
 
     async def holders(self) -> set[str]:
-        """Which holders the records of runs with status ``running`` name. Empty ones are left out."""
+        """Return the holders of runs with status ``running``, without empty ones."""
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
-        """Paused runs that go on by themselves at ``now`` or earlier, the longest overdue first.
-        ``after``: only those behind this one."""
+        """Return paused runs that resume by themselves at ``now`` or earlier, the longest overdue first. ``after``:
+        Only those after this one."""
 
     async def next_wake(self, after: float) -> float | None:
-        """When, behind a moment, the next paused run goes on by itself; ``None`` if none does."""
+        """Return when the next paused run resumes by itself after a time, or ``None`` if none does."""
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
-        """The open run with that task id."""
+        """Return the open run with that task id."""
 
     async def retries(self, run_id: str) -> list[RetryRecord]:
-        """The runs that repeat a run, oldest first, those of the archive too. ``run_id`` in any case."""
+        """Return the runs that repeat a run, archived ones included, oldest first. ``run_id`` in any case."""
 
     async def list_runs(self, query: LogQuery) -> RunSlice:
-        """One page of an app's runs. A page behind the last is empty."""
+        """Return one page of an app's runs, empty after the last."""
 
     async def archived_until(self) -> float | None:
-        """When the newest of the runs was created that are in the archive: they are found by their ids, and are in no
-        list. ``None``: there are none.
-        """
+        """Return the creation time of the newest archived run, if any. Archived runs are found by id, not in lists."""
 
     def archived(
         self, *, app_id: str | None, since: float, until: float, on_damaged: Callable[[StoreUnavailable], None]
     ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
-        """The runs of the archive that were created in a span of time, with their logs; in no order.
+        """Yield archived runs created in a time span, with their logs, in no order.
 
-        One that is archived, or moved within the archive, meanwhile may be among them twice.
+        A run that is archived, or moved within the archive, meanwhile may occur twice.
 
         Args:
             app_id: Only runs of this app.
-            since: Seconds since the Unix epoch; the first moment of the span.
-            until: The first moment behind it.
-            on_damaged: Called with what cannot be read, which is left out.
+            since: Start of the span, inclusive, in seconds since the Unix epoch.
+            until: End of the span, exclusive.
+            on_damaged: Called for each unreadable run, which is left out.
         """
 
     async def created_before(self, before: float) -> list[str]:
-        """The ids of all runs that were created before a time, in no order."""
+        """Return the ids of all runs created before a time, in no order."""
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
-        """Some runs in the order of their ids, those that have not ended too.
+        """Return runs in the order of their ids, including open ones.
 
         Args:
             app_id: Only runs of this app.
-            after: Begin behind this id.
+            after: Start after this id.
         """
 
     async def prunable(self, before: float, *, app_id: str | None = None) -> int:
-        """How many runs ``prune`` would remove in all."""
+        """Count the runs that ``prune`` would remove in all."""
 
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         """Remove runs that finished before a time, with their logs. Open and paused runs stay.
@@ -239,65 +237,60 @@ class RunStore(Protocol):
         So does a run whose call-back was neither delivered nor given up.
 
         Args:
-            limit: How many to remove at most, so that others may write in between.
+            limit: Maximum to remove, so that others may write in between.
             app_id: Only runs of this app.
 
         Returns:
-            How many were removed. Fewer than ``limit``: there are no more.
+            Number of removed runs. Fewer than ``limit``: none is left.
         """
 
     async def remove(self, run_id: str) -> bool:
-        """Remove a run that has ended, with its log and its call-back. Durable when it returns. ``run_id``: in any
-        case. Returns whether there was one that has ended."""
+        """Durably remove an ended run, its log and call-back. Returns False if there is none. ``run_id``: any case."""
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
-        """The ids of the open and paused runs of an end user."""
+        """Return the ids of an end user's open and paused runs."""
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
-        """Remove runs of an end user that have ended, with their logs, call-backs and idempotency keys. ``limit``: as
-        of ``prune``.
-
-        Returns:
-            As ``prune`` does.
-        """
+        """Remove an end user's ended runs, with logs, call-backs and idempotency keys. Otherwise as ``prune``."""
 
     async def index(self, *, limit: int) -> int:
-        """Prepare some runs for being found by keyword. Searches find the same with and without it, only not as fast.
-        ``limit``: how many to prepare at once, so that others may write in between. If there are fewer, they are left
-        for later. 0: none, only count. Returns about how many are left."""
+        """Index runs for keyword search. Results are the same without it, only slower. ``limit``: How many to index at
+        once, so that others may write in between; a smaller backlog is left for later. 0: only count. Returns the
+        approximate backlog."""
 
     async def close(self) -> None:
-        """Finish what was appended, then release everything. May be called twice."""
+        """Finish pending appends, then release all resources. Idempotent."""
 
 
 class RunArchiving(Protocol):
-    """Moves runs that have ended into the archive, where they are found by their ids alone.
+    """Moves ended runs into the archive, where they are found only by id.
 
-    A run is in the database or in the archive at every moment, and never in both, wherever this is broken off.
+    A run is always in either the database or the archive, never in both, even after an interruption.
     """
 
     async def archive(self, before: float) -> int:
         """Move all runs that finished before a time. Returns how many were moved.
 
-        Open and paused runs stay, and those of conversations that are there, of idempotency keys that hold, with
-        call-backs that were not delivered, and with a log that cannot be read. Raises ``StoreUnavailable``: database or
-        bucket cannot be used. What was moved until then is in the archive."""
+        Open and paused runs stay, and those of existing conversations, with valid idempotency keys, undelivered
+        call-backs or unreadable logs. Raises ``StoreUnavailable`` if database or bucket cannot be used. Runs moved
+        until then are in the archive.
+        """
 
     async def sweep(self, now: float) -> int:
-        """Remove objects of the bucket that do not count, and that are older than a day. Returns how many. ``now``: in
-        seconds since the Unix epoch. Raises ``StoreUnavailable``: database or bucket cannot be used."""
+        """Remove unreferenced objects older than a day from the bucket. Returns how many. ``now``: Seconds since the
+        Unix epoch. Raises ``StoreUnavailable`` if database or bucket cannot be used."""
 
 
 class Record(Protocol):
-    """What can be asked of it without regard to what is in it."""
+    """Operations independent of the record's content."""
 
     @property
     def measures(self) -> RecordMeasures:
-        """What is counted of its transactions."""
+        """Metrics of its transactions."""
 
     def try_to_write(self) -> "asyncio.Future[None]":
-        """Write as every append is written, and change nothing. The future is done once that is durable.
+        """Write like every append, but change nothing. The future is done once that is durable.
 
         The future raises:
-            StoreUnavailable: Nothing can be written now; why.
+            StoreUnavailable: Nothing can be written now, with the reason.
         """

@@ -1,4 +1,4 @@
-"""Triggers of apps, as stored."""
+"""Stored triggers of apps."""
 
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -9,14 +9,14 @@ KINDS: Final[tuple[TriggerKind, ...]] = get_args(TriggerKind)
 
 
 class Trigger(Struct, frozen=True, kw_only=True):
-    """A trigger node of an app, from the first version that has it on: later versions keep id, address and switch."""
+    """A trigger node of an app, since the first version that enables it. Later ones keep id, address and switch."""
 
     id: str
     app_id: str
     node_id: str
     kind: TriggerKind
     address: str = ""
-    """Of a webhook: the last part of its address, 24 characters of ``A–Z a–z 0–9 - _``."""
+    """Last part of a webhook's URL, 24 characters of ``A–Z a–z 0–9 - _``."""
     enabled: bool = True
     created_at: float
     """Seconds since the Unix epoch."""
@@ -26,21 +26,21 @@ DueState: TypeAlias = Literal["waiting", "started", "skipped"]
 
 
 class ScheduleState(Struct, frozen=True, kw_only=True):
-    """How far a schedule is. Times are in seconds since the Unix epoch."""
+    """Progress of a schedule. Times are in seconds since the Unix epoch."""
 
     trigger_id: str
     plan: str = ""
-    """What it was planned by: a digest of its configuration. Another one now: it is to be planned anew."""
+    """Digest of the planned configuration. If it differs from the current one, the schedule is planned again."""
     changed_at: float
-    """When its app was published last, or it was paused or went on."""
+    """When its app was last published, or the schedule was paused or resumed."""
     handled: float
-    """Due times up to here are done with."""
+    """Time up to which due times are handled."""
     wake: float | None = 0.0
-    """When it is looked at next; ``None``: when it was changed."""
+    """Time of the next check; ``None``: only after a change."""
     paused: str | None = None
-    """Why it is paused; ``None``: it is not."""
+    """Reason of the pause; ``None`` if not paused."""
     paused_until: float | None = None
-    """When the pause ends; of a schedule that is not paused, when it ended."""
+    """End of the pause; for a schedule that is not paused, when it ended."""
 
 
 class DueTime(Struct, frozen=True, kw_only=True):
@@ -53,43 +53,43 @@ class DueTime(Struct, frozen=True, kw_only=True):
     count: int = 1
     state: DueState
     at: float
-    """When that became of it."""
+    """When ``state`` was set."""
     run_id: str = ""
-    """Of one that was started."""
+    """Started run, if any."""
     why: str = ""
-    """Of one that was skipped: ``missed``, ``paused``, ``overlap`` or ``dropped``. Of one that waits: its rule of
-    overlap; empty: that of the schedule; ``by hand``: it starts at once, also while the schedule is off or paused."""
+    """If skipped: ``missed``, ``paused``, ``overlap`` or ``dropped``. If waiting: its overlap rule; empty for the
+    schedule's; ``by hand``: it starts at once, even while the schedule is off or paused."""
 
 
 Verdict: TypeAlias = Literal["accepted", "duplicate", "refused"]
 Place: TypeAlias = tuple[float, str]
-"""Of a delivery among others: ``received_at`` and id."""
+"""Sort key of a delivery: ``received_at`` and id."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """A call of a webhook. What it brought is among the inputs of its run."""
+    """A webhook call. Its content is among the inputs of its run."""
 
     id: str
     app_id: str
     trigger_id: str
     received_at: float
-    """Seconds since the Unix epoch; so everywhere here."""
+    """Seconds since the Unix epoch, like all times here."""
     verdict: Verdict = "accepted"
-    """``duplicate``: an earlier call had the sender's id; the run is that of the earlier one."""
+    """``duplicate``: an earlier call had the sender's id, and started the run."""
     reason: str = ""
     """Why it was refused."""
     sender_id: str = ""
-    """The id that the sender gave it; empty: none."""
+    """Id assigned by the sender, if any."""
     method: str = ""
     size: int = 0
     """Bytes of the body."""
     run_id: str = ""
-    """The run that it started; empty: none. Runs that repeat it are found by it."""
+    """Run that it started, if any. Runs that repeat it are found by it."""
     discarded_at: float | None = None
-    """When the newest run was created with which it was set aside."""
+    """Creation time of the newest run with which it was discarded."""
     retries: int = 0
-    """How often its run is retried if it fails, as its trigger asks for it."""
+    """Retries of a failed run, as set in the trigger."""
     look_at: float | None = None
-    """When it is to be looked at whether its run has failed; ``None``: never."""
+    """When to check whether its run has failed; ``None``: never."""
     dead_at: float | None = None
-    """When its last retry had failed."""
+    """When its last retry failed."""
