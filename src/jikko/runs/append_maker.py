@@ -146,8 +146,8 @@ class AppendMaker:
         return events, packed, sizes
 
     def _with_end(self, events: Sequence[Event], outputs: bytes) -> tuple[bytes, Sequence[int]]:
-        """Encode the run's end with the outputs that the record has encoded. Its other texts are plain, if there is no
-        error."""
+        """Encode the run's end with its outputs as encoded in the record. Without an error, its other texts
+        are plain."""
         mark = secrets.token_hex(16)
         told = msgspec.structs.replace(cast(RunFinished, events[-1]), outputs=cast(Any, mark))
         packed, sizes = self._store.pack([*events[:-1], told])
@@ -186,8 +186,7 @@ class AppendMaker:
         return arrays[0] if len(arrays) == 1 else b"[%b]" % b",".join(array[1:-1] for array in arrays), sizes
 
     def nothing(self, at: int, record: RunRecord) -> Append:
-        """Return an append without events, which checks that the log ends at a position. ``record``: The
-        record there."""
+        """Return an append without events, which checks the log's end. ``record``: The record there."""
         record = msgspec.structs.replace(record)
         return Append(record.identity.run_id, at, (), record, mark=new_mark(), holder=record.holder)
 
@@ -206,8 +205,7 @@ class AppendMaker:
         return behind
 
     def _projections(self, log: Sequence[Event], at: int, events: Sequence[Event]) -> Sequence[Projection]:
-        """Return what is written with the events at a position. A run that answers a message has its whole log in
-        memory."""
+        """Return what is written with the events at a position. A run with a message has its whole log in memory."""
         began = self._began = self._began or log[0]
         if self._options is None and isinstance(began, RunStarted) and began.turn is None:
             return ()  # most runs have none

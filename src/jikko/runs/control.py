@@ -180,8 +180,7 @@ class Control:
         return RunReader(record, self._store, self._log, self._tails, self._paused.give_up, share=self._executor.share)
 
     def followed(self, log: RunLog) -> RunLog | RunReader:
-        """Return what follows a run that has just come to this process: another process may take it while it
-        is queued."""
+        """Return a follower's view of a new run of this process: another one may take it while it is queued."""
         held = self._executor.find(log.record.identity.run_id)
         return self.reader(log.record) if held is not None and isinstance(held.runner, QueuedRun) else log
 
@@ -221,8 +220,7 @@ class Control:
     # For showing runs.
 
     async def shown(self, record: RunRecord) -> list[Event]:
-        """Return the events of a run that may be shown so far, including those of a local run that are not
-        durable yet."""
+        """Return the visible events of a run, including those of a local run that are not durable yet."""
         log = self._log(record.identity.run_id)
         if log is None:
             return await self.events(record)

@@ -102,8 +102,8 @@ class Executor:
         """Whether the process is shutting down."""
 
     def log_of(self, record: RunRecord, events: list[Event] | None = None, **new: Any) -> RunLog:
-        """Create the log of a run that is coming to this process; see ``RunLog``. Every log is created here, and so
-        observed."""
+        """Create the log of a run coming to this process; see ``RunLog``. All logs are created, and so
+        observed, here."""
         return RunLog(
             self._store,
             record,
@@ -186,8 +186,7 @@ class Executor:
         self.launch(run_log, workflow, state, RunBegan(at=self._clock()))
 
     def go_on(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
-        """Continue a run that had begun, without waiting for a slot. Raises ``ServerStopping``: the process is shutting
-        down."""
+        """Continue a begun run, without waiting for a slot. Raises ``ServerStopping``: the process is shutting down."""
         self.require_open()
         self.admission.take_back(run_log.record.identity.app_id)
         self.launch(run_log, workflow, state, first, *answers)

@@ -77,15 +77,13 @@ class Forms:
         await self.submit_form(await self.open_form(app_id, token), action, inputs, base_url)
 
     async def open_forms(self, record: RunRecord) -> list[RunForm]:
-        """Return a run's open forms, in the order of their requests. Raises ``LogDamaged``: the run's log cannot be
-        read."""
+        """Return a run's open forms, in order of request. Raises ``LogDamaged``: the run's log cannot be read."""
         if record.status != "paused":
             return []
         return [form for form in await self._forms(record) if form.closed is None]
 
     async def all_forms(self, record: RunRecord) -> list[RunForm]:
-        """Return a run's forms, open or closed, in the order of their requests. Raises ``LogDamaged``: see
-        ``open_forms``."""
+        """Return a run's forms, open or closed, in order of request. Raises ``LogDamaged``: see ``open_forms``."""
         return await self._forms(record)
 
     async def submit_form(self, form: RunForm, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:

@@ -109,8 +109,7 @@ async def submit_here(held: RunHandle, closed: FormClosed) -> bool:
 
 
 def release(held: RunHandle, epoch: int) -> bool:
-    """Release a run that another process has had since an epoch. Returns whether this one had it from an
-    earlier one."""
+    """Release a run that another process has had since an epoch. Returns whether this one's was earlier."""
     if held.log.record.epoch >= epoch:
         return False
     held.log.abandon(LogConflict(f"Run {held.log.record.identity.run_id} was taken over."))
@@ -135,8 +134,8 @@ async def asked_newer(cluster: Cluster, command: SubmitForm) -> bool:
 async def for_older(
     store: RunStore, command: SubmitForm, submit: Callable[[str, FormClosed], Awaitable[bool]]
 ) -> bool | None:
-    """Submit a paused run's form for a member that cannot read it. ``None``: it is not paused, or this process cannot
-    submit it either."""
+    """Submit a paused run's form for a member that cannot read it. ``None``: not paused, or not possible here
+    either."""
     try:
         record = await store.record(command.run_id)
         if record is None or record.status != "paused" or not record.is_known:

@@ -76,8 +76,8 @@ class TakenOver(Struct):
     on_durable: Callable[[RunLog], None]
     """Called with each log once it is durable."""
     count: int = 0
-    """Number of runs found. One with a damaged log has failed. One that cannot be taken over for another reason is
-    logged, and stays open."""
+    """Number of runs found. One with a damaged log has failed; one not taken over for another reason is logged, and
+    stays open."""
     logs: list[RunLog] = field(default_factory=list)
     """Logs of runs that continue, or were ended."""
     is_whole: bool = True
@@ -105,8 +105,8 @@ class Recovery:
         self._clock = clock
 
     async def take_over(self, orphans: OrphanedRuns, name: str, on_durable: Callable[[RunLog], None]) -> TakenOver:
-        """See ``Control.take_over``. In each batch, begun runs continue first, and the others queue behind them.
-        ``name``: Name of this process."""
+        """See ``Control.take_over``. In each batch, begun runs continue before others are queued. ``name``: Of this
+        process."""
         taken = TakenOver(on_durable)
         mine = []
         refused = await self._executor.refused.known()
@@ -182,9 +182,8 @@ class Recovery:
         on_durable(log)
 
     async def after_rollback(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
-        """Restore runs after a database rollback, which may lack confirmed events. Missing events of local runs are
-        rewritten. Ended runs that are open again name this process, which has forgotten them: it takes them over.
-        ``name``: Name of this process."""
+        """Restore runs after a database rollback: rewrite missing events of local runs, and take over ended runs that
+        are open again, which name this process but are unknown to it. ``name``: Of this process."""
         self._executor.require_durable()
         while not self._executor.is_closing:
             try:
@@ -211,8 +210,7 @@ class Recovery:
         return log
 
     async def workflow_of(self, log: RunLog) -> Workflow | None:
-        """Return the workflow of a run to be continued. ``None``: it no longer exists, and the log has the
-        run's end."""
+        """Return the workflow of a run to be continued. ``None``: it no longer exists, and the run was ended."""
         identity = log.record.identity
         try:
             app = await self._apps.app(identity.app_id)

@@ -104,8 +104,7 @@ class RunLog:
         self._share = share
         self._store = store
         self.events: list[Event] = events or []
-        """The log from position ``first`` on, including events that are not durable yet. Read-only, like the
-        next four."""
+        """The log from position ``first`` on, including non-durable events. Read-only, like the next four."""
         self.first = 0
         """Position of the first event in memory. Earlier ones are durable, and read from the store."""
         self.durable_count = self.visible_count = self._sent = self._observed = len(self.events)
@@ -221,8 +220,8 @@ class RunLog:
         return RefusedAppend(append, write, self._in_doubt)
 
     def require_durable(self) -> None:
-        """Let the database confirm its durable events again, as it may have gone back. Missing ones are rewritten.
-        Returns at once."""
+        """Let the database confirm durable events again, as it may have gone back; rewrites lost ones. Returns
+        at once."""
         is_idle = self.is_durable and self._writing is None and self.error is None
         if self.durable_count and is_idle and self.record.is_open:
             self._unanswered = self._appends.nothing(self.durable_count, self.record)
@@ -233,8 +232,8 @@ class RunLog:
         return self.memory.has_backpressure
 
     async def committed(self, count: int | None = None, *, first: bool = False, hurries: bool = True) -> None:
-        """Wait until ``count`` events are durable, by default all; ``first``: resume before other waits; ``hurries``:
-        write delayed text at once.
+        """Wait until ``count`` events are durable, by default all; ``first``: resume first; ``hurries``: write delayed
+        text.
 
         Raises:
             LogConflict: Another process has taken the run over.

@@ -197,8 +197,8 @@ class RunMemory:
                 is written with it depends on all of it.
 
         Returns:
-            The position before which events must leave memory: the log of a run that is taken over may be much longer
-                than the run's values.
+            The position before which events must leave memory. (The log of a run taken over may be much longer than its
+            values.)
         """
         self._is_kept = is_kept
         if not self._count:
@@ -260,8 +260,8 @@ class RunMemory:
         return self._drop_seen()
 
     def _drop_seen(self) -> int:
-        """Drop durable events that all but slow followers have seen. Returns the position before which events must
-        leave memory; 0: keep all."""
+        """Drop durable events seen by all but slow followers. Returns the position before which events must go; 0: keep
+        all."""
         count = 0
         while count < self._durable and self._appended - self._pieces[count][1] >= KEPT_BYTES:
             count += 1

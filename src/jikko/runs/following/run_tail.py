@@ -111,8 +111,8 @@ class RunTail:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def events(self, after: int) -> Sequence[Event]:
-        """Return the events behind a position, or the first of them. The newest are cached. Raises ``JikkoError``: the
-        store cannot be read."""
+        """Return the first events behind a position, from a cache if new. Raises ``JikkoError``: the store cannot be
+        read."""
         begin = self.end - len(self._newest)
         if after + 1 >= begin:
             return self._newest[after + 1 - begin :]
@@ -285,8 +285,7 @@ class RunTail:
         self._notify()
 
     async def _asked_holder(self, record: RunRecord) -> Answer:
-        """Wait until the holder answers how the log has grown, or a hint comes: ``True``. ``None``: it has no
-        holder."""
+        """Wait for the holder's answer how the log has grown, or a hint: ``True``. ``None``: there is no holder."""
         command = WaitForEvents(run_id=self.run_id, count=self.end, seconds=_QUESTION_SECONDS)
         asking = asyncio.ensure_future(self._cluster.request(record.holder, command))
         woken = asyncio.ensure_future(self._woken.wait())

@@ -54,8 +54,7 @@ class History:
         return await self._store.events(record.identity.run_id, after=after)
 
     async def node_executions(self, record: RunRecord) -> list[NodeExecution]:
-        """Return the run's node executions, in order of start. Raises ``LogDamaged``: its log cannot be read. See
-        ``readable_executions``."""
+        """Return the run's node executions, in order of start. Raises ``LogDamaged``: see ``readable_executions``."""
         events = await self.events(record)
         if len(events) <= _MAX_EVENTS_ON_THE_LOOP:
             return node_executions(events, status=record.status, error=record.error)

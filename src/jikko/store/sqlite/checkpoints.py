@@ -1,7 +1,7 @@
-"""Bringing what was committed from the write-ahead log into the database, beside the thread that writes.
+"""Checkpoints of the write-ahead log, on a separate thread from the writer.
 
-SQLite by itself does that within a commit, once the log has a thousand pages: of a commit of 12 MB it is more than
-half, 35 of 60 ms, for which all other writes would wait. On another connection it holds up nobody.
+By default SQLite does that within a commit, once the log has a thousand pages: that is more than half of a commit of 12
+MB, 35 of 60 ms, for which all other writes would wait. On another connection it delays no write.
 """
 
 import logging
@@ -19,49 +19,49 @@ from jikko.store.sqlite.database_file_guard import DatabaseFileGuard
 _LOG = logging.getLogger(__name__)
 
 DUE_PAGES: Final = 1_000
-"""So many pages of the log more, and it is to be brought over: as SQLite does by itself."""
+"""New pages of the log after which a checkpoint is due: SQLite's default."""
 WRITER_PAGES: Final = 16_384
-"""Pages of the log from which on a commit brings them over all the same, 64 MiB: the log must not grow without end if
-writes never rest."""
+"""Pages of the log, 64 MiB, from which on commits checkpoint after all: steady writes must not grow it without
+limit."""
 _POLL_SECONDS: Final = 0.003
-"""What the thread that writes works between looks how long the log is: less than it needs for that many pages. What it
-waits for the disk does not count, and so a slow one brings no more looks."""
+"""CPU seconds of the writer thread between checks of the log's length: less than that many pages take. Waiting for the
+disk does not count, so a slow disk causes no more checks."""
 
 
 class Checkpoints:
-    """Brings over what is due, on a thread that is there once there is something.
+    """Runs due checkpoints, on a thread that starts with the first one.
 
-    All but the work itself is for the thread that writes, or for one that comes after it.
+    All but the checkpoint itself is for the writer thread, or a later one.
     """
 
     def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
         """Args:
-        path: Of the database.
-        connect: Makes a connection to it.
+        path: Path of the database.
+        connect: Opens a connection to it.
         """
         self._path = path
         self._connect = connect
         self._salt = b""
-        """Of the log that is counted."""
+        """Salt of the counted log."""
         self._due = DUE_PAGES
-        """The page of the log with which the next are due."""
+        """Page of the log that makes the next checkpoint due."""
         self._looked = 0.0
-        """What the thread had worked by then, in seconds."""
+        """CPU seconds of the thread at the last check."""
         self._wanted = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
         self._fails = False
-        """Whether the last time that it was brought over failed."""
+        """Whether the last checkpoint failed."""
 
     def wants_a_look(self) -> bool:
-        """Whether so much may have been committed since the last ``look`` that another one is worth its system calls.
+        """Return whether enough may have been committed since the last ``look`` to justify its system calls.
 
-        Each of these gives the interpreter to the event loop, from which it is to be had back.
+        Each of them releases the GIL to the event loop, from which it must be regained.
         """
         return time.thread_time() - self._looked >= _POLL_SECONDS
 
     def look(self, log: DatabaseFileGuard) -> None:
-        """Have brought over what is due. ``log``: as the last transaction left it."""
+        """Start a checkpoint if due. ``log``: State after the last transaction."""
         self._looked = time.thread_time()
         if log.salt != self._salt:
             self._salt, self._due = log.salt, DUE_PAGES
@@ -75,13 +75,13 @@ class Checkpoints:
             try:
                 thread.start()
             except RuntimeError as error:
-                # The system has no room for it: tried again when the next are due. What was committed is committed.
+                # The system has no room for a thread: retried when the next is due. The commit stands.
                 _LOG.warning("The write-ahead log of %s is not brought over: %s.", self._path, error)
             else:
                 self._thread = thread
 
     def close(self) -> None:
-        """End the thread behind what it does. May be called twice; blocks."""
+        """End the thread after its current work. May be called twice; blocks."""
         self._closing = True
         self._wanted.set()
         if self._thread is not None:
@@ -97,16 +97,16 @@ class Checkpoints:
                         return
                     self._bring_over(connection)
         except (sqlite3.Error, StoreUnavailable):
-            # Commits bring it over, as before.
+            # Commits do it, as SQLite does by default.
             _LOG.warning("The write-ahead log of %s is brought over by commits only.", self._path, exc_info=True)
 
     def _bring_over(self, connection: sqlite3.Connection) -> None:
-        """Bring over what is there, and go on if that fails: a disk that is full has room again later."""
+        """Run a checkpoint, and continue if it fails: a full disk has room again later."""
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._fails = False
         except sqlite3.Error as error:
-            # Told once: the log of the server may be on the same disk.
+            # Logged once: the server's log may be on the same disk.
             level = logging.DEBUG if self._fails else logging.WARNING
             _LOG.log(level, "The write-ahead log of %s cannot be brought over, trying again: %s", self._path, error)
             self._fails = True

@@ -1,4 +1,4 @@
-"""Opening a connection, and saying in words what SQLite says in codes."""
+"""SQLite connections, and readable messages for SQLite's error codes."""
 
 import sqlite3
 import time
@@ -8,7 +8,7 @@ from typing import Final
 from jikko.errors import InvalidSettings, StoreUnavailable
 
 OLDEST_SQLITE: Final = (3, 37, 0)
-"""``STRICT`` tables came with it."""
+"""First version with ``STRICT`` tables."""
 
 _HINTS: Final = {
     "SQLITE_FULL": "free some space on the disk",
@@ -24,12 +24,12 @@ _HINTS: Final = {
 
 
 def error_name(error: sqlite3.Error) -> str:
-    """SQLite's name for an error, ``SQLITE_BUSY`` say; empty for an error of Python's own, which has none."""
+    """Return SQLite's name of an error, such as ``SQLITE_BUSY``; empty for Python's own errors."""
     return getattr(error, "sqlite_errorname", None) or ""
 
 
 def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
-    """The error to raise for one of SQLite's: what happened, where, and what to do."""
+    """Return the error to raise for one of SQLite's: what happened, where, and what to do."""
     name = error_name(error)
     # Extended codes begin with the plain one: SQLITE_READONLY_DIRECTORY.
     hint = next((hint for code, hint in _HINTS.items() if name.startswith(code)), None)
@@ -39,11 +39,11 @@ def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
 def connect(
     path: Path, *, busy_timeout: float, query_only: bool = False, page_size: int | None = None
 ) -> sqlite3.Connection:
-    """A connection in autocommit mode that any one thread at a time may use.
+    """Connect in autocommit mode, for use by one thread at a time.
 
     Args:
         busy_timeout: Seconds to wait for another process's lock.
-        page_size: Bytes of a page, if the file is new; ``None``: SQLite's own.
+        page_size: Page size in bytes of a new file; ``None``: SQLite's default.
 
     Raises:
         sqlite3.Error: It cannot be opened.
@@ -58,18 +58,18 @@ def connect(
         if not query_only and connection.execute("PRAGMA page_count").fetchone() == (0,):
             if page_size is not None:
                 connection.execute(f"PRAGMA page_size = {page_size}")
-            # Gives retention a way to make the file smaller. Later it has no effect, but writes.
+            # Lets retention shrink the file. Later it has no effect, but writes.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_wal(connection, busy_timeout)
-        # FULL: a commit is on the disk when it returns, also if the machine loses power.
+        # FULL: a commit is on the disk when it returns, surviving a power failure.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        # Some builds overwrite deleted bytes with zeros on the disk; here that would be every open log.
+        # Some builds zero deleted bytes on the disk; here that would be every open log.
         connection.execute("PRAGMA secure_delete = FAST")
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        # SQLite's own `lower` knows letters of ASCII alone.
+        # SQLite's own `lower` handles only ASCII letters.
         connection.create_function("lowercase", 1, str.lower, deterministic=True)
         if query_only:
             connection.execute("PRAGMA query_only = ON")
@@ -86,7 +86,7 @@ def _use_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            # Two processes that open a new file at once: SQLite refuses one without waiting for its time-out.
+            # When two processes open a new file at once, SQLite refuses one without waiting for its timeout.
             if not error_name(error).startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

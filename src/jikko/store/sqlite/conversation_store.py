@@ -1,4 +1,4 @@
-"""Conversations in SQLite, and what runs change of them within transactions of the writer."""
+"""Conversations in SQLite, and their changes by runs within the writer's transactions."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ INSERT INTO conversations (
   conversation_id, app, end_user, turns, title_due, created_at, updated_at, name, introduction, inputs
 ) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
-# The run is there by then: its row knows the numbers of app and end user.
+# The run's row exists by then, with the numbers of app and end user.
 _ADD_CONVERSATION_OF_RUN: Final = """
 INSERT INTO conversations (
   conversation_id, app, end_user, turns, title_due, created_at, updated_at, name, introduction, inputs
@@ -58,7 +58,7 @@ def add_turn(
     *,
     run_id: StoredId | None = None,
 ) -> None:
-    """Keep a turn. See ``TurnBegan``. ``run_id``: the run that answers it, if that has a row by now."""
+    """Store a turn. See ``TurnBegan``. ``run_id``: The run that answers it, if it already has a row."""
     conversation = None if new is None else _add_conversation(new, message.created_at, run_id, connection)
     is_new = conversation is not None
     if conversation is None:
@@ -95,7 +95,7 @@ def add_turn(
 def _add_conversation(
     new: Conversation, at: float, run_id: StoredId | None, connection: sqlite3.Connection
 ) -> int | None:
-    """Add a conversation with its first turn. Returns its number; ``None`` if it was there."""
+    """Add a conversation with its first turn. Returns its number; ``None`` if it existed."""
     values = (
         new.title_due,
         new.created_at,
@@ -150,7 +150,7 @@ def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection
 
 
 def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
-    """``status, answer, error, details``."""
+    """Return ``status, answer, error, details``."""
     return (
         STATUSES.index(answer.status),
         storable(answer.text),
@@ -160,7 +160,7 @@ def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
 
 
 class SqliteConversationStore(ConversationStore):
-    """A ``ConversationStore`` in a SQLite file. What opened the database closes it."""
+    """``ConversationStore`` in a SQLite file. The caller closes the database."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TIMEOUT_SECONDS: Final = 10.0
-"""Seconds to wait for another process's lock, and for a moment at which nothing is written to any of the databases."""
+"""Seconds to wait for another process's lock, and for a moment without writes to any of the databases."""
 _LOOK_AGAIN: Final = 0.002
-"""Seconds until such a moment is looked for again."""
+"""Seconds between attempts to find such a moment."""
 
 
 class SqliteCopies:
-    """``DatabaseCopies`` by the backup of SQLite."""
+    """``DatabaseCopies`` with SQLite's backup."""
 
     def folder_id(self, database: Path) -> str:
         with _telling(database), closing(connect(database, busy_timeout=_TIMEOUT_SECONDS, query_only=True)) as reader:
@@ -42,7 +42,7 @@ class SqliteCopies:
         try:
             with ExitStack() as stack:
                 readers = _readers_of_one_moment(list(targets), stack)
-                # The smallest first: in one without a write-ahead log, writers wait until its copy is done.
+                # Smallest first: without a write-ahead log, writers wait until the copy is done.
                 for database in sorted(targets, key=lambda each: each.stat().st_size):
                     with _telling_of_copy(database), closing(readers[database]) as reader:
                         copy_database(reader, fresh[database])
@@ -59,9 +59,9 @@ class SqliteCopies:
 
 
 def _readers_of_one_moment(databases: Sequence[Path], stack: ExitStack) -> dict[Path, sqlite3.Connection]:
-    """A connection to each, in a transaction that sees it as it is at one moment, the same for all.
+    """Return a read transaction on each database, all with the same point in time.
 
-    No writer is kept waiting: it is seen instead whether one wrote to any of them while the transactions began.
+    Writers are not blocked: instead, a write to any database while the transactions begin is detected.
     """
 
     def opened(database: Path) -> sqlite3.Connection:
@@ -79,7 +79,7 @@ def _readers_of_one_moment(databases: Sequence[Path], stack: ExitStack) -> dict[
         for database, reader in readers.items():
             with _telling(database):
                 reader.execute("BEGIN")
-                # The transaction sees the database as it is at the first read.
+                # The first read fixes the transaction's snapshot.
                 reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if _changes(lookouts) == before:
             return readers
@@ -93,7 +93,7 @@ def _readers_of_one_moment(databases: Sequence[Path], stack: ExitStack) -> dict[
 
 
 def _changes(lookouts: Mapping[Path, sqlite3.Connection]) -> list[int]:
-    """Numbers, one of which is another as soon as another connection has written to any of the databases."""
+    """Return numbers that change when another connection writes to any of the databases."""
     found = []
     for database, lookout in lookouts.items():
         with _telling(database):
@@ -110,7 +110,7 @@ def _check(database: Path, copied: Path) -> None:
 
 @contextmanager
 def _telling(database: Path) -> "Iterator[None]":
-    """Raises ``StoreUnavailable``: in place of an error of SQLite's."""
+    """Raises ``StoreUnavailable`` for errors of SQLite."""
     try:
         yield
     except sqlite3.Error as error:
@@ -121,7 +121,7 @@ def _telling(database: Path) -> "Iterator[None]":
 def _telling_of_copy(database: Path) -> "Iterator[None]":
     """Raises:
     StoreUnavailable: The database is damaged.
-    OSError: Anything else that SQLite says: it is of the copy.
+    OSError: Any other error of SQLite, which concerns the copy.
     """
     try:
         yield

@@ -1,5 +1,5 @@
-"""One SQLite file: one thread that writes, one connection for quick reads, and threads for slow ones; and SQL that is
-written once for both databases, done by it."""
+"""SQLite database file: a writer thread, a connection for quick reads, threads for slow ones, and execution of SQL
+written once for both databases."""
 
 import asyncio
 import sqlite3
@@ -28,7 +28,7 @@ _WITH_TEXT_IDS: Final = SQLITE.with_text_ids()
 
 
 def perform(operation: Operation[T], connection: sqlite3.Connection, dialect: Dialect = SQLITE) -> T:
-    """Do an operation by a connection, within its transaction."""
+    """Perform an operation on a connection, within its transaction."""
     answer: Any = None
     execute, send, statement_of = connection.execute, operation.send, dialect.statement
     try:
@@ -78,7 +78,7 @@ class SqliteSql:
         self._submitted(sql, values).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def settled(self) -> None:
-        """Nothing comes before what was submitted."""
+        """Return at once: nothing precedes what was submitted."""
 
     def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         return self._database.submit(lambda connection: perform(operation(), connection, self.dialect))
@@ -101,12 +101,12 @@ class SqliteSql:
 
 
 class Readers:
-    """A few connections that only read, each used by one thread at a time, and opened when all others are in use."""
+    """Pool of read-only connections, each used by one thread at a time, and opened when all others are in use."""
 
     def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection], *, threads: int) -> None:
         """Args:
-        path: Of the database.
-        connect: Makes a connection to it.
+        path: Path of the database.
+        connect: Opens a connection to it.
         """
         self._path = path
         self._connect = connect
@@ -116,8 +116,8 @@ class Readers:
         self._closed = False
 
     async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """The answer of a function that reads. All its statements see the database at one moment.
-        Raises ``StoreUnavailable``: the database cannot be read, or is closed before the answer is there."""
+        """Return the result of a read function, whose statements all see one snapshot. Raises ``StoreUnavailable``: the
+        database cannot be read, or is closed first."""
         self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
 
@@ -129,7 +129,7 @@ class Readers:
         try:
             connection = self._taken()
             try:
-                # Again: only what reads can be broken off, so what waits for a thread must not begin.
+                # Again: only running reads can be interrupted, so one that waits for a thread must not begin.
                 self._require_open()
                 connection.execute("BEGIN")
                 try:
@@ -142,7 +142,7 @@ class Readers:
             raise unavailable(self._path, error) from error
 
     def _taken(self) -> sqlite3.Connection:
-        """One that is idle, or a new one: there are never more than threads."""
+        """Return an idle connection, or a new one: there are never more than threads."""
         with suppress(Empty):
             return self._idle.get_nowait()
         self._require_open()
@@ -151,7 +151,7 @@ class Readers:
         return connection
 
     def close(self) -> None:
-        """Break off what still reads, and release the connections. May be called twice; blocks."""
+        """Interrupt running reads, and release the connections. May be called twice; blocks."""
         self._closed = True
         for connection in tuple(self._all):
             connection.interrupt()
@@ -162,7 +162,7 @@ class Readers:
 
 
 class Database:
-    """The file that the stores share. Another process may have it open too, and write."""
+    """Database file shared by the stores. Other processes may have it open and write too."""
 
     def __init__(
         self,
@@ -181,9 +181,9 @@ class Database:
         self._rest = rest
         self._closed = False
         self._snapshot: asyncio.AbstractEventLoop | None = None
-        """The loop in whose turn quick reads share a transaction."""
+        """The loop in whose current turn quick reads share a transaction."""
         self._read: dict[Hashable, Any] = {}
-        """What was read in that transaction and may be asked for again in it."""
+        """Results cached for that transaction."""
         self.sql = SqliteSql(self)
 
     @classmethod
@@ -197,31 +197,31 @@ class Database:
         steps: Sequence[Migration] | None = None,
         page_size: int | None = None,
     ) -> "Database":
-        """Open a file, create it if it is missing, and bring its schema up to date. Blocks.
+        """Open a file, create it if missing, and migrate its schema. Blocks.
 
-        Only its owner can read a file that is created.
+        A new file is readable only by its owner.
 
         Args:
             busy_timeout: Seconds that a write waits for another process's lock.
             shared: Whether other processes write as much as this one. Then they share a lock.
-            alone: Makes a block in which no server uses the file. It is entered around a change of the schema.
+            alone: Creates a block in which no server uses the file, entered around a schema change.
             steps: The schema, if not that of apps and runs.
-            page_size: Bytes of a page, if the file is new; ``None``: SQLite's own.
+            page_size: Page size in bytes of a new file; ``None``: SQLite's default.
 
         Raises:
             StoreUnavailable: The file cannot be opened, read or written.
-            InvalidSettings: It was written by a later version of the schema; or by an earlier one, and a server uses
-                it.
+            InvalidSettings: It has a later schema version; or an earlier one, and a server uses it.
         """
         with ExitStack() as opened:
             try:
                 make_folder(path.parent)
-                # What SQLite puts beside it is as closed as the file. Where it cannot be made, SQLite says why.
+                # SQLite gives its companion files the same permissions. If the file cannot be created, SQLite reports
+                # why.
                 with suppress(OSError):
                     make_file(path)
                 owned = opened.enter_context(closing(connect(path, busy_timeout=busy_timeout, page_size=page_size)))
                 migrate(owned, path, migrations() if steps is None else steps, alone)
-                # The event loop must not stand still for as long as a writer may wait.
+                # The event loop must not block for as long as a writer may wait.
                 brief = min(busy_timeout, 1.0)
                 quick = opened.enter_context(closing(connect(path, busy_timeout=brief, query_only=True)))
                 later = partial(_connect_later, path, OpenFiles(path))
@@ -233,7 +233,7 @@ class Database:
                 raise unavailable(path, error) from error
             except OSError as error:
                 raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
-            # Closed behind the writer.
+            # Closed after the writer.
             checkpoints = opened.enter_context(closing(Checkpoints(path, partial(later, brief))))
             owned.execute(f"PRAGMA wal_autocheckpoint = {WRITER_PAGES}")
             writer = opened.enter_context(closing(Writer(owned, path, lock, checkpoints)))
@@ -244,7 +244,7 @@ class Database:
         return self._writer.submit(operation)
 
     def try_to_write(self) -> "asyncio.Future[None]":
-        """See ``Record``: what is written is the version of the schema, as it is."""
+        """See ``Record``: rewrites the schema version unchanged."""
         return self._writer.submit(_write_what_is_there)
 
     @property
@@ -252,23 +252,24 @@ class Database:
         return self._writer.measures
 
     def join(self, participant: Participant) -> None:
-        """Take part in every transaction; see ``Writer.join``."""
+        """Join every transaction; see ``Writer.join``."""
         self._writer.join(participant)
 
     def quick(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Read a few rows by their keys, here and now: on the event loop, which waits for nothing but the disk.
+        """Read a few rows by key, synchronously on the event loop, which waits only for the disk.
 
-        What is read in one turn of the loop is read in one transaction, since each costs two system calls for its lock.
-        It sees all that was answered before the turn. Raises ``StoreUnavailable``: the database cannot be read."""
+        Reads in one turn of the loop share a transaction, since each costs two system calls for its lock. It sees
+        everything confirmed before the turn. Raises ``StoreUnavailable``: the database cannot be read.
+        """
         try:
             return query(self._in_turn())
         except sqlite3.Error as error:
             raise unavailable(self.path, error) from error
 
     def quick_once(self, name: Hashable, query: Callable[[sqlite3.Connection], T]) -> T:
-        """``quick``, for what many ask in the same turn: under one name it is read once in a transaction. ``name``:
-        what is asked. All who use the database share the names: one name is one question, everywhere. Returns one value
-        for all who ask. It must not be changed. Raises ``StoreUnavailable``: the database cannot be read."""
+        """``quick``, cached within the transaction under a name, for reads that many need in the same turn. ``name``:
+        The query; unique among all users of the database. Returns one shared value, which must not be changed.
+        Raises ``StoreUnavailable``: the database cannot be read."""
         try:
             connection = self._in_turn()
             if name not in self._read:
@@ -283,7 +284,7 @@ class Database:
         loop = asyncio.get_running_loop()
         if self._snapshot is not loop:
             self._end_snapshot()
-            # Planned first: the transaction ends before a commit is answered that it does not see.
+            # Scheduled first: the transaction ends before any commit is confirmed that it does not see.
             loop.call_soon(self._end_snapshot)
             self._quick.execute("BEGIN")
             self._snapshot = loop
@@ -292,7 +293,7 @@ class Database:
     def _end_snapshot(self) -> None:
         self._snapshot = None
         self._read.clear()
-        # The connection knows: after some errors SQLite has ended it by itself, after others it is still to be ended.
+        # Ask the connection: after some errors SQLite has ended the transaction, after others not.
         if not self._closed and self._quick.in_transaction:
             self._quick.execute("ROLLBACK")
 
@@ -301,16 +302,16 @@ class Database:
         return await self._readers.run(query)
 
     async def search(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Read very many rows, on a thread of its own: searches wait for each other, and nothing else for them."""
+        """Read very many rows, on a separate thread: searches wait for each other, and nothing else for them."""
         return await self._searchers.run(query)
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Do long work beside the event loop that needs no connection."""
+        """Run long work that needs no connection off the event loop."""
         return await asyncio.to_thread(work, *arguments)
 
     async def backup(self, target: Path) -> None:
-        """Copy the database, as it is at one moment, to a file. Reading and writing go on.
-        Raises ``StoreUnavailable``: it cannot be copied. ``target`` is as it was."""
+        """Copy a snapshot of the database to a file, without blocking reads or writes. Raises ``StoreUnavailable``: it
+        cannot be copied. ``target`` is unchanged."""
         try:
             await asyncio.to_thread(self._copy, target)
         except sqlite3.Error as error:
@@ -323,16 +324,16 @@ class Database:
             copy_database(source, target)
 
     async def finish(self) -> None:
-        """Commit what was submitted, then release everything. May be called twice."""
+        """Commit submitted operations, then release everything. May be called twice."""
         if not self._closed:
             # On the event loop, before another thread closes the connection under its reads.
             self._end_snapshot()
             self._closed = True
-        # What is still to be committed is settled on this loop.
+        # Pending commits are confirmed on this loop.
         await asyncio.to_thread(self.close)
 
     def close(self) -> None:
-        """Commit what was submitted, then release everything. May be called twice; blocks."""
+        """Commit submitted operations, then release everything. May be called twice; blocks."""
         self._closed = True
         self._rest.close()
 
@@ -345,10 +346,10 @@ def _write_what_is_there(connection: sqlite3.Connection) -> None:
 def _connect_later(
     path: Path, files: OpenFiles, busy_timeout: float, *, query_only: bool = False
 ) -> sqlite3.Connection:
-    """A connection behind those that are open: only to the same files, in place of which SQLite would make new ones.
+    """Connect to the files that are already open, instead of which SQLite would create new ones.
 
     Raises:
-        StoreUnavailable: They are not where they were.
+        StoreUnavailable: They were moved or removed.
         sqlite3.Error: See ``connect``.
     """
     _require_in_place(path, files)

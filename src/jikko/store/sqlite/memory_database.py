@@ -1,4 +1,4 @@
-"""A SQLite database in memory, without a thread: for one run of the command line, and for tests."""
+"""In-memory SQLite database without a thread: for one command-line run, and for tests."""
 
 import asyncio
 import sqlite3
@@ -20,17 +20,17 @@ _PATH: Final = Path(":memory:")
 
 
 def new_connection() -> sqlite3.Connection:
-    """A connection to a new database in memory, with the schema of apps and runs."""
+    """Return a connection to a new in-memory database, with the schema of apps and runs."""
     connection = connect(_PATH, busy_timeout=0)
     migrate(connection, _PATH, migrations(), nullcontext)
     return connection
 
 
 class MemoryDatabase(Database):
-    """A ``Database`` that is gone with its one connection. All is done at once, on the thread that asks for it."""
+    """``Database`` that lives as long as its one connection. Operations run synchronously on the caller's thread."""
 
     def __init__(self, connection: sqlite3.Connection | None = None) -> None:
-        """``connection``: as ``new_connection`` makes it, which it does by default."""
+        """``connection``: From ``new_connection``, by default a new one."""
         self.path = _PATH
         self.sql = SqliteSql(self)
         self._connection = connection or new_connection()

@@ -1,7 +1,7 @@
-"""Bringing a database to the schema of this version of the code.
+"""Migrations of a SQLite database to this version's schema.
 
-The files in ``migrations`` are numbered without gaps. Each runs once, in order, in one transaction with the row in
-``schema_version`` that says so. A file that was released is never changed.
+The files in ``migrations`` are numbered without gaps. Each runs once, in order, in one transaction with its row in
+``schema_version``. A released file is never changed.
 """
 
 import json
@@ -40,31 +40,31 @@ _ADD_VERSION = "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)"
 
 
 _TIMEOUT_SECONDS = 2.0
-"""Seconds that the holder of the database has to bring it up to date: a server that starts does so at once."""
+"""Seconds that the database's holder has to migrate it: a starting server does so at once."""
 _LOOK_AGAIN = 0.05
-"""Seconds until it is looked at again."""
+"""Seconds between checks."""
 
 Alone: TypeAlias = Callable[[], AbstractContextManager[object]]
-"""Makes a block in which no server uses the database. Raises ``FolderInUse`` if one does."""
+"""Creates a block in which no server uses the database. Raises ``FolderInUse`` if one does."""
 
 
 class Migration(Struct, frozen=True):
-    """One step from one version of the schema to the next."""
+    """Step from one version of the schema to the next."""
 
     version: int
     """Counted from 1."""
     script: str
     rewrite: Callable[[sqlite3.Connection], None] | None = None
-    """What the step does besides, behind the script and in the same transaction, where SQL cannot."""
+    """Changes that SQL cannot make, after the script and in the same transaction."""
 
 
 def migrations() -> list[Migration]:
-    """All migrations of the database of apps and runs, in order."""
+    """Return the migrations of the database of apps and runs, in order."""
     return [_migration(step.version, step.script) for step in migrations_in(f"{__package__}.migrations")]
 
 
 def migrations_in(package: str) -> list[Migration]:
-    """The scripts of a package, in order."""
+    """Return the scripts of a package, in order."""
     files = [file for file in resources.files(package).iterdir() if file.name.endswith(".sql")]
     steps = (Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files)
     return sorted(steps, key=lambda migration: migration.version)
@@ -75,22 +75,22 @@ def _migration(version: int, script: str) -> Migration:
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration], alone: Alone) -> None:
-    """Apply the steps that the database has not seen. Any number of processes may call this at once.
+    """Apply pending steps. Any number of processes may call this concurrently.
 
-    A database that already has a schema is copied first, to ``<name>.before-<version>`` beside it.
+    A database with a schema is first copied to ``<name>.before-<version>`` beside it.
 
     Args:
-        alone: Entered around what changes the schema, if anything does.
+        alone: Entered around schema changes, if there are any.
 
     Raises:
-        InvalidSettings: The database is of a later version than ``steps``, or of an earlier one and ``alone`` is not
-            to be had: a server of that version would write on in a schema that it does not know.
+        InvalidSettings: The database has a later version than ``steps``, or an earlier one and ``alone`` is refused: a
+            server of that version would keep writing in an unknown schema.
         sqlite3.Error: It cannot be read or written; nothing was changed.
     """
     newest, began = steps[-1].version, time.monotonic()
     while (current := _version(connection, path, newest)) < newest:
         try:
-            # One without a schema belongs to no process yet: the first makes it.
+            # A database without a schema belongs to no process yet: the first one creates it.
             with alone() if current else nullcontext():
                 _apply(connection, path, steps)
         except FolderInUse as error:
@@ -111,7 +111,7 @@ def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration
         # Read again under the lock: another process may have been faster.
         current = _version(connection, path, newest)
         if 0 < current < newest:
-            # The lock keeps other writers out, so the copy has all that the migration starts from.
+            # The lock keeps other writers out, so the copy is what the migration starts from.
             with closing(sqlite3.connect(path)) as source:
                 copy_database(source, path.with_name(f"{path.name}.before-{newest:04d}"))
         connection.execute(_CREATE_VERSIONS)
@@ -130,7 +130,7 @@ def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration
 
 
 def folder_id(connection: sqlite3.Connection) -> str:
-    """What the data folder of a database is known by, in all its copies; empty before version 6 of the schema. Raises
+    """Return the id of the database's data folder, the same in all copies; empty before schema version 6. Raises
     ``sqlite3.Error``: it cannot be read."""
     if connection.execute(_HAS_ID).fetchone() is None:
         return ""
@@ -151,7 +151,7 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
 
 
 def _way_back(path: Path, newest: int) -> str:
-    """What an operator does to go on with this version, which knows schemas up to ``newest``."""
+    """Return how an operator can keep this version, which knows schemas up to ``newest``."""
     copies = {
         int(copy.suffix.removeprefix(".before-")): copy
         for copy in path.parent.glob(f"{path.name}.before-[0-9][0-9][0-9][0-9]")
@@ -162,7 +162,7 @@ def _way_back(path: Path, newest: int) -> str:
 
 
 def statements(script: str) -> Iterator[str]:
-    """The statements of a script, one by one: ``executescript`` would commit the transaction that they belong to."""
+    """Yield a script's statements one by one: ``executescript`` would commit their transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -172,7 +172,7 @@ def statements(script: str) -> Iterator[str]:
 
 
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
-    """Copy a live database, as it is at one moment, to a file. The file is complete or does not appear at all.
+    """Copy a snapshot of a live database to a file, completely or not at all.
 
     Only its owner can read it.
 
@@ -186,7 +186,7 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
         make_file(part)
         with closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
-            # The copy took over the mode of the original; one file is easier to carry than three.
+            # The copy inherits the original's mode; one file is easier to carry than three.
             copy.execute("PRAGMA journal_mode = DELETE")
         os.replace(part, target)
     finally:
@@ -207,17 +207,17 @@ _ARCHIVE: Final = "SELECT events FROM run_archive WHERE run = ?"
 _SET_RUN: Final = "UPDATE runs SET inputs = ?, outputs = ?, error = ? WHERE key = ?"
 _SET_LOG: Final = "UPDATE run_log SET events = ? WHERE run = ? AND position = ?"
 _SET_ARCHIVE: Final = "UPDATE run_archive SET events = ? WHERE run = ?"
-# As a run that was open when its block was indexed: its text is added to the index, which only ever proposes.
+# Like a run that was open when its block was indexed: its text is added to the index, which only proposes.
 _INDEX_AGAIN: Final = """
 INSERT OR IGNORE INTO keyword_left_out (run, large) SELECT ?1, 0 FROM keyword_index WHERE ?1 < 4 * next_block
 """
 
 
 def replace_marks(connection: sqlite3.Connection) -> None:
-    """Rewrite the rows of a database that hold marks, within the transaction of the caller.
+    """Rewrite the rows of a database that contain marks, within the caller's transaction.
 
-    Looks at the runs of apps that have, or had, a version with secrets, and of apps that were deleted, whose secrets
-    are not known: there, marks become masks.
+    Covers runs of apps that have, or had, a version with secrets, and of deleted apps, whose secrets are unknown: marks
+    there become masks.
     """
     for app, app_id in connection.execute(_APPS).fetchall():
         versions = {row[0].lower(): _Version(row[1]) for row in connection.execute(_VERSIONS, (app_id,))}
@@ -228,7 +228,7 @@ def replace_marks(connection: sqlite3.Connection) -> None:
 
 
 class _Version:
-    """A version of a workflow."""
+    """Version of a workflow."""
 
     def __init__(self, source: bytes) -> None:
         try:
@@ -291,7 +291,7 @@ def _rewritten(
     read: Callable[[_Data], Json] = msgspec.json.decode,
     write: Callable[[Json], Any] = msgspec.json.encode,
 ) -> _Data:
-    """Data without marks; the same object if there are none, or if it is damaged, which is found when it is read."""
+    """Return data without marks; the same object if there are none, or if it is damaged, which shows on reading."""
     encoded = data if isinstance(data, bytes) else data.encode()
     if OPEN.encode() not in encoded and b"ue000" not in encoded:
         return data

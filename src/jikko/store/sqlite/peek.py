@@ -1,4 +1,4 @@
-"""Peeking into a database file read-only: nothing is written, and no server waits for it."""
+"""Read-only access to a database file, without blocking a server."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ from jikko.store.sqlite.connection import unavailable
 from jikko.values import Json
 
 _TIMEOUT_SECONDS: Final = 2.0
-"""Seconds to wait for another process that opens or closes the file just now."""
+"""Seconds to wait for another process that is opening or closing the file."""
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('apps', 'runs')"
 _HAS_VALUES: Final = "SELECT 1 FROM pragma_table_info('apps') WHERE name = 'environment'"
 _VALUES: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
@@ -23,10 +23,9 @@ _VALUES: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
 
 @contextmanager
 def looking_into(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads. A database of an earlier schema stays one.
-    Raises ``StoreUnavailable``: it cannot be read."""
-    # Even a reader makes the files of the write-ahead log where there are none. No process writes then: the database
-    # can be read as if it never changed.
+    """Open a read-only connection, without migrating an old schema. Raises ``StoreUnavailable``: it cannot be read."""
+    # Even a reader creates missing write-ahead log files. If they are missing, no process writes: the database can be
+    # opened as immutable.
     unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
         address = f"file:{quote(str(path.absolute()))}?mode=ro{unused}"
@@ -37,7 +36,7 @@ def looking_into(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def has_record(path: Path) -> bool:
-    """Whether a file is there, and has apps or runs. Raises ``StoreUnavailable``: it cannot be read."""
+    """Return whether a file exists and has apps or runs. Raises ``StoreUnavailable``: it cannot be read."""
     if not path.is_file():
         return False
     with looking_into(path) as connection:
@@ -46,10 +45,10 @@ def has_record(path: Path) -> bool:
 
 
 def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
-    """The values that ``jikko apps env`` has set, by app and variable; none if there is no such file.
+    """Return the values set by ``jikko apps env``, by app and variable; none if there is no such file.
 
-    Nothing is written and no lock is held that a server would wait for, and a database of an earlier schema stays one.
-    Raises ``StoreUnavailable``: it cannot be read."""
+    Writes nothing, blocks no server, and migrates no old schema. Raises ``StoreUnavailable``: it cannot be read.
+    """
     if not path.is_file():
         return {}
     with looking_into(path) as connection:
@@ -63,13 +62,13 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
 
 
 def app_names(database: Path) -> list[str]:
-    """The names of all apps, sorted. Raises ``sqlite3.Error``: it cannot be read."""
+    """Return the names of all apps, sorted. Raises ``sqlite3.Error``: it cannot be read."""
     with _reading(database) as connection:
         return [row[0] for row in connection.execute("SELECT name FROM apps ORDER BY name")]
 
 
 def newest_runs(database: Path, limit: int = 100) -> list[tuple[str, str]]:
-    """The ids and statuses of the newest runs, newest first. Raises ``sqlite3.Error``: it cannot be read."""
+    """Return the ids and statuses of the newest runs, newest first. Raises ``sqlite3.Error``: it cannot be read."""
     with _reading(database) as connection:
         rows = connection.execute("SELECT run_id, status FROM runs ORDER BY run_id DESC LIMIT ?", (limit,))
         return [(id_text(run_id), STATUSES[status]) for run_id, status in rows]

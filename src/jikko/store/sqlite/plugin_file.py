@@ -1,4 +1,4 @@
-"""The SQLite file of what plugins keep: made when the first one keeps something, and no run waits for it."""
+"""SQLite file of plugin storage: created on the first write, and never blocking a run."""
 
 import asyncio
 import sqlite3
@@ -25,11 +25,11 @@ CREATE TABLE IF NOT EXISTS kept (
 ) STRICT, WITHOUT ROWID
 """
 _TIMEOUT_SECONDS: Final = 10.0
-"""Seconds that another process may hold the file."""
+"""Seconds to wait for another process's lock."""
 
 
 class PluginFile:
-    """A database that several processes may use. Nothing is held between calls."""
+    """Database shared by several processes. Holds nothing between calls."""
 
     def __init__(self, path: Path) -> None:
         """Opens nothing yet."""
@@ -38,7 +38,7 @@ class PluginFile:
 
     @property
     def sql(self) -> "PluginFile":
-        """Takes statements: itself."""
+        """The statement interface: this object."""
         return self
 
     async def row(self, sql: str, /, **values: Any) -> Record | None:
@@ -46,11 +46,11 @@ class PluginFile:
         return await self.write(lambda: _asked(Row(sql, **values))) if self._path.exists() else None
 
     async def count(self, sql: str, /, **values: Any) -> int:
-        """See ``Sql.count``. Where there is no file, nothing is changed."""
+        """See ``Sql.count``. Without a file, nothing is changed."""
         return await self.write(lambda: _asked(Count(sql, **values))) if self._path.exists() else 0
 
     async def write(self, operation: Callable[[], Operation[T]]) -> T:
-        """See ``Sql.write``. Makes the file."""
+        """See ``Sql.write``. Creates the file."""
         return await asyncio.to_thread(self._in_thread, operation)
 
     async def close(self) -> None:
@@ -69,7 +69,7 @@ class PluginFile:
                         done = perform(operation(), connection, _DIALECT)
                         connection.execute("COMMIT")
                     except BaseException:
-                        if connection.in_transaction:  # a disk that is full has ended it already
+                        if connection.in_transaction:  # a full disk has already ended it
                             connection.execute("ROLLBACK")
                         raise
                     return done

@@ -1,6 +1,6 @@
-"""The one thread that writes: it takes all that waits, and commits it together.
+"""Writer thread: takes all queued operations, and commits them together.
 
-A commit costs one flush to the disk however much it holds; so the more callers wait, the less each pays.
+A commit costs one disk flush regardless of its size; so the more callers wait, the less each pays.
 
 ===========  ==================================================  =====================================================
 operation    what it means                                       what becomes of it
@@ -14,13 +14,13 @@ failed       the database refuses the transaction: rolled back   all futures get
              another error, of this operation alone              its future gets that error
 ===========  ==================================================  =====================================================
 
-Invariants: operations run in the order of ``submit``, whichever threads call it. A future has a result only once the
-operation is on the disk. What fails leaves nothing behind, in the database and in what participants keep beside it.
-Only this thread uses the connection. The lock between processes is held for one transaction at a time. After ``close``
-nothing can be queued, and what was queued before has been done.
+Invariants: operations run in the order of ``submit``, from any threads. A future has a result only once the operation
+is on the disk. Failures leave nothing behind, in the database and in the participants' state. Only this thread uses the
+connection. The lock between processes is held for one transaction at a time. After ``close`` nothing can be queued, and
+everything queued before is done.
 
-Threads: requests come through a thread-safe queue. Results go back to the event loops that wait for them, by one call
-to each loop; futures are touched on their own loop only.
+Threads: requests come through a thread-safe queue. Results return to the waiting event loops by one call to each loop;
+futures are touched on their own loop only.
 """
 
 import asyncio
@@ -46,19 +46,19 @@ if sys.platform != "win32":
 
 
 class WriteLock:
-    """The right to write, which one process has at a time. One that dies has it no more.
+    """Write lock, held by one process at a time, and released if that dies.
 
-    SQLite lets one process write at a time as well, but one that has to wait sleeps, looks again, and sleeps longer:
-    two processes that write all the time keep each other out for tens of milliseconds. A file lock wakes up who waits.
+    SQLite also lets one process write at a time, but a waiting one sleeps, retries, and sleeps longer: two busy writers
+    keep each other out for tens of milliseconds. A file lock wakes the waiting process.
     """
 
     def __init__(self, database: Path) -> None:
-        """Raises ``OSError``: the file of the lock, beside the database, cannot be made."""
+        """Raises ``OSError``: the lock file, beside the database, cannot be created."""
         self._file = open(database.with_name(f"{database.name}-turn"), "ab", opener=opener)  # noqa: SIM115
 
     def try_to_acquire(self) -> bool:
-        """Take it if no process has it. Returns whether it was taken.
-        Raises ``OSError``: the file system cannot lock, now or ever. So do ``acquire`` and ``release``."""
+        """Acquire the lock if it is free. Returns whether it was acquired. Raises ``OSError``: the file system cannot
+        lock, now or ever. So do ``acquire`` and ``release``."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -76,59 +76,59 @@ class WriteLock:
 
 
 WriterTask: TypeAlias = Callable[[sqlite3.Connection], Any]
-"""A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
+"""Operation within a transaction. It may refuse by raising a ``JikkoError`` before changing anything."""
 
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH_OPERATIONS: Final = 512
-"""Operations in one transaction, so that the first does not wait too long for the last."""
+"""Maximum operations of one transaction, so that the first does not wait too long for the last."""
 POLL_SECONDS: Final = 1.0
-"""Between looks whether the database is still where it was."""
+"""Seconds between checks that the database files are still in place."""
 
 
 _INTERVAL_SECONDS: Final = 0.001
-"""Seconds between two moments; also before the first, so that a commit on an idle loop is not held up by any."""
+"""Seconds between two pauses; also before the first, so that none delays a commit on an idle loop."""
 _MOMENT_SECONDS: Final = 0.0005
-"""Seconds that a moment lasts, unless the writer is done before."""
+"""Maximum seconds of a pause, which ends when the writer is done."""
 
 
 class GilHandoff:
-    """Pauses that hand the GIL to the writer's thread. One loop at a time.
+    """Pauses that hand the GIL to the writer thread. One loop at a time.
 
-    A busy loop gives up the interpreter lock for a microsecond at every system call, and has it back before a thread
-    that waits for it wakes up. Commits beside a loop that is never idle took up to two seconds (docs/decisions/0002):
-    while there is something to write, the loop pauses at intervals, long enough for the thread to wake.
+    A busy loop releases the GIL for a microsecond at every system call, and has it back before a waiting thread wakes
+    up. Commits beside a loop that is never idle took up to two seconds (docs/decisions/0002): while writes are pending,
+    the loop pauses at intervals, long enough for the thread to wake.
     """
 
     def __init__(self) -> None:
         self._waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        """The loop that a moment is planned on."""
+        """The loop with a scheduled pause."""
         self._paused = False
         self._done = threading.Lock()
         self._done.acquire()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Something is to be written. On the loop's thread."""
+        """Note a pending write. On the loop's thread."""
         self._waiting += 1
         if self._loop is not loop:
             self._loop = loop
             loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)
 
     def end(self, count: int) -> None:
-        """``count`` things were written. On the loop's thread."""
+        """Note ``count`` completed writes. On the loop's thread."""
         self._waiting -= count
 
     def done(self) -> None:
-        """The writer has finished a transaction. On the writer's thread."""
+        """End a pause after a transaction. On the writer's thread."""
         if self._done.locked():
             self._done.release()
 
     def pause(self) -> None:
-        """The writer waits for something else than the loop. On the writer's thread."""
+        """Suspend pauses while the writer waits for something else. On the writer's thread."""
         self._paused = True
 
     def go_on(self) -> None:
-        """It waits no more. On the writer's thread."""
+        """Resume pauses. On the writer's thread."""
         self._paused = False
 
     def _stand_still(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -141,13 +141,13 @@ class GilHandoff:
 
 
 class Participant(Protocol):
-    """An object that keeps state of a transaction beside it."""
+    """Object with state outside the database that follows transactions."""
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
-        """Write what was put off to the end of the transaction."""
+        """Write what was deferred to the end of the transaction."""
 
     def rolled_back(self) -> None:
-        """Forget everything since the last commit."""
+        """Drop all changes since the last commit."""
 
 
 _Request: TypeAlias = "tuple[WriterTask, asyncio.Future[Any]]"
@@ -157,7 +157,7 @@ _Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
 def transact(
     connection: sqlite3.Connection, requests: Sequence[_Request], participants: Sequence[Participant]
 ) -> "list[_Outcome]":
-    """Do operations in one transaction, and commit it. If this raises, it is still to be rolled back."""
+    """Perform operations in one transaction, and commit it. If this raises, the caller must roll back."""
     outcomes: list[_Outcome] = []
     connection.execute("BEGIN IMMEDIATE")
     for operation, future in requests:
@@ -172,7 +172,7 @@ def transact(
 
 
 class Writer:
-    """Runs operations in the order in which they were submitted."""
+    """Runs operations in the order of submission."""
 
     def __init__(
         self,
@@ -183,37 +183,37 @@ class Writer:
     ) -> None:
         """Args:
         lock: Held for each transaction, where several processes write.
-        checkpoints: Told of each transaction.
+        checkpoints: Notified of each transaction.
         """
         self._checkpoints = checkpoints
         self._lock = lock
         self._in_place = DatabaseFileGuard(path, connection)
         self._looked = (-POLL_SECONDS, "")
-        """When it was last looked whether the database is where it was, and what was found."""
+        """Time and result of the last check that the database is in place."""
         self._connection = connection
         self._path = path
         self._participants: list[Participant] = []
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self.measures = RecordMeasures(waiting=self._queue.qsize)
-        """Kept by the thread that writes."""
+        """Updated by the writer thread."""
         self._give_way = GilHandoff()
         self._closing = False
-        # Held to put something into the queue: nothing may come behind the mark of the end.
+        # Held while queueing: nothing may follow the end mark.
         self._gate = threading.Lock()
-        # A daemon: a caller that forgot to close must not keep the process from ending.
+        # Daemon: a caller that forgot to close must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name="jikko-writer", daemon=True)
         self._thread.start()
 
     def join(self, participant: Participant) -> None:
-        """Have an object take part in every transaction from now on."""
+        """Add a participant to all further transactions."""
         self._participants.append(participant)
 
     def submit(self, operation: WriterTask) -> "asyncio.Future[Any]":
         """Queue an operation. The future has its result once it is durable.
 
         The future raises:
-            JikkoError: The operation refused. The others of its transaction are not concerned.
-            StoreUnavailable: The transaction could not be committed; nothing of it was.
+            JikkoError: The operation refused, without effect on others of its transaction.
+            StoreUnavailable: The transaction could not be committed, and was rolled back.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
@@ -226,7 +226,7 @@ class Writer:
         return future
 
     def close(self) -> None:
-        """Commit what was submitted, then stop. May be called twice, from any thread; blocks."""
+        """Commit submitted operations, then stop. May be called twice, from any thread; blocks."""
         with self._gate:
             if not self._closing:
                 self._closing = True
@@ -261,7 +261,7 @@ class Writer:
         try:
             self._lock.release()
         except OSError:
-            # What was committed is committed. The lock is still ours, and released after the next transaction.
+            # The commit stands. The lock is still held, and released after the next transaction.
             _LOG.exception("The lock of the database %s could not be given back.", self._path)
         return outcomes
 
@@ -278,7 +278,7 @@ class Writer:
         """Run one transaction. Never raises."""
         if diagnosis := self._diagnose():
             self.measures.errors.add()
-            # SQLite would write on, into files that no process will open again.
+            # SQLite would keep writing to files that no process will open again.
             lost = StoreUnavailable(f"The database {self._path} cannot be used: {diagnosis}.")
             return [(future, None, lost) for _, future in requests]
         began = time.perf_counter()
@@ -301,7 +301,7 @@ class Writer:
         if len(requests) == 1:
             _LOG.error("A write to the database failed in a way that it should not.", exc_info=failure)
             return [(requests[0][1], None, failure)]
-        # One of them is to blame. Alone, each fails or succeeds for itself.
+        # One of them is to blame. Alone, each fails or succeeds by itself.
         return [outcome for request in requests for outcome in self._perform([request])]
 
     def _diagnose(self) -> str:
@@ -317,7 +317,8 @@ class Writer:
         return diagnosis
 
     def _look_behind(self) -> None:
-        """A transaction was committed. Under load there is no look behind each: see ``Checkpoints.wants_a_look``."""
+        """Check for checkpoints after a commit. Under load this is not done each time: see
+        ``Checkpoints.wants_a_look``."""
         checkpoints = self._checkpoints
         wants_a_look = checkpoints is not None and checkpoints.wants_a_look()
         if wants_a_look or self._queue.empty():
@@ -329,7 +330,7 @@ class Writer:
 
     def _roll_back(self) -> None:
         try:
-            # After some errors SQLite has rolled back by itself.
+            # After some errors SQLite has already rolled back.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
@@ -344,7 +345,7 @@ class Writer:
             try:
                 loop.call_soon_threadsafe(self._settle, own)
             except RuntimeError:
-                # The loop was closed: nothing is left to answer.
+                # The loop was closed: no caller is left.
                 _LOG.debug("The outcome of a transaction was not waited for.")
 
     def _settle(self, outcomes: "list[_Outcome]") -> None:

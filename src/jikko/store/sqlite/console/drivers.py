@@ -1,4 +1,4 @@
-"""By which index a list of runs is gone through."""
+"""Index selection for lists of runs."""
 
 import json
 import math
@@ -49,10 +49,10 @@ WHERE conversation_id = ?
 
 
 class IndexRange(Struct, frozen=True):
-    """Part of an index, in which runs stand by their age."""
+    """Part of an index, ordered by the runs' age."""
 
     index: str
-    """``""``: runs are looked up by their keys."""
+    """``""``: runs are looked up by key."""
     within: SqlCondition = ALL
 
     @property
@@ -61,29 +61,29 @@ class IndexRange(Struct, frozen=True):
 
 
 class IndexPlan(Struct, frozen=True):
-    """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
+    """Query plan for a filter: all runs in any driver that pass the other conditions."""
 
     drivers: tuple[IndexRange, ...]
     within: SqlCondition
-    """What the indices tell of a run besides: when it was created, and its status."""
+    """Conditions covered by the indices: time of creation, and status."""
     rest: SqlCondition
-    """What only its row tells."""
+    """Conditions that need the row."""
     reads_rows: bool = True
-    """Whether ``rest`` needs rows indeed: the index by app tells the version."""
+    """Whether ``rest`` really needs rows: the index by app has the version."""
     of_all_apps: bool = False
-    """Whether the drivers are all apps: together they have every run."""
+    """Whether the drivers are all apps, and so cover every run."""
     app: int | None = None
-    """The one whose runs are wanted."""
+    """The app whose runs are wanted."""
 
     @property
     def columns(self) -> str:
-        """The status, and the columns that ``rest`` names."""
+        """The status, and the columns used by ``rest``."""
         return ", ".join(["status", *(name for name in _OF_ROWS if re.search(rf"\b{name}\b", self.rest.text))])
 
 
 def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
-    """The way to the runs that pass a filter; ``None``: there are none.
-    ``with_statuses``: whether the statuses of the filter count. Its keyword does not in any case."""
+    """Return the plan for a filter; ``None``: no runs match. ``with_statuses``: Whether its statuses count (its keyword
+    never does)."""
     statuses = status_numbers(wanted, with_statuses=with_statuses)
     within = created(wanted.after, wanted.before)
     rest = rows = told_by_rows(
@@ -132,7 +132,7 @@ def _drivers(
             IndexRange("runs_of_user", SqlCondition("end_user = ?", (key,))) for key in _users(connection, wanted, app)
         ]
     if statuses and max(statuses) < 2:
-        # In the words of the index, which SQLite takes only if it sees that it covers all rows wanted. So below.
+        # Repeats the index's condition, without which SQLite cannot use the partial index. So below.
         where = "status < 2 AND status = ?"
         return [IndexRange("runs_going_on", SqlCondition(where, (status,))) for status in statuses]
     for sql, values in _of_few(wanted):
@@ -161,7 +161,7 @@ def _drivers(
 
 
 def _users(connection: sqlite3.Connection, wanted: RunFilter, app: int | None) -> list[int]:
-    """The numbers of the end users of the name that is wanted, of one app or of all."""
+    """Return the numbers of end users with the wanted name, of one app or of all."""
     apps = [app] if app is not None else [key for (key,) in connection.execute(APPS)]
     user, end_user_id = (
         storable(wanted.user or ""),
@@ -171,7 +171,7 @@ def _users(connection: sqlite3.Connection, wanted: RunFilter, app: int | None) -
 
 
 def _of_few(wanted: RunFilter) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Statements for the keys of runs that are looked up one by one if they are few."""
+    """Yield statements for the keys of runs that are looked up one by one if they are few."""
     if wanted.retry is not None:
         yield _RETRIES if wanted.retry == "repeats" else _REPEATED, ()
     if wanted.min_elapsed is not None and wanted.min_elapsed >= LONG_SECONDS:

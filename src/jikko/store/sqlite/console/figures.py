@@ -1,4 +1,4 @@
-"""Figures of runs: how many there are, when, in which status, and what they took."""
+"""Run statistics: counts by time and status, durations and costs."""
 
 import math
 import sqlite3
@@ -17,7 +17,7 @@ from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 
 _MAX_LOOKED_AT: Final = 30_000
-"""Runs that are looked at, if the index tells which count."""
+"""Maximum runs scanned, if the index has all columns needed."""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _TOTALS: Final = "SELECT status, sum(runs) FROM run_totals WHERE app = ? GROUP BY status"
 _HOURS: Final = """
@@ -52,10 +52,10 @@ FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at >= ? AND created_at < ? AND status > 1 ORDER BY created_at DESC LIMIT ?
 """
 _NEVER: Final = 1e12
-"""Seconds since the Unix epoch: a moment that no run was created at."""
+"""Seconds since the Unix epoch: a time at which no run was created."""
 
 _Counts = Counter[int]
-"""Of runs, by the number of their status."""
+"""Number of runs by status number."""
 
 
 def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
@@ -70,7 +70,7 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     counts, left = _Counts(), most + 1
     drivers = () if plan is None else plan.drivers
     if plan is not None and plan.of_all_apps and plan.within == ALL:
-        # Rows that lie beside each other, and of all apps those that were written last.
+        # Adjacent rows, and for all apps the most recently written ones.
         drivers = (IndexRange("", ALL),)
     for driver in drivers:
         assert plan is not None
@@ -87,7 +87,7 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
 
 
 def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
-    """From the tables of totals; what is left at either end of whole hours from the index."""
+    """From the tables of totals; remainders of hours at either end from the index."""
     counts, capped = _Counts(), False
     after = -math.inf if wanted.after is None else wanted.after
     before = math.inf if wanted.before is None else wanted.before
@@ -114,8 +114,8 @@ def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
 def histogram_of(
     wanted: RunFilter, first: float, step: float, buckets: int, connection: sqlite3.Connection
 ) -> list[Bucket]:
-    """See ``RunPages.histogram``. Of whole hours without another filter from the table of hours; else of the newest
-    runs, as many as may be looked at."""
+    """See ``RunPages.histogram``. Whole hours without another filter come from the table of hours; otherwise the newest
+    runs are scanned, up to the limit."""
     found = [_Counts() for _ in range(buckets)]
     last = first + step * buckets
     if step % HOUR == 0 and first % HOUR == 0 and wanted.is_of_times:
@@ -141,7 +141,7 @@ def histogram_of(
 
 
 def _looked_at(plan: IndexPlan) -> int:
-    """How many runs of each driver a histogram looks at."""
+    """Return the maximum number of runs that a histogram scans per driver."""
     if plan.rest.text == "TRUE":
         return 2 * run_lists.MAX_COUNTED
     return max((run_lists.MAX_LOOKED_UP if plan.reads_rows else _MAX_LOOKED_AT) // len(plan.drivers), 1)

@@ -32,7 +32,7 @@ from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import place, total
 
 _LOOKED_AT_IN_INDEX: Final = 100_000
-"""Runs that one page looks at, where the index tells all that is asked."""
+"""Maximum runs scanned for one page, where the index has all columns needed."""
 _PLACE: Final = "SELECT created_at, key FROM runs WHERE run_id = ?"
 _APPS: Final = "(SELECT DISTINCT app FROM run_totals) AS apps"
 _NEWEST: Final = f"""
@@ -59,7 +59,7 @@ class SqliteRunPages:
     """``RunPages`` in a SQLite file."""
 
     def __init__(self, database: Database, *, scan_up_to: int = 10_000) -> None:
-        """``scan_up_to``: see ``SqliteRunStore``."""
+        """``scan_up_to``: See ``SqliteRunStore``."""
         self._database = database
         self._rows = RunRows()
         self._scan_up_to = scan_up_to
@@ -76,11 +76,11 @@ class SqliteRunPages:
         ends: list[_Found] = []
         best: list[_Found] = []
         for driver in plan.drivers:
-            # What would come behind them is not wanted of the drivers that follow.
+            # Older runs of the remaining drivers are not needed.
             floor = RunCursor(*best[limit]) if len(best) > limit else None
             more_found = _found(connection, plan, driver, place, floor, limit + 1, ends)
             best = heapq.nlargest(limit + 1, chain(best, more_found))
-        # What a driver was not looked through for comes behind all that was found before its end.
+        # Unscanned runs of a driver are older than everything found before its end.
         reached = max(ends, default=None)
         keys = [found for found in best if reached is None or found >= reached]
         more = len(keys) > limit
@@ -96,7 +96,7 @@ class SqliteRunPages:
             return RunPage()
         where = behind(place) & plan.within & plan.rest
         if wanted.user is not None or wanted.conversation_id is not None:
-            # These are few, and the index by app knows nothing of them.
+            # These are few, and the index by app does not cover them.
             where &= any_of(driver.within for driver in plan.drivers)
         condition, values_by_name = named(where)
         found: list[_Found] = []
@@ -200,13 +200,13 @@ def _found(
     most: int,
     ends: list[_Found],
 ) -> list[_Found]:
-    """The newest runs of a driver that pass, newest first.
+    """Return a driver's newest matching runs, newest first.
 
     Args:
-        floor: What is older is not wanted.
-        ends: Gets where the look ended, if it did before there were enough.
+        floor: Older runs are not wanted.
+        ends: Gets the place where the scan ended, if too few were found.
     """
-    # Of several bounds of one side SQLite seeks the first and checks the others row by row: the nearest comes first.
+    # Of several bounds on one side SQLite seeks the first and checks the others row by row: the nearest comes first.
     within = newer(floor) & behind(place) & driver.within & plan.within
     if plan.rest.text == "TRUE" or not driver.index:
         within &= plan.rest
@@ -240,14 +240,14 @@ def _newer(wanted: RunFilter, than: RunCursor | None, connection: sqlite3.Connec
 
 
 _DEEP: Final = 1_000
-"""Runs from which on a page is found by the hours before it, without going through them."""
+"""Offset from which on a page is located by hourly totals, without scanning."""
 
 
 def list_runs(
     connection: sqlite3.Connection, query: LogQuery, rows: RunRows, counts: KeywordCounts, *, scan_up_to: float
 ) -> RunSlice:
-    """One page, newest first, and how many runs there are on all pages.
-    ``scan_up_to``: runs that are searched for a keyword without asking the index. The answer is the same."""
+    """Return one page, newest first, and the number of runs on all pages. ``scan_up_to``: Number of runs scanned for a
+    keyword without the index. The answer is the same."""
     plan = plan_of(connection, query.wanted)
     if plan is None or plan.app is None:
         return RunSlice(total=0)
@@ -279,7 +279,7 @@ def list_runs(
         if _DEEP <= skip < count and query.user is None:
             until, skip = place(connection, plan.app, status=status, before=query.created_before, skip=skip)
             where = SqlCondition("created_at < ?", (until,)) & where
-        # Reads the index alone.
+        # Reads only the index.
         text = f"SELECT key FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT ? OFFSET ?"
         page = SqlCondition(text if skip < count else "", (*where.values, query.limit, skip))
     if not page.text:

@@ -1,7 +1,7 @@
-"""Counts of runs with a keyword, where rows have to be gone through: all once, and then those that came since.
+"""Cached counts of runs with a keyword, where rows must be scanned: all once, then only new ones.
 
-A run that has ended keeps its texts until it is removed. So a count is good up to the newest run that it saw, as long
-as no run of the app was removed, which its totals tell.
+An ended run keeps its texts until it is removed. So a count is valid up to its newest run, as long as no run of the app
+was removed, which the app's totals show.
 """
 
 import sqlite3
@@ -13,18 +13,18 @@ from msgspec import Struct
 from jikko.store.sqlite.runs.totals import total
 
 _SIZE: Final = 64
-"""Searches whose count is remembered."""
+"""Maximum cached counts."""
 _MAX_OPEN: Final = 1_000
-"""Runs that are going on, which are looked at one by one."""
+"""Maximum open runs, which are checked one by one."""
 _IN_A_ROW: Final = 3
-"""A row that an index leads to costs as much as this many rows that follow one another."""
+"""Cost of a row found by an index, in consecutively scanned rows."""
 _NEWEST: Final = "SELECT key, run_id FROM runs ORDER BY key DESC LIMIT 1"
 _RUN_ID: Final = "SELECT run_id FROM runs WHERE key = ?"
 _OPEN: Final = f"SELECT key FROM runs INDEXED BY runs_going_on WHERE status < 2 LIMIT {_MAX_OPEN + 1}"
 
 
 class KeywordSearch(Struct, frozen=True):
-    """A keyword, and the other filters of a list."""
+    """Keyword and other filters of a list."""
 
     app: int
     keyword: str
@@ -35,33 +35,33 @@ class KeywordSearch(Struct, frozen=True):
     """Those, and that a text of the run contains the keyword."""
     values: dict[str, Any]
     among: int
-    """How many runs the other filters leave."""
+    """Number of runs that pass the other filters."""
 
 
 class _Counted(Struct, frozen=True):
     newest: int
-    """The key of the newest run of all that was there."""
+    """Key of the newest run of all at that time."""
     run_id: object
-    """Its id: a key is given away again if the newest run is removed."""
+    """Its id: a key is reused if the newest run is removed."""
     of_app: int
-    """Runs of the app."""
+    """Number of the app's runs."""
     ended: int
-    """Those that had ended and match."""
+    """Number of matching ended runs."""
     open: tuple[int, ...]
-    """The keys of all that went on."""
+    """Keys of all open runs."""
 
 
 _NOTHING: Final = _Counted(0, None, 0, 0, ())
 
 
 class KeywordCounts:
-    """The counts of one database. Used by one thread at a time."""
+    """Counts of one database. Used by one thread at a time."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[object, ...], _Counted] = OrderedDict()
 
     def count(self, connection: sqlite3.Connection, search: KeywordSearch) -> int:
-        """How many runs match."""
+        """Return the number of matching runs."""
         of_app = total(connection, search.app, status=None, after=None, before=None)
         going_on = tuple(key for (key,) in connection.execute(_OPEN))
         if search.among != of_app or len(going_on) > _MAX_OPEN:
@@ -83,7 +83,7 @@ class KeywordCounts:
 
 
 def _newer(connection: sqlite3.Connection, search: KeywordSearch, known: _Counted, newest: int) -> tuple[int, int]:
-    """Runs of the app that came since: all, and those that have ended and match."""
+    """Return the number of the app's runs since then: all, and matching ended ones."""
     in_a_row = newest - known.newest <= _IN_A_ROW * search.among
     sql = f"""
     SELECT count(*), count(CASE WHEN status > 1 AND {search.matching} THEN 1 END)

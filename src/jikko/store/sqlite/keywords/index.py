@@ -1,11 +1,10 @@
-"""An index of the texts of runs, filled behind the runs' back: it says which runs may contain a keyword.
+"""Keyword index of runs, filled asynchronously: it proposes runs that may contain a keyword, and their rows decide. So
+it may contain deleted texts, but must not miss an existing one.
 
-It only ever proposes; the rows decide. So it may know of texts that are gone, but must not miss one that is there.
-
-A document of the index is a block of four runs with neighbouring keys: what runs of a block have in common counts
-once, and looking into four rows beside each other costs little more than into one. Blocks are kept in parts of 131,072
-runs, each a full-text table of its own, so that a part whose runs were all removed can be dropped, whatever it held:
-FTS5 without content can remove a document only if it is given the text again.
+A document of the index is a block of four runs with adjacent keys: common content counts once, and reading four
+adjacent rows costs little more than one. Blocks are grouped in parts of 131,072 runs, each a separate full-text table,
+so that a part whose runs were all removed can be dropped: contentless FTS5 can delete a document only if given its text
+again.
 """
 
 import functools
@@ -19,19 +18,19 @@ from jikko.store.sqlite.runs.run_rows import inputs_of
 _LOG = logging.getLogger(__name__)
 
 BLOCK: Final = 4
-"""Runs in a block: run ``key`` is in block ``key // BLOCK``. A released figure, like all that the tables hold."""
+"""Runs in a block: run ``key`` is in block ``key // BLOCK``. Fixed, like everything in the tables."""
 PART: Final = 1 << 15
 """Blocks in a part."""
 _MAX_RUN_CHARACTERS: Final = 32_768
-"""Characters of a run above which it is left out: they would be written in one go, while runs wait."""
+"""Characters above which a run is left out: they would be written at once, while runs wait."""
 _MAX_BATCH_CHARACTERS: Final = 65_536
-"""Characters after which a batch ends before its time."""
+"""Characters after which a batch ends early."""
 _MAX_MERGED_PAGES: Final = 32
-"""Pages of the index that a batch brings together at most; a little more than it adds, so that work never piles up."""
+"""Maximum index pages merged per batch: slightly more than a batch adds, so that no backlog grows."""
 
 _ADD: Final = "INSERT INTO keyword_part_{part} (rowid, text) VALUES (?, ?)"
 _CONFIGURE: Final = "INSERT INTO keyword_part_{part} (keyword_part_{part}, rank) VALUES (?, ?)"
-# ASCII case is folded by `indexed_text`, and no other, so that nothing depends on SQLite's tables of letters.
+# `indexed_text` folds ASCII case only, so that nothing depends on SQLite's Unicode tables.
 _CREATE: Final = (
     "CREATE VIRTUAL TABLE keyword_part_{part} USING fts5"
     "(text, tokenize = 'trigram case_sensitive 1', content = '', detail = none, columnsize = 0)",
@@ -47,9 +46,9 @@ _PARTS: Final = "SELECT part FROM keyword_parts"
 _NEXT: Final = "SELECT next_block FROM keyword_index"
 _NEWEST: Final = "SELECT coalesce(max(key), 0) FROM runs"
 _ADVANCE: Final = "UPDATE keyword_index SET next_block = ?"
-# Of inputs; where they lie beside the row, without reading them.
+# Length of the inputs; separate ones are not read.
 _LENGTH: Final = "iif(inputs = '', (SELECT length FROM run_inputs WHERE run = runs.key), length(inputs))"
-# The texts are NULL where they are not to be indexed, so that large ones stay where they are.
+# Texts that must not be indexed are NULL, so that large ones are not read.
 _TEXTS: Final = f"""
 SELECT runs.key, large, iif(left_out, NULL, {inputs_of("runs")}), iif(left_out, NULL, outputs), session FROM (
   SELECT key, large, large OR status < 2 AS left_out, inputs, outputs, end_user FROM (
@@ -65,7 +64,7 @@ _HAS_RUNS: Final = "SELECT 1 FROM runs WHERE key >= ? AND key < ? LIMIT 1"
 
 @functools.cache
 def supported() -> bool:
-    """Whether this build of SQLite can read and write the index."""
+    """Return whether this build of SQLite supports the index."""
     connection = sqlite3.connect(":memory:")
     try:
         for sql in _CREATE[:2]:
@@ -79,10 +78,10 @@ def supported() -> bool:
 
 
 def indexed_text(inputs: str, outputs: bytes, user: str) -> str:
-    """The text of a run as the index has it.
+    """Return a run's text for the index.
 
-    Each text is followed by two characters, so that its last letter, too, begins a piece of three. What this function
-    makes of a text must never change without a migration that begins the index anew.
+    Each text is followed by two characters, so that its last letter, too, begins a trigram. The result must never
+    change without a migration that rebuilds the index.
     """
     text = b"%b\n\n%b\n\n%b\n\n" % (inputs.encode(), outputs, user.encode())
     # bytes.lower() changes ASCII letters only, as LIKE does.
@@ -90,19 +89,18 @@ def indexed_text(inputs: str, outputs: bytes, user: str) -> str:
 
 
 class KeywordIndex(StandingProjection):
-    """Fills the index within transactions of the writer, on its thread.
-    ``usable``: whether SQLite can. If not, nothing is ever done."""
+    """Fills the index within the writer's transactions, on its thread; does nothing unless ``usable`` (SQLite supports
+    it)."""
 
     def __init__(self, *, usable: bool) -> None:
         self._usable = usable
         self._looked_at = 0
-        """The run after which to look next for runs that were left out and have ended."""
+        """Run after which the search for ended, left-out runs continues."""
         self._removed: list[int] = []
-        """The keys of runs that are removed in the transaction under way."""
+        """Keys of the runs removed in the current transaction."""
 
     def fill(self, limit: int, connection: sqlite3.Connection) -> int:
-        """Add ``limit`` runs to the index, rounded up to whole blocks; none if there are fewer.
-        Returns about how many more there are to add."""
+        """Add ``limit`` runs, rounded up to whole blocks; none if there are fewer. Returns about how many remain."""
         if not self._usable:
             return 0
         connection.execute("SAVEPOINT keyword_index")
@@ -110,7 +108,7 @@ class KeywordIndex(StandingProjection):
             left = self._fill(limit, connection)
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:
-                raise  # the disk is full, another process is in the way: a matter of the whole transaction
+                raise  # disk full or lock conflict: affects the whole transaction
             _LOG.error("The keyword index is damaged and is made anew: %s", error)
             connection.execute("ROLLBACK TO keyword_index")
             self._begin_anew(connection)
@@ -120,7 +118,7 @@ class KeywordIndex(StandingProjection):
 
     def _fill(self, limit: int, connection: sqlite3.Connection) -> int:
         first, newest = connection.execute(_NEXT).fetchone()[0], connection.execute(_NEWEST).fetchone()[0]
-        # Whole blocks only: the keys of all their runs are given away.
+        # Only whole blocks, all of whose keys are assigned.
         complete, batch = (newest + 1) // BLOCK, -(-limit // BLOCK)
         added: set[int] = set()
         if batch and complete - first >= batch:
@@ -134,7 +132,7 @@ class KeywordIndex(StandingProjection):
         return left
 
     def _add_blocks(self, first: int, end: int, connection: sqlite3.Connection, added: set[int]) -> int:
-        """Add blocks up to ``end``, or until it is enough for one transaction. Returns the first that is not in."""
+        """Add blocks up to ``end`` or the transaction's limit. Returns the first block not added."""
         texts: dict[int, list[str]] = {}
         characters = 0
         for key, large, inputs, outputs, user in connection.execute(_TEXTS, (first * BLOCK, end * BLOCK)).fetchall():
@@ -154,7 +152,7 @@ class KeywordIndex(StandingProjection):
         return end
 
     def _add_ended(self, limit: int, connection: sqlite3.Connection, added: set[int]) -> None:
-        """Add runs that were open when their block was added. A few are looked at, others the next time."""
+        """Add runs that were open when their block was added. Checks a few at a time."""
         runs = [row[0] for row in connection.execute(_OPEN, (self._looked_at, limit))]
         self._looked_at = runs[-1] if len(runs) == limit else 0
         for run in runs:
@@ -164,7 +162,7 @@ class KeywordIndex(StandingProjection):
             if inputs is None:
                 connection.execute(_LEAVE_OUT, (run, large))
             else:
-                # To what the block has already: a document may be added to, piece by piece.
+                # Appended to the block: a document can be extended piece by piece.
                 self._add(run // BLOCK, indexed_text(inputs, outputs, user), connection, added)
                 connection.execute(_INCLUDE_AGAIN, (run,))
 
@@ -174,14 +172,14 @@ class KeywordIndex(StandingProjection):
             if (part,) not in connection.execute(_PARTS).fetchall():
                 for sql in _CREATE:
                     connection.execute(sql.format(part=part))
-                # Merging is done by `_fill`, a little each time; SQLite's own way holds up runs now and then.
+                # `_fill` merges a little each time; SQLite's automerge occasionally delays runs.
                 connection.execute(_CONFIGURE.format(part=part), ("automerge", 0))
                 connection.execute(_CONFIGURE.format(part=part), ("usermerge", 8))
             added.add(part)
         connection.execute(_ADD.format(part=part), (block, text))
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        """Of runs that are added, ``fill`` takes care."""
+        """Added runs are handled by ``fill``."""
         if change.after is None:
             self._removed.append(change.key)
 

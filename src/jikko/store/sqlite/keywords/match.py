@@ -1,6 +1,6 @@
-"""The runs that contain a keyword: by the index where it helps, by going through all rows where it does not.
+"""Keyword search in runs: by the index where it helps, by scanning rows where it does not.
 
-The index names blocks of runs that may contain it.
+The index proposes blocks of runs that may contain the keyword.
 """
 
 import json
@@ -20,7 +20,7 @@ from jikko.store.sqlite.runs.run_rows import inputs_of
 _STATE: Final = "SELECT next_block FROM keyword_index"
 _PARTS: Final = "SELECT part FROM keyword_parts ORDER BY part"
 _SAMPLE: Final = 30
-"""Documents with a term that are looked at: how far apart they are tells how common it is."""
+"""Documents sampled per term: their distances show how common it is."""
 _FIRST_OF_TERM: Final = f"""
 SELECT count(*), min(doc), max(doc) FROM (SELECT doc FROM keyword_terms_{{part}} WHERE term = ? LIMIT {_SAMPLE})
 """
@@ -28,30 +28,29 @@ _WITH_TERMS: Final = "SELECT rowid FROM keyword_part_{part} WHERE keyword_part_{
 _WITH_PREFIX: Final = "SELECT DISTINCT doc FROM keyword_terms_{part} WHERE term BETWEEN ? AND ? LIMIT ?"
 _LAST: Final = "\U0010ffff\U0010ffff"
 _AND: Final = 8
-"""Terms that are looked up, the rarest: each further one costs as much and says less."""
+"""Maximum terms looked up, rarest first: each further one costs as much and narrows less."""
 _RARE: Final = 0.5
 """If the terms together are missing in a smaller share of the documents, most documents have them all."""
 
 
 def first_run_behind(connection: sqlite3.Connection) -> int:
-    """The key from which on runs are not in the index."""
+    """Return the key from which on runs are not indexed."""
     block: int = connection.execute(_STATE).fetchone()[0]
     return block * BLOCK
 
 
 def candidates(connection: sqlite3.Connection, keyword: str, most: int) -> list[int] | None:
-    """The blocks of the index with runs that may contain a keyword; ``None`` if they are more than ``most``, or if that
-    is plain without counting. ``keyword``: not empty, and without the character 0. Raises ``sqlite3.DatabaseError``:
-    the index is damaged."""
+    """Return the index's blocks with runs that may contain a keyword; ``None`` if they are, counted or obviously, more
+    than ``most``. ``keyword``: Not empty, without NUL. Raises ``sqlite3.DatabaseError``: the index is damaged."""
     if any("\ufffd" <= character <= "\uffff" for character in keyword):
-        return None  # LIKE has its own ideas of these
+        return None  # LIKE treats these in its own way
     # ASCII letters only, as in the index.
     folded = keyword.encode().lower().decode()
     found: list[int] = []
     for (part,) in connection.execute(_PARTS).fetchall():
         left = most - len(found) + 1
         if len(folded) < 3:
-            # Every letter begins a term, so that a short keyword is the beginning of some.
+            # A term begins at every letter, so a short keyword is a prefix of some term.
             rows = connection.execute(_WITH_PREFIX.format(part=part), (folded, folded + _LAST, left))
         else:
             shares = _shares(connection, part, {folded[at : at + 3] for at in range(len(folded) - 2)})
@@ -69,13 +68,13 @@ def candidates(connection: sqlite3.Connection, keyword: str, most: int) -> list[
 
 
 def _shares(connection: sqlite3.Connection, part: int, terms: set[str]) -> list[tuple[float, str]]:
-    """Terms with the share of the documents that have each, roughly. Empty if one of them is nowhere in the part."""
+    """Return terms with their approximate share of the documents. Empty if one is missing in the part."""
     shares: list[tuple[float, str]] = []
     for term in terms:
         count, first, last = connection.execute(_FIRST_OF_TERM.format(part=part), (term,)).fetchone()
         if not count:
             return []
-        # A term of fewer documents is rare, however close they stand: runs of one user often come together.
+        # A term of fewer documents is rare even if they are close together, as a user's runs often are.
         shares.append((count / (last - first + 1) if count == _SAMPLE else 0.0, term))
     return shares
 
@@ -86,11 +85,11 @@ Place: TypeAlias = tuple[float, int]
 """``created_at`` and ``key`` of a run: its place in the list."""
 
 _ROW_COST: Final = 2
-"""A row that the index names costs as much as this many rows that follow one another."""
+"""Cost of a row proposed by the index, in consecutively scanned rows."""
 _DEEP_PLACE: Final = 10_000
-"""Places from which on a page is looked for after counting, and not along with it."""
+"""Offset from which on a page is searched after counting, not along with it."""
 _LOOKUP_COST: Final = 6
-"""A user looked up by key costs as much as this many users that follow one another."""
+"""Cost of a user lookup by key, in consecutively scanned users."""
 _MAX_LISTED_USERS: Final = 1_000
 
 _OUTPUTS: Final = r"CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id"
@@ -109,7 +108,7 @@ _BEHIND: Final = "runs NOT INDEXED"
 
 
 class KeywordMatch:
-    """A keyword, looked for in the runs of an app. ``app``: a number of ``names``."""
+    """Keyword to be searched in an app's runs. ``app``: Number in ``names``."""
 
     def __init__(self, app: int, keyword: str) -> None:
         self._text = storable(keyword[:30])
@@ -135,18 +134,18 @@ class KeywordMatch:
         scan_up_to: float,
         counts: KeywordCounts | None = None,
     ) -> tuple[int, list[int]]:
-        """How many runs match, and the keys of those on one page, in no order.
+        """Return the number of matching runs, and the unordered keys of those on one page.
 
         Args:
             table: ``runs``, by the index that suits the other filters.
             where: The other filters.
-            values: Those of ``where``.
-            among: How many runs the other filters leave.
-            scan_up_to: From how many of them on the index is asked.
-            counts: What is known of such counts; ``None``: the count is not wanted, and may be too small.
+            values: Values of ``where``.
+            among: Number of runs that pass the other filters.
+            scan_up_to: Number of them from which on the index is used.
+            counts: Cached counts; ``None``: the count is not needed, and may be too small.
         """
         if "\0" in self._text:
-            return 0, []  # JSON writes it in another way, and LIKE takes it for the end
+            return 0, []  # JSON escapes it, and LIKE takes it for the end
         values = values | self._values
         proposed = self._proposed(connection, among) if among > scan_up_to else None
         if proposed is None:
@@ -171,7 +170,7 @@ class KeywordMatch:
         return len(found), _keys(sorted(found, reverse=True)[skip : skip + limit])
 
     def _proposed(self, connection: sqlite3.Connection, among: int) -> tuple[list[int], int] | None:
-        """The blocks that may contain it and the first run behind the index; ``None`` if that is no gain."""
+        """Return the blocks that may contain it and the first unindexed run; ``None`` if that gains nothing."""
         try:
             behind = first_run_behind(connection)
             alone: int = connection.execute(_NEWEST_RUN).fetchone()[0] - behind
@@ -180,13 +179,13 @@ class KeywordMatch:
             blocks = candidates(connection, self._text, most) if most > 0 else None
         except sqlite3.Error as error:
             if error_name(error) == "SQLITE_INTERRUPT":
-                raise  # the store is being closed
+                raise  # the store is closing
             _LOG.warning("The keyword index cannot be used: %s", error)
             return None
         return None if blocks is None else (blocks, behind)
 
     def _of_users(self, connection: sqlite3.Connection, rows: int) -> str:
-        """The condition that the user matches, for looking at ``rows`` rows."""
+        """Return the condition that the user matches, for scanning ``rows`` rows."""
         if connection.execute(_NEWEST_USER).fetchone()[0] > rows * _LOOKUP_COST:
             return _USER
         users = _keys(connection.execute(f"SELECT 0, key FROM ({_USERS}) LIMIT {_MAX_LISTED_USERS + 1}", self._values))
@@ -196,7 +195,7 @@ class KeywordMatch:
 def _scanned(
     connection: sqlite3.Connection, search: KeywordSearch, skip: int, limit: int, counts: KeywordCounts | None
 ) -> tuple[int, list[int]]:
-    """The count and a page, by going through the rows once (twice for a page that is deep)."""
+    """Return the count and a page by scanning the rows once (twice for a deep page)."""
     sql = f"SELECT created_at, key FROM {search.table} WHERE {search.matching} {NEWEST_FIRST} LIMIT :most OFFSET :skip"
     end = skip + limit
     if counts is None or end <= _DEEP_PLACE:

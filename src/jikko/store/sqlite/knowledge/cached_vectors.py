@@ -1,7 +1,7 @@
-"""The vectors of datasets in memory, as far as they were searched: a cache of what the database has.
+"""Vector cache: the vectors of recently searched datasets in memory.
 
-Of each dataset an 8-bit matrix is kept, which is scanned exactly by usearch; the best of it are scored again from the
-16-bit vectors of the database. Without usearch the matrix has 32 bits.
+Each dataset has an 8-bit matrix, scanned exactly by usearch; the best matches are rescored with the database's 16-bit
+vectors. Without usearch the matrix has 32 bits.
 """
 
 import sqlite3
@@ -15,11 +15,11 @@ from jikko.repositories.knowledge.segment_repository import Visible
 from jikko.repositories.shared_sql import StoredId, id_text
 
 Array: TypeAlias = Any
-"""One of numpy, which is imported when the first vector is searched."""
+"""A numpy array; numpy is imported on the first vector search."""
 _RESCORED: Final = 50
-"""Nodes that are scored again at least: of real vectors, 8 bits find the best 10 among the best 20."""
+"""Minimum number of rescored nodes: for real vectors, 8 bits find the best 10 among the best 20."""
 _MAX_HIDDEN_SCANNED: Final = 2000
-"""Hidden rows that are scanned along with the others and left out afterwards."""
+"""Maximum hidden rows that are scanned with the others and filtered afterwards."""
 _ADDED: Final = """
 SELECT key, document_id, version, vector FROM node INDEXED BY node_of_dataset WHERE dataset_id = ? AND key > ?
 ORDER BY key
@@ -31,19 +31,19 @@ SELECT node.key FROM segment INDEXED BY segment_disabled JOIN node ON node.segme
 WHERE segment.dataset_id = ? AND segment.enabled = 0
 """
 _ROWS: Final = 512
-"""Rows that are read at a time."""
+"""Rows read at a time."""
 
 
 class VectorsUnavailable(JikkoError):
-    """What is needed to search vectors is not installed."""
+    """Libraries for vector search are not installed."""
 
     code = "service_unavailable"
     status = 503
 
 
 def similarities(vector: bytes, stored: Sequence[bytes]) -> list[float]:
-    """The cosine similarities of a vector (32-bit floats of length 1) and some that are stored (16-bit floats).
-    Raises ``VectorsUnavailable``: numpy is not installed."""
+    """Return the cosine similarities of a vector (32-bit floats, length 1) and stored ones (16-bit floats). Raises
+    ``VectorsUnavailable``: numpy is not installed."""
     np = _numpy()
     asked = np.frombuffer(vector, dtype=np.float32).astype(np.float64)
     rows = np.frombuffer(b"".join(stored), dtype="<f2").reshape(len(stored), len(asked)).astype(np.float64)
@@ -61,16 +61,16 @@ def _numpy() -> Any:
 
 
 class VectorCache:
-    """The matrices of the datasets that were searched last. Used by one thread at a time."""
+    """Matrices of the last searched datasets. Used by one thread at a time."""
 
     def __init__(self, budget: int) -> None:
-        """``budget``: bytes that all matrices together may have; that of the search at hand stays in any case."""
+        """``budget``: Maximum bytes of all matrices; that of the current search always stays."""
         self._budget = budget
         self._matrices: OrderedDict[tuple[StoredId, int], _Matrix] = OrderedDict()
 
     @property
     def size(self) -> int:
-        """Bytes that are held."""
+        """Bytes held."""
         return sum(matrix.size for matrix in self._matrices.values())
 
     def nearest(
@@ -81,14 +81,14 @@ class VectorCache:
         documents: Sequence[Visible],
         k: int,
     ) -> list[int]:
-        """Keys of the nodes that are nearest to a vector, as far as 8 bits tell: more than ``k``, to be scored again.
+        """Return the keys of the nodes nearest to a vector by 8 bits: more than ``k``, to be rescored.
 
         Args:
-            vector: 32-bit floats, of length 1 together.
+            vector: 32-bit floats, normalised to length 1.
             documents: Those whose nodes are wanted.
 
         Raises:
-            InvalidParam: These have vectors of another length.
+            InvalidParam: Their vectors have another length.
             VectorsUnavailable: numpy is not installed.
         """
         dimensions = len(vector) // 4
@@ -102,7 +102,7 @@ class VectorCache:
 
 
 class _Matrix:
-    """The vectors of one length of one dataset."""
+    """Vectors of one length of one dataset."""
 
     def __init__(self, dimensions: int) -> None:
         np = _numpy()
@@ -112,13 +112,13 @@ class _Matrix:
         self._rows: Array = np.empty((0, dimensions), dtype=np.int8 if self._exact is not None else np.float32)
         self._keys: Array = np.empty(0, dtype=np.int64)
         self._documents: Array = np.empty(0, dtype=np.int32)
-        """Of each row, the number of its document in ``_numbers``."""
+        """Number in ``_numbers`` of each row's document."""
         self._versions: Array = np.empty(0, dtype=np.int32)
         self._numbers: dict[str, int] = {}
         self._stored: dict[StoredId, int] = {}
-        """The same by what rows hold of the id."""
+        """The same by stored id."""
         self._others: dict[tuple[str, int], int] = {}
-        """By document and version, the numbers of vectors that have another length."""
+        """Number of vectors with another length, by document and version."""
         self._last = 0
         self._removals = -1
 
@@ -140,7 +140,7 @@ class _Matrix:
         added: int = connection.execute(_COUNT_ADDED, (dataset_id, self._last)).fetchone()[0]
         if not added:
             return
-        # All in their place at once: pieces that are put together in the end would take as much memory again.
+        # Allocated at once: concatenating pieces at the end would double the memory.
         at = len(self._keys)
         self._resize(at + added)
         for batch in _batches(connection.execute(_ADDED, (dataset_id, self._last))):
@@ -156,7 +156,7 @@ class _Matrix:
             self._resize(at)
 
     def _resize(self, length: int) -> None:
-        """Have ``length`` rows: those that there are, as far as they fit."""
+        """Resize to ``length`` rows, keeping existing ones."""
         np = self._np
         kept = min(length, len(self._keys))
 
@@ -186,17 +186,17 @@ class _Matrix:
         np = self._np
         if self._exact is None:
             return vectors.astype(np.float32)
-        # Scaled by the largest number of each vector: cosines do not change, and small numbers keep their digits.
+        # Scaled by each vector's largest number: cosines are unchanged, and small numbers keep their digits.
         wide = vectors.astype(np.float32)
         largest = np.abs(wide).max(axis=1, keepdims=True)
         return np.rint(wide * (127.0 / np.where(largest > 0, largest, 1.0))).astype(np.int8)
 
     def nearest(self, vector: bytes, documents: Sequence[Visible], disabled: list[int], count: int) -> list[int]:
-        """Keys of the nodes of some documents that are nearest, best first."""
+        """Return the keys of the documents' nearest nodes, best first."""
         np, numbers = self._np, self._numbers
         versions = [-1] * (len(numbers) + 1)
         for each in documents:
-            # The last place is that of no row.
+            # The last place belongs to no row.
             versions[numbers.get(each.document_id, -1)] = each.index_version
         visible = np.array(versions, dtype=np.int32)[self._documents] == self._versions
         if disabled:
@@ -235,7 +235,7 @@ class _Matrix:
 
 
 def _exact_search() -> Any:
-    """usearch's scan of 8-bit rows; ``None`` if it is not installed."""
+    """Return usearch's scan of 8-bit rows; ``None`` if it is not installed."""
     try:
         from usearch.index import MetricKind, search  # type: ignore[attr-defined,unused-ignore]
     except ImportError:

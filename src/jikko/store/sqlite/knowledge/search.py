@@ -1,4 +1,4 @@
-"""Searching nodes and segments in SQLite."""
+"""Search of nodes and segments in SQLite."""
 
 import sqlite3
 from collections import OrderedDict
@@ -43,24 +43,24 @@ _ADD_WORDS: Final = "INSERT INTO words (rowid, scope, text) VALUES (:key, :scope
 _VISIBLE: Final = "WHERE dataset_id = :dataset_id AND version > 0 AND enabled AND NOT archived ORDER BY position"
 _CHANGES: Final = "SELECT changes FROM dataset WHERE id = ?"
 _MAX_DOCUMENTS: Final = 20_000
-"""Documents that are kept, of all datasets together: 30 MB."""
+"""Maximum cached documents of all datasets: 30 MB."""
 
 
 class VisibleDocuments:
-    """The visible documents of the datasets that were searched last, as the database has them. For several threads."""
+    """Cache of the visible documents of recently searched datasets. Thread-safe."""
 
     def __init__(self, most: int = _MAX_DOCUMENTS) -> None:
-        """``most``: how many documents are kept; those of the search at hand are in any case."""
+        """``most``: Maximum number of cached documents; those of the current search are always kept."""
         self._most = most
         self._known: OrderedDict[StoredId, tuple[int, list[Document]]] = OrderedDict()
 
     def of(self, connection: sqlite3.Connection, dataset_id: StoredId) -> list[Document]:
-        """Those of a dataset, by position. The list is the caller's own."""
+        """Return a dataset's documents, by position. The list is the caller's own."""
         row = connection.execute(_CHANGES, (dataset_id,)).fetchone()
         if row is None:
             return []
         known = self._known.pop(dataset_id, None)
-        # Another thread may read an older state of the database, or a newer one: each has what it sees itself.
+        # Another thread may read an older or newer state: each uses what it sees itself.
         if known is None or known[0] != row[0]:
             known = row[0], perform(DOCUMENTS.all(_VISIBLE, dataset_id=id_text(dataset_id)), connection)
         self._known[dataset_id] = known
@@ -75,7 +75,7 @@ class VisibleDocuments:
 
 
 def scope_of(dataset_id: StoredId) -> str:
-    """The word that stands for a dataset among the words of nodes."""
+    """Return the word that stands for a dataset in its nodes' text index."""
     return "d" + (dataset_id.hex() if isinstance(dataset_id, bytes) else dataset_id.encode().hex())
 
 
@@ -91,7 +91,7 @@ def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[I
 
 
 class SqliteSegmentStore(SegmentStore):
-    """A ``SegmentStore`` in a SQLite file."""
+    """``SegmentStore`` in a SQLite file."""
 
     def __init__(self, database: Database, vectors: VectorCache) -> None:
         super().__init__(database, add_nodes)
@@ -146,14 +146,14 @@ class SqliteSegmentStore(SegmentStore):
 
 
 class _Places:
-    """Where documents stand among those that are searched, by what rows say of theirs."""
+    """Positions of documents among the searched ones, by their rows' columns."""
 
     def __init__(self, documents: Iterable[tuple[str, int]]) -> None:
-        """``documents``: their ids, and the version of each that is searched."""
+        """``documents``: Ids, with the searched version of each."""
         self._places = {document_id: (place, version) for place, (document_id, version) in enumerate(documents)}
 
     def of(self, document_id: StoredId, version: int) -> int | None:
-        """The place of the document of a row; ``None``: this version of it is not searched."""
+        """Return the position of a row's document; ``None``: this version is not searched."""
         found = self._places.get(id_text(document_id))
         return found[0] if found is not None and found[1] == version else None
 
@@ -188,7 +188,7 @@ def _search_words(match: str, documents: Sequence[Visible], k: int, connection: 
             if row is not None and (place := places.of(row[0], row[1])) is not None:
                 yield (rank, place, row[4], key, row)
 
-    # bm25 is below 0, and lower for what fits better; the smaller the database, the nearer to 0.
+    # bm25 is negative, and lower for better matches; the smaller the database, the nearer to 0.
     return [_found(row, -rank) for rank, _, _, _, row in _best(scored(), k)]
 
 
@@ -205,7 +205,7 @@ def _search_keywords(
 
 
 def _best(rows: Iterable[tuple[Any, ...]], k: int) -> list[tuple[Any, ...]]:
-    """The first ``k`` rows in full order, of rows that come in the order of their first part."""
+    """Return the first ``k`` rows in full order, of rows ordered by their first column."""
     taken: list[tuple[Any, ...]] = []
     for row in rows:
         if len(taken) >= k and row[0] != taken[-1][0]:
@@ -219,7 +219,7 @@ def _found(row: Any, score: float) -> Found:
 
 
 def knowledge_stores(database: Database, memory: int) -> KnowledgeStores:
-    """All of them. ``memory``: bytes for vectors of datasets that were searched."""
+    """Return all knowledge stores. ``memory``: Bytes for vectors of searched datasets."""
     segments = SqliteSegmentStore(database, VectorCache(memory))
     return KnowledgeStores(
         DatasetStore(database), DocumentStore(database), segments, JobStore(database, segments.add_nodes)

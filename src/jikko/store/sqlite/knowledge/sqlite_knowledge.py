@@ -1,4 +1,4 @@
-"""Opening the knowledge of a data folder: one SQLite file, when it is needed first."""
+"""Knowledge of a data folder: one SQLite file, opened on first use."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 
 _PAGE: Final = 16_384
-"""Bytes. A vector of 1,024 numbers takes half of a page of SQLite's usual 4,096, and most of the other half is lost."""
+"""Page size in bytes. A vector of 1,024 numbers takes half of SQLite's usual page of 4,096, and most of the other half
+is lost."""
 
 
 class SqliteKnowledge:
-    """An ``OpenKnowledge`` over one SQLite file, which bulk loads of documents do not share with runs."""
+    """``OpenKnowledge`` over a separate SQLite file, so that bulk loads of documents do not delay runs."""
 
     def __init__(
         self, path: Path, *, memory: int = 512 << 20, shared: bool = False, alone: Alone = nullcontext
     ) -> None:
         """Args:
-        memory: Bytes for vectors of datasets that were searched.
+        memory: Bytes for vectors of searched datasets.
         shared: Whether other processes of this machine write to it too.
         alone: See ``Database.open``.
         """
@@ -48,12 +49,12 @@ class SqliteKnowledge:
         return self._stores
 
     def _stores_in(self, database: Database) -> "KnowledgeStores":
-        # A server without datasets has none of it.
+        # Not loaded by a server without datasets.
         from jikko.store.sqlite.knowledge.search import knowledge_stores
 
         return knowledge_stores(database, self._memory)
 
     def close(self) -> None:
-        """Commit what was submitted, then release everything. May be called twice; blocks."""
+        """Commit submitted operations, then release everything. May be called twice; blocks."""
         if self._database is not None:
             self._database.close()

@@ -1,9 +1,8 @@
-"""Appends that take several transactions: those of large values, and those that close a long log.
+"""Appends in several transactions: those with large values, and those that close a long log.
 
-Long logs are put together and compressed away from the event loop and from the thread that writes.
-
-To compress a log of 100 MB takes a second, in which no other append would be written. A log of ``MAX_CLOSING_BYTES``
-or less is compressed by the writer, in the transaction that closes it: that takes a few milliseconds and one answer.
+Long logs are compressed outside the event loop and the writer thread: 100 MB take a second, which would block all other
+appends. A log of ``MAX_CLOSING_BYTES`` or less is compressed by the writer, in the transaction that closes it: that
+takes a few milliseconds and one answer.
 """
 
 import asyncio
@@ -39,9 +38,9 @@ WHERE run = (SELECT key FROM runs WHERE run_id = ? AND status > 1) ORDER BY posi
 """
 _CLEAR: Final = "DELETE FROM run_log WHERE run = ? AND position <= ?"
 _BATCH_PIECES: Final = 8
-"""Pieces of a log, of a megabyte at most by rule, that are read or removed in one go."""
+"""Pieces of a log, usually a megabyte at most, that are read or removed at once."""
 _REMOVED_BYTES: Final = 4 << 20
-"""Bytes behind which no more are removed in one go: a piece is larger if an event is."""
+"""Bytes after which a removal stops: a piece may be larger if an event is."""
 
 
 class Archiver:
@@ -54,9 +53,9 @@ class Archiver:
         self._clearing: set[asyncio.Task[None]] = set()
 
     async def close(self, write: LogWrite) -> None:
-        """Do an append that closes a log; what is raised is what the append raises.
+        """Perform an append that closes a log; raises as the append.
 
-        The log as it is before the append cannot change: a process that adds to it makes the append fail.
+        The log before the append cannot change: if another process adds to it, the append fails.
         """
         archive = await self._compressed(write)
         values = write.values
@@ -66,7 +65,7 @@ class Archiver:
         closing = msgspec.structs.replace(write, archive=archive, values=values)
         async with self._large.kept(values):
             await self._database.submit(partial(self._writes.append, closing))
-        # The archive counts from now on; what it was made of is removed piece by piece.
+        # From now on the archive counts; its pieces are removed one by one.
         start_task(self._clear(write.run_id), self._clearing)
 
     async def rest(self) -> None:
@@ -90,7 +89,7 @@ class Archiver:
             while await self._database.submit(partial(_clear, run_id)):
                 pass
         except JikkoError:
-            # They stay until the run is removed, and do no harm.
+            # They stay, harmlessly, until the run is removed.
             return
 
 
@@ -116,7 +115,7 @@ def _clear(run_id: StoredId, connection: sqlite3.Connection) -> bool:
 
 
 class LargeAppends:
-    """Does appends in several transactions, of which the last one counts. Belongs to one event loop."""
+    """Performs appends in several transactions, the last of which is decisive. Belongs to one event loop."""
 
     def __init__(self, database: Database, writes: RunWrites) -> None:
         self._database = database
@@ -126,11 +125,11 @@ class LargeAppends:
         self._doing: set[asyncio.Task[None]] = set()
 
     def append(self, write: LogWrite) -> "asyncio.Future[None]":
-        """Do an append; see ``RunWrites.append``."""
+        """Perform an append; see ``RunWrites.append``."""
         return start_task(self._close(write) if write.closes else self._append(write), self._doing)
 
     async def rest(self) -> None:
-        """Wait until all is done, and nothing is left to be removed."""
+        """Wait until all appends and removals are done."""
         await asyncio.gather(*self._doing, return_exceptions=True)
         await self._archiver.rest()
 
@@ -155,7 +154,7 @@ class LargeAppends:
             await self._archiver.close(write)
 
     async def _behind_its_inputs(self, write: LogWrite) -> LogWrite:
-        """The same, once its inputs are written if they are large, and not written yet."""
+        """Write large inputs, unless they were written, and return the append that refers to them."""
         if write.at > 0 or len(write.inputs) <= PIECE_BYTES:
             return write
         value = await self._values.write(write.inputs)

@@ -1,17 +1,17 @@
-"""Large values: written in pieces, each in a transaction of its own, before the row that refers to them.
+"""Large values: written in pieces, each in a separate transaction, before the row that refers to them.
 
-There is one writer. A value of 8 MB that is written at once takes 16 ms, for which every other commit waits.
+There is one writer. Writing 8 MB at once takes 16 ms, for which every other commit waits.
 
 =========  ============================================  ==============================================================
 state      what it means                                 what becomes of it
 =========  ============================================  ==============================================================
-begun      it has a row without a run, and some pieces   ``take`` gives it to a run; who is refused drops it; what a
+begun      it has a row without a run, and some pieces   ``take`` gives it to a run; refused writers drop it; what a
                                                          process leaves behind goes after an hour, with the next value
 taken      its run's key is in the row; a row of the     it goes with that row, or with the run
            run refers to it
 =========  ============================================  ==============================================================
 
-Invariant: whoever reads a row that refers to a value finds all of its pieces, in the same transaction.
+Invariant: a transaction that reads a row with a reference also finds all pieces of the value.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from jikko.repositories.shared_sql import StoredId
 from jikko.store.sqlite.database import Database
 
 PIECE_BYTES: Final = 1 << 20
-"""Of a value that are written in one transaction. What is no larger is written where it belongs."""
+"""Bytes of a value written in one transaction. Smaller values are stored in place."""
 ABANDONED_SECONDS: Final = 3600.0
-"""After which a value that no row refers to is one that a process has left behind."""
+"""Seconds after which an unreferenced value counts as abandoned by its process."""
 _MARK: Final = b"\x7f"
-"""What a reference begins with, and neither a JSON array nor a compressed log."""
+"""First byte of a reference, which neither a JSON array nor a compressed log begins with."""
 _NUMBER_BYTES: Final = 8
 REFERENCE_BYTES: Final = len(_MARK) + _NUMBER_BYTES
 
@@ -50,7 +50,7 @@ _READ: Final = "SELECT bytes FROM large_pieces WHERE value = ? ORDER BY number"
 class LargeValues:
     """Writes large values. Belongs to one event loop.
 
-    Of all that are being written, one piece is in a transaction, and they take turns.
+    Concurrent values take turns, one piece per transaction.
     """
 
     def __init__(self, database: Database) -> None:
@@ -59,8 +59,8 @@ class LargeValues:
         self._dropping: set[asyncio.Future[None]] = set()
 
     async def write(self, data: bytes | str) -> int:
-        """Write a value; a text has ASCII only. Returns its number.
-        Raises ``StoreUnavailable``: it is not written; what is there of it is dropped."""
+        """Write a value; text must be ASCII. Returns its number. Raises ``StoreUnavailable``: it was not written, but
+        dropped."""
         value = secrets.randbits(62)
         try:
             for number, begin in enumerate(range(0, len(data), PIECE_BYTES)):
@@ -75,7 +75,7 @@ class LargeValues:
 
     @asynccontextmanager
     async def kept(self, values: Sequence[int]) -> AsyncIterator[None]:
-        """Drop values if the block, which has them taken, fails."""
+        """Drop values if the block, in which they are taken, fails."""
         try:
             yield
         except BaseException:
@@ -85,7 +85,7 @@ class LargeValues:
     def _drop(self, values: Sequence[int]) -> None:
         dropping = self._database.submit(partial(_drop_begun, values))
         self._dropping.add(dropping)
-        # If that fails, they go after a while.
+        # If that fails, they expire.
         dropping.add_done_callback(self._dropped)
 
     def _dropped(self, done: "asyncio.Future[None]") -> None:
@@ -95,17 +95,17 @@ class LargeValues:
 
 
 def reference(value: int) -> bytes:
-    """What stands for a value where a blob would be."""
+    """Return the reference to a value, stored in place of a blob."""
     return _MARK + value.to_bytes(_NUMBER_BYTES)
 
 
 def referred(blob: bytes) -> int | None:
-    """The value that a blob refers to; ``None``: it is one itself."""
+    """Return the value that a blob refers to; ``None``: it is not a reference."""
     return int.from_bytes(blob[1:]) if blob[:1] == _MARK and len(blob) == REFERENCE_BYTES else None
 
 
 def whole(connection: sqlite3.Connection, blob: bytes) -> bytes:
-    """The blob, or the value that it refers to; empty if that is missing."""
+    """Return the blob, or the value that it refers to; empty if that is missing."""
     value = referred(blob)
     if value is None:
         return blob
@@ -113,20 +113,20 @@ def whole(connection: sqlite3.Connection, blob: bytes) -> bytes:
 
 
 def text_of(value: str) -> str:
-    """The text of a value as an expression of SQL. ``value``: its number, as an expression."""
+    """Return a SQL expression for a value's text. ``value``: Its number, as an expression."""
     pieces = f"SELECT bytes FROM large_pieces WHERE large_pieces.value = {value} ORDER BY number"
     return f"(SELECT group_concat(CAST(bytes AS TEXT), '') FROM ({pieces}))"
 
 
 def require_begun(connection: sqlite3.Connection, values: Sequence[int]) -> None:
-    """Raises ``StoreUnavailable``: one was taken to be left behind. It has to be written again."""
+    """Raises ``StoreUnavailable``: a value was dropped as abandoned, and must be written again."""
     for value in values:
         if connection.execute(_IS_BEGUN, (value,)).fetchone() is None:
             raise StoreUnavailable("A large value took too long to be written.")
 
 
 def take(connection: sqlite3.Connection, values: Sequence[int], run_id: StoredId) -> None:
-    """Give values to a run, a row of which refers to them."""
+    """Assign values to a run that has a row referring to them."""
     for value in values:
         connection.execute(_TAKE, (run_id, value))
 
@@ -139,7 +139,7 @@ def drop(connection: sqlite3.Connection, values: Sequence[int]) -> None:
 
 
 def drop_of_run(connection: sqlite3.Connection, run: int) -> None:
-    """Remove the values of a run. ``run``: its key."""
+    """Remove a run's values. ``run``: Its key."""
     drop(connection, [value for (value,) in connection.execute(_OF_RUN, (run,)).fetchall()])
 
 

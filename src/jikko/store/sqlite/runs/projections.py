@@ -1,7 +1,7 @@
-"""Projections of a run: all that is written besides its row and log, in the same transaction.
+"""Projections of a run: everything written besides its row and log, in the same transaction.
 
-Kinds of ``ports/stores/projections.py`` come with an append. Others follow from every
-run by itself: they see each run that is created, changes its status, or is removed.
+Those of ``ports/stores/projections.py`` come with an append. Standing projections apply to every run: they see each run
+that is created, changes its status, or is removed.
 """
 
 import sqlite3
@@ -23,7 +23,7 @@ from jikko.repositories.callback_store import PENDING, RUN_GOES_ON, receiver_of
 from jikko.repositories.shared_sql import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.conversation_store import add_turn, turn_changed, turn_repeated, variables_assigned
 
-# A key whose run was removed is free again.
+# The key of a removed run is free again.
 _FIND_KEY: Final = """
 SELECT run_id, fingerprint FROM idempotency_keys
 WHERE app_id = ? AND key = ? AND expires_at > ? AND run_id IN (SELECT run_id FROM runs)
@@ -31,7 +31,7 @@ WHERE app_id = ? AND key = ? AND expires_at > ? AND run_id IN (SELECT run_id FRO
 _CLAIM: Final = """
 INSERT OR REPLACE INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?)
 """
-# More than one by each claim, so that they become fewer.
+# More than one per claim, so that their number falls.
 _FORGET: Final = """
 DELETE FROM idempotency_keys WHERE (app_id, key) IN (
   SELECT app_id, key FROM idempotency_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT 4)
@@ -50,47 +50,47 @@ _REMOVE_CALLBACK: Final = "DELETE FROM callbacks WHERE run_id = ?"
 
 
 class Target(NamedTuple):
-    """The run that an append is of."""
+    """Run of an append."""
 
     run_id: StoredId
     app_id: StoredId
     created_at: float
     is_open: bool
-    """Behind the append."""
+    """After the append."""
 
 
 class RunChange(NamedTuple):
-    """What became of the row of a run."""
+    """Change of a run's row."""
 
     key: int
     app: int
     run_id: StoredId
     created_at: float
     before: int | None
-    """Its status; ``None``: there was no row."""
+    """Previous status; ``None``: there was no row."""
     after: int | None
     price: str | None = None
-    """As in the row, if it has ended and cost something."""
+    """As in the row, if the run has ended and cost something."""
     workflow: int = 0
-    """Of a run that is created: the number of its version."""
+    """For a created run: the number of its version."""
 
 
 class StandingProjection:
-    """What follows from every run. A ``Participant`` of the writer, on whose thread it is called."""
+    """Projection of every run. A ``Participant`` of the writer, called on its thread."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        """A run was created, changed its status, or was removed."""
+        """Note that a run was created, changed its status, or was removed."""
         raise NotImplementedError
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
-        """Write what was noted, if anything is."""
+        """Write noted changes, if any."""
 
     def rolled_back(self) -> None:
-        """Forget what was noted."""
+        """Drop noted changes."""
 
 
 class DueCallbacks(StandingProjection):
-    """The call-back of a run is due once the run has ended, and goes with it."""
+    """Makes a run's callback due at its end, and removes it with the run."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
         if change.after is None:
@@ -100,25 +100,25 @@ class DueCallbacks(StandingProjection):
 
 
 class Projections(StandingProjection):
-    """All that is written of runs besides rows and logs. A ``Participant`` of the writer."""
+    """All projections of runs. A ``Participant`` of the writer."""
 
     def __init__(self, standing: Sequence[StandingProjection]) -> None:
         self._standing = standing
 
     @staticmethod
     def check(wanted: Sequence[Projection], target: Target, connection: sqlite3.Connection) -> None:
-        """Refuse what may not be written. Nothing was changed yet, unless the same append was done before.
-        Raises ``KeyTaken``: an idempotency key has another run."""
+        """Refuse forbidden projections before anything is changed, unless the same append was done before. Raises
+        ``KeyTaken``: an idempotency key has another run."""
         for projection in wanted:
             if isinstance(projection, KeyClaim):
                 first = _run_of_key(target.app_id, projection.key, projection.at, connection)
-                # By the run itself: it was written before, and the answer was lost.
+                # Claimed by the run itself: it was written before, and the answer was lost.
                 if first is not None and first[0] != id_text(target.run_id):
                     raise KeyTaken(*first)
 
     @staticmethod
     def write(wanted: Sequence[Projection], target: Target, connection: sqlite3.Connection) -> None:
-        """Write what came with an append, behind it."""
+        """Write an append's projections, after it."""
         for projection in wanted:
             _write(projection, target, connection)
 
@@ -161,7 +161,7 @@ def _write(projection: Projection, target: Target, connection: sqlite3.Connectio
 
 
 def run_of_key(app_id: str, key: str, now: float, connection: sqlite3.Connection) -> tuple[str, bytes] | None:
-    """The run that a key belongs to, and the fingerprint of the request that started it."""
+    """Return the run of a key, and the fingerprint of the request that started it."""
     return _run_of_key(stored_id(app_id), key, now, connection)
 
 

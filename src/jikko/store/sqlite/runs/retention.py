@@ -1,4 +1,4 @@
-"""Removing runs that are over for long enough."""
+"""Removal of expired runs."""
 
 import sqlite3
 from typing import Final
@@ -10,7 +10,7 @@ from jikko.store.sqlite.runs.projections import Projections, RunChange
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _APP: Final = "SELECT key FROM names WHERE text = ?"
-# A run may have been paused for long: it counts from when it finished, which is never before it was created.
+# A run may have been paused for long: its age counts from its end, which is never before its creation.
 _FROM_EXPIRED: Final = f"""
 FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
@@ -26,11 +26,11 @@ _ENDED: Final = "SELECT key, status, created_at, run_id, app FROM runs WHERE run
 _USERS: Final = """
 SELECT end_users.key FROM end_users JOIN names ON names.key = app WHERE end_user_id = ? AND text = ?
 """
-# There are those of a day: no index leads from a run to its key.
+# Only a day's keys exist: no index leads from a run to its key.
 _FREE_KEY: Final = "DELETE FROM idempotency_keys WHERE app_id = ? AND run_id = ?"
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
 _REMOVE_PIECES: Final = "DELETE FROM run_log WHERE run = ?"
-"""A process that died has left them behind."""
+"""Left behind by a process that died."""
 _REMOVE_INPUTS: Final = "DELETE FROM run_inputs WHERE run = ?"
 _REMOVE: Final = "DELETE FROM runs WHERE key = ?"
 _UNUSED_PAGES: Final = "PRAGMA freelist_count"
@@ -38,21 +38,21 @@ _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
 
 
 class RunPruning:
-    """Removes finished runs within transactions of the writer, on its thread."""
+    """Removes finished runs within the writer's transactions, on its thread."""
 
     def __init__(self, projections: Projections) -> None:
         self._projections = projections
 
     @staticmethod
     def prunable(before: float, app_id: str | None, connection: sqlite3.Connection) -> int:
-        """How many runs ``prune`` would remove in all."""
+        """Return the number of runs that ``prune`` would remove in all."""
         counts = (connection.execute(_COUNT, (app, before, before)).fetchone() for app in _apps(app_id, connection))
         return sum(count for (count,) in counts)
 
     def prune(self, before: float, limit: int, app_id: str | None, connection: sqlite3.Connection) -> int:
-        """Remove at most ``limit`` runs that finished before a time, with all that is theirs. Returns how many.
+        """Remove at most ``limit`` runs that finished before a time, with all their data. Returns their number.
 
-        A run whose call-back is still tried stays until that was delivered or given up.
+        A run with a pending callback stays until that is delivered or given up.
         """
         removed = 0
         for app in _apps(app_id, connection):
@@ -108,7 +108,7 @@ def _users(app_id: str, end_user_id: str, connection: sqlite3.Connection) -> lis
 
 
 def _give_back(connection: sqlite3.Connection) -> None:
-    # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.
+    # One by one: before Python 3.12 the statement frees one page, regardless of the number given.
     for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
         connection.execute(_GIVE_BACK).fetchall()
 

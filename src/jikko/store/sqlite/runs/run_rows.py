@@ -1,4 +1,4 @@
-"""A run as a row: between ``RunRecord`` and the columns of ``runs``."""
+"""Mapping between ``RunRecord`` and the columns of ``runs``."""
 
 import sqlite3
 from typing import Any, Final, TypeAlias
@@ -8,19 +8,19 @@ from jikko.repositories.shared_sql import StoredId, id_text, storable, stored_id
 from jikko.store import run_columns
 from jikko.store.sqlite.runs.large_values import text_of
 
-# Rows that stand for values which many runs repeat, so that a run holds a small number instead.
+# Interned values: many runs share them, and hold a small number instead.
 
 Values: TypeAlias = tuple[Any, ...]
 
 
 _MAX_ENTRIES: Final = 20_000
-"""Rows that are remembered of each table."""
+"""Maximum cached rows of each table."""
 
 
 class Interned:
-    """A table of values by number. Rows are only ever added, so that what was read once stays true.
+    """Table of values by number. Append-only, so that cached rows stay valid.
 
-    One object is for one thread: the writer's, or the readers'.
+    Each instance belongs to one thread: the writer's, or the readers'.
     """
 
     def __init__(self, *, find: str, add: str, read: str) -> None:
@@ -31,7 +31,7 @@ class Interned:
         self._values: dict[int, Values] = {}
 
     def key(self, connection: sqlite3.Connection, values: Values) -> int:
-        """The number of the values; they get one if they have none."""
+        """Return the number of the values, assigning one if needed."""
         known = self._keys.get(values)
         if known is not None:
             return known
@@ -44,7 +44,7 @@ class Interned:
         return key
 
     def values(self, connection: sqlite3.Connection, key: int) -> Values:
-        """The values with that number."""
+        """Return the values with a number."""
         known = self._values.get(key)
         if known is None:
             known = connection.execute(self._read, (key,)).fetchone()
@@ -54,22 +54,22 @@ class Interned:
         return known
 
     def forget(self) -> None:
-        """Forget what was remembered: a row that was added may be gone again."""
+        """Clear the cache: added rows may have been rolled back."""
         self._keys.clear()
 
 
 Row: TypeAlias = tuple[Any, ...]
 
 MAX_INPUTS_IN_ROW: Final = 8_192
-"""Characters of inputs that lie in the row of their run. It is written anew with each append; larger ones lie in
-``run_inputs``, or are a large value to which that refers, and those in the row are empty, which inputs never are."""
+"""Maximum characters of inputs in the run's row, which is rewritten with each append. Larger ones are in
+``run_inputs``, or in a large value referenced there, and empty in the row, which inputs never are."""
 
 _MAX_KNOWN: Final = 5_000
-"""Of how many who ask for runs, and what of, the columns are kept at hand."""
+"""Maximum cached identities."""
 
 
 def inputs_of(runs: str) -> str:
-    """The inputs of a run, wherever they lie, as an expression of SQL. ``runs``: what the statement calls ``runs``."""
+    """Return a SQL expression for the inputs of a run, wherever stored. ``runs``: The statement's name of ``runs``."""
     beside = f"SELECT iif(value IS NULL, text, {text_of('run_inputs.value')}) FROM run_inputs WHERE run = {runs}.key"
     return f"iif({runs}.inputs = '', ({beside}), {runs}.inputs)"
 
@@ -78,7 +78,7 @@ COLUMNS: Final = (
     f"run_id, task_id, app, workflow, version, end_user, retry_of, created_at, {inputs_of('runs')}, "
     f"{', '.join(run_columns.MOVING)}, lease_owner"
 )
-"""What ``RunRows.record`` wants, in order. ``lease_owner`` is the holder: nothing runs out or is renewed."""
+"""Columns for ``RunRows.record``, in order. ``lease_owner`` is the holder; leases are not used."""
 
 
 def names() -> Interned:
@@ -91,7 +91,7 @@ def names() -> Interned:
 
 
 def end_users() -> Interned:
-    """Who asked for runs: app (a number of ``names``), ``user`` of the request, id."""
+    """End users: app (a number of ``names``), ``user`` of the request, id."""
     return Interned(
         find="SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = ?",
         add="INSERT INTO end_users (app, session, end_user_id) VALUES (?, ?, ?)",
@@ -100,16 +100,16 @@ def end_users() -> Interned:
 
 
 class IdentityColumns:
-    """Turns identities into the numbers that rows hold. For the writer's thread."""
+    """Maps identities to the numbers in rows. For the writer's thread."""
 
     def __init__(self) -> None:
         self._names = names()
         self._end_users = end_users()
         self._known: dict[tuple[str, ...], tuple[int, int, int, int]] = {}
-        """By what is told apart: most runs are of those that had some before."""
+        """Cached columns by identity: most runs share one with earlier runs."""
 
     def of(self, connection: sqlite3.Connection, identity: RunIdentity) -> tuple[int, int, int, int]:
-        """The columns ``app, workflow, version, end_user``."""
+        """Return the columns ``app, workflow, version, end_user``."""
         parts = (identity.app_id, identity.workflow_id, identity.version, identity.user, identity.end_user_id)
         known = self._known.get(parts)
         if known is None:
@@ -128,29 +128,29 @@ class IdentityColumns:
         )
 
     def forget(self) -> None:
-        """Forget the numbers: rows that were added may be gone again."""
+        """Clear the cache: added rows may have been rolled back."""
         self._known.clear()
         self._names.forget()
         self._end_users.forget()
 
 
 class RunRows:
-    """Turns rows into records. For any thread."""
+    """Maps rows to records. Thread-safe."""
 
     def __init__(self) -> None:
         self._names = names()
         self._end_users = end_users()
 
     def named(self, connection: sqlite3.Connection, key: int) -> str:
-        """The id of an app or a version, by its number."""
+        """Return the id of an app or a version, by its number."""
         return str(self._names.values(connection, key)[0])
 
     def user(self, connection: sqlite3.Connection, key: int) -> str:
-        """The ``user`` of the requests of an end user, by the number of that."""
+        """Return an end user's ``user`` by number."""
         return str(self._end_users.values(connection, key)[1])
 
     def record(self, connection: sqlite3.Connection, row: Row) -> RunRecord:
-        """The record of a row with the columns ``COLUMNS``."""
+        """Return the record of a row with the columns ``COLUMNS``."""
         names = self._names.values
         retry_of: StoredId | None = row[6]
         _, user, end_user_id = self._end_users.values(connection, row[5])

@@ -1,6 +1,6 @@
-"""Runs in SQLite: an open run is a row and a row per append, a finished one is a row and its compressed log.
+"""Run store in SQLite: an open run is a row and a row per append, a finished one is a row and its compressed log.
 
-Large inputs are a row of their own.
+Large inputs have their own row.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ _SCAN_APP: Final = f"""
 SELECT {COLUMNS} FROM runs
 WHERE run_id > :after AND app = (SELECT key FROM names WHERE text = :app) ORDER BY run_id LIMIT :limit
 """
-# The ids, of 16 bytes each, lie behind each other in one value.
+# The ids, of 16 bytes each, are concatenated in one value.
 MOVED: Final = f"""
 SELECT known.key AS number, {COLUMNS} FROM json_each(:ends) AS known
 LEFT JOIN runs ON run_id = substr(:ids, 16 * known.key + 1, 16)
@@ -66,7 +66,7 @@ def scan(
     connection: sqlite3.Connection, rows: RunRows, *, app_id: str | None, after: str, limit: int
 ) -> list[RunRecord]:
     """See ``RunStore.scan``."""
-    # A text is less than all bytes, so that an empty one is before every id.
+    # A text sorts before all bytes, so an empty one is before every id.
     values: dict[str, Any] = {"after": stored_id(after), "limit": limit}
     sql = _SCAN
     if app_id is not None:
@@ -77,7 +77,7 @@ def scan(
 def moved(
     connection: sqlite3.Connection, rows: RunRows, known: Mapping[str, int]
 ) -> list[tuple[str, RunRecord | None]]:
-    """The runs of ``RunStore.changes``: with their records, ``None`` for one that is not there."""
+    """Return the runs of ``RunStore.changes`` with their records; ``None`` for a missing one."""
     ids = {run_id: stored for run_id in known if isinstance(stored := stored_id(run_id), bytes)}
     numbered, ends = list(ids), json.dumps([known[run_id] for run_id in ids])
     found = connection.execute(MOVED, {"ids": b"".join(ids.values()), "ends": ends}).fetchall()
@@ -87,7 +87,7 @@ def moved(
 
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
-# `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
+# `status < 2` repeats the index's condition, without which SQLite cannot use the partial index.
 _OPEN: Final = (
     f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 "
     "AND (:holder IS NULL OR lease_owner = :holder) ORDER BY created_at, key"
@@ -120,7 +120,7 @@ WHERE run_id = ? AND app = (SELECT names.key FROM api_keys JOIN names ON text = 
 """
 _LOG_OF: Final = "SELECT key, log_end, status FROM runs WHERE run_id = ?"
 _ARCHIVED: Final = "SELECT events FROM run_archive WHERE run = ?"
-# From the array on that holds the first event wanted.
+# Starts at the array with the first wanted event.
 _PIECES: Final = """
 SELECT position, events FROM run_log
 WHERE run = :run AND position >= coalesce(
@@ -130,11 +130,11 @@ ORDER BY position
 
 
 class SqliteRunStore:
-    """A ``RunStore`` in a SQLite file.
+    """``RunStore`` in a SQLite file.
 
     Args:
-        keyword_index: Whether to keep and use an index for keywords; by default, if this build of SQLite can.
-        scan_up_to: Runs that a search by keyword goes through without asking the index, which would gain little.
+        keyword_index: Whether to keep and use a keyword index; by default, if this build of SQLite can.
+        scan_up_to: Number of runs that a keyword search scans without the index, which would gain little.
     """
 
     def __init__(self, database: Database, *, keyword_index: bool | None = None, scan_up_to: int = 10_000) -> None:
@@ -226,7 +226,7 @@ class SqliteRunStore:
         return [RetryRecord(id_text(row[0]), STATUSES[row[1]], row[2]) for row in rows]
 
     async def list_runs(self, query: LogQuery) -> RunSlice:
-        # A keyword may be looked for in very many rows.
+        # A keyword search may read very many rows.
         read = self._database.search if query.keyword else self._database.read
         return await read(
             lambda connection: list_runs(
@@ -256,7 +256,7 @@ class SqliteRunStore:
         return self._database.quick(partial(_log_end, stored_id(run_id.lower())))
 
     async def archived_until(self) -> float | None:
-        # There is no archive beside it.
+        # SQLite has no archive.
         return None
 
     async def archived(
@@ -306,7 +306,7 @@ class SqliteRunStore:
 
 def _detail(run_id: str, key: bytes, connection: sqlite3.Connection) -> DetailRecord | None:
     stored = stored_id(run_id)
-    # Python looks for an adapter of each value that is bytes, which takes time, not of one that is a bytearray.
+    # Python looks up an adapter for every bytes value, which takes time, but not for a bytearray.
     wanted = (bytearray(stored) if isinstance(stored, bytes) else stored, bytearray(key))
     row = connection.execute(_DETAIL, wanted).fetchone()
     return None if row is None else DetailRecord(run_id, row[0], STATUSES[row[1]], *row[2:])
@@ -328,7 +328,7 @@ def _events(run_id: StoredId, first: int, most: int, connection: sqlite3.Connect
             return _whole(decode_events(decompress(compressed)), 0, log_end)[first:]
         except DamagedLog as damage:
             found = beginning(decompress_beginning(compressed))
-            # Pieces may have been missing when they were put together; without the first, no position is known.
+            # Pieces may have been missing in the middle; without the first, no position is known.
             damage.readable = found[first:] if found and isinstance(found[0], RunStarted) else []
             raise
     pieces, is_whole = _pieces(key, first, most, connection)
@@ -344,7 +344,7 @@ def _events(run_id: StoredId, first: int, most: int, connection: sqlite3.Connect
 
 
 def _pieces(key: int, first: int, most: int, connection: sqlite3.Connection) -> tuple[list[tuple[int, bytes]], bool]:
-    """Arrays of an open log with their positions, and whether these are all."""
+    """Return arrays of an open log with their positions, and whether these are all."""
     pieces: list[tuple[int, bytes]] = []
     size = 0
     for position, events in connection.execute(_PIECES, {"run": key, "first": first}):
@@ -367,7 +367,7 @@ def _whole(events: list[Event], start: int, log_end: int) -> list[Event]:
 
 
 def _beginning_of(pieces: Sequence[tuple[int, bytes]], first: int) -> list[Event]:
-    """The events from position ``first`` on, up to what is damaged or missing."""
+    """Return the events from position ``first`` on, up to what is damaged or missing."""
     if not pieces or pieces[0][0] > first:
         return []
     start, events = pieces[0][0], list[Event]()

@@ -1,4 +1,4 @@
-"""Appending to the log of a run, as an operation of the writer."""
+"""Appends to a run's log, as writer operations."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
 from jikko.store.sqlite.runs.run_rows import MAX_INPUTS_IN_ROW, IdentityColumns
 
 _CHANGING: Final = (*MOVING, "lease_owner", "lease_until")
-"""``lease_until`` is the mark of the append: no lease runs out, and the column was there."""
+"""``lease_until`` stores the append's mark: the column existed, and no lease expires."""
 _FIXED: Final = ("run_id", "task_id", "retry_of", "app", "workflow", "version", "end_user", "created_at", "inputs")
 _INSERT: Final = f"""
 INSERT INTO runs ({", ".join((*_FIXED, *_CHANGING))}) VALUES ({", ".join("?" for _ in (*_FIXED, *_CHANGING))})
 ON CONFLICT (run_id) DO NOTHING
 """
-# The fence: only who took the run over last (`epoch`), at the end of an open log, changes the row.
+# The fence: only the last process to take the run over (`epoch`), at the end of an open log, changes the row.
 _ADVANCE: Final = f"""
 UPDATE runs SET {", ".join(f"{name} = ?" for name in _CHANGING)}
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
@@ -37,7 +37,7 @@ _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
 
 MAX_CLOSING_BYTES: Final = 1 << 20
-"""Bytes of a log that are compressed in the transaction that closes it. A longer one is brought compressed."""
+"""Maximum bytes of a log compressed in the transaction that closes it. Longer ones arrive compressed."""
 
 
 class LongLog(JikkoError):
@@ -45,7 +45,7 @@ class LongLog(JikkoError):
 
 
 class LogWrite(msgspec.Struct, frozen=True, gc=False):
-    """An ``Append`` as the database takes it: a copy, so that the record may change behind it."""
+    """``Append`` for the database: a copy, so that the record may change afterwards."""
 
     run_id: StoredId
     at: int
@@ -58,18 +58,18 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     inputs: str
     projections: tuple[Projection, ...]
     columns: tuple[Any, ...]
-    """``_CHANGING``."""
+    """Values of ``_CHANGING``."""
     archive: bytes | None = None
-    """The whole log as it is kept once it is closed, if it was made before; or the reference to it."""
+    """The whole closed log, compressed, if prepared before; or the reference to it."""
     large_inputs: int | None = None
-    """The large value that the inputs were written to before."""
+    """Large value that the inputs were written to before."""
     values: tuple[int, ...] = ()
-    """All large values that were written for it."""
+    """All large values written for it."""
     withdrawal: Withdrawal | None = None
 
     @property
     def closes(self) -> bool:
-        """Whether the run has ended, so that nothing is added to the log any more."""
+        """Whether the run has ended, so that its log is complete."""
         status: int = self.columns[0]
         return status > 1
 
@@ -82,7 +82,7 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunWrites:
-    """Performs appends within transactions of the writer, on its thread."""
+    """Performs appends within the writer's transactions, on its thread."""
 
     def __init__(self, projections: Projections) -> None:
         self._identities = IdentityColumns()
@@ -96,15 +96,14 @@ class RunWrites:
         self._identities.forget()
 
     def append(self, write: LogWrite, connection: sqlite3.Connection) -> None:
-        """Add to a log, bring its record up to date, and write what goes with it, unless that was done and its answer
-        was lost.
+        """Append to a log, update its record, and write its projections, unless that was done and the answer was lost.
 
         Raises:
-            LogConflict: The log is not as the writer of the events believes. Nothing was changed.
+            LogConflict: The log is not in the state assumed by the caller. Nothing was changed.
             KeyTaken: See ``KeyClaim``. Nothing was changed.
             LongLog: It closes a long log, and has no ``archive``.
             StartRefused: It was withdrawn. Nothing was changed.
-            StoreUnavailable: A large value has to be written again. Nothing was changed.
+            StoreUnavailable: A large value must be written again. Nothing was changed.
         """
         if write.withdrawal is not None and write.withdrawal.is_made:
             raise StartRefused("The start was withdrawn.")
@@ -128,7 +127,7 @@ class RunWrites:
         return True
 
     def _create(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
-        """Returns whether it was still to be done; so does ``_advance``."""
+        """Returns ``False`` if it was done before; so does ``_advance``."""
         identity = self._identities.of(connection, write.identity)
         is_large = len(write.inputs) > MAX_INPUTS_IN_ROW
         values = (
@@ -192,7 +191,7 @@ class RunWrites:
         return True
 
     def _require_own(self, write: LogWrite, found: Sequence[Any]) -> None:
-        """Raises ``LogConflict``: what the log ends with is not this very append."""
+        """Raises ``LogConflict``: the log does not end with this append."""
         run_id = id_text(write.run_id)
         _, _, status, log_end, epoch, _, mark = found
         if mark is not None and (epoch, log_end, mark) == (*write.columns[EPOCH_AND_END], write.columns[-1]):
@@ -205,7 +204,7 @@ class RunWrites:
 
 
 def _short_log(key: int, connection: sqlite3.Connection) -> list[bytes]:
-    """The arrays of a log. Raises ``LongLog``: it is a long one."""
+    """Return a log's arrays. Raises ``LongLog``: it is too long."""
     arrays, size = [], 0
     for (events,) in connection.execute(_READ_LOG, (key,)):
         arrays.append(whole(connection, events))

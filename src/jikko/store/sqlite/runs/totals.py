@@ -1,4 +1,4 @@
-"""Totals of runs of each app, in all and by the hour, and by version, so that a list need not count or search them."""
+"""Totals of runs by app, hour and version, so that lists need not count or search them."""
 
 import math
 import sqlite3
@@ -57,7 +57,7 @@ class Totals(StandingProjection):
 
 
 class Costs(StandingProjection):
-    """Adds up what runs cost. What was spent stays spent when a run is removed."""
+    """Adds up the costs of runs, which stay when a run is removed."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
         if change.price is None or change.after is None or change.after < 2:
@@ -67,11 +67,11 @@ class Costs(StandingProjection):
 
 
 class VersionHours(StandingProjection):
-    """Keeps between which hours runs of a version were created."""
+    """Tracks the first and last hour in which a version's runs were created."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], tuple[int, int]] = {}
-        """First and last hour by version and app. What is stored may reach further: other processes write, too."""
+        """Cached first and last hour by version and app. The stored range may be wider: other processes write too."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
         if change.before is not None or change.after is None:
@@ -85,20 +85,20 @@ class VersionHours(StandingProjection):
         [self._known[version]] = connection.execute(_WIDEN, (*version, hour, hour)).fetchall()
 
     def rolled_back(self) -> None:
-        """Forget what was known: it may not be there."""
+        """Clear the cache, which may have been rolled back."""
         self._known.clear()
 
 
 def total(
     connection: sqlite3.Connection, app: int, *, status: int | None, after: float | None, before: float | None
 ) -> int:
-    """How many runs an app has in a status (any, if ``None``), created between two times, both included."""
+    """Return the number of an app's runs in a status (any, if ``None``), created between two times, inclusive."""
     values: dict[str, Any] = {"app": app, "status": status, "after": after, "before": before}
     where = "app = :app" if status is None else "app = :app AND status = :status"
     if after is None and before is None:
         return _number(connection, f"SELECT coalesce(sum(runs), 0) FROM run_totals WHERE {where}", values)
     parts = []
-    # Whole hours from the table; what is left at either end from the index.
+    # Whole hours from the table; remainders at either end from the index.
     first = None if after is None else -int(-after // HOUR)
     end = None if before is None else int(before // HOUR)
     if first is not None and end is not None and first >= end:
@@ -124,8 +124,8 @@ def total(
 def place(
     connection: sqlite3.Connection, app: int, *, status: int | None, before: float | None, skip: int
 ) -> tuple[float, int]:
-    """The hour with the run behind the newest ``skip`` of an app in a status (any, if ``None``), created until
-    ``before``: where it ends, and how many of its runs come first."""
+    """Return the hour with the run after the newest ``skip`` of an app in a status (any, if ``None``), created until
+    ``before``: its end, and how many of its runs come first."""
     where, values = (
         "app = :app" if status is None else "app = :app AND status = :status",
         {"app": app, "status": status},
