@@ -12,5 +12,5 @@ def harmless(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text as one line, without characters that move the cursor, change colours or ring."""
+    """Return a text as one line, without characters that move the cursor, change colors or ring."""
     return "".join(character if character.isprintable() else " " for character in shown(text))

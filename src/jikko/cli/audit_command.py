@@ -1,4 +1,4 @@
-"""``jikko audit``: who changed what."""
+"""Command ``jikko audit``, the log of changes."""
 
 import json
 from typing import Any
@@ -28,9 +28,9 @@ async def audit(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List changes that were made over the management API, in the console and by commands, newest first.
+    """List changes made through the management API, in the console and by commands, newest first.
 
-    With --json also what was there before and after; secrets are masked.
+    With --json also the values before and after; secrets are masked.
     """
     ids = None if app is None else tuple(id_ for id_, _ in await assembly.apps.past_and_present(app))
     earliest = None if since is None else assembly.clock() - since

@@ -1,4 +1,4 @@
-"""Audit entries of commands that change what is kept."""
+"""Audit entries of commands that change the record."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from jikko.ports.stores.audit_store import AuditEntry
 from jikko.values import Json
 
 _BY_NOTE: Final = ("changes",)
-"""Commands that say themselves whether they have changed something: see ``note_change``."""
+"""Commands that report their changes themselves: see ``note_change``."""
 CHANGING: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(
         (
@@ -34,26 +34,27 @@ CHANGING: Final[Mapping[str, tuple[str, ...]]] = {
     "apps webhook-secret": ("new",),
     "knowledge map": ("text", "workspace"),
 }
-"""Commands, with the parameters of which one has to be given for a change; none: they always change something."""
+"""Changing commands, with the parameters of which at least one makes it a change; empty: they always change
+something."""
 _TRIALS: Final = ("dry_run", "dry")
 _TOLD: Final = ("revoke", "which", "unset", "reason", "scopes")
-"""Options whose values are told; of others only that they were given."""
+"""Options whose values are recorded; for others only their presence is."""
 _MASKED: Final = ("user",)
-"""Arguments of which it is told that they were given: an end user who is removed is to be named nowhere."""
+"""Arguments whose values are not recorded: a removed end user must not be named anywhere."""
 _DETAILS: Final = "jikko.audit"
 _DONE: Final = "jikko.audited"
-"""There is one entry a command, however often it opens the record."""
+"""Marks that the command has its entry: one, however often it opens the record."""
 
 
 def note_change(before: Json, after: Json, *, app: str | None = None) -> None:
-    """Say what the command changes, secrets masked. ``app``: the id of the app."""
+    """Note the command's change, secrets masked. ``app``: The app's id."""
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta[_DETAILS] = before, after, app
 
 
 async def keep_change(assembly: Assembly) -> None:
-    """Keep an audit entry of the command that has just changed something."""
+    """Store an audit entry for the command's change."""
     context = click.get_current_context(silent=True)
     if context is None:
         return
@@ -88,7 +89,7 @@ async def keep_change(assembly: Assembly) -> None:
 
 
 def _words(command: click.Command, given: Mapping[str, Any]) -> list[str]:
-    """Arguments, values of variables left out, and the names of options."""
+    """Return the arguments, without values of variables, and the names of options."""
     words: list[str] = []
     for parameter in command.params:
         name = parameter.name or ""

@@ -1,4 +1,4 @@
-"""``jikko callbacks``: reports of ended runs that did not reach their addresses."""
+"""Command ``jikko callbacks``, for undelivered reports of ended runs."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ from jikko.settings import Settings
 
 @click.group()
 def callbacks() -> None:
-    """List call-backs that were not delivered, and send them again."""
+    """List undelivered call-backs, and send them again."""
 
 
 @callbacks.command("list", short_help="List call-backs that were not delivered.")
 @click.option("--app", help="Only those of this app (name or id).")
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
-    """List call-backs of ended runs that are still tried or were given up, oldest first."""
+    """List call-backs of ended runs that are still retried or were given up, oldest first."""
     of_app = (await assembly.apps.find(app)).id if app else None
     found = False
     async for entry in assembly.upkeep.callbacks.undelivered(of_app):
@@ -40,7 +40,7 @@ async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="All that were not delivered.")
 @with_settings
 async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> int:
-    """Have call-backs delivered again, also delivered ones; the server does it within seconds."""
+    """Send call-backs again, also delivered ones; the server does so within seconds."""
     if not run_ids and not everything:
         raise click.UsageError("Name the runs, or give --all.")
     ended = 0
@@ -63,7 +63,7 @@ async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool,
 @click.option("--new", is_flag=True, help="Replace the secret.")
 @with_assembly
 async def webhook_secret(assembly: Assembly, app: str, new: bool, as_json: bool) -> None:
-    """Show the secret that the call-backs of an APP (name or id) are signed with."""
+    """Show the signing secret for call-backs of an APP (name or id)."""
     found = await assembly.apps.find(app)
     known = assembly.upkeep.callbacks
     secret = await (known.new_secret(found.id) if new else known.secret(found.id))

@@ -1,5 +1,5 @@
-"""``jikko cluster``: several servers to try, on this machine; ``jikko servers``: which share the work, and having one
-end."""
+"""Commands ``jikko cluster``, a trial cluster on this machine; and ``jikko servers``, which lists and drains
+servers."""
 
 import json
 import os
@@ -39,7 +39,7 @@ _RUN_ID: Final = """sed 's/.*"workflow_run_id": *"\\([^"]*\\)".*/\\1/'"""
 
 @click.group()
 def cluster() -> None:
-    """Try several servers on this machine."""
+    """Try a cluster of several servers on this machine."""
 
 
 @cluster.command(short_help="Start a cluster here, until Ctrl-C.")
@@ -66,9 +66,9 @@ def up(
 ) -> None:
     """Start PostgreSQL, NATS, a bucket and several servers on this machine, and serve FILES (or a sample) on all.
 
-    They are real processes: PostgreSQL of this machine's packages, NATS and rclone of the extra `cluster-try`. The
+    They are real processes: PostgreSQL from this machine's packages, NATS and rclone from the extra `cluster-try`. The
     command prints lines to try: start a run at one server, follow it at another, kill the first. Other JIKKO_…
-    variables hold for every server. Ctrl-C ends all processes, a second one at once.
+    variables apply to every server. Ctrl-C ends all processes, a second one at once.
     """
     if port and port + servers > 65_536:
         raise click.UsageError(f"--port: {servers} servers from {port} on need ports above 65535")
@@ -96,7 +96,7 @@ def up(
 
 @contextmanager
 def _folders(keep: Path | None) -> Iterator[tuple[Path, Path]]:
-    """A folder for what is kept, and one for sockets. Another user, who runs PostgreSQL for root, may pass both."""
+    """Yield a folder for data and one for sockets. Both are passable for another user, who runs PostgreSQL for root."""
     mode = 0o700 if os.geteuid() else 0o711
     with tempfile.TemporaryDirectory(prefix="jikko-cluster-") as name:
         temporary = Path(name)
@@ -112,7 +112,7 @@ def _folders(keep: Path | None) -> Iterator[tuple[Path, Path]]:
 
 
 def _watch(started: LocalCluster) -> None:
-    """Report processes that end, until Ctrl-C or the end of the last server."""
+    """Report ended processes, until Ctrl-C or the end of the last server."""
     ended: set[str] = set()
     while any(member.exit_code is None for member in started.members):
         for service in started.services:
@@ -156,7 +156,7 @@ def _lines(started: LocalCluster, keep: Path | None) -> Iterator[str]:
 
 
 def _lines_of(app: ClusterApp, started: LocalCluster) -> Sequence[str]:
-    """What to try with an app: start a run, follow it elsewhere, kill the server that executes it."""
+    """Return commands to try with an app: start a run, follow it elsewhere, kill its server."""
     first, other = started.members[0], started.members[-1]
     key = bearer("", app.key_file)
     document, graph = check(read_dsl_file(app.file), source=app.name, node_classes=BY_TYPE).require()
@@ -184,15 +184,14 @@ _HEAD = ("SERVER", "VERSION", "SINCE", "RUNS", "READY", "DIFFERS IN")
 
 @click.group()
 def servers() -> None:
-    """List the servers that share a database, and have one end in good order."""
+    """List the servers that share a database, and drain one."""
 
 
 @servers.command("list", short_help="List the servers that share the work.")
 @with_settings
 async def list_(settings: Settings, as_json: bool) -> None:
-    """List the servers that were heard of lately: by name, with how many runs each executes, whether it is ready, and
-    what it has otherwise than most (version, providers, tools, plugins, packages, settings).
-    """
+    """List the live servers: name, number of active runs, readiness, and deviations from most servers (version,
+    providers, tools, plugins, packages, settings)."""
     async with _seen(settings) as seen:
         found = await seen.all()
     if not found:
@@ -204,15 +203,14 @@ async def list_(settings: Settings, as_json: bool) -> None:
 @click.argument("name")
 @with_settings
 async def drain(settings: Settings, name: str, as_json: bool) -> None:
-    """Have the server NAME end in good order, as SIGTERM does: it is not ready, its runs end or go on at others.
+    """Stop the server NAME gracefully, as SIGTERM does: it is not ready, and its runs end or continue on others.
 
-    NAME may be the beginning of a name that only one server has. What starts servers (systemd, Kubernetes) may start it
-    again.
+    NAME may be a unique prefix. A service manager (systemd, Kubernetes) may restart the server.
     """
     async with _seen(settings) as seen:
         there = await seen.all()
         meant = [server for server in there if server.name == name] or [
-            # A command that executes a run is there, too, and says nothing of itself.
+            # A command that executes a run is listed too, without any state.
             server
             for server in there
             if name and server.since and server.name.startswith(name)
@@ -230,7 +228,7 @@ async def drain(settings: Settings, name: str, as_json: bool) -> None:
 
 
 def _seen(settings: Settings) -> "AbstractAsyncContextManager[SeenServers]":
-    access_of(settings)  # says which library is missing
+    access_of(settings)  # reports a missing library
     from jikko.assemble.servers import seen_servers
 
     return seen_servers(settings)

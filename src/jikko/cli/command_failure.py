@@ -1,5 +1,5 @@
-"""Groups of commands, each imported when it is asked for; and errors that end one: a text for people, or JSON on
-standard error, once, with an exit code of its own."""
+"""Groups of lazily imported commands; and errors that end a command: text, or JSON on standard error, with an exit
+code."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ class Failure(click.ClickException):
     """An error that ends the command."""
 
     def __init__(self, message: str, *, exit_code: int = 1, code: str = "failed", hint: str = "") -> None:
-        """``code``: a word for programs. ``hint``: what to do about it; a text of its own, shown behind the message."""
+        """``code``: An error code for programs. ``hint``: What to do; a separate text, shown after the message."""
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]  # a class variable to click, which reads it of the instance
         self.code = code
@@ -25,10 +25,10 @@ class Failure(click.ClickException):
 
 
 class Commands(click.Group):
-    """The group of all commands. With ``--json`` errors are JSON: ``{"code", "message", "hint"}``."""
+    """Root group. With ``--json`` errors are JSON: ``{"code", "message", "hint"}``."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
-        """Run a command. Ends the process, unless ``standalone_mode`` is off."""
+        """Run a command. Exits the process, unless ``standalone_mode`` is off."""
         if not extra.get("standalone_mode", True):
             return super().main(args, *more, **extra)
         given = list(sys.argv[1:] if args is None else args)
@@ -67,9 +67,9 @@ def _show(error: click.ClickException, as_json: bool) -> None:
 
 
 class LazyCommands(UserDict[str, Any]):
-    """Commands by name, as ``click.Group`` has them.
+    """Mapping of names to commands, for ``click.Group``.
 
-    Made of modules, each of which has the command under its name; or of module and name: ``jikko.cli.apps.apps:list_``.
+    Each value is a module that has the command under its name, or module and name: ``jikko.cli.apps.apps:list_``.
     """
 
     def __getitem__(self, name: str) -> click.Command:
@@ -81,10 +81,10 @@ class LazyCommands(UserDict[str, Any]):
 
 
 class LazyGroup(Commands):
-    """A group of commands whose help and completion import none of them."""
+    """Group of commands whose help and completion import none of them."""
 
     def __init__(self, *, listed: Mapping[str, tuple[str | click.Command, str]], **options: Any) -> None:
-        """``listed``: by the name of each command its module, or itself, and what it does, in a line."""
+        """``listed``: By name, the command or its module, and a line of help."""
         modules = {name: module for name, (module, _) in listed.items()}
         super().__init__(commands=LazyCommands(modules), **options)
         self.summaries = {name: summary for name, (_, summary) in sorted(listed.items())}

@@ -1,4 +1,4 @@
-"""Shell completion of apps and runs. Reads names only, opens nothing for writing, and is silent if it cannot."""
+"""Shell completion of apps and runs. Read-only, and silent on errors."""
 
 import os
 from typing import Any, Literal
@@ -11,12 +11,12 @@ from jikko.setting_sources import read_settings
 
 
 def complete_app(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The names of apps that begin so."""
+    """Return the names of apps with this prefix."""
     return [CompletionItem(name) for name in _read(context, "app_names") if name.startswith(incomplete)]
 
 
 def complete_run(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The ids of the newest runs that begin so."""
+    """Return the ids of the newest runs with this prefix."""
     return [
         CompletionItem(run_id, help=status)
         for run_id, status in _read(context, "newest_runs")

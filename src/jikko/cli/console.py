@@ -1,4 +1,4 @@
-"""``jikko console``: a link that opens the console, and the tokens that do."""
+"""Command ``jikko console``: sign-in links for the console, and tokens."""
 
 import sys
 import webbrowser
@@ -38,8 +38,7 @@ from jikko.terminal_text import harmless
 def console(context: click.Context, viewer: bool, opens: bool, home: Path | None, as_json: bool) -> None:
     """Print a link that opens the console in a browser: once, and within 5 minutes.
 
-    The server may run or not; it has to when the link is opened. Tokens, which open the console for good, are made
-    with `jikko console tokens`.
+    The server must run when the link is opened, not before. Permanent tokens are made with `jikko console tokens`.
     """
     if context.invoked_subcommand is None:
         run_async(_link(settings_of(home=home), "viewer" if viewer else "operator", opens, as_json))
@@ -60,7 +59,7 @@ async def _link(settings: Settings, role: Any, opens: bool, as_json: bool) -> No
 
 @console.group(short_help="Make, list or revoke tokens of the console.")
 def tokens() -> None:
-    """Tokens that open the console, or its API to scripts (Authorization: Bearer jko_…), until they are revoked."""
+    """Tokens for the console, or for its API (Authorization: Bearer jko_…), valid until they are revoked."""
 
 
 @tokens.command("new", short_help="Make a token.")
@@ -85,7 +84,7 @@ async def new(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a token called NAME, which the log of the server has for what is done with it. It is shown only now."""
+    """Make a token called NAME, which the server logs with its actions. It is shown only now."""
     if viewer and scopes:
         raise click.UsageError("--viewer is a set of scopes by itself: leave out --scope.")
     async with assembled(settings, console=True) as assembly:
@@ -125,7 +124,7 @@ async def list_(settings: Settings, as_json: bool) -> None:
 @click.argument("token_id")
 @with_settings
 async def revoke(settings: Settings, token_id: str, as_json: bool) -> None:
-    """Remove a token by its id. Browsers that signed in with it are out at once."""
+    """Remove a token by its id. Browsers signed in with it are signed out at once."""
     async with assembled(existing(settings), console=True) as assembly:
         await _console_of(assembly).access.revoke(token_id)
     if as_json:

@@ -1,4 +1,4 @@
-"""A Dify that apps and datasets are copied from: its lists, its answers, its files."""
+"""Client of a Dify server, for copying apps and datasets: its lists, responses, and files."""
 
 import asyncio
 import math
@@ -20,31 +20,30 @@ from jikko.terminal_text import harmless
 T = TypeVar("T")
 
 PAGE: Final = 100
-"""Entries of a page: as many as Dify gives."""
+"""Entries per page: Dify's maximum."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=1200, connect=10, sock_read=120)
 _ATTEMPTS: Final = 5
-"""Of a request whose server has too much to do, or fails."""
+"""Attempts of a request to an overloaded or failing server."""
 _LONGEST_WAIT: Final = 300.0
-"""Seconds before the next attempt, whatever ``Retry-After`` says."""
+"""Longest delay of a retry in seconds, whatever ``Retry-After`` says."""
 _MAX_BYTES: Final = 134_217_728
-"""Bytes of an answer."""
+"""Bytes of a response."""
 
 
 class NoDifyAnswer(Failure):
-    """An answer is not what Dify answers."""
+    """The response is not Dify's."""
 
 
 class DifyService:
-    """What a key opens."""
+    """Dify server, accessed with an API key."""
 
     def __init__(self, session: Any, http: HttpClient, url: str, key: str, *, takes: str, wait: float = 1.0) -> None:
         """Args:
-        session: Of aiohttp.
+        session: An aiohttp session.
         http: Fetches files from other addresses, which end users may have written.
-        url: Of the server, with or without ``/v1`` at the end.
-        takes: What key opens it, for whoever gave another one.
-        wait: Seconds before a second attempt; twice as many before each further one.
-        """
+        url: The server's, with or without ``/v1`` at the end.
+        takes: Kind of key required, for the error about a wrong one.
+        wait: Seconds before the second attempt, doubled for each further one."""
         self._session = session
         self._http = http
         self._url = url.rstrip("/").removesuffix("/v1") + "/v1"
@@ -54,10 +53,10 @@ class DifyService:
         self._has_answered = False
 
     async def numbered(self, path: str, kind: type[T], **query: str) -> AsyncIterator[T]:
-        """All entries of a list with numbered pages. ``kind``: what each of them is. Raises ``Failure``: the server
-        refuses, does not answer, or says something else."""
+        """Iterate over a list with numbered pages. ``kind``: Type of its entries. Raises ``Failure``: the server
+        refuses, does not answer, or returns something else."""
         page, count = 1, PAGE
-        # ``has_more`` is true at Dify whenever a page is full.
+        # Dify sets ``has_more`` for every full page.
         while count >= PAGE:
             entries = await self.page(path, **query, page=str(page), limit=str(PAGE))
             for entry in entries:
@@ -65,14 +64,14 @@ class DifyService:
             page, count = page + 1, len(entries)
 
     async def page(self, path: str, **query: str) -> list[Any]:
-        """The entries of one page. Raises as ``numbered``."""
+        """Return the entries of one page. Raises as ``numbered``."""
         data = (await self.one(f"{path}?{urlencode(query)}", dict[str, Any])).get("data")
         if not isinstance(data, list):
             raise self.unreadable(path, "it has no list called data")
         return data
 
     async def one(self, path: str, kind: type[T]) -> T:
-        """An answer. Raises as ``numbered``."""
+        """Return one object. Raises as ``numbered``."""
         content = await self._get(self._url + path, self._headers)
         try:
             value = msgspec.json.decode(content)
@@ -81,14 +80,14 @@ class DifyService:
         return self.read(path, value, kind)
 
     async def file(self, url: str) -> bytes | None:
-        """What is behind a signed address; ``None`` if that cannot be had. Raises ``Failure``: this server does not
-        answer now."""
+        """Download a signed address; ``None`` if it is unavailable. Raises ``Failure``: this server does not answer
+        now."""
         own = self._url.removesuffix("/v1")
         try:
             parts = urlsplit(url)
         except ValueError:
             return None
-        # A Dify without FILES_URL names itself by an address that only its own containers know.
+        # A Dify without FILES_URL returns an address that only its own containers can reach.
         others = [f"{own}{parts.path}?{parts.query}"] if parts.path.startswith("/files/") else []
         for address in (*([url] if parts.scheme else []), *others):
             if address.startswith(f"{own}/"):
@@ -97,7 +96,7 @@ class DifyService:
                 except Failure as failure:
                     if failure.exit_code == ExitCode.UNAVAILABLE:
                         raise
-            # Redirects of this server, too, lead only where requests of apps may go.
+            # This server's redirects are subject to the address policy, too.
             if (content := await self._elsewhere(address)) is not None:
                 return content
         return None
@@ -111,7 +110,7 @@ class DifyService:
         return answer.body if answer.status == 200 else None
 
     def read(self, path: str, value: Any, kind: type[T]) -> T:
-        """A value as what it is to be. Raises ``NoDifyAnswer``: it is something else."""
+        """Convert a value to a type. Raises ``NoDifyAnswer``: it has another type."""
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
@@ -138,7 +137,7 @@ class DifyService:
                     why = f"the server answered {response.status}"
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 why = f"the server does not answer: {error or type(error).__name__}"
-                # What never answered is not there.
+                # A server that never answered does not exist.
                 is_last = attempt == attempts or not self._has_answered
                 if is_last or isinstance(error, (aiohttp.InvalidURL, ValueError)):
                     raise Failure(
@@ -172,7 +171,7 @@ class DifyService:
 
 
 def _seconds(retry_after: str) -> float:
-    """What ``Retry-After`` asks for: seconds, or a date."""
+    """Parse ``Retry-After``: seconds, or a date."""
     try:
         return max(0.0, float(retry_after))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The command line. A command is imported when it is asked for, and what it needs when it runs."""
+"""Command line. Commands are imported on use, and their dependencies when they run."""
 
 import gc
 import os
@@ -16,7 +16,7 @@ from jikko.cli.terminal import color_wanted, open_those_that_are_closed, write_w
 
 
 def _listed() -> dict[str, tuple[str | click.Command, str]]:
-    """The commands of ``commands.txt`` by their names: modules or groups, and what they do."""
+    """Read ``commands.txt``: modules or groups, and a line of help, by name."""
     with open(f"{os.path.dirname(__file__)}/commands.txt", encoding="utf-8") as file:
         rows = [line.strip().split(" | ") for line in file if not line.startswith("#")]
     found: dict[str, tuple[str | click.Command, str]] = {}
@@ -61,9 +61,9 @@ def cli(context: click.Context, url: str | None, token: str | None) -> None:
 
 
 def main() -> None:
-    """The entry point of the ``jikko`` command."""
-    # Hundreds of modules make 100,000 objects that stay: until a server is ready (``server.serving``) the collector is
-    # not to look through them even once, which takes 10 ms each time.
+    """Run the ``jikko`` command."""
+    # Hundreds of modules make 100,000 permanent objects: until a server is ready (``server.serving``) the collector
+    # must not scan them even once, which takes 10 ms each time.
     gc.set_threshold(400_000, 20, 50)
     open_those_that_are_closed()
     write_what_an_encoding_lacks_as_question_marks()
@@ -76,8 +76,8 @@ def main() -> None:
 
 
 def _leave(code: int) -> None:
-    """End the process without taking Python down first: threads of the library for buckets, which may still let go of
-    an object, would abort it then."""
+    """Exit without finalising Python: threads of the bucket library, which may still release an object, would abort it
+    then."""
     import logging
 
     logging.shutdown()

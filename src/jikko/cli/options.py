@@ -1,4 +1,4 @@
-"""Options that several commands have, and the wrappers of commands: settings, services, how errors of ours end one."""
+"""Common options, and decorators of commands: settings, services, and errors."""
 
 import asyncio
 import os
@@ -62,7 +62,7 @@ lang_option = click.option(
 
 
 class FolderOrBucket(click.Path):
-    """A place of backups: the path of a folder, or the url of a bucket, both as text."""
+    """Location of backups: the path of a folder, or the URL of a bucket, both as text."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False)
@@ -74,7 +74,7 @@ class FolderOrBucket(click.Path):
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[T], T]:
-    """Several options as one, in the order of the help."""
+    """Combine options, in the order of the help."""
 
     def decorated(command: T) -> T:
         for option in reversed(options):
@@ -85,13 +85,12 @@ def together(*options: Callable[[Any], Any]) -> Callable[[T], T]:
 
 
 def to_option(help: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """The option for the file that something is written to."""
+    """Return the option for an output file."""
     return click.option("--to", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=help)
 
 
 def duration(text: str) -> float:
-    """The seconds of a number with a unit: ``30d``, ``12h``, ``1.5h``; the type of an option. Raises
-    ``click.BadParameter``: it is none."""
+    """Parse a duration into seconds: ``30d``, ``12h``, ``1.5h``; an option type. Raises ``click.BadParameter``."""
     try:
         return seconds_of(text)
     except ValueError as error:
@@ -102,14 +101,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def require_here(context: click.Context) -> None:
-    """Refuse a command that is meant for a server elsewhere and works here alone. Raises ``click.UsageError``."""
+    """Refuse a local-only command if a remote server is given. Raises ``click.UsageError``."""
     remote = context.find_root().obj
     if remote is not None and remote.takes(context):
-        remote.run(context)  # refuses: what a server takes does not come here
+        remote.run(context)  # refuses: commands that a server supports do not get here
 
 
 def settings_of(**given: Any) -> Settings:
-    """The settings from environment, settings file and options; wrong ones end the command with code 2."""
+    """Return the settings from environment, settings file and options; invalid ones end the command with code 2."""
     context = click.get_current_context(silent=True)
     if context is not None:
         require_here(context)
@@ -123,9 +122,9 @@ def settings_of(**given: Any) -> Settings:
 
 
 def taking_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[..., Any]:
-    """A command, of a function or coroutine function, that gets the settings in place of its options that are settings.
+    """Decorate a function or coroutine function to get the settings instead of its options that are settings.
 
-    What it returns is the command's exit code, if it is a number. An error of ours ends it as ``ending_with_errors``.
+    A returned number is the exit code. Errors end the command as in ``ending_with_errors``.
     """
 
     @wraps(work)
@@ -143,18 +142,19 @@ def taking_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[.
 
 
 def with_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[..., Any]:
-    """The same with the option ``--home`` and, if the function takes ``as_json``, ``--json``."""
+    """Decorate like ``taking_settings``, with the option ``--home`` and, if the function takes ``as_json``,
+    ``--json``."""
     command = taking_settings(work)
     return home_option(json_option(command) if "as_json" in work.__annotations__ else command)
 
 
 def with_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., Any]:
-    """A command as by ``with_settings`` that gets the services of an existing record, and closes them at its end."""
+    """Decorate like ``with_settings``, passing the services of an existing record, which are closed at the end."""
     return _opened(work, existing)
 
 
 def with_new_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., Any]:
-    """The same; a missing record is created."""
+    """Decorate like ``with_assembly``, creating a missing record."""
     return _opened(work, lambda settings: settings)
 
 
@@ -170,7 +170,7 @@ def _opened(
 
 
 def existing(settings: Settings) -> Settings:
-    """The settings, of which there is a record: commands that read or change one never create it.
+    """Return the settings if there is a record: commands that read or change one never create it.
 
     Raises:
         Failure: There is no database.
@@ -184,8 +184,8 @@ def existing(settings: Settings) -> Settings:
 
 
 def record_exists(settings: Settings) -> bool:
-    """Whether there is a record. A folder without one is empty, and not one that lacks its record. Raises
-    ``InvalidSettings``: the record is in a database that is not set, or was not brought back or moved to its end."""
+    """Return whether there is a record: a folder without one is empty. Raises ``InvalidSettings``: the record is in a
+    database that the settings do not name, or its restore or move is incomplete."""
     if not settings.has_database:
         require_whole(settings.home)
         require_own_record(settings.home)
@@ -201,7 +201,7 @@ def assembled(
     look_seconds: float | None = None,
     **more: Any,
 ) -> AbstractAsyncContextManager[Assembly]:
-    """See ``assemble``, which is imported here: the help of a command does not wait for all services."""
+    """Call ``assemble``, imported here so that the help of a command does not load all services."""
     from jikko.assemble import assemble
 
     if look_seconds:
@@ -211,7 +211,7 @@ def assembled(
 
 @asynccontextmanager
 async def _audited(opening: AbstractAsyncContextManager[Assembly]) -> AsyncIterator[Assembly]:
-    """The services, with an audit entry behind what a command did with them."""
+    """Yield the services, and store an audit entry of the command afterwards."""
     async with opening as assembly:
         yield assembly
         await keep_change(assembly)
@@ -219,7 +219,7 @@ async def _audited(opening: AbstractAsyncContextManager[Assembly]) -> AsyncItera
 
 @contextmanager
 def ending_with_errors() -> Iterator[None]:
-    """Have an error of ours end the command with its text, and the code of its kind. Raises ``Failure``: so."""
+    """Convert a ``JikkoError`` into the command's ``Failure``, with its text and exit code."""
     try:
         yield
     except JikkoError as error:
@@ -227,11 +227,11 @@ def ending_with_errors() -> Iterator[None]:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work to its end. Raises as ``ending_with_errors``."""
+    """Run a command's coroutine. Raises as ``ending_with_errors``."""
     with ending_with_errors():
         return asyncio.run(work)
 
 
 def failure(error: Exception, *, hint: str = "") -> Failure:
-    """An error of ours, as it ends a command."""
+    """Return the ``Failure`` for an error."""
     return Failure(str(error), exit_code=of_error(error), code=getattr(error, "code", "failed"), hint=hint)

@@ -1,4 +1,4 @@
-"""Output of commands: runs, times, lists and files as they print them."""
+"""Output of commands: runs, times, lists and files."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _DAY = 86_400.0
 
 
 def entry(record: Any) -> dict[str, Any]:
-    """A run as JSON."""
+    """Return a run as JSON."""
     return {
         "workflow_run_id": record.identity.run_id,
         "task_id": record.identity.task_id,
@@ -47,7 +47,7 @@ def entry(record: Any) -> dict[str, Any]:
 
 
 def at_work(record: Any, at: Any) -> dict[str, Any]:
-    """What of an open run as JSON is known from its log only."""
+    """Return the JSON fields of an active run that only its log has."""
     return {
         "status": status_of(record, at),
         "elapsed_time": round(at.elapsed, 3),
@@ -58,19 +58,19 @@ def at_work(record: Any, at: Any) -> dict[str, Any]:
 
 
 def status_of(record: Any, at: Any) -> str:
-    """The status, with ``queued`` for a run that waits for its turn."""
+    """Return the status, with ``queued`` for a waiting run."""
     return "queued" if record.status == "running" and at is not None and not at.has_begun else str(record.status)
 
 
 def iso(seconds: float, timespec: str = "milliseconds") -> str:
-    """A time in UTC."""
+    """Format a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def ago(seconds: float, now: float | None = None) -> str:
-    """A time as people read it: how long ago, or the local date and time of more than a day and of the future."""
+    """Format a time for people: how long ago, or the local date and time if that is over a day or in the future."""
     passed = (time.time() if now is None else now) - seconds
-    if -5 < passed < 90:  # clocks of several servers differ a little
+    if -5 < passed < 90:  # servers' clocks differ a little
         return f"{max(0.0, passed):.0f} s ago"
     if 0 < passed < 5400:
         return f"{passed / 60:.0f} min ago"
@@ -80,7 +80,7 @@ def ago(seconds: float, now: float | None = None) -> str:
 
 
 def took(seconds: float) -> str:
-    """A length of time: ``1.25 s``, ``3:20 min``, ``2:05 h``."""
+    """Format a duration: ``1.25 s``, ``3:20 min``, ``2:05 h``."""
     if seconds < 100:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -91,13 +91,12 @@ def took(seconds: float) -> str:
 
 
 def show_entry(entry: Mapping[str, Any], text: str, *, as_json: bool) -> None:
-    """Print one thing: as a line of JSON, or as a text."""
+    """Print one thing: as a line of JSON, or as text."""
     click.echo(shown(json.dumps(entry, ensure_ascii=False) if as_json else text))
 
 
 def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequence[str]]], *, as_json: bool) -> None:
-    """Print a list: as lines of JSON, or under a head in columns. An empty list has no head. ``rows``: each as JSON has
-    it, and its columns."""
+    """Print a list as lines of JSON, or as a table. An empty table has no head. ``rows``: JSON and columns of each."""
     listed = list(rows)
     if as_json:
         for entry, _ in listed:
@@ -110,19 +109,19 @@ def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequ
 
 
 def some(names: Sequence[str], noun: str = "", most: int = 8) -> Iterator[str]:
-    """The first of some names, and how many more there are."""
+    """Iterate over the first names, and the number of the others."""
     yield from names[:most]
     if len(names) > most:
         yield f"and {len(names) - most} more {noun}".rstrip()
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 run``, ``2 runs``."""
+    """Format a count: ``1 run``, ``2 runs``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def show_nothing(text: str, *, as_json: bool) -> None:
-    """Tell a person that a list is empty; a pipe gets nothing, as programs expect of an empty list."""
+    """Report an empty list to a person; in a pipe print nothing, as programs expect of an empty list."""
     if sys.stdout.isatty() and not as_json:
         click.echo(text, err=True)
 
@@ -141,7 +140,7 @@ lcov_option = click.option(
 
 
 def write_report(path: Path, content: bytes) -> None:
-    """Raises ``Failure``: it cannot be."""
+    """Write a file. Raises ``Failure``."""
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -149,12 +148,13 @@ def write_report(path: Path, content: bytes) -> None:
 
 
 def unwritten(path: Path | str, error: OSError) -> Failure:
-    """Tell that a file cannot be written."""
+    """Return the failure for an unwritable file."""
     return Failure(f"{path} cannot be written: {error.strerror or error}")
 
 
 def annotation(kind: str, file: str, text: str, *, title: str, line: int = 0, column: int = 0) -> str:
-    """One annotation. ``kind``: ``error`` or ``warning``. ``line``, ``column``: 0 if it is about the whole file."""
+    """Return a GitHub Actions annotation. ``kind``: ``error`` or ``warning``. ``line``, ``column``: 0 for the whole
+    file."""
     fields = {"file": file, "title": title}
     if line:
         fields |= {"line": str(line)} | ({"col": str(column)} if column else {})
@@ -169,14 +169,14 @@ def _escaped(text: str, *, more: bool = False) -> str:
 
 
 def show_list(entries: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """Print a list. ``columns``: fields of fields have dots between their names."""
+    """Print a list. ``columns``: Nested fields have dotted names."""
     head = tuple(column.partition(".")[0].removesuffix("_at").upper() for column in columns)
     rows = [(entry, tuple(printable(_words(_at(entry, column), column)) for column in columns)) for entry in entries]
     show_table(head, rows, as_json=as_json)
 
 
 def show_fields(entry: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one thing, a line a field; what has no value is left out."""
+    """Print one thing, a line a field; empty fields are omitted."""
     lines = [f"{name}  {_words(value, name)}" for name, value in entry.items() if value not in (None, "", [], {})]
     show_entry(entry, harmless("\n".join(lines)), as_json=as_json)
 
@@ -197,17 +197,17 @@ def _words(value: Any, column: str) -> str:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing. After the block it has the new content; if the block raises, all is as it was.
+    """Open a file for writing, replaced atomically after the block; if the block raises, it is unchanged.
 
-    What is no regular file, such as a pipe, is written to as it is. Raises ``OSError``: it cannot be written.
+    Other than regular files, such as pipes, are written directly. Raises ``OSError``: it cannot be written.
     """
-    # A link stays one: what it leads to is replaced.
+    # A symlink stays; its target is replaced.
     path = path.resolve()
     if path.exists() and not path.is_file():
         with path.open("wb") as target:
             yield target
         return
-    # Beside it, since only there it can be renamed in one step.
+    # In the same folder: only there a rename is atomic.
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as target:

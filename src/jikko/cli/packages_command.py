@@ -1,4 +1,4 @@
-"""``jikko packages``: libraries that the code of workflows can import."""
+"""Command ``jikko packages``, for libraries that code nodes can import."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from jikko.settings import Settings
 def packages() -> None:
     """Install Python libraries that code nodes can import.
 
-    They are kept in the data folder, or where JIKKO_PACKAGES says. requests, httpx and json_repair need no installing.
+    They are kept in the data folder, or in the folder of JIKKO_PACKAGES. requests, httpx and json_repair are built in.
     """
 
 
@@ -32,13 +32,13 @@ def packages() -> None:
 )
 @with_settings
 def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path, ...], as_json: bool) -> None:
-    """Install libraries beside those that are there, by pip or uv, and try them in a locked process.
+    """Install more libraries, with pip or uv, and try them in a sandboxed process.
 
-    REQUIREMENTS are what pip takes: numpy, 'pandas>=3', a wheel, NAME @ ADDRESS. Without any, all are installed anew:
-    after Python was updated, say. Where they come from is for pip to know (PIP_INDEX_URL, pip.conf).
+    REQUIREMENTS are pip's: numpy, 'pandas>=3', a wheel, NAME @ ADDRESS. Without any, all are reinstalled: after an
+    update of Python, say. Their source is configured for pip (PIP_INDEX_URL, pip.conf).
 
-    One that cannot be used in a locked process (it starts threads, say) is refused with the reason, and nothing
-    changes. A server that runs has them without a restart, from the next code node on that starts a moment later.
+    Libraries that cannot be used in a sandboxed process (they start threads, say) are refused with the reason, and
+    nothing changes. A running server has them without a restart, from the next code node on that starts a moment later.
     """
     _show(_changed(install_packages(settings, requirements, files, _reporter(as_json))), as_json)
 
@@ -46,7 +46,7 @@ def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path
 @packages.command("list", short_help="Say what is installed.")
 @with_settings
 def list_(settings: Settings, as_json: bool) -> None:
-    """List what is installed: first what was asked for by name, then what that needs."""
+    """List installed libraries: first those installed by name, then their dependencies."""
     _show(installed_packages(settings), as_json)
 
 
@@ -54,7 +54,7 @@ def list_(settings: Settings, as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True)
 @with_settings
 def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
-    """Remove libraries that were installed by name, and what only they need."""
+    """Remove libraries installed by name, and their unshared dependencies."""
     _show(_changed(remove_packages(settings, names, _reporter(as_json))), as_json)
 
 

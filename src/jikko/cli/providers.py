@@ -1,4 +1,4 @@
-"""``jikko providers``: how language models are reached, and whether they are."""
+"""Command ``jikko providers``, which shows and tests the providers of language models."""
 
 import json
 import re
@@ -31,11 +31,10 @@ def providers() -> None:
 @providers_option
 @with_settings
 async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
-    """List the providers that are set up, and which workflow needs which.
+    """List the configured providers, and which workflow needs which.
 
-    Looks at the imported apps, or at DSL FILES and folders of them if there are any; of needs there is a line for each
-    provider, with --json for each node. The exit code is 1 if a workflow needs a provider that is not set up, or cannot
-    be read.
+    Reads the imported apps, or DSL FILES and folders if given; prints a line for each needed provider, with --json for
+    each node. The exit code is 1 if a workflow needs a missing provider, or is unreadable.
     """
     found = providers_of(settings)
     for config in found.entries.values():
@@ -89,8 +88,8 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
 async def init(settings: Settings, files: tuple[str, ...]) -> int:
     """Print the providers file that workflows need: jikko providers init FILES > providers.yml
 
-    Looks at the imported apps, or at DSL FILES and folders of them if there are any. Keys are names of environment
-    variables. The exit code is 1 if a workflow cannot be read.
+    Reads the imported apps, or DSL FILES and folders if given. Keys are names of environment variables. The exit code
+    is 1 if a workflow is unreadable.
     """
     found, unread = providers_of(replace(settings, providers=None)), 0
     needed: dict[str, None] = {}
@@ -106,7 +105,7 @@ async def init(settings: Settings, files: tuple[str, ...]) -> int:
 
 
 async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterator[tuple[str, Any]]:
-    """Names of workflows and what they need; ``None`` for one that cannot be read, after that was printed."""
+    """Iterate over names of workflows and their needs; ``None``, after an error line, for unreadable ones."""
 
     def needs(workflow: Any) -> Any:
         return needs_of((node.id, node.data) for node in workflow.document.nodes)
@@ -129,7 +128,7 @@ async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterato
 async def test(
     settings: Settings, names: tuple[str, ...], model: str | None, embedding: str | None, as_json: bool
 ) -> int:
-    """Try the key of each provider (or of those with these NAMES) by asking which models it has.
+    """Test the key of each provider (or of those with these NAMES) by listing its models.
 
     The exit code is 0 if all answered.
     """

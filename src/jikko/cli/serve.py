@@ -1,4 +1,4 @@
-"""``jikko serve``: the server."""
+"""Command ``jikko serve``, the server."""
 
 import os
 from pathlib import Path
@@ -56,15 +56,15 @@ def serve(
     mocks: tuple[str, ...],
     **given: Any,
 ) -> None:
-    """Serve all imported apps over the workflow API of Dify.
+    """Serve all imported apps over Dify's workflow API.
 
     FILES are DSL files, or folders of them, to publish first: as a new app, or as a new version if they changed. A new
-    app gets an API key, which is shown on a terminal; elsewhere it goes into a file in the data folder, which is named.
-    JIKKO_KEYS brings keys that clients have already.
+    app gets an API key, which is shown on a terminal; otherwise it is written to a file in the data folder, and the
+    file is named. JIKKO_KEYS adds keys that clients already have.
 
-    Values for environment variables of workflows: --env NAME=VALUE for every app that has the variable,
-    --env APP_NAME=VALUE for one. JIKKO_ENV_NAME and JIKKO_ENV_APP_NAME do the same. Further settings come from JIKKO_…
-    variables or jikko.toml in the data folder: see docs/settings.md.
+    Values for workflows' environment variables: --env NAME=VALUE for every app with that variable, --env APP_NAME=VALUE
+    for one. JIKKO_ENV_NAME and JIKKO_ENV_APP_NAME do the same. Other settings come from JIKKO_… variables or jikko.toml
+    in the data folder: see docs/settings.md.
     """
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
     if settings.fake_models:

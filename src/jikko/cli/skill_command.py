@@ -1,5 +1,4 @@
-"""``jikko skill|schema``: the page for coding agents as a file that they read by themselves; and what may stand in a
-file, for editors, too."""
+"""Commands ``jikko skill|schema``: the guide for coding agents as a skill file, and JSON Schemas, also for editors."""
 
 import json
 import re
@@ -32,7 +31,7 @@ _LINK: Final = re.compile(r"\[([^\]]+)\]\(([\w-]+\.md)(?:#[\w-]+)?\)")
     help="Write `jikko/SKILL.md` below this folder of skills.",
 )
 def skill(to: Path | None) -> None:
-    """Print how a coding agent changes a workflow and shows that it works."""
+    """Print the guide for coding agents on changing a workflow and proving that it works."""
     text = _HEAD + _LINK.sub(_named, _page())
     if to is None:
         click.echo(text, nl=False)
@@ -45,14 +44,14 @@ def skill(to: Path | None) -> None:
 
 
 def _page() -> str:
-    """The page of the documentation; a wheel has it beside the package (scripts/hatch_hook.py)."""
+    """Return the page of the documentation; a wheel has it beside the package (scripts/hatch_hook.py)."""
     package = Path(jikko.__file__).parent
     packed = package / "for-coding-agents.md"
     return (packed if packed.exists() else package.parents[1] / "docs" / packed.name).read_text(encoding="utf-8")
 
 
 def _named(link: re.Match[str]) -> str:
-    """A link of the documentation as the page's name: a skill stands alone."""
+    """Replace a link of the documentation by the page's name: a skill stands alone."""
     text, page = link.groups()
     return f"docs/{page}" if text == page else f"{text} (docs/{page})"
 
@@ -61,9 +60,8 @@ def _named(link: re.Match[str]) -> str:
 @click.argument("kind", type=click.Choice(["workflow", "test"]), default="workflow")
 @click.option("--node", type=click.Choice(sorted(BY_TYPE)), metavar="TYPE", help="Only the `data` of a type of node.")
 def schema(kind: str, node: str | None) -> None:
-    """Print the JSON Schema of a KIND of file: workflow, the DSL files that `jikko check` reads; test, the test files
-    that `jikko test` runs.
-    """
+    """Print the JSON Schema of a KIND of file: workflow, DSL files for `jikko check`; test, test files for `jikko
+    test`."""
     if node is not None and kind != "workflow":
         raise click.UsageError("--node is of workflow files.")
     found = schema_of_test_files() if kind == "test" else document_schema(BY_TYPE)

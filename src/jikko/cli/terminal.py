@@ -1,5 +1,4 @@
-"""The terminal of the command, and its standard streams: closed by who started it, of an old encoding, or on a full
-disk."""
+"""Terminal and standard streams of the command: closed by the caller, with a legacy encoding, or on a full disk."""
 
 import os
 import select
@@ -19,9 +18,9 @@ _ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def color_wanted(environment: Mapping[str, str]) -> bool | None:
-    """Whether to print colors, whatever the output is; ``None``: on a terminal, and nowhere else.
+    """Return whether to print colors regardless of the output; ``None``: only on a terminal.
 
-    ``NO_COLOR`` wins over ``FORCE_COLOR`` (https://no-color.org, https://force-color.org), which wins over ``TERM``.
+    ``NO_COLOR`` overrides ``FORCE_COLOR`` (https://no-color.org, https://force-color.org), which overrides ``TERM``.
     """
     if environment.get("NO_COLOR"):
         return False
@@ -31,20 +30,20 @@ def color_wanted(environment: Mapping[str, str]) -> bool | None:
 
 
 def is_live(environment: Mapping[str, str], stream: IO[Any] | None = None) -> bool:
-    """Whether lines can be drawn again: a terminal that knows how. By default standard error."""
+    """Return whether lines can be redrawn: on a capable terminal. By default for standard error."""
     return (stream or sys.stderr).isatty() and environment.get("TERM", "dumb") != "dumb"
 
 
 def is_conversation() -> bool:
-    """Whether questions can be asked: they go to standard error, answers come from standard input."""
+    """Return whether questions can be asked: on standard error, with answers from standard input."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def confirmed(question: str) -> bool:
-    """Ask on standard error whether something is to be done. Also within the event loop, which would only take note of
-    a Ctrl-C until there is an answer. Raises ``click.Abort``: Ctrl-C, or the end of the input."""
+    """Ask a yes-or-no question on standard error. Also works within the event loop, which would only note a Ctrl-C
+    until there is an answer. Raises ``click.Abort``: Ctrl-C, or the end of the input."""
     of_loop = signal.signal(signal.SIGINT, signal.default_int_handler)
-    # One that comes just before the wait for the answer would not end that: a byte in the pair does.
+    # A Ctrl-C just before the wait would not end it: a byte in the pair does.
     woken, waking = socket.socketpair()
     waking.setblocking(False)
     wakes_loop = signal.set_wakeup_fd(waking.fileno())
@@ -69,12 +68,12 @@ def confirmed(question: str) -> bool:
 
 
 def columns() -> int:
-    """How many characters a line has."""
+    """Return the characters of a line."""
     return shutil.get_terminal_size().columns
 
 
 def width(text: str) -> int:
-    """How many columns a text takes: Chinese, Japanese and Korean characters and emoji take two, accents none."""
+    """Return the columns of a text: Chinese, Japanese and Korean characters and emoji take two, accents none."""
     return sum(_width(character) for character in text)
 
 
@@ -85,7 +84,7 @@ def _width(character: str) -> int:
 
 
 def cut(text: str, columns: int) -> str:
-    """A text, of at most ``columns`` columns; ``…`` stands for what is left out."""
+    """Shorten a text to ``columns`` columns, with ``…`` for the omitted part."""
     if width(text) <= columns:
         return text
     kept, room = [], columns - 1
@@ -98,20 +97,20 @@ def cut(text: str, columns: int) -> str:
 
 
 def tail(text: str, columns: int) -> str:
-    """The end of a text, as ``cut`` gives its beginning. It takes no longer for a long text."""
+    """Return the end of a text, as ``cut`` its beginning, in the same time for any length."""
     return cut(text[: -columns - 2 : -1], columns)[::-1] if columns > 0 else ""
 
 
 def padded(text: str, columns: int) -> str:
-    """A text with spaces behind it, up to ``columns`` columns."""
+    """Pad a text with spaces to ``columns`` columns."""
     return text + " " * max(0, columns - width(text))
 
 
 def open_those_that_are_closed() -> None:
-    """Streams that the caller has closed (``2>&-``) lead nowhere instead.
+    """Redirect streams that the caller closed (``2>&-``) to nowhere.
 
-    Otherwise the next file or socket that is opened has their number, and what is printed goes into it. To be called
-    before any is opened; costs nothing if none is closed.
+    Otherwise the next file or socket gets their descriptor, and printed text goes into it. Called before any is opened;
+    free if none is closed.
     """
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
@@ -128,22 +127,21 @@ def _opened(number: int, mode: str) -> TextIO:
 
 
 def write_what_an_encoding_lacks_as_question_marks() -> None:
-    """Of a terminal that is not for UTF-8: half of a text is more than an error in its place."""
+    """Replace unencodable characters on a terminal without UTF-8: partial text beats an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
             stream.reconfigure(errors="replace")
 
 
 def output_is_at_fault(error: OSError) -> bool:
-    """Whether the error is that standard output or standard error cannot be written.
+    """Return whether standard output or standard error caused the error.
 
-    If so, the stream leads nowhere from here on: Python would try once more at its end, and fail with a code of its
-    own.
+    If so, the stream is redirected to nowhere: Python would retry at exit, and fail with another exit code.
     """
     at_fault = _comes_from_printing(error)
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
-            # What a buffer could not write, it still has; without one (PYTHONUNBUFFERED) nothing is left to tell it by.
+            # A buffer still has its unwritten data; without one (PYTHONUNBUFFERED) the fault cannot be detected.
             stream.flush()
         except OSError:
             at_fault = True

@@ -1,4 +1,4 @@
-"""``jikko tools``: which tools there are, whether they answer, and what they say."""
+"""Command ``jikko tools``, which lists, tests and calls tools."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from jikko.settings import Settings
 
 @click.group()
 def tools() -> None:
-    """Show, try and call the tools that workflows name."""
+    """Show, test and call the tools that workflows name."""
 
 
 @tools.command("list", short_help="Show which workflows need which.")
@@ -32,10 +32,10 @@ def tools() -> None:
 @tools_option
 @with_settings
 async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: bool) -> int:
-    """List the tools that are set up, and which workflow needs which.
+    """List the configured tools, and which workflow needs which.
 
-    Looks at the imported apps, or at DSL FILES and folders of them if there are any. The exit code is 1 if a workflow
-    needs a tool that is not set up, or cannot be read.
+    Reads the imported apps, or DSL FILES and folders if given. The exit code is 1 if a workflow needs a missing tool,
+    or is unreadable.
     """
     missing = 0
     async with assembled(settings, in_memory=bool(files) or not record_exists(settings)) as assembly:
@@ -73,7 +73,7 @@ async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: 
 
 
 def _lack(tools: Any, name: Any) -> tuple[str, str]:
-    """Why a tool cannot be called, as far as is known without asking, and what to do; nothing if it can."""
+    """Return why a tool is not callable, as far as known without a call, and what to do; empty if it is."""
     try:
         tools.known(name)
     except ToolNotFound as failure:
@@ -82,7 +82,7 @@ def _lack(tools: Any, name: Any) -> tuple[str, str]:
 
 
 def _tool_nodes(workflow: Any) -> list[tuple[str, Any]]:
-    """The titles of its tool nodes, and the tools."""
+    """Return the titles of tool nodes, and their tools."""
     nodes = workflow.graph.nodes.values()
     return [(node.title or node.id, node.node.name) for node in nodes if isinstance(node.node, ToolNode)]
 
@@ -92,8 +92,8 @@ def _tool_nodes(workflow: Any) -> list[tuple[str, Any]]:
 @tools_option
 @with_settings
 async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
-    """Try each provider of the tools file (or those with these NAMES): its keys are set, its document can be read, its
-    MCP server answers, its app is there; and the apps that are MCP servers. No tool is called.
+    """Test each provider of the tools file (or those with these NAMES): its keys are set, its document is readable, its
+    MCP server answers, its app exists; and the apps that are MCP servers. No tool is called.
 
     The exit code is 0 if all is well.
     """
@@ -138,7 +138,7 @@ async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> i
 @tools_option
 @with_settings
 async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str | None, as_json: bool) -> int:
-    """Call a tool as a node would, and print each message that it says.
+    """Call a tool as a node would, and print each of its messages.
 
     PROVIDER is the key or the name of an entry of the tools file, or a built-in provider. Values are texts, and
     converted to the declared types: time/weekday year=2024 month=2 day=29
@@ -167,7 +167,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str 
 
 
 def _chosen(name: str, providers: Sequence[Any]) -> Any:
-    """The provider of that key or name."""
+    """Return the provider with this key or name."""
     for provider in (*(one for one in providers if one.provider == name), *providers):
         if name in (provider.provider, provider.provider_name):
             return provider
@@ -176,7 +176,7 @@ def _chosen(name: str, providers: Sequence[Any]) -> Any:
 
 
 def _echo_message(message: Any, as_json: bool) -> None:
-    """One message of a tool."""
+    """Print one message of a tool."""
     fields = {name: getattr(message, name) for name in message.__struct_fields__}
     if "content" in fields:
         fields = {**fields, "content": f"{len(fields['content'])} bytes"}

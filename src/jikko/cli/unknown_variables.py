@@ -1,4 +1,4 @@
-"""Environment variables that look like settings and are none."""
+"""Warnings about environment variables that look like settings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -12,8 +12,8 @@ from jikko.settings import PREFIX, Settings
 
 
 def warn_of_unknown(environment: Mapping[str, str], command: click.Command) -> None:
-    """Warn on standard error of each ``JIKKO_`` variable that nothing reads: a misspelt one sets nothing. ``command``:
-    the whole command, whose options name variables, too."""
+    """Warn on standard error of each unknown ``JIKKO_`` variable: a misspelt one has no effect. ``command``: The root
+    command, whose options name variables, too."""
     for name in unknown(environment, command):
         click.echo(
             f"warning: nothing reads the environment variable {name}; docs/settings.md has those that are", err=True
@@ -21,11 +21,11 @@ def warn_of_unknown(environment: Mapping[str, str], command: click.Command) -> N
 
 
 def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]:
-    """The ``JIKKO_`` variables that nothing reads, each with a hint if something like it is read."""
+    """Return the unknown ``JIKKO_`` variables, each with a hint if a similar one exists."""
     known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"}
     others = [name for name in sorted(environment) if name.startswith(PREFIX) and name not in known]
     if not any(not is_value(name) for name in others):
-        return []  # nor has every command to be asked for its own
+        return []  # so that commands need not be searched for theirs
     known |= set(_variables(command))
     found = []
     for name in others:
@@ -36,7 +36,7 @@ def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]
 
 
 def _meant_value(name: str) -> str:
-    """A hint for a name that was meant as a value for a variable of workflows, or ``""``."""
+    """Return a hint for a name meant as a value of a workflow's variable, or ``""``."""
     if not name.upper().startswith(VARIABLE):
         return ""
     meant = VARIABLE + (folded(name[len(VARIABLE) :]) or "NAME")
@@ -44,7 +44,7 @@ def _meant_value(name: str) -> str:
 
 
 def _variables(command: click.Command) -> Iterator[str]:
-    """The variables that the options of a command and of those below it are read from."""
+    """Iterate over the variables that set options of a command and its subcommands."""
     for option in command.params:
         named = option.envvar or ()
         yield from [named] if isinstance(named, str) else named

@@ -1,4 +1,4 @@
-"""``jikko users``: who uses apps."""
+"""Command ``jikko users``, for end users of apps."""
 
 from contextlib import AsyncExitStack
 
@@ -17,7 +17,7 @@ from jikko.settings import Settings
 
 @click.group()
 def users() -> None:
-    """End users of apps, as requests name them (user)."""
+    """End users of apps, as named in requests (user)."""
 
 
 @users.command(short_help="Remove an end user with all data.")
@@ -29,9 +29,9 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
     """Remove the end user USER of APP (name or id) with all data.
 
     That is conversations with their messages, feedback and variables; runs with logs, call-backs and idempotency keys;
-    and files. Runs that go on are stopped. Works with the server running or not; while it runs, the name itself stays
-    in the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code
-    is 7 if there is nothing.
+    and files. Active runs are stopped. Works with the server running or not; while it runs, the name itself stays in
+    the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code is
+    7 if nothing was found.
     """
     ask = not (yes or as_json)
     existing(settings)
@@ -51,7 +51,7 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
 
 
 async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> None:
-    """Stop the runs that go on, where they are. ``address``: of the server that has them; ``""``: this process."""
+    """Stop active runs, wherever they are. ``address``: Of the server that has them; ``""``: this process."""
     open_runs = await assembly.upkeep.user_removal.open_runs(app_id, user)
     if not address:
         for run_id in open_runs:

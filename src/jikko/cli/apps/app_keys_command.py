@@ -1,4 +1,4 @@
-"""``jikko apps keys``, and how a new key is handed over."""
+"""Command ``jikko apps keys``, and the delivery of new keys."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ from jikko.settings import Settings
 
 @asynccontextmanager
 async def or_revoked(noun: str, revoke: Callable[[], Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
-    """Within the block, a new key is written into a file. Where that fails it is revoked, and the command ends."""
+    """Write a new key to a file within the block. On failure the key is revoked, and the command ends."""
     try:
         yield
     except OSError as error:
@@ -33,9 +33,9 @@ async def or_revoked(noun: str, revoke: Callable[[], Coroutine[Any, Any, object]
 async def issue_key(
     assembly: Assembly, app_id: str, home: Path, *, as_json: bool, file: Path | None = None, only_first: bool = False
 ) -> tuple[str | None, str]:
-    """Make a key. It is shown on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
-    ``only_first``: only if the app has none. Returns the key, and what to say of it in words; ``None``, and nothing, if
-    none was made."""
+    """Make a key. It is shown on a terminal and in JSON; otherwise, and if a file is named, it is written to a file.
+    ``only_first``: Only if the app has none. Returns the key and a message; ``None`` and an empty text if none was
+    made."""
     key = new_key()
     entry = await (assembly.app_keys.add_first if only_first else assembly.app_keys.add)(app_id, key)
     if entry is None:
@@ -75,9 +75,10 @@ async def keys(
     revoke: str | None,
     as_json: bool,
 ) -> None:
-    """List, make, bring or revoke the API keys of an APP (name or id).
+    """List, make, add or revoke the API keys of an APP (name or id).
 
-    A new key is shown on a terminal and with --json. Elsewhere it goes into a file in the data folder, which is named.
+    A new key is shown on a terminal and with --json. Otherwise it is written to a file in the data folder, and the file
+    is named.
     """
     if file is not None and not new:
         raise click.UsageError("--to says where the key of --new goes.")
@@ -108,7 +109,7 @@ async def keys(
 
 
 async def _share(settings: Settings, names: Sequence[str], file: Path | None, *, as_json: bool) -> None:
-    """Make a key for several apps, and show it once, or write it into a file."""
+    """Make a key for several apps, and show it once, or write it to a file."""
     if file is None and not (as_json or sys.stdout.isatty()):
         raise click.UsageError("--to says into which file the key goes, since it is not printed.")
     async with assembled(existing(settings)) as assembly:

@@ -1,4 +1,4 @@
-"""``jikko apps``: listing, using and removing apps."""
+"""Commands of ``jikko apps`` that list, switch, export and remove apps."""
 
 import json
 from pathlib import Path
@@ -70,15 +70,15 @@ async def show(assembly: Assembly, app: str, as_json: bool) -> None:
 @to_option("The file to write.  [default: standard output]")
 @with_assembly
 async def export(assembly: Assembly, app: str, which: str, file: Path | None) -> None:
-    """Print a version of an APP (name or id) as the DSL file that it was published from, byte by byte.
+    """Print the DSL file that a version of an APP (name or id) was published from, byte by byte.
 
-    Values that were set for environment variables are not in it.
+    It lacks values that were set for environment variables.
     """
     write_out((await assembly.apps.version(await assembly.apps.find(app), which)).source, file)
 
 
 def write_out(text: bytes, file: Path | None) -> None:
-    """Write a text to a file, or else to standard output."""
+    """Write text to a file, or to standard output."""
     if file is None:
         click.echo(text, nl=False)
         return
@@ -94,10 +94,10 @@ def write_out(text: bytes, file: Path | None) -> None:
 @click.argument("which", metavar="VERSION")
 @with_assembly
 async def use(assembly: Assembly, app: str, which: str, as_json: bool) -> None:
-    """Make a VERSION (number or id) of an APP (name or id) the current one, such as the one before.
+    """Make a VERSION (number or id) of an APP (name or id) the current one, for example the previous one.
 
-    Works with the server running or not. New runs take it; runs under way go on with theirs. The next import becomes
-    a version of its own, and the current one.
+    Works with the server running or not. New runs use it; active runs keep theirs. The next import becomes a new
+    version, and the current one.
     """
     found = await assembly.apps.find(app)
     version = await assembly.apps.version(found, which)
@@ -115,8 +115,8 @@ async def use(assembly: Assembly, app: str, which: str, as_json: bool) -> None:
 async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None:
     """Remove an APP (name or id), its versions, keys and values. Its runs stay.
 
-    They are listed by `jikko runs list --app APP` or `--all`, and removed by `jikko runs prune` and by retention. Runs
-    that are under way go on until the server stops.
+    They are listed by `jikko runs list --app APP` or `--all`, and removed by `jikko runs prune` and by retention.
+    Active runs continue until the server stops.
     """
     found = await assembly.apps.find(app)
     counts = {
@@ -141,7 +141,7 @@ async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None
 
 
 async def deleted(assembly: Assembly, app: App) -> None:
-    """Remove an app, and the files of its keys."""
+    """Remove an app and its key files."""
     keys = await assembly.app_keys.of(app)
     await assembly.apps.delete(app)
     for key in keys:

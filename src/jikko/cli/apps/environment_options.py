@@ -1,4 +1,4 @@
-"""Values for environment variables of workflows on the command line: the options, and ``jikko apps env``."""
+"""Values for workflows' environment variables on the command line: the options, and ``jikko apps env``."""
 
 import json
 import sys
@@ -39,11 +39,11 @@ env_options = together(
         help="Such values as NAME=VALUE lines; - for standard input. --env wins.",
     ),
 )
-"""Read by ``env_of``."""
+"""Options read by ``env_of``."""
 
 
 def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
-    """What ``env_options`` give, by name. What is wrong with it ends the command with code 2."""
+    """Return the values in ``env_options``, by name. Invalid ones end the command with code 2."""
     try:
         values = {} if file is None else parse_env_file(_text(file), str(file))
         return values | parse_pairs(pairs)
@@ -52,7 +52,7 @@ def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
 
 
 async def require_names(assembly: Assembly, app: Any) -> None:
-    """Have ``--env`` name nothing but environment variables of an app; else the command ends with code 2."""
+    """End the command with code 2 if ``--env`` names anything but environment variables of the app."""
     variables = (await assembly.workflows.get(app)).document.environment
     for layer in assembly.settings.env:
         for name, hint in unused(layer, [(app, variables)]) if layer.place == OPTION else ():
@@ -83,9 +83,9 @@ async def env(
 ) -> None:
     """Show the environment variables of an APP (name or id), or set values for them.
 
-    Values are kept in the data folder, hold for every version of the app, and take the place of those in its file.
-    JIKKO_ENV_… variables, jikko.toml and options of the server win over them: what does so here is named. Runs that
-    begin or go on from now on take them, the server running or not. Secrets are shown as masks.
+    Values are kept in the data folder, apply to every version of the app, and override those in its file. JIKKO_ENV_…
+    variables, jikko.toml and options of the server override them; such overrides are reported. Runs that start or
+    resume from now on use them, with the server running or not. Secrets are masked.
     """
     values = env_of(pairs, file) if pairs or file else parse_pairs(())
     async with assembled(existing(settings)) as assembly:
@@ -107,7 +107,7 @@ async def env(
 
 
 def _masked(variables: Iterable[Variable], app: App, names: Collection[str]) -> dict[str, Json]:
-    """The values of some variables, as they are set for an app."""
+    """Return the values set for an app's variables, secrets masked."""
     return {one.name: _masked_value(one) for one, _ in with_places(variables, app, ()) if one.name in names}
 
 

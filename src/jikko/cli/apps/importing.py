@@ -1,4 +1,4 @@
-"""``jikko apps import`` and ``jikko apps sync``: publishing workflow files."""
+"""Commands ``jikko apps import`` and ``jikko apps sync``, which publish workflow files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,12 +47,12 @@ async def import_(
 ) -> int:
     """Import and publish DSL FILES, or folders of them.
 
-    A file whose app name is known becomes a new version of that app, unless its current version is made of the same
-    bytes; two files of one name are refused. Works with the server running or not. Values for environment variables are
-    kept as by `jikko apps env`.
+    A file with a known app name becomes a new version of that app, unless its current version has the same bytes; two
+    files of one name are refused. Works with the server running or not. Values for environment variables are kept as by
+    `jikko apps env`.
 
-    A new app gets an API key. It is shown on a terminal and with --json; elsewhere it goes into a file in the data
-    folder, which is named.
+    A new app gets an API key. It is shown on a terminal and with --json; otherwise it is written to a file in the data
+    folder, and the file is named.
     """
     found = dsl_files(files)
     if name is not None and (len(found) > 1 or not name.strip()):
@@ -70,10 +70,10 @@ async def import_(
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @with_settings
 async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_json: bool) -> int:
-    """Publish the DSL files of FOLDER and the folders below it: new ones as apps, changed ones as versions.
+    """Publish the DSL files below FOLDER: new ones as apps, changed ones as versions.
 
-    What is unchanged stays as it is. Works with the server running or not. With --prune nothing is removed unless every
-    file could be read; the runs of removed apps stay. New apps get API keys as by `jikko apps import`.
+    Unchanged files are skipped. Works with the server running or not. With --prune nothing is removed unless every file
+    is readable; the runs of removed apps stay. New apps get API keys as by `jikko apps import`.
     """
     found = dsl_files([folder])
     async with assembled(settings, in_memory=dry_run and not record_exists(settings)) as assembly:
@@ -90,7 +90,7 @@ async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_
 
 
 class _Import:
-    """Files that are taken in, one after the other, and what became of them."""
+    """Import of files, one after the other, with the results."""
 
     def __init__(
         self,
@@ -109,21 +109,20 @@ class _Import:
         self._values = values
         self._dry_run = dry_run
         self._changes: dict[str, Json] = {}
-        """What became of apps, by their names."""
+        """Changes of apps, by name."""
         self._imported: set[str] = set()
-        """Names of apps."""
+        """Names of imported apps."""
         self.failures: list[ExitCode] = []
 
     @property
     def code(self) -> int:
-        """The exit code: that of all failures if every file failed alike; 1 if some were imported."""
+        """The exit code: the common code if every file failed alike; 1 if some were imported."""
         kinds = {*self.failures, *([0] if self._imported else [])}
         return kinds.pop() if len(kinds) == 1 else 1
 
     async def take_in(self, files: Sequence[Path]) -> None:
-        """Publish files that are new or changed. Raises ``NameGivenTwice``: two files are of one app. Nothing was
-        imported."""
-        if len(files) > 1:  # a single one may be a pipe, which is read once
+        """Publish new or changed files. Raises ``NameGivenTwice``: two files are of one app; nothing was imported."""
+        if len(files) > 1:  # a single one may be a pipe, which can be read only once
             self._assembly.apps.require_names_of_their_own(readable(files))
         for file in files:
             try:
@@ -136,7 +135,7 @@ class _Import:
                 self._failed(file, error, of_error(error))
 
     async def prune(self) -> None:
-        """Remove the apps that none of the files is of."""
+        """Remove the apps that have no file."""
         assembly = self._assembly
         for app in await assembly.apps.all():
             if app.name in self._imported:

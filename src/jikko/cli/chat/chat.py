@@ -1,4 +1,4 @@
-"""``jikko chat``: a conversation in the terminal, with an app of a file, of a data folder or of a server."""
+"""Command ``jikko chat``, a conversation in the terminal, with an app of a file, of a data folder or of a server."""
 
 import shlex
 import sys
@@ -33,34 +33,34 @@ from jikko.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatTarget:
-    """What the options of the command say."""
+    """App to chat with, from the command's options."""
 
     settings: Settings
     user: str
     file: Path | None = None
     app: str = ""
-    """Name or id of an app of the data folder."""
+    """Name or id of an app in the data folder."""
     url: str = ""
     key: str = ""
 
     @property
     def command(self) -> str:
-        """The beginning of a command that talks with the same app. A key is not shown: that is in ``JIKKO_KEY``."""
+        """Return the start of a command that chats with the same app. It omits the key, which is in ``JIKKO_KEY``."""
         if self.file is not None:
             return f"jikko chat {as_word(str(self.file))}"
         name, value = ("--app", self.app) if self.app else ("--url", self.url)
-        # An option whose value begins with a dash is written in one word.
+        # An option value that starts with a dash needs the form ``--option=value``.
         word = shlex.quote(value)
         return f"jikko chat {name}={word}" if value.startswith("-") else f"jikko chat {name} {word}"
 
 
 @asynccontextmanager
 async def opened(place: ChatTarget) -> AsyncIterator[AsyncClient]:
-    """The app, ready to be asked.
+    """Yield a client of the app.
 
     Raises:
-        JikkoError: The file cannot be imported, or there is no such app.
-        Failure: It is no chat app, or it cannot be reached.
+        JikkoError: The file cannot be imported, or the app does not exist.
+        Failure: It is not a chat app, or is unreachable.
     """
     async with AsyncExitStack() as stack:
         if place.url:
@@ -107,9 +107,9 @@ def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> Asy
 
 
 class ChatCommand(LazyGroup):
-    """``jikko chat FILE``, and commands about chats. A file that is called as one of them is ./FILE."""
+    """``jikko chat FILE``, and subcommands. A file with the name of one is ./FILE."""
 
-    # What is not the name of a command is this one's argument, with options before and behind it.
+    # Anything but a subcommand's name is an argument, with options before and after it.
     allow_interspersed_args = True
     parse_args = click.Command.parse_args
     invoke = click.Command.invoke
@@ -120,7 +120,7 @@ class ChatCommand(LazyGroup):
     ) -> click.Context:
         if not args or args[0] not in self.commands:
             return super().make_context(info_name, args, parent, **extra)
-        # Usage lines show no arguments of this one.
+        # Subcommands' usage lines omit this command's arguments.
         own = self.context_class(click.Command(self.name), info_name=info_name, parent=parent, **extra)
         return self.commands[args[0]].make_context(args[0], args[1:], parent=own)
 
@@ -155,15 +155,15 @@ def chat(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Talk with the chat app of the workflow FILE, in this process; with --app or --url, with one that is served.
+    """Chat with the app of the workflow FILE, in this process; with --app or --url, with a served one.
 
-    The answer comes as it is made. @PATH in a question attaches a file (@"PATH" with blanks in it). Arrow keys bring
-    back what was asked. Ctrl-C stops the answer, not the program; Ctrl-D ends it. /new begins a new conversation, /help
-    tells more.
+    Answers are streamed. @PATH in a question attaches a file (@"PATH" if it has blanks). Arrow keys recall earlier
+    questions. Ctrl-C stops the answer, not the program; Ctrl-D ends it. /new starts a new conversation, /help tells
+    more.
 
-    With - behind FILE, and wherever standard input is no terminal, each of its lines is a question; answers, and
-    nothing else, go to standard output. With --json each turn is a line of JSON. Exit codes are in docs/exit-codes.md:
-    0, or that of the first question without an answer.
+    With - after FILE, and if standard input is not a terminal, each line of it is a question; only answers go to
+    standard output. With --json each turn is a line of JSON. Exit codes are in docs/exit-codes.md: 0, or that of the
+    first question without an answer.
     """
     if file is not None and str(file) == "-":
         file, questions = None, "-"
@@ -213,6 +213,6 @@ def _talk(
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of the answers is gone; nothing is to be flushed at the end.
+        # The reader of the answers is gone; nothing may be flushed at exit.
         sys.stdout = None
         return 1

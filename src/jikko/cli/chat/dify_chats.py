@@ -1,4 +1,4 @@
-"""``jikko chat import``: conversations of a Dify become conversations of here, with their ids."""
+"""Command ``jikko chat import``, which copies conversations of a Dify server with their ids."""
 
 import sys
 import time
@@ -33,7 +33,7 @@ from jikko.ports.stores.projections import TurnBegan
 from jikko.terminal_text import harmless
 
 _MESSAGES: Final = 20
-"""Messages of a page: a hundred may have more text than one answer is to have."""
+"""Messages per page: a hundred may exceed the limit of one response."""
 _STILL_ANSWERED: Final = 600.0
 """Seconds in which the newest message may still get its answer."""
 _MAX_VARIABLES: Final = 1000
@@ -48,31 +48,31 @@ class _Counts(Struct):
 
 
 class ChatImport:
-    """Copies conversations of one app there to one app here. Each step can be done again: what is here is kept."""
+    """Copies conversations of a Dify app to an app here. Each step is idempotent: existing ones are kept."""
 
     def __init__(self, service: DifyService, assembly: Assembly, *, has_variables: bool) -> None:
-        """``has_variables``: Whether conversations have any: those of chatflows."""
+        """``has_variables``: Whether conversations have variables: those of chatflows do."""
         self._service = service
         self._has_variables = has_variables
         self._assembly = assembly
         self._store = assembly.conversations
         self._ratings: defaultdict[str, dict[str, ThereFeedback]] = defaultdict(dict)
-        """By conversation and message."""
+        """Ratings, by conversation and message."""
 
     async def read_feedbacks(self) -> None:
-        """Read what users think of answers. A Dify that has no list of it says with each message what there is."""
+        """Read users' feedback on answers. A Dify without a list of it returns it with each message."""
         try:
             async for each in self._service.numbered("/app/feedbacks", ThereFeedback):
                 if each.from_source == "user" and each.rating is not None:
-                    # The newest is listed first.
+                    # The newest is first.
                     self._ratings[each.conversation_id.lower()].setdefault(each.message_id.lower(), each)
         except Failure as failure:
             if failure.exit_code != ExitCode.NOT_FOUND:
                 raise
 
     async def copy(self, owner: ConversationOwner) -> _Counts:
-        """Copy all conversations of an end user, the oldest first. Raises ``Failure``: the server refuses, or does not
-        answer; what was copied by then stays."""
+        """Copy all conversations of an end user, oldest first. Raises ``Failure``: the server refuses, or does not
+        answer; what was copied before stays."""
         counts = _Counts()
         async for there in self._conversations(owner.user):
             try:
@@ -130,7 +130,7 @@ class ChatImport:
         counts.feedbacks += await self._rate(conversation.id, owner)
 
     async def _messages(self, there: ThereConversation, owner: ConversationOwner) -> AsyncIterator[ThereMessage]:
-        """Messages that are not here, oldest first. The server lists pages from the newest to the oldest."""
+        """Iterate over missing messages, oldest first. The server lists pages from the newest to the oldest."""
         newest = page = await self._page(there.id, owner.user, "")
         new, before = await self._new(page, there), list[str]()
         while len(page) == len(new) == _MESSAGES:
@@ -141,7 +141,7 @@ class ChatImport:
             new = await self._new(page, there)
         for each in new if before else ():
             yield each
-        # Read again, rather than kept: a conversation may have more text than fits.
+        # Read again instead of kept: a conversation's text may not fit in memory.
         for follows in reversed(before[:-1]):
             for each in await self._new(await self._page(there.id, owner.user, follows), there):
                 yield each
@@ -152,17 +152,17 @@ class ChatImport:
                 yield each
 
     async def _page(self, conversation_id: str, user: str, before: str) -> list[ThereMessage]:
-        """Messages, oldest first. ``before``: the message that follows; ``""``: the newest ones."""
+        """Return a page of messages, oldest first. ``before``: The message after the page; ``""``: the newest page."""
         asked = {"conversation_id": conversation_id, "user": user, "limit": str(_MESSAGES)}
         page = await self._service.page("/messages", **asked, **({"first_id": before} if before else {}))
         return [self._service.read("/messages", each, ThereMessage) for each in page]
 
     async def _new(self, page: Sequence[ThereMessage], there: ThereConversation) -> list[ThereMessage]:
-        """Those that this conversation has not here."""
+        """Return those that are missing here."""
         return [each for each in page if await self._store.conversation_of(each.id) != there.id.lower()]
 
     async def _variables(self, conversation_id: str, user: str) -> list[ConversationVariable]:
-        """The variables of a chatflow's conversation; others have none."""
+        """Return the variables of a chatflow's conversation; others have none."""
         path, found, behind = (
             f"/conversations/{conversation_id}/variables",
             list[ConversationVariable](),
@@ -172,7 +172,7 @@ class ChatImport:
             try:
                 page = await self._service.page(path, user=user, limit=str(PAGE), **behind)
             except Failure as failure:
-                if failure.exit_code == ExitCode.NOT_FOUND:  # as of an older one
+                if failure.exit_code == ExitCode.NOT_FOUND:  # an older Dify
                     return []
                 raise
             for each in (self._service.read(path, one, ThereVariable) for one in page):
@@ -185,7 +185,7 @@ class ChatImport:
                 return found
 
     async def _update(self, conversation_id: str, variables: Sequence[ConversationVariable]) -> None:
-        """Give variables the values that they have there by now, unless the conversation went on here."""
+        """Update the variables to their current values there, unless the conversation continued here."""
         if await self._store.version_of(conversation_id) is None:
             for each in variables:
                 await self._store.set_variable(conversation_id, each.id, each.value, at=each.updated_at)
@@ -193,7 +193,7 @@ class ChatImport:
     async def _kept(
         self, message: ThereMessage, owner: ConversationOwner, counts: _Counts
     ) -> list[tuple[ThereFile, Any]]:
-        """The files of a message that can be had, with their mappings here, where they are kept from now on."""
+        """Store the available files of a message, and return them with their mappings here."""
         kept: list[tuple[ThereFile, Any]] = []
         store, stored = self._assembly.ports.files, dict[str, StoredFile]()
         for each in message.message_files or ():
@@ -216,7 +216,7 @@ class ChatImport:
         return kept
 
     async def _rate(self, conversation_id: str, owner: ConversationOwner) -> int:
-        """Take over what was thought of answers since the last import. Returns of how many."""
+        """Copy feedback given since the last import. Returns the number of answers."""
         count = 0
         for message_id, given in self._ratings.pop(conversation_id, {}).items():
             message = await self._store.message(owner.app_id, owner.end_user_id, message_id)
@@ -270,10 +270,10 @@ def _listed(users: tuple[str, ...], file: Path | None) -> list[str]:
 async def import_(
     assembly: Assembly, url: str, key: str, app: str, users: tuple[str, ...], file: Path | None, as_json: bool
 ) -> int:
-    """Copy conversations with messages, files, feedback and variables, over the API of a Dify.
+    """Copy conversations with messages, files, feedback and variables, through the API of a Dify server.
 
-    They keep their ids, and a chat goes on here. Dify's API lists conversations of a user, but no users: say which.
-    Once more, it takes what is new. The exit code is 1 if something could not be taken.
+    They keep their ids, and chats continue here. Dify's API lists a user's conversations, but no users: name them. A
+    repeated import copies only what is new. The exit code is 1 if something could not be copied.
     """
     wanted = _listed(users, file)
     found = await assembly.apps.find(app)

@@ -1,4 +1,4 @@
-"""A question as it was typed: its text, and the files that it names by ``@path``."""
+"""Questions as typed: text, and files referenced as ``@path``."""
 
 import re
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ _LIKE_A_PATH: Final = re.compile(r"[/\\~]|\.\w{1,5}$")
 
 @dataclass(frozen=True, slots=True)
 class TypedQuestion:
-    """What is asked."""
+    """A parsed question."""
 
     text: str
     files: tuple[Path, ...] = ()
     missing: tuple[str, ...] = ()
-    """What looks like the path of a file, and is none."""
+    """Apparent paths of missing files."""
 
 
 def question_of(line: str) -> TypedQuestion:
-    """Read a line.
+    """Parse a line.
 
-    A word that begins with ``@`` and names a file (in quotes, if it has blanks) is that file, and no part of the text.
-    What names none stays, unless it looks like a path. ``@@`` is an ``@``.
+    A word that starts with ``@`` and names a file (quoted, if it has blanks) attaches that file, and is removed from
+    the text. Others stay, unless they look like a path. ``@@`` is a literal ``@``.
     """
     files: list[Path] = []
     missing: list[str] = []
@@ -51,7 +51,7 @@ def question_of(line: str) -> TypedQuestion:
 
 
 def paths_like(start: str, most: int = 200) -> list[str]:
-    """Paths that begin so, for a terminal that completes them; folders end in a slash."""
+    """Return paths with a prefix, for completion; folders end in a slash."""
     folder, _, name = start.rpartition("/")
     try:
         entries = sorted(Path(folder or ("/" if start.startswith("/") else ".")).expanduser().iterdir())

@@ -1,4 +1,4 @@
-"""The read-eval-print loop of a chat: its opening, and turns with a user at a terminal, or with lines of a pipe."""
+"""Read-eval-print loop of a chat: its opening, and turns with a user at a terminal, or with lines of a pipe."""
 
 import json
 import os
@@ -30,14 +30,14 @@ from jikko.terminal_text import printable, shown
 def inputs_of(
     parameters: Mapping[str, Any], pairs: list[tuple[str, str]], document: Mapping[str, Any], *, ask: bool, to: str
 ) -> Mapping[str, Any]:
-    """The inputs of every turn, with ``Upload`` for files of this machine.
+    """Return the inputs of every turn, with ``Upload`` for local files.
 
     Args:
-        ask: Whether what is missing may be asked for.
-        to: The beginning of a command that talks with the app.
+        ask: Whether to ask for missing inputs.
+        to: Start of a command that chats with the app.
 
     Raises:
-        Failure: Some are missing or wrong: all of them.
+        Failure: Inputs are missing or wrong; reports all.
     """
     entries = [entry for item in parameters.get("user_input_form") or [] for entry in item.values()]
     variables = read_start_variables(Fields("", {"variables": entries}, []))
@@ -53,7 +53,7 @@ def inputs_of(
 
 
 async def sent(service: AsyncClient, value: Any) -> Any:
-    """An input as a request has it: files of this machine are uploaded. Raises ``Failure``: a file cannot be read or
+    """Return an input for a request, after uploading local files. Raises ``Failure``: a file cannot be read or
     uploaded."""
     if isinstance(value, list):
         return [await sent(service, item) for item in value]
@@ -68,7 +68,7 @@ async def sent(service: AsyncClient, value: Any) -> Any:
 
 
 def say_opening(parameters: Mapping[str, Any]) -> None:
-    """Show the opening statement and the questions that it suggests, on standard error."""
+    """Print the opening statement and its suggested questions on standard error."""
     statement = str(parameters.get("opening_statement") or "")
     for line in statement.splitlines():
         click.echo(printable(line), err=True)
@@ -77,7 +77,7 @@ def say_opening(parameters: Mapping[str, Any]) -> None:
 
 
 _ERASE = "\x1b[K"
-"""Erases the rest of a line."""
+"""Control sequence that erases the rest of a line."""
 _HELP = """\
 @PATH in a question attaches a file, @"PATH" one with blanks in its name; @@ is an @.
 Ctrl-C stops the answer, Ctrl-D ends the conversation.
@@ -85,7 +85,7 @@ Ctrl-C stops the answer, Ctrl-D ends the conversation.
 
 
 class Talk:
-    """Asks what it is told to, and shows what comes."""
+    """Conversation that prints its answers."""
 
     def __init__(
         self,
@@ -96,18 +96,18 @@ class Talk:
         *,
         as_json: bool,
     ) -> None:
-        """``as_json``: whether each turn is shown as a line of JSON, and not as it comes."""
+        """``as_json``: Whether to print each turn as a line of JSON instead of streaming it."""
         self._loop = loop
         self._service = service
         self._conversation = conversation
         self._parameters = parameters
         self._as_json = as_json
         self._waits = False
-        """Whether the line of the terminal says what an answer waits for."""
+        """Whether the terminal's line shows what an answer waits for."""
 
     def in_lines(self, lines: Iterable[str]) -> int:
         """Ask each line. Returns the exit code: that of the first question without an answer. Raises
-        ``KeyboardInterrupt``: Ctrl-C; the answer under way was stopped."""
+        ``KeyboardInterrupt``: Ctrl-C; the current answer was stopped."""
         code = ExitCode.OK
         for line in lines:
             question = question_of(line.rstrip("\r\n"))
@@ -119,7 +119,7 @@ class Talk:
         return code
 
     def on_terminal(self) -> int:
-        """Ask what is typed, until the end of the input."""
+        """Ask typed questions until the end of input."""
         _prepare_lines()
         say_opening(self._parameters)
         while True:
@@ -148,7 +148,7 @@ class Talk:
                         click.echo(err=True)
 
     def _turn(self, question: TypedQuestion, *, may_ask: bool) -> tuple[ExitCode, bool]:
-        """One turn. Returns what is wrong with it, and whether it was interrupted."""
+        """Run one turn. Returns its error, and whether it was interrupted."""
         turn = TurnOutcome(self._write, self._wait)
         interrupted = False
         try:
@@ -180,7 +180,7 @@ class Talk:
             raise Failure(f"{error.filename}: cannot be read: {error.strerror or error}", exit_code=3) from None
 
     def _interruptible(self, work: Any, turn: TurnOutcome) -> bool:
-        """Wait for an answer. At Ctrl-C it is stopped, at a second one left. Returns whether that came."""
+        """Wait for an answer. Ctrl-C stops it, a second one abandons it. Returns whether there was one."""
         with interrupts() as came:
             future = self._loop.start(work)
             stopping = None
@@ -209,7 +209,7 @@ class Talk:
         return self._interruptible(work, turn)
 
     def _wait(self, title: str) -> None:
-        """Show on a terminal what the answer waits for, in a line that the answer takes the place of."""
+        """Show on a terminal what the answer waits for, in a line that the answer overwrites."""
         if not self._as_json and is_live(os.environ) and sys.stdout.isatty():
             self._waits = True
             line = cut(f"({printable(title)} …)", columns() - 1)
@@ -264,12 +264,12 @@ def _note(text: str) -> None:
 
 
 def _clean(text: str) -> str:
-    """A text as it may be shown while it comes: line by line, but without what would steer the terminal."""
+    """Make streamed text safe to print: whole lines, without terminal control sequences."""
     return "".join(character if character.isprintable() or character in "\n\t" else " " for character in shown(text))
 
 
 def _read_line() -> str:
-    """Read a question. Where it can be edited, the prompt goes to standard output, as the line editor wants it."""
+    """Read a question. With line editing, the prompt goes to standard output, as the line editor requires."""
     if sys.stdout.isatty():
         return input(_prompt(sys.stdout))
     click.echo("> ", err=True, nl=False)
@@ -284,12 +284,12 @@ def _prompt(stream: IO[str]) -> str:
     color = context.color if context is not None and context.color is not None else stream.isatty()
     if not color or os.environ.get("TERM", "dumb") == "dumb":
         return "> "
-    # The marks tell the line editor what takes no place.
+    # Markers that tell the line editor which characters take no space.
     return "\001\x1b[1m\002> \001\x1b[0m\002"
 
 
 def _prepare_lines() -> None:
-    """Let lines be edited, earlier ones be brought back by the arrow keys, and paths be completed behind an ``@``."""
+    """Set up line editing, history on the arrow keys, and completion of paths after ``@``."""
     try:
         import readline
     except ImportError:

@@ -1,4 +1,4 @@
-"""One turn of a conversation, as its events tell it."""
+"""Turn of a conversation, followed through its events."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,24 +14,24 @@ from jikko.exit_codes import of_answer
 
 @dataclass
 class TurnOutcome:
-    """What has come of an answer."""
+    """Outcome of an answer."""
 
     write: Callable[[str], None]
-    """Shows a piece of text."""
+    """Prints a piece of text."""
     wait: Callable[[str], None] = lambda title: None
-    """Shows which node the answer waits for, until there is text of it."""
+    """Shows the node that the answer waits for, until there is text."""
     text: str = ""
-    """All that was shown."""
+    """All printed text."""
     conversation_id: str = ""
     message_id: str = ""
     task_id: str = ""
     run_id: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     status: str = ""
-    """Of the run; ``""`` while it goes on, and if there was none."""
+    """Status of the run; ``""`` while it is active, and if there was none."""
     error: str = ""
     replaced: bool = False
-    """Whether what was shown was taken back, and something else said."""
+    """Whether printed text was replaced by other text."""
     forms: list[dict[str, Any]] = field(default_factory=list)
     """Forms that the answer waits for."""
 
@@ -41,7 +41,7 @@ class TurnOutcome:
         return bool(self.error) and self.status != "stopped"
 
     async def follow(self, events: AsyncIterator[RunEvent]) -> None:
-        """Take in the events of a stream, to its end."""
+        """Process the events of a stream, to its end."""
         self.status, self.forms = "", []
         async for event in events:
             self._take(event.data)
@@ -74,7 +74,7 @@ class TurnOutcome:
                 self.status, self.error = "failed", str(event.get("message") or event.get("code") or "failed")
 
     def _is_synthetic(self, details: Mapping[str, Any]) -> bool:
-        """Whether this is the failed run that is told behind an answer which needed none.
+        """Return whether this is the failed run that follows an answer without a run.
 
         Source: docs/dify-behaviour.md, “Failures before a stream starts”.
         """
@@ -96,7 +96,7 @@ class TurnOutcome:
 
 
 def refusal(error: JikkoError) -> Failure:
-    """How an error of the app, or of its server, ends the command."""
+    """Return the command's failure for an error of the app or its server."""
     if not isinstance(error, ServiceError):
         return failure(error)
     hint = "" if error.status else "Say where it is with --url or JIKKO_URL."
@@ -104,7 +104,7 @@ def refusal(error: JikkoError) -> Failure:
 
 
 class ChatSession:
-    """Turns, one after the other, with one app."""
+    """Successive turns with one app."""
 
     def __init__(self, service: AsyncClient, inputs: Mapping[str, Any], conversation_id: str = "") -> None:
         self._service = service
@@ -112,7 +112,7 @@ class ChatSession:
         self.id = conversation_id
 
     async def ask(self, turn: TurnOutcome, query: str, files: list[dict[str, Any]]) -> None:
-        """Ask a question, and show the answer as it comes. A failure is told in the turn."""
+        """Ask a question, and stream the answer. A failure is noted in the turn."""
         try:
             await turn.follow(
                 self._service.chat_stream(query, conversation_id=self.id, inputs=self._inputs, files=files)
@@ -124,7 +124,7 @@ class ChatSession:
             self.id = turn.conversation_id or self.id
 
     async def answer_form(self, turn: TurnOutcome, token: str, inputs: Mapping[str, Any], action: str) -> None:
-        """Hand in a form, and show how the answer goes on."""
+        """Submit a form, and stream the rest of the answer."""
         await self._service.submit_form(token, inputs, action)
         await turn.follow(self._service.rejoin(turn.run_id))
 

@@ -1,4 +1,4 @@
-"""``jikko check``: says what will happen to DSL files, without running them."""
+"""Command ``jikko check``, which predicts what DSL files do, without running them."""
 
 import json
 import os
@@ -78,15 +78,14 @@ def check(
     lang: Language | None,
     **given: Any,
 ) -> None:
-    """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
+    """Predict what DSL FILES do here: whether they run, and if not, which node fails and how to fix it.
 
-    A folder stands for all *.yml and *.yaml files below it, and - for standard input. Of test files it is said what is
-    wrong with them. Nothing is run or called, and no
-    name is resolved. What this installation has counts: its files of providers and tools, JIKKO_HTTP_ALLOW, values from
-    outside for environment variables (those that `jikko apps env` has set for the app of that name too), and what is
-    faked or mocked.
+    A folder stands for all *.yml and *.yaml files below it, and - for standard input. Of test files, errors are
+    reported. Nothing is run or called, and no name is resolved. The result depends on this installation: its files of
+    providers and tools, JIKKO_HTTP_ALLOW, outside values for environment variables (also those that `jikko apps env`
+    has set for the app of that name), and fakes and mocks.
 
-    The exit code is 1 if a file will fail or cannot be imported, else 0; --fail-on says what else counts.
+    The exit code is 1 if a file will fail or cannot be imported, else 0; --fail-on adds further reasons.
     """
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
     try:
@@ -118,7 +117,7 @@ def check(
     if output == "text" and sum(counts.values()) > 1:
         for line in _shopping_list(lacks, files, here.providers, language):
             _say(line)
-    # A file that was not compiled may have the nodes.
+    # A file that was not compiled may have those nodes.
     for warning in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
         click.echo(shown(f"warning: --mock, JIKKO_MOCKS: {warning}"), err=True)
         found.add("warning")
@@ -128,17 +127,17 @@ def check(
 
 
 def _checked(source: DslSource) -> Any:
-    """The file, compiled; ``None`` if it cannot be read."""
+    """Compile the file; ``None`` if it is unreadable."""
     return None if source.error else check_file(source.text, source=source.name, node_classes=BY_TYPE)
 
 
 def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language: Language = "en") -> dict[str, Any]:
-    """What is known of a file, as ``--json`` prints it; docs/check.md describes the fields.
+    """Return the report on a file, as printed with ``--json``; docs/check.md describes the fields.
 
     Args:
         checked: See ``_checked``.
         here: The ``Installation``.
-        outside: Values for environment variables from outside, as ``forecast`` takes them.
+        outside: Outside values for environment variables, for ``forecast``.
     """
     if checked is None:
         assert source.error is not None
@@ -166,7 +165,7 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language
 
 
 def report_of_test_file(source: DslSource, language: Language = "en") -> dict[str, Any]:
-    """The same of a test file: whether `jikko test` can run its cases."""
+    """Return the report on a test file: whether `jikko test` can run its cases."""
     read = read_plan(Path(source.name))
     found = read.problems
     problems = [_problem(each, (each.line, each.column), each.where, language) for each in found]
@@ -219,7 +218,7 @@ def _print(report: Mapping[str, Any], output: str, language: Language) -> None:
         if output == "github":
             _say(_annotation(report["file"], problem, language))
         else:
-            # What to do is printed once: many nodes may lack the same.
+            # Each hint is printed once: many nodes may lack the same thing.
             problem = {**problem, "hint": "" if problem["hint"] in hints else problem["hint"]}
             hints.add(problem["hint"])
             place = f"{file}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
@@ -248,12 +247,12 @@ _LACKS: Final[Mapping[str, tuple[str, str]]] = {
     "tool.plugin_missing": ("plugins", "plugin"),
     "knowledge.no_dataset": ("datasets", "dataset"),
 }
-"""Codes of what can be got: its kind, and the parameter that names it."""
+"""Codes of obtainable things: kind, and name parameter."""
 _PACKAGE: Final = re.compile(r"`jikko packages install ([^`]+)`")
 
 
 def _lacking(problems: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """What the installation lacks for a file: kinds, and names."""
+    """Iterate over what the installation lacks for a file: kinds, and names."""
     for problem in problems:
         kind, parameter = _LACKS.get(problem["code"], ("", ""))
         if kind:
@@ -265,7 +264,8 @@ def _lacking(problems: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
 def _shopping_list(
     lacks: Mapping[str, Mapping[str, None]], files: Sequence[str], providers: Any, language: Language
 ) -> Iterator[str]:
-    """What to get for all files together, with the commands that get it; of a providers file, the lines to add."""
+    """Iterate over what all files together lack, with the commands that install it; for a providers file, the lines to
+    add."""
     if not lacks:
         return
     yield worded("summary.lacks", language=language)

@@ -1,4 +1,4 @@
-"""The DSL files that a command is given: files, folders, and ``-`` for standard input; and facts around them."""
+"""DSL files given to a command: files, folders, and ``-`` for standard input; and facts about their surroundings."""
 
 import os
 import sys
@@ -28,20 +28,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DslSource:
-    """One file."""
-
     name: str
-    """As messages call it: the path as it was given."""
+    """Name in messages: the path as given."""
     text: bytes = b""
     error: Phrase | None = None
-    """Why it cannot be read; ``None`` if it was."""
+    """Reason why it is unreadable; ``None`` if it was read."""
 
 
 def dsl_sources(paths: Iterable[str], *, with_tests: bool = False) -> Iterator[DslSource]:
-    """The files, read one after the other; test files only if they are wanted.
+    """Read the files one after the other; test files only with ``with_tests``.
 
-    A folder stands for the ``*.yml`` and ``*.yaml`` files in it and in the folders below, sorted; those whose name
-    begins with a dot are passed over.
+    A folder stands for the ``*.yml`` and ``*.yaml`` files below it, sorted, without hidden ones.
     """
     for path in paths:
         if path == "-":
@@ -61,7 +58,8 @@ def dsl_sources(paths: Iterable[str], *, with_tests: bool = False) -> Iterator[D
 
 
 def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Names of the files, each with the compiled file (``Checked``); ``None``, and a line, if it cannot be used."""
+    """Iterate over file names with their compiled files (``Checked``); ``None``, after an error line, for unusable
+    ones."""
     for source in dsl_sources(paths):
         checked = None if source.error else check(source.text, source=source.name, node_classes=BY_TYPE)
         usable = checked is not None and checked.document is not None and checked.graph is not None
@@ -74,8 +72,8 @@ def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
 async def workflows_of(
     paths: Sequence[str], assembly: Assembly | None, told: Callable[[Any], T]
 ) -> AsyncIterator[tuple[str, T | None]]:
-    """What is told of each of the files (``Checked``), or without any of the imported apps (``Workflow``), with their
-    names; ``None`` for one that cannot be used, after that was printed."""
+    """Apply ``told`` to each file (``Checked``), or without files to each imported app (``Workflow``). Yields names and
+    results; ``None``, after an error line, for unusable ones."""
     for file, checked in checked_sources(paths):
         yield file, None if checked is None else told(checked)
     if assembly is None or paths:
@@ -102,7 +100,7 @@ def _unreadable(error: OSError) -> Phrase:
 
 
 def outside_of(settings: Settings) -> Any:
-    """The values for environment variables, an ``Outside``. One that cannot be read is left out, with a warning."""
+    """Return the values for environment variables, an ``Outside``. Unreadable ones are left out, with a warning."""
     try:
         return known(settings)
     except (InvalidSettings, StoreUnavailable) as error:
@@ -111,11 +109,11 @@ def outside_of(settings: Settings) -> Any:
 
 
 def base_of(settings: Settings) -> str:
-    """The address of the server: the public one, else where the one of the data folder serves now, else where one would
-    with these settings."""
+    """Return the server's base URL: the public one, else that of the data folder's running server, else that of a
+    server with these settings."""
     if settings.public_url:
         return str(settings.public_url).rstrip("/")
     owner = owner_of(settings.home)
     serves = owner.address if owner is not None else ""
-    # Which port is free is not known before.
+    # A free port is not known beforehand.
     return local_address(serves or settings.address(settings.port or "PORT"))

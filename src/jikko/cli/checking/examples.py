@@ -1,4 +1,4 @@
-"""Lines that start a run, to be copied into a shell."""
+"""Example commands that start a run, for copying into a shell."""
 
 import json
 import shlex
@@ -8,19 +8,19 @@ from typing import Any, Final
 from jikko.dsl.document import CHAT_MODES
 
 QUESTION: Final = "Hello!"
-"""What a chat app is asked."""
+"""Question for chat apps."""
 
 
 def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
-    """``jikko run`` with these inputs; ``jikko chat`` of an app that is talked with."""
+    """Return ``jikko run`` with these inputs; for chat apps ``jikko chat``."""
     begin = "jikko chat" if mode in CHAT_MODES else "jikko run"
     pairs = [f"-i {shlex.quote(f'{name}={text}')}" for name, value in inputs.items() for text in _given(value)]
     return " ".join([begin, as_word(file), *pairs])
 
 
 def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
-    """The same over the API; the key stands in the variable ``KEY``. A chat app is asked something. ``base``: the
-    address of the server, such as ``http://127.0.0.1:8000``."""
+    """Return the same as an API call; the key is in the variable ``KEY``. A chat app is asked a question. ``base``:
+    Base URL of the server, such as ``http://127.0.0.1:8000``."""
     is_chat = mode in CHAT_MODES
     asked = {"query": QUESTION} if is_chat else {}
     how = "streaming" if mode == "agent-chat" else "blocking"
@@ -33,26 +33,26 @@ def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -
 
 
 def as_word(file: str) -> str:
-    """A path as a word of a shell; one that begins with a dash would be an option, but for standard input."""
+    """Quote a path for a shell; a leading dash, except for standard input, would make it an option."""
     return shlex.quote(f"./{file}" if file.startswith("-") and file != "-" else file)
 
 
 def _given(value: Any) -> list[str]:
-    """A value as ``-i`` takes it, once for each file of a list."""
+    """Return a value for ``-i``, one for each file of a list."""
     files = value if isinstance(value, list) else [value]
     given = [_file(file) for file in files]
     return [text for text in given if text] if files and all(given) else [_written(value)]
 
 
 def _file(value: Any) -> str:
-    """``@PATH`` for a file to be uploaded, or the address of one elsewhere; empty: it is none."""
+    """Return ``@PATH`` for a file to upload, or a remote file's address; empty for other values."""
     if not isinstance(value, dict):
         return ""
     return {"local_file": "@PATH", "remote_url": str(value.get("url", ""))}.get(value.get("transfer_method", ""), "")
 
 
 def _written(value: Any) -> str:
-    """Another value: an ``@`` that begins a text twice."""
+    """Return another value, with a leading ``@`` doubled."""
     if isinstance(value, str):
         return f"@{value}" if value.startswith("@") else value
     return json.dumps(value, ensure_ascii=False)

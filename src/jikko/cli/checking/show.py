@@ -1,4 +1,4 @@
-"""``jikko show``: what a DSL file takes, does and gives."""
+"""Command ``jikko show``, which summarises a DSL file."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ from jikko.nodes.registry import BY_TYPE
 from jikko.terminal_text import printable, shown
 
 _COUNTED = {"text-input": "characters", "paragraph": "characters", "file-list": "files"}
-"""What the limit of an input counts. Other types have none, whatever the file says."""
+"""Units of inputs' limits. Other types have no limit, whatever the file says."""
 _LIMITS = (
     ("options", "one of {}"),
     ("allowed_file_types", "files of type {}"),
@@ -37,13 +37,13 @@ _LIMITS = (
 @home_option
 @json_option
 def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, home: Path | None, as_json: bool) -> None:
-    """Show what DSL FILES take, do and give.
+    """Show the inputs, nodes and outputs of DSL FILES.
 
-    Inputs with their types and limits, outputs and where they come from, nodes, models, environment variables, the
-    hosts of requests, forms, and lines that start a run. A folder stands for all *.yml and *.yaml files below it, and -
-    for standard input. Values for environment variables from outside count: options, JIKKO_ENV_…, jikko.toml, and what
-    `jikko apps env` has set in the data folder for the app of that name. The lines are for the server of the data
-    folder; if none runs, for the one that the settings describe.
+    Inputs with their types and limits, outputs with their sources, nodes, models, environment variables, hosts of
+    requests, forms, and commands that start a run. A folder stands for all *.yml and *.yaml files below it, and - for
+    standard input. Outside values for environment variables count: options, JIKKO_ENV_…, jikko.toml, and values that
+    `jikko apps env` has set in the data folder for the app of that name. The commands are for the server of the data
+    folder; if none is running, for one with these settings.
 
     The exit code is 1 if a file cannot be imported; `jikko check` says why.
     """
@@ -64,7 +64,7 @@ def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, ho
 
 
 def _entry(source: DslSource, outside: Any, base: str) -> dict[str, Any]:
-    """One file as ``--json`` prints it; docs/check.md describes the fields."""
+    """Return one file's summary, as printed with ``--json``; docs/check.md describes the fields."""
     import msgspec
 
     if source.error:

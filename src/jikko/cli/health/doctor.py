@@ -1,4 +1,4 @@
-"""``jikko doctor``: whether this machine and these settings will do."""
+"""Command ``jikko doctor``, which checks this machine and the settings."""
 
 import json
 import os
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from jikko.console.issues import Issue
 
 _BELOW: Final = " " * 8
-"""What stands before lines to paste, below the words of a finding."""
+"""Indentation of lines to paste below a finding."""
 _MAX_APPS: Final = 5
-"""Apps that a line names."""
+"""Apps named in a line."""
 
 
 def port(settings: Settings) -> Diagnostic:
-    """Whether a server could listen where the settings say; by now the one of this data folder may."""
+    """Check that a server could listen on the configured port; the data folder's own server may already."""
     try:
         [listening] = listen(settings.host, settings.port)
     except OSError as error:
@@ -63,12 +63,12 @@ def port(settings: Settings) -> Diagnostic:
 @lang_option
 @click.pass_context
 def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bool, lang: Language | None) -> None:
-    """Look at everything that Jikko needs, and say line by line what is missing and how to get it.
+    """Check everything that Jikko needs, and report line by line what is missing and how to get it.
 
     Settings, Python and optional libraries, the data folder and its database, disk, open files, the port, providers of
-    models, tools, the sandbox of code nodes, and what workflows here need and lack, as the console tells it. The exit
-    code is 0 if all is well, and 1 if something failed; a warning is no failure. With --json, what failed has ok false;
-    a warning has both ok and warning true.
+    models, tools, the sandbox of code nodes, and what workflows here need and lack, as shown in the console. The exit
+    code is 0 without failures, else 1; a warning is not a failure. With --json, failures have ok false; warnings have
+    both ok and warning true.
     """
     require_here(context)
     findings = (_of_servers if cluster else _findings)(context.find_root().command, home)
@@ -95,7 +95,7 @@ async def _doctor(findings: AsyncIterator[Diagnostic], as_json: bool, language: 
 
 
 def _name(name: str, language: Language) -> str:
-    """What was examined: each part that the catalogue has, in the language."""
+    """Return the name of a check: each part that the catalogue has, in the language."""
     known = texts(language)
     return ", ".join(known.get(f"name.{part.replace(' ', '_')}", part) for part in name.split(", "))
 
@@ -123,7 +123,7 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
     for finding in found:
         yield finding
     if not all(finding.ok for finding in found):
-        return  # what would be looked at is not what is meant
+        return  # checking other settings than the intended ones is pointless
     if not settings.nats_url:
         yield Diagnostic("servers.alone", where="servers")
         return
@@ -135,7 +135,7 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
 
 
 def _usable(settings: Settings, found: list[Diagnostic]) -> Any:
-    """Settings with which all that is kept can be opened: without what cannot be read, which has lines of its own."""
+    """Return settings that can be opened: without the unreadable files, which are reported separately."""
     usable = replace(settings, files_url=settings.files_url if settings.nats_url else "", console=True)
     if not all(finding.ok for finding in found):
         usable = replace(usable, mocks="", http_allow=())
@@ -145,7 +145,7 @@ def _usable(settings: Settings, found: list[Diagnostic]) -> Any:
 
 
 def _of_apps(issue: "Issue", apps: list[str]) -> Diagnostic:
-    """What is wrong with apps, as the console tells it: the machine does without."""
+    """Report a problem of apps as a warning, since the machine works without them."""
     found, params = issue.diagnostic, {}
     if apps:
         more = len(apps) - _MAX_APPS
@@ -178,7 +178,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
                 yield Diagnostic(code, params, where="database", severity="ok")
                 for finding in await assembly.configuration.misfits():
                     yield finding
-                # With less than is set, all that needs it would seem to lack it.
+                # With fewer files than configured, apps would seem to lack their contents.
                 if (usable.providers, usable.tools) == (settings.providers, settings.tools) and assembly.console:
                     for issue in (await assembly.console.issues.look()).issues:
                         yield _of_apps(issue, [printable(apps[app]) for app in issue.apps if app in apps])
@@ -210,8 +210,8 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
 def _settings(
     environment: Mapping[str, str], home: Path | None, command: click.Command
 ) -> tuple[Any, list[Diagnostic]]:
-    """The settings, with what is wrong with them; the defaults stand for settings that cannot be used. ``home``: the
-    option. ``command``: the whole command, whose options name variables, too."""
+    """Return the settings, with their problems; defaults replace unusable ones. ``home``: The option. ``command``: The
+    root command, whose options name variables, too."""
     found: list[Diagnostic] = []
     try:
         read = read_settings(environment, home=home)
@@ -234,7 +234,7 @@ def _wrong(text: str) -> Diagnostic:
 
 
 def _unusable(read: Any) -> Iterator[str]:
-    """What is no good though it is of the right type: a server with it would not start."""
+    """Iterate over settings that have the right type, but would keep a server from starting."""
     for check, value in (
         (mocks_of, read.mocks),
         (allowed_networks, read.http_allow),

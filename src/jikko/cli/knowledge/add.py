@@ -1,4 +1,4 @@
-"""``jikko knowledge add``: files become documents of a dataset."""
+"""Command ``jikko knowledge add``, which turns files into documents of a dataset."""
 
 import asyncio
 import sys
@@ -20,17 +20,17 @@ from jikko.terminal_text import harmless
 
 
 class LocalSource(NamedTuple):
-    """A file, and the name of its document."""
+    """File, and the name of its document."""
 
     path: Path
     name: str
 
 
 def files_below(paths: Sequence[Path]) -> tuple[list[LocalSource], list[Path]]:
-    """The files of some paths, and those in folders that cannot be documents.
+    """Return the files below some paths, and unsupported files in folders.
 
-    A file in a folder is named by its path in it; hidden ones are left out. Raises ``click.UsageError``: a file that is
-    named by itself cannot be a document, or two have one name.
+    A file in a folder is named by its path in it; hidden ones are skipped. Raises ``click.UsageError``: a file given
+    directly is unsupported, or two have one name.
     """
     found: list[LocalSource] = []
     passed: list[Path] = []
@@ -85,10 +85,10 @@ async def add(
     sync: bool,
     as_json: bool,
 ) -> int:
-    """Have files, and those in folders, become documents of DATASET (name or id), which is made if it is missing.
+    """Add files, and those in folders, to DATASET (name or id), which is made if missing.
 
-    Files that are there already, and have not changed, are left alone. What has begun is finished even if this is
-    stopped: by the server, or by the next command. The exit code is 1 if a document is in error.
+    Unchanged files are skipped. Indexing continues even if this command is stopped: in the server, or with the next
+    command. The exit code is 1 if a document failed.
     """
     if size is not None and separator is None:
         raise click.UsageError("--size goes with --separator.")
@@ -135,8 +135,8 @@ _POLL_SECONDS = 0.2
 
 
 async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool, within: str = "") -> int:
-    """Index some documents of a dataset, here or with a server, and wait for it. Those in error are told. ``within``:
-    stands before their names. Returns how many are in error."""
+    """Index documents of a dataset, here or in a server, and wait for the end. Failed ones are printed. ``within``:
+    Prefix of their names. Returns their number."""
 
     async def open_documents() -> int:
         return sum(each.id in ids and each.status in UNDER_WAY for each in await knowledge.documents.all(dataset_id))
@@ -161,6 +161,6 @@ async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool,
 
 
 def summary(dataset: str, counts: Mapping[str, int]) -> str:
-    """What became of documents, in a line."""
+    """Summarise the documents' outcomes in a line."""
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     return harmless(f"{dataset}: {told or 'nothing to do'}")

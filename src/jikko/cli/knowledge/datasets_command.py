@@ -1,4 +1,4 @@
-"""``jikko knowledge list|show|search|remove|keys|external|map``."""
+"""Commands ``jikko knowledge list|show|search|remove|keys|external|map``."""
 
 import sys
 from pathlib import Path
@@ -46,7 +46,7 @@ async def list_(assembly: Assembly, as_json: bool) -> None:
 @click.argument("dataset")
 @with_assembly
 async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
-    """Show the documents of DATASET (name or id), each with its status, and why it is in error."""
+    """Show the documents of DATASET (name or id), each with its status, and its error if it failed."""
     knowledge = assembly.knowledge
     found = await knowledge.datasets.find(dataset)
     documents = await knowledge.documents.all(found.id)
@@ -68,7 +68,7 @@ async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
 @providers_option
 @with_assembly
 async def search(assembly: Assembly, dataset: str, query: str, top: int, as_json: bool) -> None:
-    """Search DATASET (name or id) for QUERY, by its own settings."""
+    """Search DATASET (name or id) for QUERY, with its own settings."""
     found = await assembly.knowledge.datasets.find(dataset)
     model = replace(retrieval_model_of(found.retrieval_model), top_k=top)
     try:
@@ -88,7 +88,7 @@ async def search(assembly: Assembly, dataset: str, query: str, top: int, as_json
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_assembly
 async def remove(assembly: Assembly, dataset: str, documents: tuple[str, ...], yes: bool, as_json: bool) -> None:
-    """Remove DOCUMENTS (names or ids) of DATASET; without any, the whole dataset with all that is in it."""
+    """Remove DOCUMENTS (names or ids) of DATASET; without any, the whole dataset."""
     knowledge = assembly.knowledge
     target = await knowledge.datasets.find(dataset)
     if not documents:
@@ -110,14 +110,14 @@ async def remove(assembly: Assembly, dataset: str, documents: tuple[str, ...], y
 
 @click.group()
 def keys() -> None:
-    """Keys that begin with `dataset-`. Each opens all datasets, over /v1/datasets."""
+    """Keys that start with `dataset-`. Each opens all datasets, through /v1/datasets."""
 
 
 @keys.command(short_help="Make a key.")
 @to_option("Write the key into FILE, which only its owner reads, and show nothing of it.")
 @with_settings
 async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
-    """Make a key. It is shown only now: on a terminal and with --json. Elsewhere name a file for it."""
+    """Make a key. It is shown only now: on a terminal and with --json. Otherwise name a file for it."""
     if file is None and not as_json and not sys.stdout.isatty():
         raise click.UsageError("Say where the key goes: --to FILE, or --json.")
     async with assembled(settings) as assembly:
@@ -132,7 +132,7 @@ async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
 @keys.command("list", short_help="List keys.")
 @with_assembly
 async def list_keys(assembly: Assembly, as_json: bool) -> None:
-    """List keys, the oldest first. Of each only its beginning is known."""
+    """List keys, the oldest first. Only the beginning of each is known."""
     known = await assembly.knowledge.keys.all()
     if not known:
         show_nothing("no keys yet; `jikko knowledge keys create` makes one", as_json=as_json)
@@ -147,14 +147,14 @@ async def list_keys(assembly: Assembly, as_json: bool) -> None:
 @click.argument("key_id")
 @with_assembly
 async def revoke(assembly: Assembly, key_id: str, as_json: bool) -> None:
-    """Remove the key with this KEY_ID (see `list`). It opens nothing from then on."""
+    """Remove the key with this KEY_ID (see `list`). It opens nothing from now on."""
     await assembly.knowledge.keys.delete(key_id)
     show_entry({"revoked": key_id}, f"{key_id} revoked", as_json=as_json)
 
 
 @click.group()
 def external() -> None:
-    """Search services elsewhere that speak Dify's contract of external knowledge."""
+    """External search services with Dify's external knowledge API."""
 
 
 @external.command(short_help="Note where an API is.")
@@ -163,7 +163,7 @@ def external() -> None:
 @click.option("--api-key", metavar="KEY", help="Its key; - to read it from standard input.", required=True)
 @with_new_assembly
 async def add(assembly: Assembly, name: str, endpoint: str, api_key: str, as_json: bool) -> None:
-    """Note where the API NAME is. Nothing is asked of it.
+    """Store the address of the API NAME, without calling it.
 
     A dataset searches it with "provider": "external", and its id as "external_knowledge_api_id".
     """
@@ -191,7 +191,7 @@ async def list_apis(assembly: Assembly, as_json: bool) -> None:
 @click.argument("name")
 @with_assembly
 async def remove_api(assembly: Assembly, name: str, as_json: bool) -> None:
-    """Forget the API NAME (or id). Datasets that are searched there find nothing from then on."""
+    """Remove the API NAME (or id). Its datasets find nothing from now on."""
     await assembly.knowledge.external.delete(name)
     show_entry({"removed": name}, f"{name} removed", as_json=as_json)
 
@@ -209,9 +209,9 @@ async def remove_api(assembly: Assembly, name: str, as_json: bool) -> None:
 async def map_(
     settings: Settings, text: str | None, dataset: str | None, workspace: str | None, forget: bool, as_json: bool
 ) -> None:
-    """Have TEXT, as a workflow file names a dataset of another server, mean DATASET (name or id) here.
+    """Map TEXT, the name of another server's dataset in workflow files, to DATASET (name or id) here.
 
-    Without arguments: list what is mapped.
+    Without arguments: list the mappings.
     """
     if text is not None and workspace is not None:
         raise click.UsageError("Either TEXT or --workspace.")

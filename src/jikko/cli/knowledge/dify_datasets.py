@@ -1,4 +1,4 @@
-"""``jikko knowledge import``: datasets of a Dify become datasets of here, with their ids."""
+"""Command ``jikko knowledge import``, which copies datasets of a Dify server with their ids."""
 
 import sys
 from typing import Any
@@ -41,10 +41,11 @@ from jikko.terminal_text import harmless
 async def import_(
     settings: Settings, datasets: tuple[str, ...], url: str, key: str, model: str | None, as_json: bool
 ) -> int:
-    """Copy DATASETS (names or ids; by default all) with documents, segments, metadata and tags, over the API of a Dify.
+    """Copy DATASETS (names or ids; by default all) with documents, segments, metadata and tags, through the API of a
+    Dify server.
 
-    Datasets keep their ids, so that workflow files find them; texts are cut as they are there, and embedded here. Once
-    more, it takes only what has changed. The exit code is 1 if something could not be taken.
+    Datasets keep their ids, so that workflow files find them; segments stay as they are there, and are embedded here. A
+    repeated import copies only what has changed. The exit code is 1 if something could not be copied.
     """
     provider, _, name = (model or "").rpartition("/")
     if model is not None and not (provider and name):
@@ -76,14 +77,14 @@ async def import_(
 
 
 async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] | None, as_json: bool) -> int:
-    """Copy one dataset. Returns how many of its documents are in error, or could not be taken."""
+    """Copy one dataset. Returns the number of documents that failed, or could not be copied."""
     fields, built_in = await fields_of(service, there.id)
     dataset = await knowledge.imports.dataset(there.wishes(model), [tag.name for tag in there.tags], fields)
     own = {each.name: each for each in await knowledge.documents.all(dataset.id)}
     listed = [each async for each in service.numbered(f"/datasets/{there.id}/documents", ThereDocument)]
     taken: dict[str, str] = {}
     changed = passed = 0
-    # The newest is listed first; here they are to have the order that they have there.
+    # The newest is first; here they get their original order.
     for each in reversed(listed):
         if each.indexing_status != "completed":
             click.echo(harmless(f"left out: {there.name}/{each.name} (is {each.indexing_status} there)"), err=True)
@@ -108,13 +109,11 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
 
 
 class ThereTag(Struct):
-    """A tag."""
-
     name: str
 
 
 class ThereDataset(Struct):
-    """A dataset in the list of all."""
+    """Dataset in a list."""
 
     id: str
     name: str
@@ -128,7 +127,7 @@ class ThereDataset(Struct):
     tags: list[ThereTag] = field(default_factory=list)
 
     def wishes(self, model: tuple[str, str] | None) -> DatasetWishes:
-        """What it is to be here. ``model``: provider and embedding model to take instead."""
+        """Return its settings here. ``model``: Provider and embedding model to use instead."""
         provider, name = model or (self.embedding_model_provider, self.embedding_model)
         by_vectors = self.indexing_technique == "high_quality"
         try:
@@ -148,7 +147,7 @@ class ThereDataset(Struct):
 
 
 class ThereDocument(Struct):
-    """A document in the list of its dataset."""
+    """Document in its dataset's list."""
 
     id: str
     name: str
@@ -172,20 +171,20 @@ class _Fields(Struct):
 
 
 async def fields_of(service: DifyService, dataset_id: str) -> tuple[list[GivenField], bool]:
-    """The metadata fields of a dataset, and whether the built-in ones are on. Raises ``Failure``."""
+    """Return the metadata fields of a dataset, and whether the built-in ones are on. Raises ``Failure``."""
     found = await service.one(f"/datasets/{dataset_id}/metadata", _Fields)
     return found.doc_metadata, found.built_in_field_enabled
 
 
 async def given_document(service: DifyService, dataset_id: str, document: ThereDocument) -> GivenDocument:
-    """A document with all its segments. Raises ``Failure``."""
+    """Return a document with all its segments. Raises ``Failure``."""
     at = f"/datasets/{dataset_id}/documents/{document.id}"
     detail = await service.one(at, _Detail)
     segments = [each async for each in service.numbered(f"{at}/segments", GivenSegment)]
     segments.sort(key=lambda each: each.position)
     if detail.doc_form == "hierarchical_model":
         for each in segments:
-            # Lists show those of parents that are no whole documents.
+            # Lists show the children of parents that are not whole documents.
             children = service.numbered(f"{at}/segments/{each.id}/child_chunks", GivenChild)
             each.children = each.children or [child async for child in children]
     return GivenDocument(
@@ -204,7 +203,7 @@ async def given_document(service: DifyService, dataset_id: str, document: ThereD
 
 
 async def _source(service: DifyService, at: str, info: dict[str, Any]) -> NewSource | None:
-    """The file that a document was made of, if the server gives it."""
+    """Return the file behind a document, if the server provides it."""
     file = info.get("upload_file")
     if not isinstance(file, dict) or not isinstance(file.get("name"), str):
         return None

@@ -1,4 +1,4 @@
-"""``jikko backup`` and ``restore``: copies of the data folder, in a folder or a bucket, and what becomes of them."""
+"""Commands ``jikko backup`` and ``restore``: copies of the data folder, in a folder or a bucket."""
 
 import json
 from datetime import UTC, datetime
@@ -30,17 +30,18 @@ def backup(settings: Settings, folder: str, as_json: bool) -> None:
     """Copy the data folder to FOLDER, as it is at one moment. Works while the server is running.
 
     The copy is a data folder of its own: apps, runs, conversations, datasets, uploaded files, keys, plugins, packages
-    and jikko.toml. What was copied is read again. `jikko restore FOLDER` brings it back.
+    and jikko.toml. The copy is verified. `jikko restore FOLDER` brings it back.
 
-    FOLDER is new or empty, or an earlier backup of the same data folder, which is brought up to date: only new files
-    are copied. Anything else is refused and left as it is, and so is a backup that was served since.
+    FOLDER is new or empty, or an earlier backup of the same data folder, which is updated: only new files are copied.
+    Anything else is refused and left unchanged, and so is a backup that was served since.
 
-    A bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME, all but the bucket optional) gets one backup more
-    with each call, and of it only what no backup there has yet. JIKKO_BACKUP_FOLDER and JIKKO_BACKUP_URL have the
-    server make backups by itself.
+    A bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME, all but the bucket optional) gets a new backup with
+    each call, which uploads only what no backup there has yet. JIKKO_BACKUP_FOLDER and JIKKO_BACKUP_URL make the server
+    back up by itself.
 
-    Contents of files are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL)
-    is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
+    File contents are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL) is
+    not: the command for pg_dump is printed. Run that first, then this: so the backup has each file that the record
+    names.
     """
     if not settings.has_database:
         raise click.ClickException(f"There is no database {settings.database}.")
@@ -70,7 +71,7 @@ def backup(settings: Settings, folder: str, as_json: bool) -> None:
 
 
 def _to_folder(name: str, settings: Settings) -> tuple[dict[str, Any], str]:
-    """Make one. Returns what came of it, and the same as text."""
+    """Make a backup in a folder. Returns the result, as JSON and as text."""
     folder = Path(name)
     if folder.exists() and folder.samefile(settings.home):
         raise click.ClickException(f"{folder} is the data folder itself.")
@@ -97,7 +98,7 @@ def _database(size: int) -> str:
 
 
 def cause_of(error: Exception) -> str:
-    """The error of the library of buckets, which is in no message for clients."""
+    """Return the bucket library's error, which messages for clients omit."""
     return f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""
 
 
@@ -107,15 +108,15 @@ def cause_of(error: Exception) -> str:
 @click.option("--check", "only_look", is_flag=True, help="Read all of the backup, and write nothing.")
 @with_settings
 def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: bool) -> None:
-    """Bring a backup back to the data folder, which has to be new or empty: nothing is overwritten.
+    """Restore a backup to the data folder, which must be new or empty: nothing is overwritten.
 
-    FOLDER is what `jikko backup` made, or a folder of backups that the server made, of which the newest is taken; so it
-    is of a bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME), unless --at names another. All of it is
-    read and compared with what it was when it was made, before anything is written, and again at the end.
-    Runs that were under way or paused go on once the folder is served.
+    FOLDER is a backup made by `jikko backup`, or a folder of backups made by the server, of which the newest is taken;
+    likewise in a bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME), unless --at names another. All of it is
+    verified before anything is written, and again at the end. Active and paused runs continue once the folder is
+    served.
 
-    With JIKKO_FILES_URL, contents of files go into that bucket. A record in PostgreSQL is restored by pg_restore; the
-    line for that is told.
+    With JIKKO_FILES_URL, file contents go into that bucket. A record in PostgreSQL is restored by pg_restore; the
+    command for that is printed.
     """
     if at and not is_bucket(source):
         raise click.UsageError("--at is for a bucket: of a folder of backups, name the one that is meant.")

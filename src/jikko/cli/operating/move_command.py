@@ -1,4 +1,4 @@
-"""``jikko migrate|move``: the record brought up to date, or moved to PostgreSQL, and its files to a bucket."""
+"""Commands ``jikko migrate|move``: the record migrated to this version, or to PostgreSQL with its files in a bucket."""
 
 import json
 import sys
@@ -20,11 +20,11 @@ from jikko.settings import Settings
 @click.command()
 @with_settings
 async def migrate(settings: Settings, as_json: bool) -> None:
-    """Bring the database up to date for this version, before a server of it starts.
+    """Migrate the database to this version, before a server of it starts.
 
-    `jikko serve` does it by itself; this is for those who want it apart, before a roll-out. Of several servers those of
-    the version before may go on meanwhile, unless they could not use what comes of it: then nothing is changed, and you
-    are told. A data folder with a database of its own must not be served.
+    `jikko serve` does so by itself; this is a separate step, before a roll-out. Servers of the previous version may run
+    meanwhile, unless they could not use the result: then nothing is changed, and the command says so. A data folder
+    with a database of its own must not be served.
     """
     with sole_owner(settings.home, doing="jikko migrate", patience=0.5):
         async with Shutdown() as stack:
@@ -63,13 +63,12 @@ _SHOWN = ("apps", "runs", "conversations", "files")
 @json_option
 @taking_settings
 async def move(settings: Settings, url: str | None, files_url: str | None, as_json: bool) -> None:
-    """Move the record of a data folder that is not served to a PostgreSQL database, and compare what arrived.
+    """Move the record of a data folder that is not served to a PostgreSQL database, and verify the copy.
 
-    All of it arrives, or nothing does: apps with their keys, runs with their logs, conversations, annotations,
-    call-backs, tokens of the console, datasets, and what plugins keep. Runs that are under way or paused go on once it
-    is served. Installed plugins and the keys of the server stay in the data folder, which is served from then on with
-    JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved, with
-    a number behind that if there are such already.
+    All of it is moved, or nothing: apps with their keys, runs with their logs, conversations, annotations, call-backs,
+    tokens of the console, datasets, and plugins' storage. Active and paused runs continue once it is served. Installed
+    plugins and the server's keys stay in the data folder, which is served from then on with JIKKO_DATABASE_URL (and
+    JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved, with a number if those exist.
     """
     files_url = files_url or settings.files_url
     if not url:

@@ -1,4 +1,4 @@
-"""``jikko reload`` and ``keys``: a server reads the files of its operator, and the keys of links, again."""
+"""Commands ``jikko reload`` and ``keys``: a server reloads its operator's files, and the signing keys of links."""
 
 import os
 import signal
@@ -27,11 +27,10 @@ _POLL_SECONDS: Final = 0.02
 @click.command()
 @with_settings
 def reload(settings: Settings, as_json: bool) -> None:
-    """Have the server that holds the data folder read the files of providers, tools and plugins again.
+    """Reload the files of providers, tools and plugins in the data folder's server.
 
-    What begins from now on sees them; what is under way ends as it began. If one is wrong, all that is wrong is told,
-    and what they said before goes on to hold. Other settings need a restart, and so do the environment variables that
-    the files name.
+    New calls use them; active ones keep theirs. If a file is invalid, all errors are printed, and the previous contents
+    stay in effect. Other settings need a restart, and so do the environment variables that the files name.
     """
     if not reloaded(settings):
         raise Failure(f"No server holds {settings.home}.", exit_code=ExitCode.UNAVAILABLE, code="no_server")
@@ -39,8 +38,8 @@ def reload(settings: Settings, as_json: bool) -> None:
 
 
 def reloaded(settings: Settings) -> bool:
-    """Have the server of the data folder read its files again, and wait until it has. Returns whether there is one.
-    Raises ``Failure``: a file is wrong, or the server does not answer."""
+    """Make the data folder's server reload its files, and wait for it. Returns whether there is one. Raises
+    ``Failure``: a file is invalid, or the server does not answer."""
     before = owner_of(settings.home)
     if before is None or before.doing != "jikko serve":
         return False
@@ -69,14 +68,14 @@ def reloaded(settings: Settings) -> bool:
 
 
 def _holds(pid: int, lock: Path) -> bool:
-    """Whether it is the process that has the file open: in another container the number may be of any other."""
+    """Return whether this process has the file open: across containers the pid may be another process's."""
     folder = Path(f"/proc/{pid}/fd")
     if not folder.parent.parent.joinpath("self").exists():
         return True  # not on Linux: no containers either
     with suppress(OSError):
         wanted = lock.stat()
-        # Where processes are hidden from each other (ProtectProc of systemd), locks are still shown, by numbers that
-        # hold here.
+        # If processes are hidden from each other (systemd's ProtectProc), locks are still visible, with this
+        # namespace's pids.
         for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
             fields = line.split()
             if fields[1:2] == ["FLOCK"] and fields[4] == str(pid) and fields[5].endswith(f":{wanted.st_ino}"):
@@ -90,15 +89,15 @@ def _holds(pid: int, lock: Path) -> bool:
 
 @click.group()
 def keys() -> None:
-    """Keys that links to files are signed with. API keys of apps: `jikko apps keys`."""
+    """Signing keys of links to files. API keys of apps: `jikko apps keys`."""
 
 
 @keys.command(short_help="Sign with a new key from now on.")
 @with_settings
 def rotate(settings: Settings, as_json: bool) -> None:
-    """Make a new key, which signs links from now on. Works with the server running, which is told.
+    """Make a new key, which signs links from now on. Works with the server running.
 
-    Links that were signed with older keys are accepted until `jikko keys forget`.
+    Links signed with older keys are accepted until `jikko keys forget`.
     """
     if settings.nats_url:
         _tell_rotated(_of_servers(settings, forget=False), as_json)
@@ -106,7 +105,7 @@ def rotate(settings: Settings, as_json: bool) -> None:
     files = _files(settings)
     try:
         new = files.add()
-        # First all of its processes accept it, then it signs: so none meets a link that it does not know.
+        # All processes accept the key before it signs: so none meets an unknown signature.
         reloaded(settings)
         files.make_newest(new)
         count = len(files.older())
@@ -119,10 +118,10 @@ def rotate(settings: Settings, as_json: bool) -> None:
 @keys.command(short_help="Accept no links of older keys.")
 @with_settings
 def forget(settings: Settings, as_json: bool) -> None:
-    """Remove all keys but the newest: links that were signed with them are refused from now on.
+    """Remove all keys but the newest: links signed with them are refused from now on.
 
-    Links are valid for JIKKO_LINK_SECONDS anyway; but links in records of runs are renewed when they are read, and
-    only those whose key is there.
+    Links are valid for JIKKO_LINK_SECONDS anyway; but links in records of runs are renewed when they are read, if their
+    key still exists.
     """
     if settings.nats_url:
         _tell_forgotten(_of_servers(settings, forget=True), as_json)
@@ -145,7 +144,7 @@ def _tell_forgotten(count: int, as_json: bool) -> None:
 
 
 def _of_servers(settings: Settings, *, forget: bool) -> int:
-    """Change the keys that several servers have in their database, and wait until all have heard of it."""
+    """Change the keys in the database of several servers, and wait until all have them."""
     if sys.stderr.isatty():
         click.echo("Waiting until all servers have heard of it …", err=True)
     try:

@@ -1,4 +1,4 @@
-"""``jikko plugins install|remove|list|test|call``."""
+"""Commands ``jikko plugins install|remove|list|test|call``."""
 
 import json
 import os
@@ -42,8 +42,8 @@ async def install(
     """Install plugins: .difypkg files, folders with a manifest.yaml, or author/name[:version[@checksum]].
 
     Names are downloaded from the address in JIKKO_PLUGINS_MARKET; without it they are refused. If JIKKO_PLUGINS_KEYS
-    names a file of keys, what none of them has signed is refused. Says of each whether it is signed, and what it asks
-    to be allowed. The exit code is 1 if one was not installed.
+    names a file of keys, plugins without their signature are refused. Prints for each whether it is signed, and which
+    permissions it requests. The exit code is 1 if one was not installed.
     """
     if not sources and not needed:
         raise click.UsageError("Name plugins, or the DSL files that need them (--for).")
@@ -83,7 +83,7 @@ async def install(
 
 
 def _names_for(files: Iterable[str], tools: PluginPackages) -> tuple[list[Any], int]:
-    """The plugins that files need, and how many files cannot be used."""
+    """Return the plugins that files need, and the number of unusable files."""
     unread, needs = 0, list[PluginNeed]()
     for _, checked in checked_sources(files):
         if checked is None:
@@ -135,7 +135,7 @@ def _installed(source: str, done: Any, settings: Settings, as_json: bool) -> Non
 
 
 def _require_signature(trust: str, keys: Path) -> None:
-    """Raises ``InvalidParam``: none of the keys has signed it as it is."""
+    """Raises ``InvalidParam``: it has no valid signature by one of the keys."""
     why = {"unsigned": "it is not signed", "unknown signer": "another key has signed it, or it was changed since"}
     if trust in why:
         raise InvalidParam(f"{why[trust]}, and {keys} has the keys that are believed (--unsigned installs it anyway)")
@@ -145,9 +145,9 @@ def _require_signature(trust: str, keys: Path) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="AUTHOR/NAME[:VERSION]...")
 @with_settings
 async def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
-    """Remove plugins, or one version of them. Calls that are under way in a server go on to their end.
+    """Remove plugins, or one version of them. A server's active calls still finish.
 
-    What they kept stays until they are installed again. The exit code is 1 if one was not installed.
+    Their data stays until they are installed again. The exit code is 1 if one was not installed.
     """
     missing = 0
     async with plugin_packages(settings) as tools:
@@ -167,11 +167,11 @@ async def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> i
 @click.argument("files", nargs=-1, type=click.Path())
 @with_settings
 async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
-    """List the plugins that are installed; or, of DSL FILES and folders, what each needs of plugins, has, and lacks.
+    """List installed plugins; or for DSL FILES and folders, the plugins that each needs, has, and lacks.
 
-    The tools and models of installed plugins are listed; tools have the names that `jikko plugins call` takes.
+    Tools and models of installed plugins are listed; the tools' names are those for `jikko plugins call`.
 
-    The exit code is 1 if a file lacks something, or cannot be read.
+    The exit code is 1 if a file lacks something, or is unreadable.
     """
     async with plugin_packages(settings) as tools:
         if files:
@@ -214,9 +214,9 @@ def _needs(file: str, checked: Any, tools: Any, as_json: bool) -> int:
 @click.argument("names", nargs=-1)
 @with_settings
 async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
-    """Start each plugin (or those with these NAMES), and have it try its credentials.
+    """Start each plugin (or those with these NAMES), and validate its credentials.
 
-    The exit code is 0 if all do.
+    The exit code is 0 if all are valid.
     """
     failed = 0
     async with plugin_packages(settings) as tools:
@@ -237,11 +237,11 @@ async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int
 @providers_option
 @with_settings
 async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: bool) -> int:
-    """Call one tool of a plugin, and show its messages as they come, one a line.
+    """Call one tool of a plugin, and stream its messages, one a line.
 
     PROVIDER is written as in workflow files: langgenius/tavily/tavily, or duckduckgo. Values are converted to the types
-    that the tool declares. A failure shows the stack if the plugin reports one (the SDK reports none), or else the last
-    lines that the plugin printed.
+    that the tool declares. A failure shows the stack trace if the plugin reports one (the SDK does not), or else the
+    last lines that the plugin printed.
     """
     given = arguments_of(values, "KEY=VALUE")
     provider, _, name = tool.rpartition("/")

@@ -1,4 +1,4 @@
-"""Commands of apps, over the management API. Parameters are those of the commands of the same names."""
+"""Commands of apps through the management API. Parameters are those of the commands of the same names."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -93,8 +93,8 @@ def _import_files(
 
 
 def _set_known(api: Management, file: Path, name: str | None, values: dict[str, str]) -> dict[str, str]:
-    """Set the variables that an app has already, for its new version to find. Returns the values of the others, which
-    that version may bring."""
+    """Set the variables that an app already has, for its new version. Returns the others, which that version
+    may add."""
     trial = _put(api, file, name, dry_run=True) if values else {}
     if trial.get("app_id") is None or trial["outcome"] == "refused":
         return values
@@ -193,7 +193,7 @@ def _revoke_token(api: Management, *, token_id: str, as_json: bool) -> None:
 
 
 def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False) -> dict[str, Any]:
-    """Publish a file under its name, which the server reads as it does when it imports files."""
+    """Publish a file under its name, which the server reads as in imports."""
     try:
         text = read_dsl_file(file)
     except OSError as error:
@@ -224,7 +224,7 @@ def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False
 
 
 def _at_name_with_slash(api: Management, name: str, text: bytes, trial: dict[str, Any]) -> dict[str, Any]:
-    """What ``PUT apps/{name}`` says of a trial, for a name that no address can have."""
+    """Return the response of a trial ``PUT apps/{name}``, for a name that a path cannot contain."""
     none: dict[str, Any] = {"id": None, "version": None}
     app = next((app for app in api.get("apps")["data"] if app["name"] == name), none)
     outcome = "changed" if app["id"] else "new"
@@ -237,7 +237,7 @@ def _at_name_with_slash(api: Management, name: str, text: bytes, trial: dict[str
 
 
 def _new_key(api: Management, path: str, *, required: bool) -> str | None:
-    """An API key for a new app; ``None`` if it was not asked for, and the token may not make any."""
+    """Make an API key for a new app; ``None`` if it is optional and the token may not make keys."""
     try:
         return str(api.post(path)["key"])
     except Failure as failed:
@@ -248,7 +248,7 @@ def _new_key(api: Management, path: str, *, required: bool) -> str | None:
 
 
 def _show_secret(made: dict[str, Any], name: str, file: Path | None, undo: Any, *, as_json: bool) -> None:
-    """Show a key once, or write it into a file; if that cannot be, it is revoked."""
+    """Show a key once, or write it to a file; if that fails, it is revoked."""
     if file is not None:
         try:
             write_key(file, made.pop(name))
@@ -263,6 +263,6 @@ def _show_secret(made: dict[str, Any], name: str, file: Path | None, undo: Any, 
 
 
 def _of_all(codes: Iterable[int]) -> int:
-    """The exit code: that of all if they are alike, else 1."""
+    """Return the common exit code, or 1 if they differ."""
     kinds = {*codes}
     return kinds.pop() if len(kinds) == 1 else int(bool(kinds))

@@ -1,5 +1,5 @@
-"""Commands over the management API, the API as an MCP server over stdin and stdout (``jikko mcp manage``), and commands
-for this machine alone, with the reason."""
+"""Commands through the management API, the API as an MCP server over stdin and stdout (``jikko mcp manage``), and
+local-only commands with the reasons."""
 
 import json
 import sys
@@ -25,10 +25,10 @@ _INTERNAL_ERROR: Final = -32603
 @click.command()
 @with_settings
 def manage(settings: Settings) -> None:
-    """Manage a server as an MCP server over stdin and stdout, for programs that start one.
+    """Manage a server through MCP over stdin and stdout, for clients that start a program.
 
-    The tools are operations of the server's management API, those that the token may use. Set JIKKO_URL and
-    JIKKO_TOKEN. Clients that speak HTTP need no command: the server has the same at /mcp/manage.
+    The tools are the operations of the server's management API that the token may use. Set JIKKO_URL and JIKKO_TOKEN.
+    Clients that speak HTTP need no command: the server has the same at /mcp/manage.
     """
     raise click.UsageError(
         "Say which server: --url and --token (JIKKO_URL, JIKKO_TOKEN). `jikko console tokens new NAME` makes a token."
@@ -37,7 +37,7 @@ def manage(settings: Settings) -> None:
 
 @does("mcp manage")
 def manage_over_stdio(api: Management) -> None:
-    """Hand on each line of stdin, a message of JSON-RPC, and print what the server answers, until stdin ends."""
+    """Forward each line of stdin, a JSON-RPC message, and print the server's response, until stdin ends."""
     for line in sys.stdin.buffer:
         if line.strip() and (answer := _answer(api, line)) is not None:
             click.echo(json.dumps(answer))
@@ -53,7 +53,7 @@ def _answer(api: Management, line: bytes) -> Any:
         return api.json("POST", "/mcp/manage", line)
     except Failure as failure:
         if message_id is None and isinstance(message, dict) and "method" in message:
-            click.echo(failure.message, err=True)  # a notification has no answer
+            click.echo(failure.message, err=True)  # a notification has no response
             return None
         return _error(message_id, _INTERNAL_ERROR, failure.message)
 
@@ -78,19 +78,19 @@ LOCAL_ONLY: Final[Mapping[str, str]] = {
     "chat": _CHAT,
     "knowledge": _KNOWLEDGE,
 }
-"""By command, or by group for all that have no line of their own."""
+"""Reasons by command, or by group for all without a line of their own."""
 
 
 class RemoteCommands:
-    """Does commands at a server."""
+    """Runs commands at a server."""
 
     def __init__(self, url: str, token: str, *, explicit: bool) -> None:
         """Args:
-        url: ``""``, as of the token: not given.
-        explicit: Whether the server was named as an option, not by the environment.
+        url: ``""``, like the token: not given.
+        explicit: Whether the server was named by an option, not by the environment.
 
         Raises:
-            click.UsageError: URL or token are none, or one of the options was given alone.
+            click.UsageError: URL or token is invalid, or only one of the options was given.
         """
         self._api = Management(url, token) if url and token else None
         if self._api is None and explicit:
@@ -98,17 +98,17 @@ class RemoteCommands:
         self._explicit = explicit
 
     def takes(self, context: click.Context) -> bool:
-        """Whether a command is meant for the server: what has nothing to do with any is, if that was an option."""
+        """Return whether a command is for the server: local-only ones count if the server was an option."""
         if self._api is None:
-            # A secret that is not set must not turn a command for a server into one for the data folder here.
+            # A missing secret must not redirect a server's command to the local data folder.
             return _name_of(context) in OVER_API
         return self._explicit or LOCAL_ONLY.get(_name_of(context)) not in (_FILES, _CHAT)
 
     def run(self, context: click.Context) -> int | None:
-        """Do a command.
+        """Run a command.
 
         Raises:
-            click.UsageError: It works on this machine alone, or a parameter of it does; or URL or token is missing.
+            click.UsageError: It, or one of its parameters, is local-only; or URL or token is missing.
             Failure: The server does not answer, or refuses.
         """
         if self._api is None:

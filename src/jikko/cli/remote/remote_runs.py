@@ -1,4 +1,4 @@
-"""Commands of runs, triggers, deliveries, call-backs and the audit, over the management API. Parameters are those of
+"""Commands of runs, triggers, deliveries, call-backs and the audit through the management API. Parameters are those of
 the commands of the same names."""
 
 import time
@@ -91,7 +91,7 @@ def _retry_run(
         return ExitCode.OK
     again = f"runs/{accepted['run_id']}"
     while (found := api.get(again))["status"] == "running":
-        # The stream tells of a pause before the record does, and of pauses that are past.
+        # The stream reports a pause before the record does, and also past pauses.
         if any(event.get("event") == "run_paused" for event in api.events(f"{again}/stream")):
             time.sleep(_ASK_AGAIN_SECONDS)
     show_fields({**accepted, "status": found["status"], "error": found.get("error")}, as_json=as_json)

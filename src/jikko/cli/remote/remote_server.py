@@ -1,5 +1,5 @@
-"""HTTP clients of commands that act at a server elsewhere: with the key of an app; and with a token for management, by
-``jikko --url … --token …``."""
+"""HTTP clients of commands for a remote server: with an app's key; and with a management token, by ``jikko --url …
+--token …``."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ TIMEOUT_SECONDS: Final = 60.0
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """A token or key goes to the server that was named, and to no other."""
+    """Tokens and keys are sent only to the named server."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 class RemoteServer:
-    """A server, and what opens it. Paths begin with a slash, or are below ``/api/v1/``."""
+    """Server with its credentials. Paths start with a slash, or are below ``/api/v1/``."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url = url.rstrip("/")
@@ -41,8 +41,8 @@ class RemoteServer:
         kind: str = "application/json",
         seconds: float | None = TIMEOUT_SECONDS,
     ) -> Any:
-        """An answer in JSON. ``seconds``: for which it is waited; ``None``: however long it takes.
-        Raises ``Failure``: the server does not answer, refuses, or is no Jikko."""
+        """Send a request for JSON. ``seconds``: Timeout, or ``None``. Raises ``Failure``: the server does not answer,
+        refuses, or is not Jikko."""
         try:
             return json.loads(self.raw(method, path, body, kind, seconds) or b"null")
         except ValueError:
@@ -56,7 +56,7 @@ class RemoteServer:
         kind: str = "application/json",
         seconds: float | None = TIMEOUT_SECONDS,
     ) -> bytes:
-        """An answer as it comes. Raises ``Failure`` as ``json``."""
+        """Send a request for any content. Raises ``Failure`` as ``json``."""
         with self._answer(method, path, body, kind, seconds) as answer:
             try:
                 return bytes(answer.read())
@@ -64,7 +64,7 @@ class RemoteServer:
                 raise self._unreachable(error) from None
 
     def events(self, path: str) -> Iterator[dict[str, Any]]:
-        """The events of a stream, until it ends. Raises ``Failure`` as ``json``."""
+        """Iterate over the events of a stream, until it ends. Raises ``Failure`` as ``json``."""
         name = ""
         with self._answer("GET", path, None, "", TIMEOUT_SECONDS) as answer:
             try:
@@ -110,14 +110,14 @@ class RemoteServer:
 
 
 _PAGE = 200
-"""Entries that a page has at most."""
+"""Maximum entries per page."""
 
 
 class Management(RemoteServer):
-    """A server and a token for it. Paths are below ``/api/v1/``, or begin with a slash."""
+    """Server with a management token. Paths are below ``/api/v1/``, or start with a slash."""
 
     def __init__(self, url: str, token: str) -> None:
-        """Raises ``click.UsageError``: the text is no URL."""
+        """Raises ``click.UsageError``: the URL is invalid."""
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"--url: {url!r} is not the address of a server, such as https://jikko.example.")
         if not token.isascii() or not token.isprintable() or " " in token:
@@ -125,7 +125,7 @@ class Management(RemoteServer):
         super().__init__(url, token)
 
     def get(self, path: str, **query: Any) -> Any:
-        """An answer in JSON. Parameters that are ``None`` are left out."""
+        """Get JSON. Parameters that are ``None`` are omitted."""
         return self.json("GET", _with_query(path, query))
 
     def post(self, path: str, body: Any = None) -> Any:
@@ -136,7 +136,7 @@ class Management(RemoteServer):
         self.raw("DELETE", path)
 
     def pages(self, path: str, limit: int, **query: Any) -> list[dict[str, Any]]:
-        """The first entries of a list, newest first."""
+        """Return the first entries of a list, newest first."""
         found: list[dict[str, Any]] = []
         cursor = None
         while len(found) < limit:
@@ -148,16 +148,16 @@ class Management(RemoteServer):
         return found
 
     def app(self, name_or_id: str) -> dict[str, Any]:
-        """An app by its id or exact name. Raises ``Failure``: there is none."""
+        """Return an app by its id or exact name. Raises ``Failure`` if it does not exist."""
         apps: list[dict[str, Any]] = self.get("apps")["data"]
         return _named(apps, name_or_id, ("id", "name"), "app")
 
     def app_id(self, name_or_id: str) -> str:
-        """The id of an app; one that is given is taken as it is."""
+        """Return the id of an app; an id is not looked up."""
         return name_or_id.lower() if is_uuid(name_or_id) else str(self.app(name_or_id)["id"])
 
     def run_id(self, text: str) -> str:
-        """The id of a run by its beginning, among the newest 200. Raises ``Failure``: none or several begin so."""
+        """Return the id of a run by its prefix, among the newest 200. Raises ``Failure``: none or several match."""
         if is_uuid(text):
             return text.lower()
         begin = text.lower()
@@ -172,7 +172,7 @@ class Management(RemoteServer):
         return str(ids[0])
 
     def trigger(self, text: str) -> dict[str, Any]:
-        """A trigger by its id or ``APP/NODE``. Raises ``Failure``: there is none."""
+        """Return a trigger by its id or ``APP/NODE``. Raises ``Failure`` if it does not exist."""
         triggers = self.pages("triggers", 10_000)
         for trigger in triggers:
             trigger["name"] = f"{trigger['app']['name']}/{trigger['node_id']}"
@@ -180,7 +180,7 @@ class Management(RemoteServer):
 
 
 def part(text: Any) -> str:
-    """A part of a path."""
+    """Encode a path segment."""
     return quote(str(text), safe="")
 
 
@@ -198,12 +198,12 @@ def _named(entries: list[dict[str, Any]], wanted: str, by: tuple[str, ...], what
 
 
 OVER_API: Final[dict[str, Callable[..., int | None]]] = {}
-"""What commands do over the management API, by their names; each with the parameters that it takes there."""
+"""Implementations of commands through the management API, by name; each with its supported parameters."""
 F = TypeVar("F", bound=Callable[..., int | None])
 
 
 def does(command: str) -> Callable[[F], F]:
-    """Have a function do a command over the management API. Its parameters are some of the command's."""
+    """Register a function for a command through the management API. Its parameters are a subset of the command's."""
 
     def noted(work: F) -> F:
         OVER_API[command] = work

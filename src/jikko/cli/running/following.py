@@ -1,4 +1,4 @@
-"""Watching a run from a command, until it ends or waits for a form; and signals that ask the command to end."""
+"""Following of a run by a command, until it ends or waits for a form; and signals that end the command."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINAT
 
 
 class Ending:
-    """What became of the wish to end."""
+    """Signals that ask the command to end."""
 
     def __init__(self) -> None:
         self._number: signal.Signals | None = None
@@ -29,12 +29,12 @@ class Ending:
 
     @property
     def by(self) -> str:
-        """The first signal that came, as people call it; empty if none did."""
+        """Usual name of the first signal; empty if there was none."""
         return "" if self._number is None else _NAMES[self._number]
 
     @property
     def code(self) -> ExitCode:
-        """The exit code that tells which signal came."""
+        """Exit code for the signal."""
         return ExitCode.OK if self._number is None else _CODES[self._number]
 
     def came(self, number: signal.Signals) -> bool:
@@ -45,9 +45,9 @@ class Ending:
 
     @contextmanager
     def asked(self, on_signal: Callable[[], object], again: Callable[[], object] | None = None) -> Iterator[None]:
-        """Within the block, call back at the first SIGINT, SIGTERM or SIGHUP, and otherwise at each further one.
+        """Within the block, call back at the first SIGINT, SIGTERM or SIGHUP, and ``again`` at each further one.
 
-        A signal that the command was started with ignored (``nohup``) stays ignored.
+        A signal that was ignored at the start (``nohup``) stays ignored.
         """
         loop = asyncio.get_running_loop()
 
@@ -68,11 +68,11 @@ class Ending:
 
 
 _TICK = 0.1
-"""Seconds between looks at the clock, on a terminal."""
+"""Interval of clock updates on a terminal."""
 
 
 class Watch:
-    """A run that is watched: what was seen of it."""
+    """Followed run, with the events seen."""
 
     def __init__(self, assembly: Assembly, record: Any, progress: ProgressReporter) -> None:
         self._assembly = assembly
@@ -80,11 +80,11 @@ class Watch:
         self._progress = progress
         self._after = -1
         self.end: RunFinished | RunPaused | None = None
-        """Its end, or the pause that it is in."""
+        """Its end, or the current pause."""
         self.forms = RunForms()
 
     async def to_end_or_pause(self) -> RunFinished | RunPaused | None:
-        """Show what happens until the run ends or pauses. ``None``: it was left before, by this process ending."""
+        """Show events until the run ends or pauses. ``None``: this process ended and left it before."""
         self.end = None
         ticking = asyncio.ensure_future(self._tick())
         try:

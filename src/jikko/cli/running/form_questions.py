@@ -1,4 +1,4 @@
-"""Forms of runs on the command line: how they are shown, filled in by options, and asked for on a terminal."""
+"""Forms of runs on the command line: shown, filled in by options, or asked for on a terminal."""
 
 import json
 import re
@@ -15,14 +15,14 @@ _PLACE: Final = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 
 
 def say_form(form: Mapping[str, Any], title: str) -> None:
-    """Show a form on standard error, as the person who fills it in sees it."""
+    """Print a form on standard error, as its user sees it."""
     click.echo(click.style(printable(title), bold=True), err=True)
     for line in content_of(form):
         click.echo(f"  {line}", err=True)
 
 
 def content_of(form: Mapping[str, Any]) -> list[str]:
-    """The lines of a form, as they may be printed: the place of an input is its name, in brackets."""
+    """Return the lines of a form, safe to print, with bracketed names for its inputs."""
     return [printable(line) for line in _PLACE.sub(r"[\1]", str(form["form_content"])).splitlines()]
 
 
@@ -30,7 +30,7 @@ def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[
     """Ask for each input of a form, then for the action. Blocks.
 
     Args:
-        variables: Its inputs, as ``form_variables`` makes them.
+        variables: Its inputs, from ``form_variables``.
 
     Returns:
         The inputs, as texts like those of ``-i``, and the action.
@@ -55,7 +55,7 @@ def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[
 
 
 def _constants(form: Mapping[str, Any]) -> dict[str, str]:
-    """The defaults of inputs that stand in the form itself."""
+    """Return the inputs' constant defaults."""
     defaults = ((field.get("output_variable_name"), field.get("default")) for field in form.get("inputs") or [])
     return {
         str(name): default["value"]
@@ -65,8 +65,7 @@ def _constants(form: Mapping[str, Any]) -> dict[str, str]:
 
 
 def action_of(form: Mapping[str, Any], given: str | None) -> str:
-    """The action that is meant. Raises ``Failure``: none is given and there are several, or there is none of that
-    id."""
+    """Return the chosen action. Raises ``Failure``: none is given and there are several, or the id is unknown."""
     actions = [action["id"] for action in form["actions"]]
     if given in actions:
         return str(given)
@@ -78,7 +77,7 @@ def action_of(form: Mapping[str, Any], given: str | None) -> str:
 
 
 def how_to_go_on(run_id: str, requested: FormRequested, *, several: bool) -> list[str]:
-    """A command for each action that would submit the form, which is named if the run waits for several."""
+    """Return a submit command for each action, naming the form if the run waits for several."""
     inputs = " ".join(f"-i {entry['output_variable_name']}=…" for entry in requested.form["inputs"])
     which = f"--form {requested.form_id}" if several else ""
     return [
@@ -88,7 +87,7 @@ def how_to_go_on(run_id: str, requested: FormRequested, *, several: bool) -> lis
 
 
 def entry_of(run_id: str, form_id: str, node_id: str, title: str, form: Mapping[str, Any]) -> str:
-    """A form as a line of JSON."""
+    """Return a form as a line of JSON."""
     entry = {
         "workflow_run_id": run_id,
         "form_id": form_id,

@@ -1,4 +1,4 @@
-"""The options ``-i NAME=VALUE`` and ``--inputs``."""
+"""Options ``-i NAME=VALUE`` and ``--inputs``."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,11 @@ inputs_options = together(
         "--inputs", "document", metavar="FILE", help="All inputs as a JSON object: a file, - or the JSON itself."
     ),
 )
-"""Of a command that takes inputs."""
+"""Options of commands that take inputs."""
 
 
 def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
-    """Names and texts, in the order in which they were given."""
+    """Split pairs into names and texts, in their order."""
     found = []
     for pair in pairs:
         name, sign, value = pair.partition("=")
@@ -39,7 +39,7 @@ def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def arguments_of(pairs: Sequence[str], form: str) -> dict[str, str]:
-    """Texts by name. ``form``: of each pair, as help has it."""
+    """Return texts by name. ``form``: Form of each pair in the help."""
     found = {}
     for pair in pairs:
         name, sign, text = pair.partition("=")
@@ -50,7 +50,8 @@ def arguments_of(pairs: Sequence[str], form: str) -> dict[str, str]:
 
 
 def document_of(given: str | None) -> dict[str, Any]:
-    """The JSON object that ``--inputs`` names: ``-`` is standard input; what begins with ``{`` is the object itself."""
+    """Return the JSON object of ``--inputs``: a file, ``-`` for standard input, or, starting with ``{``, the object
+    itself."""
     if not given:
         return {}
     import json
@@ -72,7 +73,7 @@ def document_of(given: str | None) -> dict[str, Any]:
 
 
 def no_json(error: ValueError) -> str:
-    """Where a text that should be JSON is not: ``is not JSON (line 1, column 2)``."""
+    """Return the position of a JSON error: ``is not JSON (line 1, column 2)``."""
     from json import JSONDecodeError
 
     where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, JSONDecodeError) else ""
@@ -80,13 +81,13 @@ def no_json(error: ValueError) -> str:
 
 
 def read_text(path: str) -> str:
-    """The text of a file, ``-`` for standard input, with the ends of lines that it has. Raises ``OSError``,
-    ``ValueError``: it cannot be read, or is not UTF-8 text."""
+    """Read a text file, ``-`` for standard input, keeping its line ends. Raises ``OSError``, ``ValueError``: it is
+    unreadable, or not UTF-8."""
     return (sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()).decode("utf-8-sig")
 
 
 def reader(*, taken: Sequence[str] = ()) -> Callable[[str], str]:
-    """Reads files for inputs. ``taken``: what has standard input already, in words."""
+    """Return a reader of files for inputs. ``taken``: Existing uses of standard input, in words."""
     users = list(taken)
 
     def read(path: str) -> str:
@@ -100,8 +101,8 @@ def reader(*, taken: Sequence[str] = ()) -> Callable[[str], str]:
 
 
 def accept(given: Any, *, to: str) -> Mapping[str, Any]:
-    """The values, if all are there; what is unknown is warned of. ``to``: the beginning of a command that would be
-    right. Raises ``Failure``: something is missing or wrong: all of it."""
+    """Return the values if complete; unknown ones give a warning. ``to``: Start of a correct command. Raises
+    ``Failure``: values are missing or wrong; reports all."""
     for unknown in given.unknown:
         click.echo(f"warning: {unknown}; it is left out", err=True)
     if given.problems:

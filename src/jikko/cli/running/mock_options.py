@@ -1,4 +1,4 @@
-"""The options ``--mock NODE=JSON`` and ``--fake-models``: to try workflows without what they need; those of retries."""
+"""Options for trying workflows, ``--mock NODE=JSON`` and ``--fake-models``; and those of retries."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ mock_option = click.option(
 trial_options = together(
     click.option("--fake-models", is_flag=True, help="Answer for all models, without a provider or key."), mock_option
 )
-"""Of a command that runs workflows."""
+"""Options of commands that run workflows."""
 retry_options = together(
     click.option(
         "--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]"
@@ -34,18 +34,18 @@ retry_options = together(
         "NODE=@FILE reads them. Repeatable.",
     ),
 )
-"""Of a command that repeats a run."""
+"""Options of commands that repeat a run."""
 OLD_SERVER: Final = "The server is older, and would ignore --mock and --values: nothing was repeated. Update it first."
 
 
 def trial_settings(fake_models: bool, mocks: Sequence[str]) -> dict[str, Any]:
-    """The settings that the options stand for; ``None`` for what was not given."""
+    """Return the settings behind the options; ``None`` for missing ones."""
     outputs = outputs_by_node(mocks, "--mock")
     return {"fake_models": fake_models or None, "mocks": json.dumps(outputs) if outputs else None}
 
 
 def outputs_by_node(given: Sequence[str], option: str) -> dict[str, dict[str, Any]]:
-    """Outputs by node, of texts NODE=JSON. ``option``: their name, for errors."""
+    """Parse texts NODE=JSON into outputs by node. ``option``: The option's name, for errors."""
     outputs: dict[str, Any] = {}
     for pair in given:
         node, sign, text = pair.partition("=")

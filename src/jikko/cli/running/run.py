@@ -1,4 +1,4 @@
-"""``jikko run``: one run of a DSL file, in this process."""
+"""Command ``jikko run``, one run of a DSL file in this process."""
 
 import asyncio
 import json
@@ -57,9 +57,9 @@ class _Wanted:
     input_is_taken: bool
     """Whether standard input was read."""
     question: str | None
-    """What a chat app is asked."""
+    """Question for a chat app."""
     save_to: Path | None
-    """Where the files go that the run makes."""
+    """Folder for the run's files."""
 
 
 @click.command()
@@ -103,8 +103,8 @@ def run(
     A chat app is asked one question (-q), and its answer is printed; jikko chat asks more.
 
     Progress goes to standard error. Outputs go to standard output, as JSON, and only if the run succeeded; with --json
-    each event is a line there instead, and an error is JSON on standard error. On a terminal, forms are asked for;
-    elsewhere the command ends at a form. Exit codes are in docs/exit-codes.md: 0 if the run succeeded, 1 if it failed.
+    each event is printed as a line instead, and an error as JSON on standard error. On a terminal, forms are asked for;
+    otherwise the command ends at a form. Exit codes are in docs/exit-codes.md: 0 if the run succeeded, 1 if it failed.
     """
     home: Path | None = given["home"]
     from_input = str(file) == "-"
@@ -152,7 +152,7 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
         values = await _values(assembly, app, workflow, wanted)
         accepted = await _started(assembly, app, values, wanted)
         if isinstance(accepted, Message):
-            # Moderation or an annotation has answered.
+            # Answered by moderation or an annotation.
             _say(accepted.answer.text)
             return 0
         run_id = accepted.record.identity.run_id
@@ -196,7 +196,7 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
 
 
 async def _saved(assembly: Assembly, run_id: str, wanted: _Wanted) -> tuple[dict[str, str], Failure | None]:
-    """What ``save`` returns of the files of a run; without a folder, how to get them is told."""
+    """Save the files of a run, and return the result of ``save``; without a folder, print how to get them."""
     found = await files_of(assembly, await assembly.runs.records.any_record(run_id))
     if wanted.save_to is not None:
         paths, unsaved = await save(found.values(), assembly, wanted.save_to)
@@ -213,7 +213,7 @@ async def _saved(assembly: Assembly, run_id: str, wanted: _Wanted) -> tuple[dict
 
 
 async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], wanted: _Wanted) -> Any:
-    """The run; or the message that has its answer, if a question took none."""
+    """Start the run; or return the message with its answer, if a question needed no run."""
     if wanted.question is None:
         return await assembly.runs.start(app, StartRequest(inputs=values, user=wanted.user))
     question = question_of(wanted.question)
@@ -232,11 +232,11 @@ async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], want
 
 
 async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:
-    """The app and its workflow; a new version only if the file is one.
+    """Publish the file as a new version if it changed. Returns the app and its workflow.
 
     Raises:
-        InvalidDocument: The file cannot be imported; it is named as it was given.
-        Failure: It is an app of a kind that does not run.
+        InvalidDocument: The file cannot be imported; it is named as given.
+        Failure: The app's mode does not run.
     """
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
@@ -270,8 +270,7 @@ async def _stop(assembly: Assembly, app: Any, run_id: str, user: str) -> None:
 
 
 async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run_id: str) -> None:
-    """Ask for the forms that the run waits for, and hand them in. Raises ``click.Abort``: Ctrl-C, while nothing
-    runs."""
+    """Ask for the run's open forms, and submit them. Raises ``click.Abort``: Ctrl-C, while nothing runs."""
     record = await assembly.runs.records.any_record(run_id)
     for entry in await assembly.runs.forms.open_forms(record):
         requested = entry.requested
@@ -298,8 +297,8 @@ def _say(text: str) -> None:
 
 
 def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str | None, paths: Mapping[str, str]) -> int:
-    """Print the outputs, or say what is the matter. Returns the exit code. ``answer``: printed instead of the outputs,
-    of a chat. ``paths``: of saved files, by their ids."""
+    """Print the outputs, or the error. Returns the exit code. ``answer``: A chat's, printed instead of the outputs.
+    ``paths``: Those of saved files, by id."""
     end = watch.end
     if not isinstance(end, RunFinished):
         forms = list(watch.forms.open.values())

@@ -1,4 +1,4 @@
-"""Showing a run while it goes on."""
+"""Progress of a run on standard error, or as JSON."""
 
 import os
 import sys
@@ -27,28 +27,28 @@ from jikko.values import encode_json
 
 _MARKS = {"succeeded": ("✓", "green"), "exception": ("!", "yellow"), "failed": ("✗", "red")}
 _MAX_OPEN_LINE_CHARACTERS = 1000
-"""Characters of a line that is shown before it ends."""
+"""Characters of an unfinished line that is shown."""
 
 
 _CLEAR = "\r\x1b[2K"
 
 
 class LiveLine:
-    """One line on standard error that is no part of what stays there."""
+    """Temporary line on standard error."""
 
     def __init__(self) -> None:
         self._drawn = ""
 
     def draw(self, title: str, clock: str, coming: str = "") -> None:
-        """Show a title, with a clock behind it, and the end of a text as far as there is room.
+        """Show a title with a clock, and as much of the end of a text as fits.
 
-        Never wider than the terminal. Of a long title less is shown: the clock is what the line is for.
+        Never wider than the terminal. Long titles are cut: the clock is the purpose of the line.
         """
         room = columns() - 1
         title = cut(printable(f"  ⋯ {title}"), max(6, room - width(clock) - 1))
         line = cut(f"{title} {clock}", room)
         if coming and (left := room - width(line) - 3) > 8:
-            # Only its end is looked at: it may have megabytes.
+            # Only the end is processed: the text may have megabytes.
             line += f" │ {tail(printable(coming[-room - 2 :]), left)}"
         if line != self._drawn:
             self._write(_CLEAR + line)
@@ -66,24 +66,23 @@ class LiveLine:
 
 
 class ProgressReporter:
-    """A line per node on standard error; or, for programs, each event as a line of JSON on standard output.
+    """Reporter of a line per node on standard error; or, for programs, each event as a line of JSON on standard output.
 
-    On a terminal, the last line is alive besides: the node that runs, for how long, how many of its rounds are over,
-    and the text that comes.
+    On a terminal, a live line at the end shows the running node, its time, its finished rounds, and incoming text.
     """
 
     def __init__(self, *, as_json: bool, stopped_by: Any = None) -> None:
-        """``stopped_by``: called when the run was stopped: by what, if this command did it, such as ``Ctrl-C``."""
+        """``stopped_by``: Returns what stopped the run, if this command did, such as ``Ctrl-C``."""
         self._as_json = as_json
         self._stopped_by = stopped_by or (lambda: "")
         self._line = LiveLine() if is_live(os.environ) and not as_json else None
         self._running: dict[str, tuple[NodeStarted, float]] = {}
         self._rounds: dict[str, tuple[int, int]] = {}
-        """Of containers: how many rounds are over, and how many there are."""
+        """Finished and total rounds of containers."""
         self._text = ""
-        """What came of a line of text."""
+        """Unfinished line of text."""
         self._printed_errors: set[str] = set()
-        """Errors that stand on the line of a node."""
+        """Errors already printed on a node's line."""
 
     def show(self, event: Event) -> None:
         if self._as_json:
@@ -128,13 +127,13 @@ class ProgressReporter:
         self.tick()
 
     def tick(self) -> None:
-        """Draw the line that is alive again."""
+        """Redraw the live line."""
         if self._line is None:
             return
         if not self._running:
             self._line.clear()
             return
-        # The innermost that started last says most; the outermost has the count of rounds.
+        # The last started, innermost node is the most informative; the outermost has the count of rounds.
         event, since = list(self._running.values())[-1]
         first, _ = next(iter(self._running.values()))
         more = f" (+{len(self._running) - 1})" if len(self._running) > 1 else ""

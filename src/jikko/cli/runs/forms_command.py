@@ -1,4 +1,4 @@
-"""``jikko runs forms|submit``: what runs wait for, and answering it."""
+"""Commands ``jikko runs forms|submit``, for forms that runs wait for."""
 
 import shlex
 import sys
@@ -30,7 +30,7 @@ from jikko.terminal_text import printable, shown
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @with_assembly
 async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
-    """Show the forms that a RUN waits for, and how to submit each."""
+    """Show the forms that a RUN waits for, and how to submit them."""
     record = await run_of(assembly.store, run_id)
     found = [entry.requested for entry in await assembly.runs.forms.open_forms(record)]
     for request in found:
@@ -68,9 +68,9 @@ async def submit(
     user: str,
     as_json: bool,
 ) -> int:
-    """Submit a form that a RUN waits for. The run goes on in the server; without a server here, to its end.
+    """Submit a form that a RUN waits for. The run continues in the server; without a server here, to its end.
 
-    Then the exit code is that of the run.
+    Then the exit code is the run's.
     """
     given = (pairs_of(pairs), document_of(document))
     read = reader(taken=("--inputs",) if document == "-" else ())
@@ -95,8 +95,8 @@ async def submit(
 async def _filled(
     assembly: Assembly, record: Any, which: str | None, action: str | None, given: Any, read: Any
 ) -> tuple[Any, str, dict[str, Any]]:
-    """The form that is meant, the action, and the inputs with their files uploaded. Raises ``Failure``: it is not
-    clear, or what is given does not fit."""
+    """Return the form, the action, and the inputs with their files uploaded. Raises ``Failure``: the choice is
+    ambiguous, or the inputs do not fit."""
     form = _meant(await assembly.runs.forms.open_forms(record), which, record)
     chosen = action_of(form.requested.form, action)
     variables = form_variables(form.requested.form)

@@ -1,4 +1,4 @@
-"""``jikko runs list|show``."""
+"""Commands ``jikko runs list|show``."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ from jikko.terminal_text import harmless, printable, shown
 
 _STATUSES = ["queued", "running", "paused", "succeeded", "partial-succeeded", "failed", "stopped"]
 _MAX_OPEN_RUNS = 1000
-"""Runs of an app that are looked through for those that wait."""
+"""Runs of an app searched for waiting ones."""
 
 
 @click.command("list")
@@ -47,9 +47,9 @@ async def list_(
     since: float | None,
     limit: int,
 ) -> None:
-    """List runs, newest first. Of those that go on, the nodes that run are shown.
+    """List runs, newest first. Active runs are shown with their running nodes.
 
-    On a terminal ids are cut where they are still one run's; every command takes the beginning of an id.
+    On a terminal ids are shortened to unique prefixes, which every command accepts.
     """
     now = time.time()
     stored: Any = "running" if status == "queued" else status
@@ -96,12 +96,12 @@ async def list_(
 
 
 def entry_of(log: Sequence[Event]) -> str:
-    """The trigger node at which a run began; empty: a client started it."""
+    """Return the run's trigger node; empty if a client started it."""
     return next((event.entry for event in log if isinstance(event, RunStarted)), "")
 
 
 async def _readable(assembly: Assembly, record: Any) -> Any:
-    """The log of a run, as far as it can be read: a damaged one keeps no list from being shown."""
+    """Return the readable part of a run's log: a damaged one must not break a list."""
     try:
         return await assembly.runs.records.events(record)
     except LogDamaged as damage:
@@ -136,7 +136,7 @@ def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @with_assembly
 async def show(assembly: Assembly, run_id: str, as_json: bool) -> None:
-    """Show a RUN (its id, or the beginning of it) with all its nodes; of one that goes on, as it is now."""
+    """Show a RUN (its id, or a prefix) with all its nodes; an active one in its current state."""
     import msgspec
 
     damaged: LogDamaged | None = None

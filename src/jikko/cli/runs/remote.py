@@ -1,4 +1,4 @@
-"""Routes of commands to a run: through the server that has its data folder, or here if there is none."""
+"""Routing of commands on a run: to the server that has its data folder, or to this process."""
 
 import asyncio
 import json
@@ -23,11 +23,11 @@ acting = together(
     click.argument("run_id", metavar="RUN", shell_complete=complete_run),
     click.option("--user", default="cli", help="Who does it."),
 )
-"""What a command that acts on a run is given: ``run_id``, ``user``."""
+"""Parameters of commands on a run: ``run_id``, ``user``."""
 
 
 class Server:
-    """The server of the data folder."""
+    """Server of the data folder."""
 
     def __init__(self, url: str, key: str, user: str, store: RunStore) -> None:
         self._connection = RemoteServer(url, key)
@@ -35,7 +35,7 @@ class Server:
         self._user = user
 
     async def status_of(self, run_id: str) -> str:
-        """The status of a run as it is now."""
+        """Return the current status of a run."""
         return str((await run_of(self._store, run_id)).status)
 
     async def act_on(
@@ -45,12 +45,12 @@ class Server:
         return await self.post(f"/v1/workflows/run/{run_id}/{what}", body or {}, seconds=seconds)
 
     async def lineage(self, run_id: str) -> Any:
-        """Which run this one repeats, and which repeat it."""
+        """Return the run that this one repeats, and those that repeat it."""
         return await asyncio.to_thread(self._connection.json, "GET", f"/v1/workflows/run/{run_id}/lineage")
 
     async def post(self, path: str, body: dict[str, Any], *, seconds: float | None = 30) -> dict[str, Any]:
-        """Send a body, with the user, and return the answer.
-        Raises ``Failure``: the server does not answer, or refuses."""
+        """Send a body, with the user, and return the response. Raises ``Failure``: the server does not answer, or
+        refuses."""
         sent = json.dumps({"user": self._user, **body}).encode()
         found = await asyncio.to_thread(self._connection.json, "POST", path, sent, seconds=seconds)
         if not isinstance(found, dict):
@@ -58,19 +58,20 @@ class Server:
         return found
 
     def stranger(self) -> Failure:
-        """The error for an answer that no server of ours gives."""
+        """Return the error for a response that is not from a Jikko server."""
         return self._connection.stranger()
 
 
 @asynccontextmanager
 async def reached(settings: Settings, run_id: str, *, user: str) -> AsyncIterator[Any]:
-    """Where a run can be acted upon: ``(server, run id)``, or ``(assembly, record)`` if no server has the data folder.
+    """Yield the means to act on a run: ``(server, run id)``, or ``(assembly, record)`` if no server has the data
+    folder.
 
     In the second case no other process can start to serve it within the block.
 
     Raises:
-        JikkoError: There is no such run, or another process is in the way.
-        Failure: A server is about to start or end.
+        JikkoError: The run does not exist, or another process is in the way.
+        Failure: A server is starting or stopping.
     """
     async with AsyncExitStack() as stack:
         assembly, address = await open_folder(settings, stack, doing="jikko runs")
@@ -83,12 +84,12 @@ async def reached(settings: Settings, run_id: str, *, user: str) -> AsyncIterato
 
 
 async def open_folder(settings: Settings, stack: AsyncExitStack, *, doing: str) -> tuple[Assembly, str]:
-    """The assembly of a data folder, and the address of the server that has it; ``""``: none has it, nor gets it as
-    long as the stack is open.
+    """Return the assembly of a data folder, and the address of its server; ``""``: there is none, nor can one start
+    while the stack is open.
 
     Raises:
         JikkoError: Another process is in the way.
-        Failure: A server is about to start or end.
+        Failure: A server is starting or stopping.
     """
     owner = owner_of(settings.home)
     if owner is not None and owner.doing == "jikko serve":
@@ -103,5 +104,5 @@ async def open_folder(settings: Settings, stack: AsyncExitStack, *, doing: str) 
 
 
 def local_address(address: str) -> str:
-    """An address to connect to, of one to listen on."""
+    """Convert a listening address into one to connect to."""
     return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

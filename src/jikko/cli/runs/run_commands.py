@@ -1,4 +1,4 @@
-"""``jikko runs follow|stop|retry|diff|prune|trace``."""
+"""Commands ``jikko runs follow|stop|retry|diff|prune|trace``."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ from jikko.settings import Settings
 from jikko.terminal_text import printable
 
 _POLL_SECONDS = 0.1
-"""Between looks at a run that a server executes."""
+"""Polling interval for a run that a server executes."""
 _BY_CURRENT = "That was by the version of the run; --current repeats it by the app's current version."
 
 
@@ -44,9 +44,9 @@ _BY_CURRENT = "That was by the version of the run; --current repeats it by the a
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @with_settings
 async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
-    """Show the events of a RUN, from its first to its end, also while it goes on. Ctrl-C leaves the run alone."""
+    """Show the events of a RUN, from the first to the last, live. Ctrl-C leaves the run alone."""
     ending = Ending()
-    # The process that executes the run does not know of this one, and tells it nothing.
+    # The executing process does not know of this one, and does not notify it.
     async with assembled(existing(settings), look_seconds=_POLL_SECONDS) as assembly:
         record = await run_of(assembly.store, run_id)
         following = asyncio.ensure_future(Watch(assembly, record, ProgressReporter(as_json=as_json)).to_end_or_pause())
@@ -66,7 +66,8 @@ async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
 @acting
 @with_settings
 async def stop(settings: Settings, run_id: str, user: str, as_json: bool) -> None:
-    """Stop a RUN, through the server that executes it; without a server, a run that was left or waits for a form.
+    """Stop a RUN, through the server that executes it; without a server, an interrupted run or one that waits for a
+    form.
 
     The exit code is 9 if there was nothing to stop.
     """
@@ -77,7 +78,7 @@ async def stop(settings: Settings, run_id: str, user: str, as_json: bool) -> Non
 
 
 async def stop_run(run_id: str, user: str, settings: Settings) -> tuple[bool, str]:
-    """Whether it was stopped, and the status of the run otherwise."""
+    """Stop a run. Returns whether it was stopped, and otherwise its status."""
     async with reached(settings, run_id, user=user) as (where, run):
         if isinstance(where, Server):
             stopped = bool((await where.act_on(run, "stop")).get("stopped"))
@@ -102,11 +103,11 @@ async def retry(
     user: str,
     as_json: bool,
 ) -> int:
-    """Repeat a RUN: a new run takes over what finished nodes did, and the others run again.
+    """Repeat a RUN: a new run reuses the results of finished nodes, and runs the others again.
 
-    It is a run of the same version, or with --current of the app's current one: what a changed node did, and what
-    stands behind it, is not taken over then. Without a server the new run is executed here, to its end. With --mock
-    and --values it says which nodes were given, and a message keeps the answer that it has.
+    It runs the same version, or with --current the app's current one: results of changed nodes, and of those
+    downstream, are not reused then. Without a server the new run is executed here, to its end. With --mock and --values
+    the new run names the given nodes, and a message keeps its answer.
     """
     given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
     async with reached(existing(settings), run_id, user=user) as (where, run):
@@ -144,7 +145,7 @@ async def retry(
 
 
 async def executed_here(assembly: Assembly, record: Any, as_json: bool) -> int:
-    """Watch a run that this process executes, to its end or pause. Returns the exit code."""
+    """Follow a run that this process executes, to its end or pause. Returns the exit code."""
     ending = Ending()
     identity = record.identity
     stopping: list[asyncio.Future[bool]] = []
@@ -175,11 +176,11 @@ _MAX_SHOWN = 200
 @click.argument("second", metavar="RUN", shell_complete=complete_run)
 @with_assembly
 async def diff(assembly: Assembly, first: str, second: str, as_json: bool) -> int:
-    """Show what the second RUN did otherwise than the first: status, inputs, outputs, answers and tokens, of both and
-    of each node.
+    """Show how the second RUN differs from the first: status, inputs, outputs, answers and tokens, of both and of each
+    node.
 
-    Nodes go by their ids and rounds. Ids, times and how long it took are no difference. The exit code is 1 if there is
-    a difference, else 0.
+    Nodes are matched by ids and rounds. Ids, times and durations are ignored. The exit code is 1 if there is a
+    difference, else 0.
     """
     runs = await run_of(assembly.store, first), await run_of(assembly.store, second)
     found = await compare_runs(assembly.store, assembly.conversations, *runs)
@@ -219,15 +220,15 @@ def _value(value: Any) -> str:
 async def prune(
     settings: Settings, older_than: float, app: str | None, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Remove runs that ended so long ago, with their logs, and files that were not used since.
+    """Remove runs that ended this long ago, with their logs, and unused files.
 
-    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still tried: until it
-    was delivered or given up, after a day. Works with the server running or not. On a terminal it asks first.
+    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still retried, for at
+    most a day. Works with the server running or not. On a terminal it asks first.
     """
     asks = not (yes or dry_run or as_json) and is_conversation()
     before = time.time() - older_than
     async with assembled(existing(settings)) as assembly:
-        # What `jikko runs list --app` shows is what is removed.
+        # The runs shown by `jikko runs list --app` are removed.
         apps = [app_id for app_id, _ in await assembly.apps.past_and_present(app)] if app else [None]
         if dry_run or asks:
             count = sum([await assembly.upkeep.retention.prunable(before, app_id=app_id) for app_id in apps])
@@ -246,9 +247,9 @@ async def prune(
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @with_settings
 async def trace(settings: Settings, run_id: str, as_json: bool) -> None:
-    """Send the spans of a RUN (its id, or the beginning of it) to OTEL_EXPORTER_OTLP_ENDPOINT, whenever it was.
+    """Send the spans of a RUN (its id, or a prefix) to OTEL_EXPORTER_OTLP_ENDPOINT, however old it is.
 
-    They are made of its log, so they are the same each time. With --json they are printed, one a line, and not sent.
+    They are derived from its log, and so the same each time. With --json they are printed, one a line, and not sent.
     """
     import asyncio
 
@@ -275,9 +276,9 @@ async def trace(settings: Settings, run_id: str, as_json: bool) -> None:
 
 
 async def stop_left(runs: Runs, store: RunStore, record: RunRecord, user: str, now: float) -> bool:
-    """Stop a run that waits for a form, or that a server left when it ended: none goes on with it at its next start.
+    """Stop a run that waits for a form, or that a server left when it ended: no server continues it at its next start.
 
-    The caller holds the data folder, so that no other process executes the run. Durable when this returns.
+    The caller holds the data folder, so that no other process executes the run. Durable on return.
 
     Returns:
         Whether it was open.

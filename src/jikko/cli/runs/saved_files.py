@@ -1,4 +1,4 @@
-"""``jikko runs files``, and saving what a run made."""
+"""Command ``jikko runs files``, and saving of a run's files."""
 
 import errno
 import json
@@ -47,7 +47,7 @@ async def files(assembly: Assembly, run_id: str, folder: Path | None, as_json: b
 
 
 async def files_of(assembly: Assembly, record: Any) -> dict[str, dict[str, Json]]:
-    """The files in a run's outputs, and those that its nodes made, by their ids."""
+    """Return the files in a run's outputs, and those made by its nodes, by id."""
     found = dict(stored_files(json.loads(record.outputs)))
     for execution in node_executions(
         await assembly.runs.records.events(record), status=record.status, error=record.error
@@ -58,7 +58,7 @@ async def files_of(assembly: Assembly, record: Any) -> dict[str, dict[str, Json]
 
 
 def make_target(folder: Path) -> None:
-    """Make the folder that files will be saved in, if it is missing. Raises ``Failure``: it cannot be written."""
+    """Make the target folder if missing. Raises ``Failure``: it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -70,8 +70,8 @@ def make_target(folder: Path) -> None:
 async def save(
     found: Iterable[Mapping[str, Json]], assembly: Assembly, folder: Path
 ) -> tuple[dict[str, str], Failure | None]:
-    """Save files in a folder of ``make_target``; a name that is taken gets a number. Returns the paths of those that
-    were saved, by their ids; and the error of the last that was not, if any."""
+    """Save files in a folder from ``make_target``; a taken name gets a number. Returns the paths of saved files, by id;
+    and the last error, if any."""
     paths: dict[str, str] = {}
     unsaved: Failure | None = None
     for file in found:
@@ -94,7 +94,7 @@ async def save(
 
 
 def with_paths(value: Json, paths: Mapping[str, str]) -> Json:
-    """A value with the paths of saved files, as ``path``, in place of their urls."""
+    """Replace the URLs of saved files in a value by their paths, as ``path``."""
     if isinstance(value, list):
         return [with_paths(item, paths) for item in value]
     if not isinstance(value, dict):
@@ -106,9 +106,9 @@ def with_paths(value: Json, paths: Mapping[str, str]) -> Json:
 
 
 def _new_file(folder: Path, name: str) -> BinaryIO:
-    """A file of that name in the folder: one that does not exist yet, and nowhere else."""
+    """Create a new file of this name directly in the folder."""
     plain = "".join(one if one.isprintable() else "_" for one in os.path.basename(name.replace("\\", "/")))
-    # A name may have 255 bytes; some are left for the number.
+    # Names may have 255 bytes; some are reserved for the number.
     stem, ending = os.path.splitext(plain.encode()[-240:].decode(errors="ignore").lstrip(".") or "file")
     number = 1
     while True:

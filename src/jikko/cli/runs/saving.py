@@ -1,4 +1,4 @@
-"""``jikko runs save``: a test of recorded runs."""
+"""Command ``jikko runs save``, which makes a test of recorded runs."""
 
 import os
 from collections.abc import Mapping
@@ -52,11 +52,11 @@ from jikko.values import Json
 async def save_runs(
     assembly: Assembly, runs: tuple[str, ...], file: Path, workflow: Path | None, redact: bool, hidden: tuple[str, ...]
 ) -> None:
-    """Make a test file of RUNs of one app: ids, or their beginnings.
+    """Make a test file of RUNs of one app: ids, or prefixes.
 
-    Each becomes a case: its inputs, with files; what models, tools, requests, searches and people answered; and the
-    status, outputs and path that came of it. Code, templates, conditions and lists really run in the test. Secrets of
-    the workflow are not saved.
+    Each becomes a case: its inputs, with files; the answers of models, tools, requests, searches and people; and the
+    resulting status, outputs and path. Code, templates, conditions and lists really run in the test. Secrets of the
+    workflow are not saved.
     """
     if not file.name.endswith(".test.yml"):
         raise click.BadParameter(f"{file} does not end in .test.yml", param_hint="'--to'")
@@ -110,9 +110,9 @@ async def save_runs(
 
 
 def without_secrets(source: bytes) -> tuple[bytes, list[str]]:
-    """A workflow file with nothing in the place of its secrets; and the names of those environment variables.
+    """Blank out a workflow file's secrets; return it with the names of those environment variables.
 
-    A file that has none stays as it is.
+    A file without any is unchanged.
     """
     root: Any = parse(decoded(source), LoadLimits())
     workflow = root.get("workflow") or {}
@@ -140,7 +140,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 async def _case(assembly: Assembly, app: Any, record: RunRecord, file: Path, kept: set[str]) -> Mapping[str, Any]:
-    """``kept``: gets the paths of the files that are saved."""
+    """``kept``: Collects the paths of saved files."""
 
     async def saved(given: Mapping[str, dict[str, Json]]) -> Mapping[str, str]:
         folder = file.with_name(f"{file.name.removesuffix('.test.yml')}.files")

@@ -1,4 +1,4 @@
-"""``jikko runs export|import``: carrying runs from one data folder to another."""
+"""Commands ``jikko runs export|import``, which transfer runs between data folders."""
 
 import math
 import sys
@@ -30,8 +30,8 @@ async def export_runs(
 ) -> int:
     """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line.
 
-    Runs of the archive come behind those of the database. FILE appears when it is complete. Runs whose logs are
-    damaged, and what of the archive cannot be read, are left out and named; the exit code is 1 then.
+    Archived runs follow those of the database. FILE appears when it is complete. Runs with damaged logs, and unreadable
+    parts of the archive, are skipped and named; the exit code is 1 then.
     """
     if named and (app or since is not None or until is not None):
         raise click.UsageError("--run names the runs: it goes with none of --app, --since and --until.")
@@ -75,10 +75,10 @@ def _target(file: Path) -> AbstractContextManager[BinaryIO]:
 @click.option("--app", help="The app (name or id) to import them into.  [default: the app of the export]")
 @with_new_assembly
 async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: bool) -> None:
-    """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are.
+    """Import runs written by `jikko runs export`. Existing runs are unchanged.
 
-    An app that was imported in two data folders has another id in each: with --app its runs from the one are seen by
-    its clients in the other.
+    An app imported into two data folders has different ids: with --app its runs from the one are visible to its clients
+    in the other.
     """
     app_id = (await assembly.apps.find(app)).id if app else None
     try:

@@ -1,4 +1,4 @@
-"""The test files that a command is given, and what is wrong with them."""
+"""Test files given to a command, and their problems."""
 
 import json
 import re
@@ -22,8 +22,7 @@ from jikko.terminal_text import printable, shown
 def plans_of(
     paths: Sequence[Path], output: str, language: Language, against: Path | None = None, *, is_live: bool = False
 ) -> list[CasePlan]:
-    """The test files, read; all problems of all of them are printed. Raises ``Failure``: there is none, or one of them
-    is wrong."""
+    """Read the test files; all their problems are printed. Raises ``Failure``: there are none, or one is invalid."""
     plans: list[CasePlan] = []
     wrong, workflows = 0, set()
     for path in test_files(paths):
@@ -53,7 +52,7 @@ def plans_of(
 
 
 def test_files(paths: Iterable[Path]) -> list[Path]:
-    """The test files that paths stand for; a workflow file stands for the one beside it."""
+    """Return the test files behind paths; a workflow file stands for the one beside it."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -67,7 +66,7 @@ def test_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def named_files(paths: Iterable[Path]) -> set[Path]:
-    """The workflows, and the files of rows, that test files name: they may stand in other folders."""
+    """Return the workflows and row files that test files name, perhaps in other folders."""
     found: set[Path] = set()
     for path in test_files(paths):
         with suppress(OSError):
@@ -82,14 +81,14 @@ def named_files(paths: Iterable[Path]) -> set[Path]:
 def changed_at(
     paths: Iterable[Path], more: Iterable[Path], written: Iterable[Path]
 ) -> dict[Path, tuple[int, int, int]]:
-    """When files were last written, in nanoseconds, their sizes and inodes.
+    """Return files' modification times in nanoseconds, sizes and inodes.
 
-    The time alone does not tell two changes apart that follow at once, nor a file that is replaced by one as old.
+    The time alone misses a second change at once, and a replacement by a file as old.
 
     Args:
         paths: Test files; the files in their folders count too.
         more: Further files.
-        written: Files that do not count.
+        written: Files to ignore.
     """
     found: dict[Path, tuple[int, int, int]] = {}
     folders = {path.parent for path in test_files(paths)}
@@ -103,7 +102,7 @@ def changed_at(
 
 
 def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:
-    """A problem of a test file, with its place and what to do."""
+    """Format a problem of a test file, with its place and hint."""
     place = f"{path}:{problem.line}:{problem.column}:" if problem.line else f"{path}:"
     where = f"{problem.where}: " if problem.where else ""
     hint = problem.advice(language)
@@ -111,7 +110,7 @@ def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:
 
 
 def problem_json(path: Path, problem: Diagnostic, language: Language) -> Mapping[str, Any]:
-    """The same for programs, as `jikko check --json` has problems."""
+    """Return a problem as JSON, as in `jikko check --json`."""
     return {
         "file": str(path),
         "level": problem.severity,

@@ -1,4 +1,5 @@
-"""``jikko replay``: production's runs on a changed workflow; and ``coverage``: the nodes that recorded runs came to."""
+"""Commands ``jikko replay``, recorded runs on a changed workflow; and ``coverage``, the nodes that recorded runs
+reached."""
 
 import json
 import time
@@ -86,13 +87,13 @@ async def replay(
     seconds: float,
     as_json: bool,
 ) -> int:
-    """Run recorded runs again on a changed workflow, and say which do otherwise.
+    """Run recorded runs again on a changed workflow, and report the differences.
 
-    Code, templates, conditions and lists really run. What models, tools, requests, searches, agents and people answered
-    is taken from the log. Nothing is recorded, and but for --mode live nothing outside is reached. docs/testing.md says
-    what the outcomes mean.
+    Code, templates, conditions and lists really run. Answers of models, tools, requests, searches, agents and people
+    are taken from the log. Nothing is recorded, and except with --mode live nothing outside is called. docs/testing.md
+    explains the outcomes.
 
-    Exit codes: 0 all runs do the same, 1 some do not, 2 wrong use, 8 the workflow cannot be imported.
+    Exit codes: 0 no run differs, 1 some do, 2 wrong use, 8 the workflow cannot be imported.
     """
     choice = ReplayChoice(
         runs=runs,
@@ -141,9 +142,9 @@ async def replay(
 async def coverage(
     settings: Settings, app: str, last: int, since: float | None, lcov: Path | None, as_json: bool
 ) -> int:
-    """Show which nodes and branches of the current version of an app no recorded run came to.
+    """Show the nodes and branches of an app's current version that no recorded run reached.
 
-    Runs of all versions count, also those of the archive: nodes go by their ids. Nothing is run.
+    Runs of all versions count, also archived ones: nodes are matched by id. Nothing is run.
     """
     async with assembled(existing(settings)) as assembly:
         recorded = RecordedRuns(assembly, await assembly.apps.find(app))
@@ -174,25 +175,25 @@ async def coverage(
 
 _COLORS: dict[ReplayOutcome, str] = {"same": "green", "works_now": "green", "unknown": "yellow", "fails_now": "red"}
 _MOST = 20
-"""Reasons that are told."""
+"""Reasons that are printed."""
 _MAX_VALUE = 80
 """Characters of a value."""
 
 
 class ReplaySums(msgspec.Struct):
-    """What all runs come to together."""
+    """Totals of all runs."""
 
     outcomes: Counter[ReplayOutcome] = msgspec.field(default_factory=Counter)
     assumed: int = 0
-    """Runs with answers to requests that were others then."""
+    """Runs with recorded answers to requests that have changed."""
     asked: int = 0
     tokens: tuple[int, int] = (0, 0)
     price: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
     unknown_versions: int = 0
-    """Runs of which the version is not known that they were of."""
+    """Runs of an unknown version."""
 
     def add(self, result: ReplayedResult, *, knows_version: bool) -> None:
-        """Take a run."""
+        """Add a run."""
         self.outcomes[result.outcome] += 1
         self.assumed += result.assumed > 0
         self.asked += result.asked
@@ -202,7 +203,7 @@ class ReplaySums(msgspec.Struct):
 
 
 class JsonReplayReport:
-    """One object a line and run, and one for all."""
+    """JSON report: one object per run, each on a line, and a summary."""
 
     def add(self, result: ReplayedResult) -> None:
         told: dict[str, Any] = {
@@ -233,13 +234,13 @@ class JsonReplayReport:
 
 
 class TextReplayReport:
-    """How many runs there are of each outcome, each with the example that differs least."""
+    """Text report: the number of runs by outcome, each with the example that differs least."""
 
     def __init__(self, titles: dict[str, str]) -> None:
-        """``titles``: of nodes, by their ids."""
+        """``titles``: Node titles, by id."""
         self._titles = titles
         self._examples: dict[tuple[ReplayOutcome, str], ReplayedResult] = {}
-        """Of those that are unknown, one for each reason."""
+        """Examples; for unknown outcomes one per reason."""
         self._reasons: Counter[tuple[ReplayOutcome, str]] = Counter()
 
     def add(self, result: ReplayedResult) -> None:
@@ -293,7 +294,7 @@ class TextReplayReport:
 
 
 ReplayReport: TypeAlias = JsonReplayReport | TextReplayReport
-"""Takes what became of runs, one after the other, and closes when all was taken."""
+"""Takes the runs' results one after the other, and is closed after the last."""
 
 
 def _size(result: ReplayedResult) -> tuple[int, int]:
@@ -307,7 +308,7 @@ def _line(change: ChangedField) -> str:
 
 
 def _around(before: Any, after: Any) -> tuple[str, str]:
-    """Two values, long ones from where they begin to differ."""
+    """Return two values, long ones from their first difference on."""
     texts = [json.dumps(value, ensure_ascii=False) for value in (before, after)]
     same = next((at for at, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), min(map(len, texts)))
     begin = max(0, same - _MAX_VALUE // 4) if max(map(len, texts)) > _MAX_VALUE else 0

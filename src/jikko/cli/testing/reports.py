@@ -25,10 +25,10 @@ _SIGNS: dict[Outcome, tuple[str, str]] = {
 
 
 class TextReport:
-    """For people: the cases of each file, and of those that did not pass what differs."""
+    """Text report: the cases of each file, with the differences of failed ones."""
 
     def __init__(self, *, annotate: bool = False) -> None:
-        """``annotate``: whether to write annotations of GitHub Actions as well."""
+        """``annotate``: Whether to write GitHub Actions annotations as well."""
         self._counts: Counter[Outcome] = Counter()
         self._annotate = annotate
         self._file = ""
@@ -77,7 +77,7 @@ class TextReport:
 
 
 class JsonReport:
-    """For programs: one object a line and case, and one for all."""
+    """JSON report: one object per case, each on a line, and a summary."""
 
     def __init__(self) -> None:
         self._counts: Counter[Outcome] = Counter()
@@ -113,7 +113,7 @@ class JsonReport:
 
 
 class JunitReport:
-    """A file in the format of JUnit, as CI systems read it."""
+    """JUnit report, a file for CI systems."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
@@ -138,7 +138,7 @@ class JunitReport:
         told.text = "\n".join([*texts, *map(printable, places(result, plan))]) or None
 
     def cover(self, coverage: Coverage) -> None:
-        """Nothing: the format has no place for it."""
+        """Do nothing: the format has no place for it."""
 
     def close(self, seconds: float) -> None:
         root = ElementTree.Element("testsuites", name="jikko test", time=f"{seconds:.6f}")
@@ -152,7 +152,7 @@ class JunitReport:
 
 
 CaseReport: TypeAlias = TextReport | JsonReport | JunitReport
-"""Takes what became of cases, one after the other; then what was run of workflows, and how long all took."""
+"""Takes the cases' results one after the other; then the coverage of workflows, and the total time."""
 
 
 def _of_measure(name: str, found: Mapping[str, float]) -> str:
@@ -166,12 +166,12 @@ def _of_measure(name: str, found: Mapping[str, float]) -> str:
 
 
 def sentence(problem: CaseProblem) -> str:
-    """A problem with the path that it is about."""
+    """Format a problem with its path."""
     return f"{problem.where}: {problem.text}" if problem.where else problem.text
 
 
 def places(result: CaseResult, plan: CasePlan) -> list[str]:
-    """Where in the workflow file the nodes are that problems are about."""
+    """Return the places in the workflow file of nodes with problems."""
     nodes = dict.fromkeys(problem.node for problem in result.problems if problem.node)
     if not nodes:
         return []

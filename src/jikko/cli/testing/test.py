@@ -1,4 +1,4 @@
-"""``jikko test``: the cases of test files."""
+"""Command ``jikko test``, which runs the cases of test files."""
 
 import os
 import sys
@@ -31,11 +31,11 @@ from jikko.terminal_text import printable
 
 T = TypeVar("T")
 _LOOK: Final = 0.3
-"""Seconds between looks at files that are watched."""
+"""Interval of checks of watched files."""
 _MOMENT: Final = 0.1
-"""Seconds for which they stay as they are before they are read: one that is being written is not read half."""
+"""Seconds without a change before files are read, so that none is read half written."""
 _MOMENTS: Final = 20
-"""After which they are read nevertheless: a file beside them may never come to rest."""
+"""Checks after which they are read anyway: some file beside them may change continuously."""
 
 
 class _Wanted(NamedTuple):
@@ -111,10 +111,10 @@ def test(
     """Run the cases of test files: NAME.test.yml beside the workflow NAME.yml.
 
     A folder stands for all *.test.yml files below it; without PATHS it is the current one. Runs are kept in memory, and
-    reach nothing outside but with --live. docs/testing.md says what may stand in a test file; `jikko schema test`
-    prints its JSON Schema.
+    call nothing outside except with --live. docs/testing.md describes test files; `jikko schema test` prints their JSON
+    Schema.
 
-    Exit codes: 0 all cases passed, 1 some did not, 2 a test file is wrong or there is none, 8 a workflow cannot be
+    Exit codes: 0 all cases passed, 1 some did not, 2 a test file is invalid or there is none, 8 a workflow cannot be
     imported.
     """
     output = "json" if as_json else output
@@ -234,7 +234,7 @@ def _readable(file: Path, option: str, read: Callable[[], T]) -> T:
 
 
 def _compare(result: CaseResult, snapshots: Snapshots) -> None:
-    """Note what a case that passed did otherwise than last."""
+    """Note how a passed case differs from its last run."""
     if result.outcome == "passed" and (problems := snapshots.compare(result)):
         result.outcome = "failed"
         result.problems += problems
@@ -258,7 +258,7 @@ def _keep_answers(plan: CasePlan, before: RecordedAnswers, results: Sequence[Cas
 
 
 def _recording(plan: CasePlan) -> CasePlan:
-    """The plan with cases that reach the real world where a recording would answer."""
+    """Return the plan with live calls in cases that would use a recording."""
     cases = [
         msgspec.structs.replace(case, outside="live") if is_replayed(case, plan.file) else case
         for case in plan.file.cases
@@ -267,7 +267,7 @@ def _recording(plan: CasePlan) -> CasePlan:
 
 
 def _live(plan: CasePlan) -> CasePlan:
-    """The plan with cases, and rows, that reach the real world where they do not say that none is to be reached."""
+    """Return the plan with live calls in cases, and rows, that do not forbid them."""
     plan = _recording(plan)
     defaults = msgspec.structs.replace(plan.file.defaults, outside="live")
     rows = [msgspec.structs.replace(row, outside="live") if row.outside == "replay" else row for row in plan.evaluation]
@@ -279,7 +279,7 @@ _BAR: Final = 24
 
 
 class EvaluationProgress:
-    """A bar, and how many rows an evaluation that was killed had done."""
+    """Progress bar, and the number of rows that a killed evaluation had finished."""
 
     def __init__(self, plan: CasePlan) -> None:
         self._plan = plan

@@ -1,1 +1,1 @@
-"""``jikko triggers`` and ``jikko deliveries``."""
+"""Commands ``jikko triggers`` and ``jikko deliveries``."""

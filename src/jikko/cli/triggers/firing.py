@@ -1,4 +1,4 @@
-"""``jikko triggers fire``: a call of a webhook without its sender."""
+"""Command ``jikko triggers fire``, which calls a webhook in place of its sender."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from jikko.triggers.receiving import foresee
 from jikko.triggers.verification import PRESETS, Verification, signed_headers, with_secrets
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A name of a header."""
+"""Valid header names."""
 
 
 @click.command(short_help="Call a webhook, or run a schedule now.")
@@ -53,10 +53,10 @@ async def fire(
     dry: bool,
     as_json: bool,
 ) -> int:
-    """Call a webhook TRIGGER (its id, or APP/NODE) at the server, by the method and content type of its node.
+    """Call a webhook TRIGGER (its id, or APP/NODE) at the server, with the method and content type of its node.
 
-    It is signed as the triggers file (JIKKO_TRIGGERS) wants it. Prints the answer. The exit code tells whether the call
-    was taken. A schedule runs once more, beside its due times. With --dry no server is needed.
+    The call is signed as the triggers file (JIKKO_TRIGGERS) requires. Prints the response. The exit code says whether
+    it was accepted. A schedule runs once more, besides its due times. With --dry no server is needed.
     """
     sent = _sent(body)
     owner = owner_of(settings.home)
@@ -95,7 +95,7 @@ async def fire(
 
 
 def _signing(how: Verification | None, sign_as: str | None, secret: str | None) -> Verification | None:
-    """How the call is signed: as the triggers file says, unless options say otherwise."""
+    """Return the call's signing: that of the triggers file, unless options override it."""
     if secret is not None and not (secret.isascii() and secret.isprintable()):
         raise click.UsageError("--secret: must be printable ASCII")
     if sign_as:
@@ -146,7 +146,7 @@ def _call(method: str, base: str, path: str, headers: dict[str, str], body: byte
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, HTTPException) as error:
-        # Without the address of the webhook, which may be all that its callers need.
+        # Without the webhook's address, which may be its only credential.
         message = f"{parts.netloc}: no server answers: {getattr(error, 'strerror', None) or error}"
         raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="no_server") from None
     finally:

@@ -1,4 +1,4 @@
-"""``jikko deliveries list|show|replay|discard``."""
+"""Commands ``jikko deliveries list|show|replay|discard``."""
 
 import json
 import math
@@ -25,7 +25,7 @@ from jikko.triggers.deliveries import DeliveryState, DeliveryView
 P = ParamSpec("P")
 T = TypeVar("T")
 _PAGE: Final = 1_000
-"""Deliveries that are held at once while some are chosen."""
+"""Deliveries per page while some are selected."""
 _CHOSEN: Final = ("trigger", "states", "since", "where")
 
 
@@ -82,7 +82,7 @@ async def list_(assembly: Assembly, /, limit: int, as_json: bool, **chosen: Any)
 @click.argument("delivery")
 @with_assembly
 async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
-    """Show a DELIVERY, with the headers, parameters and body that it brought."""
+    """Show a DELIVERY, with its headers, parameters and body."""
     view = await assembly.deliveries.find(delivery)
     entry = {**entry_of(view, await _name(assembly, view)), "call": await assembly.deliveries.call(view)}
     if as_json:
@@ -95,7 +95,7 @@ async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
 
 
 async def _all(assembly: Assembly, **chosen: Any) -> tuple[str, ...]:
-    """The ids of all that are chosen, however many came after them, oldest first."""
+    """Return the ids of all selected deliveries, unaffected by new ones, oldest first."""
     found: list[str] = []
     before = None
     while True:
@@ -107,9 +107,10 @@ async def _all(assembly: Assembly, **chosen: Any) -> tuple[str, ...]:
 
 
 def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., Any]:
-    """A command of deliveries that are named, or else chosen: those that failed or are dead, unless a state is named.
+    """Decorate a command for named deliveries, or else selected ones: those that failed or are dead, unless a state is
+    named.
 
-    The oldest comes first. One that is refused does not keep back the others.
+    Oldest first. A refused one does not block the others.
     """
 
     @wraps(work)
@@ -142,9 +143,9 @@ def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., 
 @click.option("--dry", is_flag=True, help="Show what would happen, and start nothing.")
 @_of_several
 async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool) -> int:
-    """Run each DELIVERY again, by the current version of its app: through the server, or here if there is none.
+    """Run each DELIVERY again, with the current version of its app: through the server, or here if there is none.
 
-    Those that failed, or are dead, can be chosen in place of named ones: --since 2h, --where body.type=paid.
+    Instead of naming deliveries, select failed or dead ones: --since 2h, --where body.type=paid.
     """
     async with assembled(existing(settings)) as assembly:
         if dry:
@@ -174,9 +175,9 @@ async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool)
 @click.command()
 @_of_several
 async def discard(settings: Settings, delivery: str, *, as_json: bool) -> int:
-    """Set each DELIVERY aside: one that waits is not run any more, one that failed has been seen to.
+    """Set each DELIVERY aside: a waiting one is never run, a failed one counts as handled.
 
-    Those that failed, or are dead, can be chosen in place of named ones: --since 2h, --where body.type=paid.
+    Instead of naming deliveries, select failed or dead ones: --since 2h, --where body.type=paid.
     """
     async with assembled(existing(settings)) as assembly:
         waiting = await assembly.deliveries.find(delivery)
@@ -195,7 +196,7 @@ async def _name(assembly: Assembly, view: DeliveryView) -> str:
 
 
 def entry_of(view: DeliveryView, trigger: str) -> dict[str, Any]:
-    """A delivery as JSON shows it."""
+    """Return a delivery as JSON."""
     delivery = view.delivery
     return {
         "id": delivery.id,

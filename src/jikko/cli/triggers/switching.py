@@ -1,4 +1,4 @@
-"""``jikko triggers list|enable|disable|pause|backfill``."""
+"""Commands ``jikko triggers list|enable|disable|pause|backfill``."""
 
 import sys
 import time
@@ -24,10 +24,8 @@ from jikko.triggers.schedule_options import OVERLAPS
 @click.option("--kind", type=click.Choice(KINDS), help="Only triggers of this kind.")
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -> None:
-    """List triggers: of webhooks with their addresses, whether their calls are verified, and how many were refused
-    within the last hour; of schedules when they run next (ten times with --json), and what became of their last due
-    times.
-    """
+    """List triggers: webhooks with their addresses, whether calls are verified, and how many were refused within the
+    last hour; schedules with their next due time (ten with --json), and the results of the last ones."""
     if app is None:
         found = await assembly.triggers.all(kind)
     else:
@@ -60,7 +58,7 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
 async def enable(assembly: Assembly, trigger: str, as_json: bool) -> None:
     """Switch a TRIGGER on (its id, or APP/NODE). Works with the server running or not.
 
-    A schedule that was off or paused goes on; what was due before is not made up for.
+    A schedule that was off or paused continues; missed due times are not made up.
     """
     await _switch(assembly, trigger, True, as_json)
 
@@ -69,7 +67,7 @@ async def enable(assembly: Assembly, trigger: str, as_json: bool) -> None:
 @click.argument("trigger")
 @with_assembly
 async def disable(assembly: Assembly, trigger: str, as_json: bool) -> None:
-    """Switch a TRIGGER off: calls of its address get 404, a schedule starts nothing. Runs under way go on."""
+    """Switch a TRIGGER off: calls of its address get 404, a schedule starts nothing. Active runs continue."""
     await _switch(assembly, trigger, False, as_json)
 
 
@@ -85,7 +83,7 @@ async def _switch(assembly: Assembly, which: str, enabled: bool, as_json: bool) 
 
 
 def entry_of(trigger: Trigger, app_name: str) -> dict[str, Any]:
-    """A trigger as JSON shows it."""
+    """Return a trigger as JSON."""
     entry: dict[str, Any] = {
         "id": trigger.id,
         "app_id": trigger.app_id,
@@ -114,9 +112,9 @@ def _moment(text: str) -> float:
 @click.option("--reason", default="paused by hand", help="A reason, shown in the list.")
 @with_assembly
 async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
-    """Have a schedule TRIGGER (its id, or APP/NODE) start nothing for a time. `jikko triggers enable` ends the pause.
+    """Pause a schedule TRIGGER (its id, or APP/NODE) for a time. `jikko triggers enable` ends the pause.
 
-    Due times in the pause are not made up for. Works with the server running or not.
+    Due times in the pause are not made up. Works with the server running or not.
     """
     found = await assembly.triggers.find(trigger)
     until = None if seconds is None else time.time() + seconds
@@ -142,7 +140,7 @@ async def backfill(
     drop: bool,
     as_json: bool,
 ) -> None:
-    """Have those due times of a schedule TRIGGER (its id, or APP/NODE) run that have not run yet.
+    """Run missed due times of a schedule TRIGGER (its id, or APP/NODE).
 
     `sys.timestamp` of each run is its due time. The server starts them, one after the other unless `--overlap` says
     otherwise. Times without an offset are local.
@@ -161,7 +159,7 @@ async def backfill(
 
 
 def entry_of_view(view: ScheduleView) -> dict[str, Any]:
-    """A schedule as JSON shows it."""
+    """Return a schedule as JSON."""
     entry: dict[str, Any] = {"next": [_iso(moment) for moment in view.next]}
     if view.error:
         entry["error"] = view.error
@@ -181,7 +179,7 @@ def entry_of_view(view: ScheduleView) -> dict[str, Any]:
 
 
 def words_of(entry: dict[str, Any]) -> Iterator[str]:
-    """A schedule as its line shows it: pieces of text."""
+    """Iterate over the parts of a schedule's line."""
     if "error" in entry:
         yield f"never runs: {entry['error']}"
     elif "paused" in entry:
