@@ -30,8 +30,7 @@ _PART: Final = 1 << 18
 _LARGE: Final = 1 << 22
 """Bytes of events above which values are decoded one by one: they have long texts, of 24 ms each."""
 _BETWEEN: Final = b'},{"event":"'
-"""Separator of two events. Inside a text its quotes would be escaped; between values it may occur, and a cut there does
-not leave valid JSON."""
+"""Separator of two events. In a text its quotes would be escaped; between values, a cut there leaves invalid JSON."""
 
 PLAIN: Final = b"\x00"
 """Format: plain JSON."""
@@ -64,13 +63,12 @@ class DamagedLog(Exception):
 
 
 MAX_PACKED_BYTES: Final = 1 << 20
-"""Bytes of events packed together. A single event may be larger, and comes with those before it: otherwise it would be
-encoded twice."""
+"""Bytes of events packed together. A single event may be larger; it joins those before it, to be encoded only once."""
 
 
 def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
-    """Encode as many of the first events as ``MAX_PACKED_BYTES`` holds, at least one, like ``encode_events``. Returns
-    the array, and the size of each event in bytes."""
+    """Encode the first events like ``encode_events``: at least one, and up to ``MAX_PACKED_BYTES``. Returns the array,
+    and the size of each event in bytes."""
     packed, end = bytearray(b"["), 1
     sizes: list[int] = []
     encode_into = _ENCODER.encode_into
@@ -93,8 +91,7 @@ def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """Encode events as a JSON array. NaN and infinities become ``null``; lone surrogates, which UTF-8 cannot encode,
-    ``?``."""
+    """Encode events as a JSON array. NaN and infinities become ``null``; lone surrogates, invalid in UTF-8, ``?``."""
     try:
         return _ENCODER.encode(events)
     except UnicodeEncodeError:
@@ -103,11 +100,8 @@ def encode_events(events: Sequence[Event]) -> bytes:
 
 
 def decode_events(log: bytes) -> list[Event]:
-    """Decode a JSON array of events.
-
-    A long array is decoded in parts, since decoding holds the GIL and blocks the event loop. Raises ``DamagedLog``: not
-    an array of events.
-    """
+    """Decode a JSON array of events, in parts if it is long, since decoding holds the GIL and blocks the event loop.
+    Raises ``DamagedLog``: not an array of events."""
     if len(log) > 2 * _PART and (events := _decoded_in_parts(log)) is not None:
         return events
     try:
@@ -192,8 +186,8 @@ def _in_parts(item: msgspec.Raw) -> Any:
 
 
 def some_events(log: bytes, first: int, most: int) -> list[Event]:
-    """Decode about ``most`` bytes of events of a JSON array, from position ``first`` on; others are discarded at once.
-    Raises ``DamagedLog``: not an array of events."""
+    """Decode about ``most`` bytes of events of a JSON array, from position ``first`` on, without keeping others. Raises
+    ``DamagedLog``: not an array of events."""
     found: list[Event] = []
     begin, position, size = 1, 0, 0
     while size < most and begin < len(log) - 1:
@@ -237,8 +231,7 @@ def compress(log: bytes) -> bytes:
 
 
 def _deflate(size: int) -> "zlib._Compress":
-    """Return a compressor for ``size`` bytes: its window and memory, which take time to allocate, are no larger than
-    needed."""
+    """Return a compressor whose window and memory, which take time to allocate, suit ``size`` bytes."""
     window = min(max((len(_DICTIONARY_1) + size).bit_length(), _LEAST_WINDOW), zlib.MAX_WBITS)
     # Copying a larger one takes as long as loading the dictionary.
     return _BEHIND_DICTIONARY.copy() if window == _LEAST_WINDOW else _deflating(window)
@@ -253,8 +246,8 @@ _BEHIND_DICTIONARY: Final = _deflating(_LEAST_WINDOW)
 
 
 class Compressor:
-    """Compresses JSON arrays into what ``compress`` makes of their concatenation. Calls may come from any one thread at
-    a time: most of the work releases the GIL."""
+    """Compresses JSON arrays like ``compress`` their concatenation. For one thread at a time; mostly releases
+    the GIL."""
 
     def __init__(self) -> None:
         self._stream = _deflate(1 << zlib.MAX_WBITS)

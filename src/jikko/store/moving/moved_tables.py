@@ -89,8 +89,7 @@ def convert_of(column: str) -> Convert:
 
 
 class TableRule(NamedTuple):
-    """Mapping of a table with the same columns in SQLite and PostgreSQL, except for foreign keys of apps and
-    the like."""
+    """Mapping of a table with the same columns in both databases, except for foreign keys of apps and the like."""
 
     name: str
     order: str

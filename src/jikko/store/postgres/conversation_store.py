@@ -39,8 +39,7 @@ _VARIABLE: Final = (
     "message_id bytea, variable_id bytea, created_at float8, updated_at float8, name text, value_type text, "
     "description text, value text"
 )
-# A conversation being deleted is gone, or its messages will be. In the order of ids, so that two writers do not
-# deadlock.
+# A conversation being deleted is gone, or its messages will be. In the order of ids, to avoid deadlocks.
 _ADD_MESSAGES: Final = f"""
 WITH given AS MATERIALIZED (SELECT * FROM {_given(1, _MESSAGE)}), found AS MATERIALIZED (
   SELECT key, conversation_id FROM conversations WHERE conversation_id IN (SELECT conversation_id FROM given)

@@ -96,8 +96,8 @@ class Postgres:
     """
 
     def __init__(self, url: str, *, searches: int = _MAX_SEARCHES) -> None:
-        """Do not connect yet. ``searches``: Maximum concurrent searches. Raises ``InvalidSettings``: not a database
-        URL, or the library is missing."""
+        """Do not connect yet. ``searches``: Maximum concurrent ones. Raises ``InvalidSettings``: invalid URL, or the
+        library is missing."""
         if diagnosis := diagnose_database_url(url):
             raise InvalidSettings(f"database_url {diagnosis}.")
         for name, path in parse_qsl(urlsplit(url).query):
@@ -129,8 +129,7 @@ class Postgres:
         return {"used": size - idle, "idle": idle, "free": _MAX_CONNECTIONS + self._max_searches - size}
 
     async def connect(self, *, by_key: bool = False) -> Connection:
-        """Open a dedicated connection. ``by_key``: For statements by key. Raises ``StoreUnavailable``: connecting
-        failed."""
+        """Open a dedicated connection. ``by_key``: For statements by key. Raises ``StoreUnavailable``: it failed."""
         async with self.guard():
             connection = await self._connected(
                 self._api.connect(
@@ -219,8 +218,8 @@ class Postgres:
         return await self.patiently(self._read_again(read, searching))
 
     async def _read_again(self, read: Callable[[Connection], Awaitable[T]], searching: bool) -> T:
-        """Read with a pooled connection, and retry once if it was lost: a restarted database, or a firewall in between,
-        does not announce that."""
+        """Read with a pooled connection, and retry once if it was lost: neither a restart nor a firewall announces
+        that."""
         async with self._connection(searching=searching) as connection:
             try:
                 return await read(connection)

@@ -19,8 +19,8 @@ from jikko.store.postgres.schema_locks import TableGroup, users_before
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
 """Lock of the migrating process; others wait, then find the schema up to date."""
 _SOON: Final = "SET LOCAL lock_timeout = '10s'"
-"""A step that alters a table waits for all transactions using it, and later ones wait for the step: behind a backup of
-an hour, all servers would hang."""
+"""A step that alters a table waits for its transactions, and later ones for the step: a backup would block all
+servers."""
 _HAS_ANY: Final = "SELECT to_regclass('installation') IS NOT NULL"
 _VERSION: Final = "SELECT value FROM installation WHERE name = $1"
 _NOTE: Final = """
@@ -178,8 +178,8 @@ async def is_there(database: Postgres) -> bool:
 
 
 async def belong(database: Postgres, folder_id: str) -> None:
-    """Make a data folder the owner of a database without owner. Raises ``InvalidSettings``: it has another owner: two
-    servers would each take over the other's runs."""
+    """Make a data folder the owner of a database without owner. Raises ``InvalidSettings``: it has another, and each
+    server would take over the other's runs."""
     await database.execute(_CLAIM, folder_id.encode())
     refuse_stranger(database, await _owner(database), folder_id, shared=False)
 

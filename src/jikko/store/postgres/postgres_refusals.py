@@ -60,8 +60,8 @@ def cannot_be_opened(address: str, cause: BaseException | None) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Return why the database is unavailable, for clients of the API. The library's texts may contain values, and are
-    not used."""
+    """Return why the database is unavailable, for clients of the API, without the library's texts: they may have
+    values."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({why_untrusted(error, AUTHORITY)})"
     if isinstance(error, TimeoutError):

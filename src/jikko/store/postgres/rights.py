@@ -24,8 +24,8 @@ SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'C
 OF_THEIR_OWN: Final = 6
 """Connections outside pools: one for appends, two for run detail, two for keys, one for changes of apps."""
 PER_PROCESS: Final = 32
-"""Maximum connections of a process: 6 and 2 for searches of runs, 6 and 6 for datasets, 6 for plugin storage, and those
-outside pools."""
+"""Maximum connections of a process: 6 and 2 for searches of runs, 6 and 6 for datasets, 6 for plugins, and
+``OF_THEIR_OWN``."""
 _ROOM: Final = """
 SELECT least(
   current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -75,8 +75,7 @@ async def require_rights(database: Postgres) -> None:
 
 
 async def room_for(database: Postgres, processes: int) -> tuple[Phrase, bool]:
-    """Return how many more connections all limits of the server allow, and whether they suffice for so many
-    processes."""
+    """Return how many more connections the server's limits allow, and whether they suffice for so many processes."""
     free = max(0, int(await database.value(_ROOM)))
     wanted = processes * PER_PROCESS
     code = "servers.room" if free >= wanted else "servers.little_room"

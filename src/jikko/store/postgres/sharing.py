@@ -97,8 +97,7 @@ def refuse_other_time(database: Postgres, before: float, there: float, after: fl
 
 
 async def require_own_connections(database: Postgres) -> None:
-    """Require that connections keep session state: a pooler may route each statement elsewhere. Raises
-    ``InvalidSettings``: they do not."""
+    """Require session state in connections, which some poolers do not keep. Raises ``InvalidSettings``: it is lost."""
     try:
         async with database.guard():
             kept = await _keeps_its_own(database)

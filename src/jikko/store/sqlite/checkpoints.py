@@ -21,8 +21,7 @@ _LOG = logging.getLogger(__name__)
 DUE_PAGES: Final = 1_000
 """New pages of the log after which a checkpoint is due: SQLite's default."""
 WRITER_PAGES: Final = 16_384
-"""Pages of the log, 64 MiB, from which on commits checkpoint after all: steady writes must not grow it without
-limit."""
+"""Pages of the log, 64 MiB, from which on commits checkpoint after all: bounds the log under steady writes."""
 _POLL_SECONDS: Final = 0.003
 """CPU seconds of the writer thread between checks of the log's length: less than that many pages take. Waiting for the
 disk does not count, so a slow disk causes no more checks."""

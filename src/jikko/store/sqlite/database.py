@@ -215,8 +215,7 @@ class Database:
         with ExitStack() as opened:
             try:
                 make_folder(path.parent)
-                # SQLite gives its companion files the same permissions. If the file cannot be created, SQLite reports
-                # why.
+                # SQLite gives its other files the same permissions. If the file cannot be created, SQLite reports why.
                 with suppress(OSError):
                     make_file(path)
                 owned = opened.enter_context(closing(connect(path, busy_timeout=busy_timeout, page_size=page_size)))

@@ -317,8 +317,7 @@ class Writer:
         return diagnosis
 
     def _look_behind(self) -> None:
-        """Check for checkpoints after a commit. Under load this is not done each time: see
-        ``Checkpoints.wants_a_look``."""
+        """Check for checkpoints after a commit. Under load, not after each: see ``Checkpoints.wants_a_look``."""
         checkpoints = self._checkpoints
         wants_a_look = checkpoints is not None and checkpoints.wants_a_look()
         if wants_a_look or self._queue.empty():

@@ -159,8 +159,7 @@ class ArchiveObjects:
         await asyncio.to_thread(self._bucket.delete, path)
 
     async def written(self) -> dict[str, float]:
-        """Return when each object was written, in seconds since the Unix epoch. Raises ``StoreUnavailable``: listing
-        failed."""
+        """Return the Unix time at which each object was written. Raises ``StoreUnavailable``: listing failed."""
         listed = await asyncio.to_thread(self._bucket.listed, FOLDER)
         return {path: at for path, (_, at) in listed.items()}
 

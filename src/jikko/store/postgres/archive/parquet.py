@@ -58,8 +58,8 @@ class ArchiveFile:
     """An open object of the archive. Reads are verified."""
 
     def __init__(self, content: bytes, check: int | None = None) -> None:
-        """``check``: The result of ``check_of`` at the time of writing. Raises ``DamagedArchive``: not an object of the
-        archive, or altered."""
+        """``check``: The result of ``check_of`` when it was written. Raises ``DamagedArchive``: not of the archive, or
+        altered."""
         if check is not None and check_of(content) != check:
             raise DamagedArchive("it is not as it was written")
         try:

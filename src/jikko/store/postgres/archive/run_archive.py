@@ -85,7 +85,7 @@ class RunArchive:
         return self._objects
 
     async def find(self, run_id: str) -> ArchivedRun | None:
-        """Return a run, by its id in lower case. Raises ``StoreUnavailable``: its object is missing, damaged or
+        """Return a run, by its id in lower case. Raises ``StoreUnavailable``: its object is missing, damaged,
         unreadable."""
         wanted = id_column(run_id)
         if not is_dated(wanted):
@@ -299,8 +299,7 @@ class PostgresArchiving:
         return await self._archive.sweep(now)
 
     async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
-        """Return the ids of runs for one object: of one day, and not too many; and the place to continue from, if there
-        are more."""
+        """Return the ids of runs of one day, for one object; and the place to continue from, if there are more."""
         rows = await self._database.fetch(_ARCHIVABLE, before, *behind, _LOOKED_AT)
         passing = [row[0] for row in rows if row[2]]
         held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()

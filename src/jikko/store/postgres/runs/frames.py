@@ -109,8 +109,8 @@ def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event
 
 
 def whole_log(log: bytes, end: int) -> bytes:
-    """Return the events of an ended run, as one JSON array. Blocks for a long log. Raises ``DamagedLog``: not a log, or
-    another number of events.
+    """Return the events of an ended run, as one JSON array. Blocks if long. Raises ``DamagedLog``: not a log of this
+    length.
 
     Args:
         log: As stored.

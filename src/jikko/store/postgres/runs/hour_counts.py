@@ -137,8 +137,8 @@ class HourCounts:
         self._monotonic = monotonic
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._counting: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
-        """One count at a time for concurrent requests of the same. Waiting has the timeout of a query: with an
-        unresponsive database, waits would add up."""
+        """Serialises concurrent counts of the same. Waiting times out like a query, or waits for a hung database would
+        add up."""
 
     async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
         """Return the counts of runs created in an hour or later.

@@ -301,8 +301,7 @@ class RunWriter:
         return connection
 
     async def _timeline_of(self, connection: Connection) -> str:
-        """Return the timeline of a copy: the last known one, if the database does not report it, or is about to be
-        promoted."""
+        """Return the timeline of a copy: the last known one, if not reported, or during a promotion."""
         try:
             async with self._database.guard():
                 timeline: str = await connection.fetchval(_TIMELINE)

@@ -82,8 +82,8 @@ class IndexPlan(Struct, frozen=True):
 
 
 def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
-    """Return the plan for a filter; ``None``: no runs match. ``with_statuses``: Whether its statuses count (its keyword
-    never does)."""
+    """Plan a filter; ``None`` if no run matches. ``with_statuses``: Whether its statuses count (its keyword never
+    does)."""
     statuses = status_numbers(wanted, with_statuses=with_statuses)
     within = created(wanted.after, wanted.before)
     rest = rows = told_by_rows(

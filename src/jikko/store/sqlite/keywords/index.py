@@ -89,8 +89,7 @@ def indexed_text(inputs: str, outputs: bytes, user: str) -> str:
 
 
 class KeywordIndex(StandingProjection):
-    """Fills the index within the writer's transactions, on its thread; does nothing unless ``usable`` (SQLite supports
-    it)."""
+    """Fills the index within the writer's transactions, on its thread, if SQLite supports it (``usable``)."""
 
     def __init__(self, *, usable: bool) -> None:
         self._usable = usable

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 
 _PAGE: Final = 16_384
-"""Page size in bytes. A vector of 1,024 numbers takes half of SQLite's usual page of 4,096, and most of the other half
-is lost."""
+"""Page size in bytes. A vector of 1,024 numbers takes half of SQLite's default page of 4,096, and wastes most of the
+rest."""
 
 
 class SqliteKnowledge:

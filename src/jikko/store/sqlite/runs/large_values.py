@@ -59,8 +59,7 @@ class LargeValues:
         self._dropping: set[asyncio.Future[None]] = set()
 
     async def write(self, data: bytes | str) -> int:
-        """Write a value; text must be ASCII. Returns its number. Raises ``StoreUnavailable``: it was not written, but
-        dropped."""
+        """Write a value; text must be ASCII. Returns its number. Raises ``StoreUnavailable``: failed, and dropped."""
         value = secrets.randbits(62)
         try:
             for number, begin in enumerate(range(0, len(data), PIECE_BYTES)):
