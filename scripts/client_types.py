@@ -1,6 +1,6 @@
-"""Writes the types of the Service API for its JavaScript client: clients/js/src/schema.ts.
+"""Generates the Service API's types for its JavaScript client: clients/js/src/schema.ts.
 
-Usage: python -m scripts.client_types. Needs the packages of console/ (``make console``).
+Usage: python -m scripts.client_types. Requires the packages of console/ (``make console``).
 """
 
 import json
@@ -15,7 +15,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def client_types(description: dict[str, Any]) -> str:
-    """The types for the description of the Service API, without refusals, which all have one body."""
+    """Return the types of the Service API, without error responses, which share one body."""
     for path in description["paths"].values():
         for operation in (path[method] for method in _METHODS if method in path):
             operation["responses"] = {
@@ -28,7 +28,7 @@ def client_types(description: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Write them."""
+    """Write the file."""
     from jikko import __version__
     from jikko.http.reference.openapi import openapi
 

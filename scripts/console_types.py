@@ -1,6 +1,6 @@
-"""Writes the types of the management API for the console, as a running server describes it: console/src/api/schema.ts.
+"""Generates the management API's types for the console, from a running server: console/src/api/schema.ts.
 
-Usage: python -m scripts.console_types http://127.0.0.1:8000. Needs the packages of console/ (``make console``).
+Usage: python -m scripts.console_types http://127.0.0.1:8000. Requires the packages of console/ (``make console``).
 """
 
 import re
@@ -17,18 +17,18 @@ _COMMENT = re.compile(r"^ *(/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
 
 
 def types_of(description: bytes, *options: str) -> str:
-    """The types for a description in OpenAPI, as JSON; with ``options`` of openapi-typescript."""
+    """Return the types of an OpenAPI description in JSON. ``options``: For openapi-typescript."""
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "openapi.json", Path(folder) / "schema.ts"
         given.write_bytes(description)
         command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(given), "-o", str(made), *options]
         subprocess.run(command, cwd=sources(), env=npm()[1], check=True, capture_output=True)
-        # Without what the server says in words, so that another word is no other type.
+        # Comments are removed, so that descriptions do not affect the types.
         return _COMMENT.sub("", made.read_text(encoding="utf-8"))
 
 
 def main(arguments: list[str]) -> int:
-    """Write them."""
+    """Write the file."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Copies of the working tree, in which tests run against code that was changed."""
+"""Copies of the working tree, in which tests run against mutants."""
 
 import os
 import shutil
@@ -23,46 +23,46 @@ ROOT: Final = Path(__file__).parents[1]
 _COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src", "tests", "scripts")
 _LAUNCH: Final = (sys.executable, "-S", str(Path(__file__).with_name("launch.py")))
 _QUIET: Final = ("--tb=no", "--no-header", "--assert=plain", "-p", "no:cacheprovider")
-"""Nobody reads what failed; so modules of tests need not be compiled anew for that, at every start."""
+"""Tracebacks are not needed; without assertion rewriting test modules need not be compiled again at each start."""
 _ALL_SECONDS: Final = 7200.0
-"""What all tests together may take. More than they ever need."""
+"""Timeout of all tests together, in seconds; never reached in practice."""
 _WATCH_SECONDS: Final = 600.0
-"""What a part of them may take that is watched: several times as much as it needs."""
+"""Timeout of a part of the tests under coverage, in seconds: several times what it needs."""
 _LEAST_PATIENCE: Final = 30.0
-"""What one test may take with a change, if that is more than it needs without; pytest, to end."""
+"""Shortest timeout of one test with a mutant, and of pytest's shutdown, in seconds."""
 _START_PATIENCE: Final = 30.0
-"""What pytest and the first file of tests may take until a test begins, and a second for each file."""
+"""Timeout until the first test begins, in seconds, plus one second per test file."""
 _PATIENCE: Final = 5.0
-"""How many times as long as without a change one may take, if that is more."""
+"""Timeout of a test with a mutant, as a multiple of its duration without."""
 _LOOK_SECONDS: Final = 0.2
 _END_SECONDS: Final = 20.0
 _ENOUGH: Final = 5
-"""So many tests of a file that cannot be imported with a change show that it can be without."""
+"""Tests tried of a file that a mutant keeps from being imported, to show that it can be imported otherwise."""
 
 Outcome: TypeAlias = Literal["noticed", "hung", "survived"]
 
 
 class GivenUp(Exception):
-    """Tests were ended before they had an outcome."""
+    """Tests were cancelled before their outcome was known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What tests say to a change."""
+    """Verdict of tests on a mutant."""
 
     outcome: Outcome
     asked: frozenset[str]
-    """The tests that have nothing more to say."""
+    """Tests that need not run again."""
 
 
 class Copy:
-    """One copy. The tree itself is never changed, whatever becomes of the process."""
+    """Copy of the working tree, which itself is never changed, even if the process dies."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy what is or could be in the repository, with whatever was changed and not committed.
+        """Copy tracked and untracked files that are not ignored, including uncommitted changes.
 
         Args:
-            folder: Made here.
+            folder: Created here.
         """
         self.folder = folder
         self._given_up = False
@@ -75,15 +75,15 @@ class Copy:
 
     @cached_property
     def _pytest(self) -> tuple[str, ...]:
-        """The command that runs pytest. Nothing is compiled for who asks the page alone: it takes longer than that."""
-        # Python takes a compiled file for current if time and size agree, which a change of one character may not
-        # alter. Those that are compiled so are compared by their content.
+        """Compile the modules, and return the pytest command. Lazy: mutants of the page do not need it."""
+        # Python checks compiled files by time and size, which a change of one character may not alter; these are
+        # checked by content.
         subprocess.run([sys.executable, *_COMPILE], cwd=self.folder, check=True)
         return (sys.executable, "-m", "pytest")
 
     @contextmanager
     def changed(self, mutant: Mutant) -> Iterator[None]:
-        """Have a change in the copy."""
+        """Apply a mutant to the copy for the block."""
         file = self.folder / mutant.path
         before = file.read_text("utf-8")
         file.write_text(mutant.text, "utf-8")
@@ -93,9 +93,7 @@ class Copy:
             file.write_text(before, "utf-8")
 
     def covering(self, options: Sequence[str], files: Iterable[str]) -> Report | None:
-        """Run tests without a change, and see which lines of files each runs. ``None``: pytest does not start or end,
-        so that nothing could be learnt.
-        """
+        """Run tests without a mutant and measure which lines each runs. ``None``: pytest failed to start or end."""
         report, named = self.folder / "report.json", self.folder / "files.txt"
         named.write_text("\n".join(files), "utf-8")
         report.unlink(missing_ok=True)
@@ -110,19 +108,19 @@ class Copy:
         return msgspec.json.decode(report.read_bytes(), type=Report)
 
     def collected(self, options: Sequence[str]) -> set[str]:
-        """The names of tests, as pytest finds them now: a few are others each time."""
+        """Return the names of tests as pytest collects them now: a few change from run to run."""
         command = [*self._pytest, "--collect-only", "--no-header", *options]
         found = subprocess.run(command, cwd=self.folder, env=self._environment(), capture_output=True, text=True)
         return {line for line in found.stdout.split("\n") if "::" in line}
 
     def ask(self, mutant: Mutant, tests: Mapping[str, float], budget: float) -> Answer:
-        """What tests say to a change, up to the first that fails with the change and not without it.
+        """Test a mutant, up to the first test that fails only with it.
 
-        A busy machine can make tests fail or wait as well, and what it does is no notice. So what waits does so twice.
+        On a busy machine tests may fail or time out without it, too, so timeouts are confirmed by a second try.
 
         Args:
-            tests: By name, what each takes without the change (s).
-            budget: After how many seconds no other test begins.
+            tests: Duration of each test without the mutant (s), by name.
+            budget: Seconds after which no further test begins.
         """
         asked: set[str] = set()
         until = time.monotonic() + budget
@@ -134,7 +132,7 @@ class Copy:
             asked |= said.ended
             suspects = _suspects(left, said, hangs=hangs)
             if not suspects:
-                if time.monotonic() < until:  # what did not begin is not there, with the change
+                if time.monotonic() < until:  # the mutant removed the tests that did not begin
                     asked |= left.keys()
                 break
             if self.passes(suspects):
@@ -146,12 +144,13 @@ class Copy:
         return Answer("survived", frozenset(asked))
 
     def passes(self, tests: Mapping[str, float]) -> bool:
-        """Whether all of some tests pass with the code as it is."""
+        """Return whether all tests pass with the copy's current code."""
         said, hangs = self.try_tests(tests, _ALL_SECONDS)
         return said.is_over and bool(said.ended) and not said.failed and not hangs
 
     def try_tests(self, tests: Mapping[str, float], budget: float) -> tuple[Said, bool]:
-        """Run tests with the code as it is, up to the first that fails. What they say, and whether one hangs."""
+        """Run tests with the copy's current code, up to the first failure. Returns their outcome, and whether one
+        hangs."""
         named, file = self.folder / "named.txt", self.folder / "said.txt"
         named.write_text("\n".join(tests), "utf-8")
         file.unlink(missing_ok=True)
@@ -169,10 +168,10 @@ class Copy:
         return pacing.read(file), False
 
     def run(self, command: Sequence[str], within: str, environment: Mapping[str, str], seconds: float) -> int | None:
-        """The exit code of a command that is none of pytest. ``None``: it takes longer.
+        """Return the exit code of a command other than pytest; ``None`` on timeout.
 
         Args:
-            within: The folder, from the root of the copy.
+            within: Working directory, relative to the copy.
         """
         until = time.monotonic() + seconds
         with self._started(command, within, environment) as process:
@@ -187,10 +186,10 @@ class Copy:
     def _started(
         self, command: Sequence[str], within: str, environment: Mapping[str, str]
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """A process; ended when this is left, with all that it started.
+        """Start a process; kill it with all its descendants at the end of the block.
 
         Raises:
-            GivenUp: Nobody waits for it any more.
+            GivenUp: The copy was cancelled.
         """
         scratch = self.folder / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -228,21 +227,20 @@ class Copy:
         return {
             **os.environ,
             "PYTHONPATH": str(self.folder / "src"),
-            # What was compiled of one change would be taken for another of the same second and length.
+            # Bytecode of one mutant would be taken for that of another with the same second and size.
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(scratch),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
         }
 
     def give_up(self) -> None:
-        """End the tests under way, and begin none any more."""
+        """Kill running tests, and start no more."""
         self._given_up = True
 
 
 def _suspects(tests: Mapping[str, float], said: Said, *, hangs: bool) -> dict[str, float]:
-    """The tests that say something, if that is not what the machine does: those that failed, the one that takes too
-    long or has ended the process, some of a file that cannot be imported, or some of all if pytest could not begin.
-    """
+    """Return the tests that may have detected the mutant: failed ones, the one that timed out or ended the process,
+    some of a file that cannot be imported, or some of all if pytest did not begin."""
     names = [*said.failed]
     if (hangs or not said.is_over) and said.under_way is not None:
         names.append(said.under_way)

@@ -1,8 +1,8 @@
-"""A plugin of pytest: which tests run which lines of some files, how long each test takes, and which fail.
+"""Pytest plugin that measures which tests run which lines of given files, their durations and failures.
 
-Usage: pytest -p scripts.covering --lines-of FILE --report FILE. The first file names Python files, a path a line; the
-second gets a ``Report`` in JSON. A line that runs while modules are imported belongs to no test. What a test has
-another process do is not seen.
+Usage: pytest -p scripts.covering --lines-of FILE --report FILE. The first file lists Python files, one path per line;
+the second receives a ``Report`` in JSON. Lines run during imports belong to no test. Subprocesses of tests are not
+measured.
 """
 
 import time
@@ -15,20 +15,20 @@ import pytest
 from coverage import Coverage
 
 _SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
-"""Nanoseconds that a thread ran, those that it was kept waiting for a processor, and how often it ran."""
+"""Nanoseconds that a thread ran, nanoseconds it waited for a CPU, and number of time slices."""
 
 
 class Report(msgspec.Struct):
-    """What one process of pytest saw."""
+    """Measurements of one pytest process."""
 
     seconds: dict[str, float] = {}
-    """What each test took, by its name (pytest's node id)."""
+    """Duration of each test, by node id."""
     failed: list[str] = []
     lines: dict[str, dict[int, list[int]]] = {}
-    """By file, as it was named, and line from 1: the tests that run it, as positions in ``seconds``."""
+    """Tests that run each line, as positions in ``seconds``, by file and line from 1."""
 
     def tests(self) -> dict[str, dict[int, list[str]]]:
-        """``lines`` with the names of the tests."""
+        """Return ``lines`` with the names of the tests."""
         names = [*self.seconds]
         return {
             path: {line: [names[number] for number in tests] for line, tests in lines.items()}
@@ -36,7 +36,7 @@ class Report(msgspec.Struct):
         }
 
     def only(self, wanted: Callable[[str], bool]) -> "Report":
-        """What it says of some tests, by their names."""
+        """Return the report of the tests with matching names."""
         seconds = {test: seconds for test, seconds in self.seconds.items() if wanted(test)}
         moved = {test: number for number, test in enumerate(seconds)}
         at = [moved.get(test) for test in self.seconds]
@@ -50,7 +50,7 @@ class Report(msgspec.Struct):
         )
 
     def add(self, other: "Report") -> None:
-        """Add what another process saw, of other tests."""
+        """Add the report of another process on other tests."""
         before = len(self.seconds)
         self.seconds |= other.seconds
         self.failed += other.failed
@@ -61,19 +61,19 @@ class Report(msgspec.Struct):
 
 
 class Covering:
-    """Watches the files while tests run."""
+    """Coverage of the files while tests run."""
 
     def __init__(self, files: list[str], report: Path) -> None:
         self._files = {str(Path(file).resolve()): file for file in files}
         self._path = report
         self._report = Report()
-        # Whatever is configured for other uses does not count here; other files cost nothing.
+        # The project's coverage configuration is ignored, and other files cost nothing.
         self._coverage = Coverage(data_file=None, config_file=False, include=list(self._files), messages=False)
         self._coverage.start()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Count what runs for the test that needs it, and the time without that in which other processes ran."""
+        """Count fixtures with the test that needs them, and subtract time spent waiting for a CPU."""
         self._coverage.switch_context(item.nodeid)
         began = time.monotonic() - _kept_waiting()
         try:
@@ -83,7 +83,7 @@ class Covering:
             self._coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what became of a test."""
+        """Record a test's outcome."""
         if report.failed and report.nodeid not in self._report.failed:
             self._report.failed.append(report.nodeid)
 
@@ -103,7 +103,7 @@ class Covering:
 
 
 def _kept_waiting() -> float:
-    """Seconds for which this thread could have run, and another did. 0 where the system does not tell."""
+    """Return the seconds for which this thread waited for a CPU; 0 if the system does not report it."""
     try:
         return int(_SCHEDSTAT.read_text().split()[1]) / 1e9
     except (OSError, IndexError):
@@ -111,12 +111,12 @@ def _kept_waiting() -> float:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Two options, both needed."""
+    """Add two options, both required."""
     parser.addoption("--lines-of", type=Path, required=True, help="A file that names Python files, a path a line.")
     parser.addoption("--report", type=Path, required=True, help="The file to write.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to watch, before modules of tests are imported."""
+    """Start measuring before test modules are imported."""
     files = config.getoption("--lines-of").read_text("utf-8").split("\n")
     config.pluginmanager.register(Covering([*filter(None, files)], config.getoption("--report")))

@@ -1,7 +1,7 @@
-"""What ``make run`` shows: a server, one run over HTTP with its live events, the record that stays, and a chat.
+"""Demo of ``make run``: a server, a run over HTTP with live events, its stored record, and a chat.
 
-Usage: python scripts/demo.py, with Jikko installed for that Python. On a terminal the server then keeps running until
-Ctrl-C; elsewhere the program ends after the run detail, with code 0 if the run succeeded.
+Usage: python scripts/demo.py, with Jikko installed for that Python. On a terminal the server keeps running until
+Ctrl-C; otherwise the program ends after the run detail, with code 0 if the run succeeded.
 """
 
 import json
@@ -34,7 +34,7 @@ MARKS = {"succeeded": "✓", "partial-succeeded": "✓", "exception": "!", "fail
 
 
 class Server:
-    """``jikko serve`` as a process of its own."""
+    """``jikko serve`` in a subprocess."""
 
     def __init__(self, environment: dict[str, str], port: int) -> None:
         command = [*JIKKO, "serve", *map(str, EXAMPLES), "--port", str(port)]
@@ -45,12 +45,12 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
-            # Ctrl-C on the terminal reaches this program, which then stops the server in good order.
+            # Ctrl-C on the terminal reaches only this program, which then stops the server gracefully.
             start_new_session=True,
         )
 
     def wait_until_it_serves(self) -> str:
-        """The address of the server; what it says meanwhile is passed on unless all goes well."""
+        """Return the server's address. Its output is printed only on failure."""
         assert self.process.stdout is not None
         lines: list[str] = []
         for line in self.process.stdout:
@@ -63,27 +63,27 @@ class Server:
     def _pass_on(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            # Its own lines to try the apps with are many; the one that this program prints is enough.
+            # The server prints many example commands; the one printed by this program is enough.
             if not line.startswith(("  # ", "  curl ", "  FILE_")):
                 print(line, end="", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
-        """Let it finish what runs, and wait for its end."""
+        """Stop gracefully and wait for the end."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
 
 def main() -> int:
-    """Show it. Returns the exit code."""
+    """Run the demo. Returns the exit code."""
     began = time.perf_counter()
     if isinstance(sys.stdout, TextIOWrapper):
-        # Also where the locale is plain C, and line by line when it goes to a file.
+        # UTF-8 even in the C locale, and line-buffered in files.
         sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     environment = {**os.environ}
     home = environment.setdefault("JIKKO_HOME", str(ROOT / ".jikko"))
-    # What runs and requests do is shown here; the server's own lines of them would stand in between.
+    # The server's log of runs and requests would repeat what is printed here.
     environment.setdefault("JIKKO_LOG_RUNS", "false")
     environment.setdefault("JIKKO_LOG_REQUESTS", "refused")
     server = Server(environment, _port(int(environment.get("JIKKO_PORT") or 8000)))
@@ -112,7 +112,7 @@ def main() -> int:
 
 
 def _port(wanted: int) -> int:
-    """The wanted port, or 0 (any) if something listens there already."""
+    """Return the wanted port, or 0 (any) if it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -123,14 +123,14 @@ def _port(wanted: int) -> int:
 
 
 def _console_link(environment: dict[str, str], base: str) -> str:
-    """A link that signs in to the console of this server."""
+    """Return a sign-in link to this server's console."""
     done = subprocess.run([*JIKKO, "console", "--json"], env=environment, capture_output=True, check=True)
     _, _, path = json.loads(done.stdout)["url"].partition("/console/")
     return f"{base}/console/{path}"
 
 
 def _key_file(environment: dict[str, str], base: str, home: Path, app: str, name: str) -> Path:
-    """The file of a key for an app: that of the last time, or else a new one."""
+    """Return the file with an API key of an app, reusing the previous one if possible."""
     file = home / name
     try:
         _get(f"{base}/v1/info", file.read_text(encoding="utf-8").strip())
@@ -156,7 +156,7 @@ def _show_live_run(base: str, key: str) -> str:
 
 
 def _show_chat(base: str, key: str) -> None:
-    """Ask in one conversation, and show the answers as they come."""
+    """Chat in one conversation, printing the answers as they stream."""
     print(f"\nPOST /v1/chat-messages, {len(QUESTIONS)} times in one conversation of {CHAT!r}\n")
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     conversation = ""
@@ -198,7 +198,7 @@ def _show_record(base: str, key: str, run_id: str) -> bool:
     run = _get(base + path, key)
     print(f"\nGET {path}\n")
     for name, value in run.items():
-        # Dify keeps the inputs as JSON text; it is shown without a second pair of quotes.
+        # Dify stores inputs as JSON text; a second pair of quotes is avoided.
         print(_cut(f"  {name:14} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"))
     print(f"\nGET {path}/node-executions\n")
     nodes = _get(f"{base}{path}/node-executions", key)["data"]
@@ -215,7 +215,7 @@ def _shown(outputs: dict[str, Any] | None) -> str:
 
 
 def _cut(line: str) -> str:
-    """A line as wide as the terminal at most; elsewhere, 80 columns."""
+    """Cut a line to the terminal's width; 80 columns elsewhere."""
     width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
     return line if len(line) <= width else f"{line[: width - 1]}…"
 

@@ -1,11 +1,10 @@
-"""Runs of an earlier version, recorded and then replayed by this one.
+"""Records runs with an earlier version, and replays them with this one.
 
-``python -m scripts.earlier_runs record FOLDER --jikko COMMAND`` serves all apps of the recorded cases (tests/compat) by
-that version and goes through the cases round by round: the data folders of its servers are in ``FOLDER/SUITE/home``.
-``python -m scripts.earlier_runs replay FOLDER`` replays them as ``jikko replay`` of this version does, each app on its
-own version, and tells how many runs there are of each outcome, and each that does otherwise. The folders are brought
-up to date by that: keep a copy.
-``python -m scripts.earlier_runs pack FOLDER --to FILE`` makes the archive that tests/compat/test_earlier_runs.py reads.
+``python -m scripts.earlier_runs record FOLDER --jikko COMMAND`` serves all apps of the recorded cases (tests/compat)
+with that version and plays the cases round by round. The servers' data folders are ``FOLDER/SUITE/home``.
+``python -m scripts.earlier_runs replay FOLDER`` replays them as this version's ``jikko replay`` does, each app in its
+own version, and prints the number of runs per outcome and each run that differs. It migrates the folders: keep a copy.
+``python -m scripts.earlier_runs pack FOLDER --to FILE`` creates the archive for tests/compat/test_earlier_runs.py.
 """
 
 import argparse
@@ -31,19 +30,19 @@ AT_ONCE = 8
 
 
 def chosen(name: str) -> Suite:
-    """The suite with its cases that start runs."""
+    """Return the suite with only the cases that start runs."""
     suite = suite_of(name)
     return Suite(suite.root, [case for case in suite.cases if starts(case)])
 
 
 def starts(case: Case) -> bool:
-    """Whether a case starts a run."""
+    """Return whether a case starts a run."""
     paths = (step.request["path"] for step in case.all_steps)
     return any(path.endswith(("workflows/run", "chat-messages")) for path in paths)
 
 
 def record(folder: Path, command: str, names: Sequence[str], rounds: int) -> None:
-    """Have a version run the cases so often."""
+    """Play the cases ``rounds`` times with the given version."""
     for name in names:
         suite = chosen(name)
         with started(suite, command, folder / name) as target:
@@ -58,7 +57,7 @@ def record(folder: Path, command: str, names: Sequence[str], rounds: int) -> Non
 
 
 def replay(folder: Path) -> int:
-    """Replay them all; returns how many do otherwise."""
+    """Replay all runs. Returns the number that differ."""
     outcomes: Counter[str] = Counter()
     flows, otherwise = set(), 0
     for home in sorted(folder.glob("*/home")):
@@ -75,7 +74,7 @@ def replay(folder: Path) -> int:
 
 
 def pack(folder: Path, to: Path) -> None:
-    """What is replayed of the data folders, as an archive."""
+    """Archive the parts of the data folders needed for replays."""
     with tarfile.open(to, "w:xz", preset=9) as archive:
         for home in sorted(folder.glob("*/home")):
             for file in home.glob("*.db"):

@@ -1,4 +1,4 @@
-"""Build hook of hatchling: notes the commit, packs the page for coding agents, and builds the page of the console."""
+"""Build hook of hatchling: records the commit, packs the page for coding agents, and builds the console's page."""
 
 import os
 import subprocess
@@ -10,15 +10,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class ConsoleHook(BuildHookInterface[Any]):
-    """``JIKKO_BUILD_CONSOLE=0`` leaves the page out; ``JIKKO_BUILD_COMMIT`` names the commit where there is no git."""
+    """``JIKKO_BUILD_CONSOLE=0`` leaves the page out; ``JIKKO_BUILD_COMMIT`` names the commit if git is missing."""
 
     def dependencies(self) -> list[str]:
-        """Node, where the page has to be built and the machine has none."""
+        """Require Node if the page must be built and the machine has none."""
         build_console = self._build_console()
         return [build_console.NODE_OF_PYPI] if self._is_wanted() and not build_console.machine_node() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Do all three. An editable installation does without: there `make console` does it."""
+        """Do all three steps, except for editable installations, where `make console` does it."""
         if version == "editable":
             return
         included = build_data.setdefault("force_include", {})
@@ -34,7 +34,7 @@ class ConsoleHook(BuildHookInterface[Any]):
             self._build_console().build(Path(self.root))
 
     def _commit(self) -> str:
-        """The commit of a checkout; nothing elsewhere, as in the folder of an sdist."""
+        """Return the commit of a checkout; empty elsewhere, as in an unpacked sdist."""
         if not (Path(self.root) / ".git").exists():
             return ""
         asked = ["git", "-C", self.root, "rev-parse", "HEAD"]
@@ -51,7 +51,7 @@ class ConsoleHook(BuildHookInterface[Any]):
         return build_console.sources(root).is_dir() and not build_console.is_current(root)
 
     def _build_console(self) -> Any:
-        # The folder of the project is not where a build backend looks for modules.
+        # Build backends do not search the project folder for modules.
         if self.root not in sys.path:
             sys.path.insert(0, self.root)
         from scripts import build_console

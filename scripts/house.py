@@ -1,8 +1,7 @@
-"""Counts what makes the source hard to find one's way in: `make house`.
+"""Metrics of how hard the source is to navigate: `make house`.
 
-Counted are source and tests, names that stand for two things, imports that are hidden in functions, what is not typed,
-the files that a change touches, and the way of a start through the source. tests/test_house.py and
-tests/test_performance_guard.py hold them.
+Counted are source and tests, ambiguous names, imports inside functions, untyped parameters, files touched by a change,
+and the path of a start through the source. tests/test_house.py and tests/test_performance_guard.py bound them.
 """
 
 import ast
@@ -18,21 +17,21 @@ ROOT: Final = Path(__file__).parent.parent
 SOURCE: Final = ROOT / "src" / "jikko"
 _ANY_IN: Final = ("cli", "server")
 _KEPT_IN: Final = ("events", "event_parts", "record", "engine", "runs", "store", "ports", "repositories")
-"""Where a column is on its way from an event, or from a service, to both databases."""
+"""Packages between an event, or a service, and a column in both databases."""
 COLUMNS: Final = {
     "of a run": "failed_node",
     "of a run that events count": "exceptions_count",
     "of a cold table": "due_at",
 }
-"""Columns that stand for all, with names that nothing else has."""
+"""Sample columns, with names used for nothing else."""
 _DIRECTORIES: Final = ("served.py", "operation.py")
-"""What says how the paths of sections begin, and how an operation is written: no part of one."""
+"""Modules that define the path prefixes of sections, and how operations are written; not part of a section."""
 _INDENTED: Final = re.compile(r"^[ \t]+.*\bimport\b", re.MULTILINE)
-"""Without such a line no function of a module imports anything: most have none, and need no look at their trees."""
+"""Modules without a match have no imports inside functions: most can skip parsing."""
 
 
 class Module(NamedTuple):
-    """A file of the source."""
+    """Source file."""
 
     path: Path
     text: str
@@ -40,7 +39,7 @@ class Module(NamedTuple):
 
 
 def modules() -> list[Module]:
-    """All modules of the source, in the order of their paths."""
+    """Return all modules of the source, sorted by path."""
     return [Module(path, text, ast.parse(text)) for path, text in _texts(SOURCE).items()]
 
 
@@ -49,7 +48,7 @@ def _texts(folder: Path) -> dict[Path, str]:
 
 
 def inner_imports(module: Module) -> list[int]:
-    """The lines of imports of the project's own modules inside functions."""
+    """Return the lines of imports of the project's own modules inside functions."""
     if _INDENTED.search(module.text) is None:
         return []
     functions = (node for node in ast.walk(module.tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
@@ -63,7 +62,7 @@ def _is_own(node: ast.Import | ast.ImportFrom) -> bool:
 
 
 def shared_classes(found: list[Module]) -> dict[str, int]:
-    """Public classes of one name in several modules, with how many there are."""
+    """Return names of public classes defined in several modules, with their counts."""
     names = Counter(
         node.name
         for module in found
@@ -74,26 +73,26 @@ def shared_classes(found: list[Module]) -> dict[str, int]:
 
 
 def shared_modules(found: list[Module]) -> dict[str, int]:
-    """Names that several modules have, with how many have it; ``__init__`` is none."""
+    """Return names shared by several modules, with their counts, except ``__init__``."""
     names = Counter(module.path.stem for module in found if module.path.stem != "__init__")
     return {name: count for name, count in sorted(names.items()) if count > 1}
 
 
 def untyped(found: list[Module]) -> int:
-    """Parameters of commands and servers for settings and the assembly that say ``Any``."""
+    """Count parameters for settings and the assembly typed ``Any`` in commands and servers."""
     of_entry = [module for module in found if module.path.relative_to(SOURCE).parts[0] in _ANY_IN]
     return sum(len(re.findall(r"\b(?:settings|assembly): Any\b", module.text)) for module in of_entry)
 
 
 def files_of_column(column: str) -> list[Path]:
-    """Modules and migrations that name a column, without those that only show it."""
+    """Return modules and migrations that name a column, without those that only display it."""
     files = [*SOURCE.rglob("*.py"), *SOURCE.rglob("*.sql")]
     kept = [path for path in files if path.relative_to(SOURCE).with_suffix("").parts[0] in _KEPT_IN]
     return sorted(path for path in kept if re.search(rf"\b{column}\b", path.read_text("utf-8")))
 
 
 def files_of_operation(found: list[Module]) -> int:
-    """The most modules of ``http`` in which the path of one operation of the API stands, its own among them."""
+    """Return the largest number of ``http`` modules that contain one operation's path, including its own."""
     of_http = [module for module in found if module.path.is_relative_to(SOURCE / "http")]
     texts = [module.text for module in of_http if module.path.name not in _DIRECTORIES]
     routes = {route for text in texts for route in re.findall(r'@\w+\(\s*(?:"[A-Z]+", )?("/v1/[^"]+")', text)}
@@ -101,7 +100,7 @@ def files_of_operation(found: list[Module]) -> int:
 
 
 async def way_of_a_start() -> tuple[int, int]:
-    """Stays and files of a start that waits for its end, kept on the disk."""
+    """Return steps and files of a blocking start, stored on disk."""
     from benchmarks.hot_paths import hot_paths, trip
 
     with tempfile.TemporaryDirectory() as folder:
@@ -110,7 +109,7 @@ async def way_of_a_start() -> tuple[int, int]:
 
 
 def figures(source: list[Module]) -> Iterator[tuple[str, int]]:
-    """Each figure with its name, in the order of the table."""
+    """Return name and value of each metric, in table order."""
     yield "lines of source", sum(module.text.count("\n") for module in source)
     yield "lines of tests", sum(text.count("\n") for text in _texts(ROOT / "tests").values())
     yield "modules", len(source)

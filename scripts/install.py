@@ -1,8 +1,8 @@
-"""Installs a part of the lock, ``requirements.txt``, and says what it waits for meanwhile.
+"""Installs a part of the lock, ``requirements.txt``, and shows its progress.
 
-Usage: python install.py PART [OPTIONS… PROJECT], with the Python of a virtual environment that has pip. First pip
-installs uv, then uv the rest: each file must have one of the lock's SHA-256 digests. A project is built with locked
-libraries, and brings no others. Needs nothing but the standard library.
+Usage: python install.py PART [OPTIONS… PROJECT], with the Python of a virtual environment that has pip. pip installs
+uv, then uv everything else: each file must match one of the lock's SHA-256 digests. Projects are built with locked
+libraries, without further dependencies. Requires only the standard library.
 """
 
 import ast
@@ -32,11 +32,11 @@ OF_PIP = {
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
 }
-"""Settings of pip, and the variables in which uv takes the same."""
+"""pip settings, with uv's equivalent variables."""
 
 
 def main() -> int:
-    """Install it. Returns the exit code of what failed, or 0."""
+    """Install the part. Returns the exit code of the failed step, or 0."""
     began = time.monotonic()
     part, project = sys.argv[1], sys.argv[2:]
     lock = LOCK.read_text("utf-8")
@@ -44,7 +44,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "part.txt"
         listed.write_text(libraries(part, lock), "utf-8")
-        # Else the first start would compile it, and each sandbox again; for the tests it takes longer than it saves.
+        # Otherwise the first start and each sandbox would compile it; for tests, compiling takes longer than it saves.
         compiled = ["--compile-bytecode"] if part == "run" else []
         commands = [
             pip_install("uv", Path(folder)),
@@ -62,10 +62,10 @@ def main() -> int:
 
 
 def libraries(part: str, lock: str) -> str:
-    """The lines of a part of a lock, and of those above it.
+    """Return the lines of a part of a lock, and of the parts above it.
 
     Raises:
-        ValueError: There is no such part.
+        ValueError: Unknown part.
     """
     _, *pieces = PART.split(lock)
     names, texts = pieces[::2], pieces[1::2]
@@ -73,10 +73,10 @@ def libraries(part: str, lock: str) -> str:
 
 
 def pip_install(library: str, folder: Path) -> list[str]:
-    """The command with which pip installs one library of the lock, and nothing else.
+    """Return the pip command that installs exactly one library of the lock.
 
     Args:
-        folder: For a file that pip reads.
+        folder: For a requirements file.
     """
     [entry] = re.findall(rf"^{library}==(?:.*\\\n)*.*", LOCK.read_text("utf-8"), re.MULTILINE)
     listed = folder / f"{library}.txt"
@@ -86,10 +86,10 @@ def pip_install(library: str, folder: Path) -> list[str]:
 
 
 def settings_of_pip() -> dict[str, str]:
-    """Where pip gets packages from and whom it trusts, as variables of uv: those that the environment does not have."""
+    """Return pip's indexes and trusted hosts as variables of uv, except those already set."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
-    # The digests say which file it has to be, whichever index has it.
+    # The digests determine the file, whichever index provides it.
     found = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "1"}
     for line in done.stdout.splitlines():
         name, _, value = line.partition("=")
@@ -100,7 +100,7 @@ def settings_of_pip() -> dict[str, str]:
 
 
 def run(command: list[str], environment: dict[str, str]) -> int:
-    """Run a command and show what it does. Where it fails, all that it said. Returns its exit code."""
+    """Run a command and show its progress; on failure print all output. Returns its exit code."""
     lines: list[str] = []
     with subprocess.Popen(
         command,
@@ -124,12 +124,12 @@ def run(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _name(rest: str) -> str:
-    """The package, without its version, where it comes from and who wants it."""
+    """Return the package's name, without version, source and requirer."""
     return re.split(r"[<>=!~;(\[\s]", rest.strip(), maxsplit=1)[0].rpartition("/")[2]
 
 
 def _show(text: str) -> None:
-    """Show what is done now in the place of what was. Where there is no terminal, nothing is shown."""
+    """Replace the progress line; silent without a terminal."""
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns - 1
         print(f"\r\033[K{f'  {text} …'[:width] if text else ''}", end="", flush=True)

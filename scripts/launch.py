@@ -1,8 +1,8 @@
-"""Runs a command, and leaves nothing of it behind: neither when it has ended nor when it is told to end it.
+"""Runs a command and kills everything it left behind, at its end or on SIGTERM.
 
-Usage: python -S launch.py COMMAND …. Whatever the command started belongs to it, also what went into a session of its
-own, ignores signals, has no parent any more or an environment of its own: on Linux it becomes a child of this process.
-The exit code is that of the command; 143 if SIGTERM came first, or whoever started this ended.
+Usage: python -S launch.py COMMAND …. All descendants count, including those that changed session, ignore signals, were
+orphaned or have another environment: on Linux this process is their subreaper. The exit code is the command's, or 143
+if SIGTERM came first or the parent of this process ended.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 def main(command: list[str]) -> int:
-    """Run it. Returns the exit code."""
+    """Run the command. Returns the exit code."""
     signal.signal(signal.SIGTERM, _told)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
@@ -30,7 +30,7 @@ def main(command: list[str]) -> int:
         os.execv(command[0], command)
     try:
         while True:
-            ended, status = os.wait()  # also of those whose parents have ended
+            ended, status = os.wait()  # including orphans
             if ended == started:
                 return os.waitstatus_to_exitcode(status) & 0xFF
     finally:
@@ -39,7 +39,7 @@ def main(command: list[str]) -> int:
 
 
 def _end_all(started: int) -> None:
-    """Kill until there is nobody left. What is killed may have started something just before."""
+    """Kill until no descendant is left: a killed process may just have started another."""
     while True:
         for process in {started, *_below(os.getpid())}:
             for kill in (os.killpg, os.kill) if process == started else (os.kill,):
@@ -56,7 +56,7 @@ def _end_all(started: int) -> None:
 
 
 def _below(process: int) -> set[int]:
-    """All processes that descend from one."""
+    """Return all descendants of a process."""
     found: set[int] = set()
     waiting = [process]
     while waiting:

@@ -1,7 +1,7 @@
-"""Writes the lock, ``requirements.txt``: each library with its version and digests, on every platform.
+"""Writes the lock, ``requirements.txt``: each library with its version and digests, for every platform.
 
 Usage: python -m scripts.lock [OPTIONS of uv pip compile…]. Locked libraries keep their versions as long as
-``pyproject.toml`` allows them; ``--upgrade`` takes the newest of all, ``--upgrade-package NAME`` that of one.
+``pyproject.toml`` allows; ``--upgrade`` takes the newest versions of all, ``--upgrade-package NAME`` of one.
 """
 
 import re
@@ -25,8 +25,7 @@ PARTS: Final[dict[str, tuple[str, tuple[str, ...] | None, str]]] = {
     "test": ("`make test` and CI", ("documents", "dev"), ""),
     "build": ("builds the project and its page; in no environment", None, f"hatchling\neditables\n{NODE_OF_PYPI}"),
 }
-"""By the names of the parts, in the order of the file: the purpose, extras of the project (``None``: it has no part in
-it), and other requirements."""
+"""Purpose, extras of the project (``None``: without the project) and other requirements of each part, in file order."""
 OLDEST: Final = "3.11"
 HEAD: Final = """\
 # The libraries of clones, CI and the image, with their versions and SHA-256 digests. `make lock` writes them
@@ -36,7 +35,7 @@ _ENTRY: Final = re.compile(r"^([a-z0-9-]+)==[^\n]*\n(?:    --hash[^\n]*\n)*", re
 
 
 def main(options: list[str]) -> int:
-    """Write it. Returns the exit code of uv."""
+    """Write the lock. Returns uv's exit code."""
     extras = {extra for _, own, _ in PARTS.values() for extra in own or ()}
     other = "\n".join(text for _, _, text in PARTS.values())
     text, written = HEAD, set[str]()
@@ -58,7 +57,7 @@ def main(options: list[str]) -> int:
 
 
 def compiled(extras: Iterable[str] | None, other: str, *options: str) -> str:
-    """What uv finds for the project with extras, or for other requirements alone."""
+    """Return uv's resolution of the project with extras, or of other requirements alone."""
     files = [] if extras is None else ["pyproject.toml", *(f"--extra={extra}" for extra in sorted(extras))]
     command = [sys.executable, "-m", "uv", "pip", "compile", "--universal", f"--python-version={OLDEST}"]
     plain = ["--no-header", "--no-annotate", *options]

@@ -1,6 +1,6 @@
-"""Makes a virtual environment that has pip, also with a Python that was installed without ``ensurepip``.
+"""Creates a virtual environment with pip, even if the Python lacks ``ensurepip``.
 
-Usage: python make_venv.py FOLDER. Needs nothing but the standard library.
+Usage: python make_venv.py FOLDER. Requires only the standard library.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ OLDEST = (3, 11)
 
 
 def main() -> None:
-    """Make the environment, or say what is missing."""
+    """Create the environment, or report what is missing."""
     if sys.version_info[:2] < OLDEST:
         sys.exit(f"Jikko needs Python 3.11 or later; this is {sys.version.split()[0]}.")
     folder = Path(sys.argv[1])

@@ -1,14 +1,14 @@
-"""Changes the code and the page a little, many times, and reports which changes no test notices.
+"""Mutation testing of the code and the page: reports the mutants that no test notices.
 
 Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH] [--tests PATH,PATH] [--minutes N]
 
-Each change is made in a copy of the working tree, never in the tree itself, on every processor at once. All fast tests
-run once without a change, to see which of them run which lines, and how long they take. Then each change is tried with
-those that run its line: first with some of the nearest, and what survives those with the others, round by round. A
-change that makes tests wait for ever is noticed, too. Changes of the page are tried with its own tests.
-When the time is up (or at Ctrl-C), what is known by then is told; what was not tried counts as not noticed.
-Exit code 1: fewer than 80 % were noticed. Some changes alter nothing that can be seen, so that 100 % cannot be had;
-read what survives.
+Mutants are tested in copies of the working tree, one per CPU; the tree itself is never changed. All fast tests run once
+without a mutant, to measure the lines each runs and its duration. Each mutant is then tested with the tests that run
+its line: first with some of the nearest, survivors with the others, round by round. Hanging tests count as noticing it.
+Mutants of the page are tested with its own tests.
+When the time is up (or at Ctrl-C), interim results are printed; untested mutants count as not noticed.
+Exit code 1: fewer than 80 % were noticed. Some mutants have no visible effect, so 100 % is out of reach; read the
+survivors.
 """
 
 import argparse
@@ -37,15 +37,15 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 ROUND_SECONDS: Final = 75.0
-"""Of one change. Another round takes what is left over."""
+"""Seconds per mutant and round. Another round uses the remaining time."""
 PARTS: Final = 12
-"""Into how many parts for each copy the tests are cut to be watched: an interruption loses those under way."""
+"""Parts per copy into which measured tests are split: an interruption loses the parts in progress."""
 MAX_BROKEN_SHARE: Final = 0.03
-"""Of the tests."""
+"""Largest share of failing tests."""
 
 
 class Copies:
-    """A copy for each processor, and what runs in them. Leaving it by an error ends the tests under way."""
+    """Pool of one copy per CPU. Leaving it by an exception kills the running tests."""
 
     def __init__(self, folder: Path) -> None:
         count = os.cpu_count() or 1
@@ -57,7 +57,7 @@ class Copies:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of copies."""
         return len(self._all)
 
     def __enter__(self) -> Self:
@@ -71,7 +71,7 @@ class Copies:
         self._pool.shutdown()
 
     def each(self, what: Iterable[K], do: Callable[[Copy, K], T]) -> Iterator[tuple[K, T]]:
-        """Do something with each, in a copy that is free, and give what came of it as soon as it did."""
+        """Process each item in a free copy, and yield results as they are completed."""
         running = {self._pool.submit(self._in_one, do, thing): thing for thing in what}
         for done in as_completed(running):
             yield running[done], done.result()
@@ -85,15 +85,15 @@ class Copies:
 
 
 def all_files() -> list[str]:
-    """Every file of the source that is changed, from the root."""
+    """Return all source files subject to mutation, relative to the root."""
     return [file.relative_to(ROOT).as_posix() for file in sorted((ROOT / SOURCE).rglob("*.py"))]
 
 
 def all_places(only: str) -> list[Place | PagePlace]:
-    """Every place that can be changed, in files whose path from the root begins with ``only``.
+    """Return all places for mutations in files whose path from the root begins with ``only``.
 
     Raises:
-        CannotBuild: The page has some, and Node or its packages could not be had.
+        CannotBuild: The page is included, and Node or its packages are not available.
     """
     paths = (path for path in all_files() if path.startswith(only))
     code = (place for path in paths for place in places(path, (ROOT / path).read_text("utf-8")))
@@ -101,7 +101,7 @@ def all_places(only: str) -> list[Place | PagePlace]:
 
 
 def sampled(found: Sequence[Place | PagePlace], count: int, seed: int) -> list[Mutant]:
-    """N changes, or as many as there are: the same for the same seed and code."""
+    """Return up to ``count`` mutants, deterministic for the same seed and code."""
     chosen: list[Mutant] = []
     for place in random.Random(seed).sample(found, len(found)):
         if len(chosen) == count:
@@ -112,11 +112,11 @@ def sampled(found: Sequence[Place | PagePlace], count: int, seed: int) -> list[M
 
 
 def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
-    """Run files of tests once, without a change, to see which of them each change concerns. A few that fail, as some
-    do on a busy machine or while they are watched, are named, and asked last.
+    """Run test files once, without a mutant, to learn which tests concern which mutants. A few failing tests, as on a
+    busy machine or under coverage, are listed and used last.
 
     Raises:
-        SystemExit: More than a few fail: nothing could be learnt from them.
+        SystemExit: Too many fail to draw conclusions.
     """
     parts = shares([file for file in tests if file not in known.tests], copies.count * PARTS)
 
@@ -148,7 +148,7 @@ def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
 
 
 class Questions:
-    """One change, and the tests that are still to be asked about it."""
+    """Mutant with its remaining tests."""
 
     def __init__(self, mutant: Mutant, chosen: Selection) -> None:
         self.mutant = mutant
@@ -157,11 +157,11 @@ class Questions:
 
     @property
     def are_over(self) -> bool:
-        """Whether all tests have been asked."""
+        """Whether no tests remain."""
         return self._next is None
 
     def ask(self, copy: Copy) -> Answer:
-        """Ask one round. There has to be one."""
+        """Run the next round; there must be one."""
         assert self._next is not None
         answer = copy.ask(self.mutant, self._next, ROUND_SECONDS)
         left = {test: seconds for test, seconds in self._next.items() if test not in answer.asked}
@@ -170,9 +170,9 @@ class Questions:
 
 
 def try_all(copies: Copies, mutants: list[Mutant], tests: list[str], tally: Tally) -> None:
-    """Ask tests of some files about changes. Prints what becomes of each change, as it is tried.
+    """Test mutants with some test files, printing each outcome.
 
-    What was noticed before is not tried again, so that a run that was interrupted goes on.
+    Mutants noticed earlier are not tested again, so an interrupted run continues.
     """
     for mutant, answer in copies.each([one for one in mutants if is_of_page(one)], ask_page):
         print(f"page      {answer.outcome:8} {mutant.path}:{mutant.line}", flush=True)
@@ -204,7 +204,7 @@ def try_all(copies: Copies, mutants: list[Mutant], tests: list[str], tally: Tall
 
 
 def main() -> int:
-    """Try a sample. Returns the exit code."""
+    """Test a sample. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Change the code, and see which changes no test notices.")
     parser.add_argument("--sample", type=int, default=100, help="how many changes are tried (100)")
     parser.add_argument("--seed", type=int, help="which ones; by default others each time")
@@ -227,7 +227,7 @@ def main() -> int:
     print(f"{len(mutants)} of {len(found)} possible changes; SEED={seed} makes the same choice again.", flush=True)
     tally, ended = Tally(mutants), ""
     with tempfile.TemporaryDirectory(prefix="jikko-mutants-", ignore_cleanup_errors=True) as name:
-        # Some tests become another user, who has to get at the copy.
+        # Some tests switch to another user, who needs access to the copy.
         os.chmod(name, 0o755)
         try:
             with Copies(Path(name)) as copies:

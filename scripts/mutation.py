@@ -1,8 +1,8 @@
-"""Small changes of the kind that a tired developer makes, one at a time. Decides only; nothing is written here.
+"""Mutation operators: small changes like a tired developer's mistakes. Decides only; writes nothing.
 
 Most are those of mutmut: comparisons, arithmetic, ``and`` and ``or``, numbers, ``not``, ``break``, cases of ``match``.
-Some are our own, as mutmut has none like them, or too many that every test notices: an argument or a statement left
-out, a guard that never holds, a key misspelled, a condition of SQL.
+Others are missing in mutmut, or are limited here to those that are hard to notice: an omitted argument or statement, a
+guard that never holds, a misspelled key, a condition of SQL.
 """
 
 import ast
@@ -17,31 +17,31 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation import mutators
 
 Operator: TypeAlias = Callable[[Any], Iterable[cst.CSTNode]]
-"""All changes of one kind that a node allows."""
+"""Yields all mutations of one kind for a node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change of one file."""
+    """One mutation of one file."""
 
     path: str
-    """From the root of the repository."""
+    """Relative to the root of the repository."""
     line: int
     """Counted from 1."""
     text: str
-    """The whole file with the change in it."""
+    """Mutated text of the whole file."""
     diff: str
 
     @classmethod
     def of(cls, path: str, line: int, before: str, after: str) -> Self:
-        """The change that makes one text of a file another."""
+        """Return the mutant that replaces ``before`` by ``after``."""
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), path, path, n=2, lineterm="")
         return cls(path, line, after, "\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A change that could be made. Cheap: the text is only written for those that are wanted."""
+    """Possible mutation. Cheap: the text is generated on demand."""
 
     path: str
     line: int
@@ -50,7 +50,7 @@ class Place:
     instead: cst.CSTNode
 
     def mutant(self) -> Mutant | None:
-        """The change made; ``None`` if what comes of it is no Python, or the same Python."""
+        """Return the mutant; ``None`` if the result is invalid or equivalent Python."""
         before = self.module.code
         changed = self.module.deep_replace(self.node, self.instead)
         assert isinstance(changed, cst.Module)
@@ -65,7 +65,7 @@ class Place:
 
 
 def places(path: str, text: str) -> list[Place]:
-    """Where a file can be changed, from its start to its end."""
+    """Return the possible mutations of a file, from top to bottom."""
     wrapper = MetadataWrapper(cst.parse_module(text))
     visitor = _Places(path, wrapper.module)
     wrapper.visit(visitor)
@@ -73,9 +73,9 @@ def places(path: str, text: str) -> list[Place]:
 
 
 def around(text: str, line: int) -> range:
-    """The lines of the innermost statement that a line belongs to; of one with a body, the lines before that."""
+    """Return the lines of the innermost statement around a line; of a compound statement, only its header."""
     inner = range(line, line + 1)
-    for node in ast.walk(ast.parse(text)):  # from the outside to the inside
+    for node in ast.walk(ast.parse(text)):  # from outer to inner
         if isinstance(node, ast.stmt | ast.match_case | ast.ExceptHandler):
             pattern = node.pattern if isinstance(node, ast.match_case) else node
             body = getattr(node, "body", None) or getattr(node, "cases", None)
@@ -89,7 +89,7 @@ def around(text: str, line: int) -> range:
 
 
 def uses(text: str, line: int) -> set[int]:
-    """The lines that name what the statement at the top of a module, to which a line belongs, defines there."""
+    """Return the lines that use a name defined by the top-level statement around a line."""
     tree = ast.parse(text)
     for statement in tree.body:
         if statement.lineno <= line <= (statement.end_lineno or statement.lineno):
@@ -104,14 +104,14 @@ def uses(text: str, line: int) -> set[int]:
 
 
 def is_made_at_import(text: str, line: int) -> bool:
-    """Whether a line belongs to a statement at the top of a module that defines neither functions nor classes."""
+    """Return whether a line belongs to a top-level statement other than a function or class."""
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     statements = (one for one in ast.parse(text).body if one.lineno <= line <= (one.end_lineno or one.lineno))
     return any(not isinstance(statement, definitions) for statement in statements)
 
 
 def _shorter_call(node: cst.Call) -> Iterator[cst.CSTNode]:
-    """A keyword argument, or the last of all, left out. Without an earlier one most calls fail at once."""
+    """Omit a keyword argument, or the last argument. Without an earlier one most calls fail at once."""
     for number, argument in enumerate(node.args):
         last = number == len(node.args) - 1
         if argument in _asserted(node):
@@ -133,7 +133,7 @@ def _never(node: cst.If) -> Iterator[cst.CSTNode]:
 
 
 def _asserted(node: cst.CSTNode) -> list[cst.Arg]:
-    """The argument by which ``zip`` asserts that lengths agree. An assertion is none of what is changed."""
+    """Return the argument of ``zip`` that asserts equal lengths. Assertions are not mutated."""
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name) or node.func.value != "zip":
         return []
     return [argument for argument in node.args if argument.keyword is not None and argument.keyword.value == "strict"]
@@ -143,7 +143,7 @@ _NAME: Final = re.compile(r"""["'][\w./:-]+["']""")
 
 
 def _misspelled(node: cst.SimpleString) -> Iterator[cst.CSTNode]:
-    """A key or a name. Sentences are left alone: their words are no behaviour."""
+    """Misspell a key or a name. Sentences are left alone: their words are not behaviour."""
     if _NAME.fullmatch(node.value):
         yield node.with_changes(value=f"{node.value[0]}XX{node.value[1:]}")
 
@@ -203,7 +203,7 @@ class _Places(cst.CSTVisitor):
 
 
 def _is_text_or_log(node: cst.CSTNode) -> bool:
-    """Whether a statement is a docstring, or writes to the program's log."""
+    """Return whether a statement is a docstring or writes to the log."""
     if not isinstance(node, cst.Expr):
         return False
     match node.value:
@@ -215,7 +215,7 @@ def _is_text_or_log(node: cst.CSTNode) -> bool:
 
 
 def _is_type(node: cst.CSTNode) -> bool:
-    """Whether it is only there for the type checker."""
+    """Return whether it only serves the type checker."""
     match node:
         case cst.AnnAssign(annotation=cst.Annotation(annotation=cst.Name(value="TypeAlias"))):
             return True

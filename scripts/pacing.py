@@ -1,9 +1,8 @@
-"""A plugin of pytest: runs some of the tests of files, in the order in which they are named, says as it goes which
-begin, end and fail, and begins no other once the time is up.
+"""Pytest plugin that runs given tests in order, reports their progress, and starts none after a time budget.
 
-Usage: pytest -p scripts.pacing --named FILE --said FILE --budget SECONDS. The first file names tests, one a line; what
-is not there is left out. The second gets a line for each thing that happens, at once, so that something is known, too,
-of tests that never end, or that end the process (``Said``).
+Usage: pytest -p scripts.pacing --named FILE --said FILE --budget SECONDS. The first file lists tests, one per line;
+missing ones are ignored. Each event is appended to the second file at once, so that progress is known even if tests
+hang or end the process (``Said``).
 """
 
 import os
@@ -17,24 +16,24 @@ import pytest
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What became of tests, as far as they came."""
+    """Progress of tests."""
 
     begun: tuple[str, ...] = ()
-    """Names of tests, in the order in which they began."""
+    """Started tests, in order."""
     ended: frozenset[str] = frozenset()
     failed: tuple[str, ...] = ()
-    """Names of tests; of files, where these cannot be imported."""
+    """Failed tests; files that cannot be imported."""
     is_over: bool = False
-    """Whether pytest came to its own end."""
+    """Whether pytest completed."""
 
     @property
     def under_way(self) -> str | None:
-        """The test that has begun and not ended."""
+        """The running test."""
         return self.begun[-1] if self.begun and self.begun[-1] not in self.ended else None
 
 
 def read(file: Path) -> Said:
-    """What a file says by now."""
+    """Read a progress file."""
     lines = file.read_text("utf-8").split("\n")[:-1] if file.exists() else []
     of: dict[str, list[str]] = {"begins": [], "ends": [], "fails": [], "over": []}
     for line in lines:
@@ -45,7 +44,7 @@ def read(file: Path) -> Said:
 
 
 class Pacing:
-    """Says what happens while tests run."""
+    """Reporter of progress."""
 
     def __init__(self, named: list[str], said: Path, budget: float) -> None:
         self._places = {name: place for place, name in enumerate(named)}
@@ -54,17 +53,17 @@ class Pacing:
         self._until = time.monotonic() + budget
 
     def _say(self, what: str, name: str = "") -> None:
-        if os.getpid() == self._process:  # and no fork of it
+        if os.getpid() == self._process:  # not in a fork
             os.write(self._file, f"{what} {name}\n".encode())
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be imported."""
+        """Record files that cannot be imported."""
         if report.failed:
             self._say("fails", report.nodeid)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Only those that are named, file by file, in the order of their first tests."""
+        """Select the named tests, grouped by file in the order of first tests."""
         items[:] = [item for item in items if item.nodeid in self._places]
         first: dict[Path, int] = {}
         for item in items:
@@ -73,7 +72,7 @@ class Pacing:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """A test, with what it needs."""
+        """Run a test with its fixtures."""
         self._say("begins", item.nodeid)
         done = yield
         self._say("ends", item.nodeid)
@@ -82,23 +81,23 @@ class Pacing:
         return done
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A part of a test has ended."""
+        """Record a failed phase of a test."""
         if report.failed:
             self._say("fails", report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """No other test begins."""
+        """Record the end of the session."""
         self._say("over")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Three options, all needed."""
+    """Add three options, all required."""
     parser.addoption("--named", type=Path, required=True, help="A file that names tests, one a line.")
     parser.addoption("--said", type=Path, required=True, help="The file to write.")
     parser.addoption("--budget", type=float, required=True, help="After how many seconds no other test begins.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to say it, before modules of tests are imported."""
+    """Start recording before test modules are imported."""
     named = config.getoption("--named").read_text("utf-8").split("\n")
     config.pluginmanager.register(Pacing(named, config.getoption("--said"), config.getoption("--budget")))

@@ -1,8 +1,8 @@
-"""Small changes of the page of the console, and what its own tests and the type checker say to them.
+"""Mutants of the console's page, tested with its own tests and the type checker.
 
-``console/scripts/places.mjs`` finds them, by the parser of TypeScript. Each is tried with the tests of the page that
-import what it changes, over any number of other modules, with Biome and ``tsc``, as nothing lands that these refuse;
-and then with a minute of the tests in a browser that are named after it, or after pages that import it.
+``console/scripts/places.mjs`` finds possible mutations with TypeScript's parser. Each mutant is tested with the page's
+tests that import its file, directly or indirectly, with Biome and ``tsc``, and then with a minute of browser tests
+named after the file, or after pages that import it.
 """
 
 import json
@@ -28,55 +28,56 @@ _TYPES: Final = ("tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", "../bu
 _STYLE: Final = ("biome", "lint")
 _BUILD: Final = ("vite", "build", "--logLevel", "error")
 _SECONDS: Final = 300.0
-"""What one question may take. More than ten times what all tests of the page need."""
+"""Timeout of one check in seconds: more than ten times what all tests of the page need."""
 _BROWSER: Final = "tests/console"
 _MARKS: Final = ("-m", "slow and services and not serial and not long")
 _BROWSER_SECONDS: Final = 60.0
 _TEST_SECONDS: Final = 20.0
-"""What one may take. It hangs after several times as long; before that its own patience ends, and it fails."""
+"""Timeout of one browser test in seconds. Its own waits time out earlier, which fails it; hanging takes several times
+as long."""
 _IMPORTED: Final = re.compile(r"(?:from|import\() ?'(\.[^']+)'")
 
 
 @dataclass(frozen=True, slots=True)
 class PagePlace:
-    """A change that could be made."""
+    """Possible mutation."""
 
     path: str
-    """From the root of the repository."""
+    """Relative to the root of the repository."""
     line: int
     start: int
-    """In bytes of UTF-8, as ``end``."""
+    """In bytes of UTF-8, like ``end``."""
     end: int
     instead: str
 
     def mutant(self, root: Path = ROOT) -> Mutant:
-        """The change made, to the file below a folder."""
+        """Return the mutant of the file below a folder."""
         before = (root / self.path).read_bytes()
         after = before[: self.start] + self.instead.encode() + before[self.end :]
         return Mutant.of(self.path, self.line, before.decode(), after.decode())
 
 
 def page_files() -> list[str]:
-    """Every file of the page that is changed, from the root: all of its source but what is generated."""
+    """Return the page's source files from the root, except generated ones."""
     found = (file.relative_to(ROOT).as_posix() for file in sorted((ROOT / PAGE).rglob("*.ts*")))
     return [path for path in found if ".test." not in path and path not in _GENERATED]
 
 
 def page_places(only: str) -> list[PagePlace]:
-    """Every place of the page that can be changed, in files whose path from the root begins with ``only``.
+    """Return the page's possible mutations in files whose path from the root begins with ``only``.
 
     Raises:
-        CannotBuild: Node or its packages could not be had.
+        CannotBuild: Node or its packages are not available.
     """
     paths = [path for path in page_files() if path.startswith(only)]
     return places_in(ROOT, paths) if paths else []
 
 
 def places_in(root: Path, paths: Sequence[str]) -> list[PagePlace]:
-    """Every place of some files below a folder that can be changed.
+    """Return the possible mutations of files below a folder.
 
     Raises:
-        CannotBuild: Node or its packages could not be had.
+        CannotBuild: Node or its packages are not available.
     """
     if not (sources() / "node_modules" / "vitest").is_dir():
         install()
@@ -87,12 +88,12 @@ def places_in(root: Path, paths: Sequence[str]) -> list[PagePlace]:
 
 
 def is_of_page(mutant: Mutant) -> bool:
-    """Whether it changes the page."""
+    """Return whether the mutant is one of the page."""
     return mutant.path.startswith(PAGE)
 
 
 def ask_page(copy: Copy, mutant: Mutant) -> Answer:
-    """What the tests of the page, Biome and the type checker say to a change: the same without it is no notice."""
+    """Test a mutant with the page's tests, Biome and the type checker. Failures without it do not count."""
     packages = copy.folder / "console" / "node_modules"
     if not packages.exists():
         packages.symlink_to(sources() / "node_modules", target_is_directory=True)
@@ -106,7 +107,7 @@ def ask_page(copy: Copy, mutant: Mutant) -> Answer:
 
 
 def importers(path: str) -> set[str]:
-    """The files of the page that import one, over any number of others. All paths from the root."""
+    """Return the page's files that import one, directly or indirectly. All paths from the root."""
     imported = _imported()
     found: set[str] = set()
     level = {path}
@@ -129,9 +130,8 @@ def _imported() -> dict[str, set[str]]:
 
 
 def browser_tests(path: str) -> list[str]:
-    """Files of tests in a browser, a minute of them: those first whose names are most about what is changed, then
-    about what imports it, such as a page.
-    """
+    """Return a minute of browser test files: first those whose names match the mutated file best, then its importers,
+    such as pages."""
     own, above = words(path.removeprefix(PAGE)), set[str]().union(*map(words, importers(path)))
     durations = known()
     files = [file.relative_to(ROOT).as_posix() for file in (ROOT / _BROWSER).glob("test_*.py")]

@@ -1,8 +1,8 @@
-"""Writes the list of prices, ``src/jikko/providers/prices.json``: what genai-prices says of providers that we know.
+"""Generates the price list, ``src/jikko/providers/prices.json``, from genai-prices for known providers.
 
 Usage: python -m scripts.price_list
 
-The library itself, with what it imports, would take twelve times the memory of all else that a model's call needs.
+Importing the library itself would take twelve times the memory that a model call otherwise needs.
 """
 
 from decimal import Decimal
@@ -27,7 +27,7 @@ _KINDS: Final = {
 
 
 def price_list() -> bytes:
-    """What the file should hold: a line a provider."""
+    """Return the file's content: one line per provider."""
     every = get_snapshot().providers
     wanted = {known.prices for known in WELL_KNOWN.values() if known.prices}
     found = {name: provider for name in sorted(wanted) if (provider := find_provider_by_id(every, name)) is not None}
@@ -55,7 +55,7 @@ def _clause(clause: Any) -> list[Any]:
 
 
 def _prices(model: types.ModelInfo) -> list[Any]:
-    """Of each time that has prices of its own: when that is, and what the steps of the number of tokens cost."""
+    """Return each price period with its price steps by number of tokens."""
     if not model.prices:
         return [["", "", "", []]]
     dated = model.prices if isinstance(model.prices, list) else [types.ConditionalPrice(prices=model.prices)]
@@ -63,7 +63,7 @@ def _prices(model: types.ModelInfo) -> list[Any]:
 
 
 def _times(constraint: Any) -> tuple[str, str, str]:
-    """From which day on, and between which times of a day."""
+    """Return start date, and start and end time of day."""
     match constraint:
         case None:
             return "", "", ""
@@ -77,7 +77,7 @@ def _times(constraint: Any) -> tuple[str, str, str]:
 
 
 def _steps(prices: types.ModelPrice) -> list[tuple[int, str, str]]:
-    """Prices of a million tokens of the prompt and of the answer, each from behind a number of tokens of the prompt."""
+    """Return prices per million tokens of prompt and answer, each above a number of prompt tokens."""
     tiered = [price for price in vars(prices).values() if isinstance(price, types.TieredPrices)]
     starts = sorted({0, *(tier.start for price in tiered for tier in price.tiers)})
     try:

@@ -1,12 +1,12 @@
-"""Tries workflow files that people published and that are not part of this repository.
+"""Tries published workflow files that are not part of this repository.
 
 Usage: python -m scripts.published_files FOLDER_OR_FILE… [--home FOLDER] [--plugins FILE] [--tools-answer] [--verbose]
 
-All apps below the folders are tried, each content once. Models are fake, inputs are samples, and an echo stands for the
-hosts of HTTP requests; plugins, datasets and packages are those of the data folder, by default none. ``--tools-answer``
-has all nodes of tools and agents answer with a sample, as if their plugins, keys and hosts were there. Prints how many
-run to their end, why `jikko check` says that others do not (the most frequent reasons first), and where check and run
-differ. Exits with 1 if there is a false alarm: a run that succeeds though check says that it will fail.
+Tries all apps below the folders, each content once. Models are fake, inputs are samples, and an echo server replaces
+the hosts of HTTP requests; plugins, datasets and packages are those of the data folder, by default none.
+``--tools-answer`` makes all tool and agent nodes return a sample, as if their plugins, keys and hosts were there.
+Prints how many files succeed, why `jikko check` predicts failures (most frequent reasons first), and where check and
+run differ. Exits with 1 on a false alarm: a run that succeeds although check predicts a failure.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 
 SECONDS: Final = 60
-"""For one run; what waits for a person has not ended by then."""
+"""Timeout of a run; one that waits for a person does not end."""
 _HOST: Final = re.compile(r"^(\s+url: *['\"]?)https?://[^/'\"\s{}]+", re.MULTILINE)
 _DETAIL: Final = re.compile(r"\d{3,}|[0-9a-f]{8,}")
 _PNG: Final = b64decode(
@@ -53,17 +53,17 @@ _PNG: Final = b64decode(
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of one file."""
+    """Result of one file."""
 
     path: Path
     foretold: Forecast
     ended: str
-    """``succeeded``, ``failed``, ``refused``, …; ``""``: it was not run."""
+    """``succeeded``, ``failed``, ``refused``, …; ``""`` if not run."""
     error: str = ""
 
 
 def main() -> int:
-    """Try them. Returns the exit code."""
+    """Try the files. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="+", type=Path)
     parser.add_argument("--home", type=Path)
@@ -99,7 +99,7 @@ def _apps(sources: Iterable[Path]) -> Iterator[tuple[Path, bytes]]:
 
 
 def _answers(files: list[tuple[Path, bytes]]) -> dict[str, Any]:
-    """What nodes of tools and agents give, by their ids, for all files."""
+    """Return sample outputs of tool and agent nodes by id, for all files."""
     types = dict[str, set[str]]()
     for path, data in files:
         document = check(data, source=path.name, node_classes=BY_TYPE).document

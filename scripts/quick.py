@@ -1,12 +1,12 @@
-"""Runs the fast tests that a change can break, those nearest to it first, within a minute on two quiet processors.
+"""Runs the fast tests that a change can break, nearest first, within a minute on two idle CPUs.
 
 Usage: python -m scripts.quick [--since REV] [--seconds N] [--list] [--history N [--every M]]
 
-A change is what differs from REV: by default what is not committed, or else the last commit. A file of tests can be
-broken by it if it imports what changed, over any number of other modules. The fewer there are between them, the nearer
-it is; those that are named after it come first, then those of its folders. A module can be loaded by its name, too, or
-started as a program: behind those that import it come all tests of its folder. A file of data beside tests can break
-the tests of its folder. What does not fit into the time is named, and left to `make check`.
+The change is the difference from REV: by default uncommitted changes, or else the last commit. It can break the test
+files that import changed modules, directly or indirectly; the shorter the chain, the nearer. Files named after the
+change come first, then those of its folders. Modules may also be loaded by name or run as programs: all tests of a
+module's folder follow its importers. Data files beside tests can break their folder's tests. What exceeds the time is
+listed, and left to `make check`.
 """
 
 import argparse
@@ -27,15 +27,15 @@ ROOT: Final = Path(__file__).parent.parent
 MARKS: Final = "not slow and not services and not serial"
 COMMAND: Final = (sys.executable, "-W", "error", "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", MARKS)
 SECONDS: Final = 80.0
-"""Of tests, as one process runs them: two at a time, and some seconds to start."""
+"""Seconds of tests in one process: they run two at a time, with some seconds to start."""
 _START_SECONDS: Final = 0.2
-"""To import another file of tests."""
+"""Seconds to import another test file."""
 _BY_NAME: Final = 99
-"""As many imports count those that a test of the folder may need to load a module by its name."""
+"""Distance, in imports, of the folder's tests, which may load a module by name."""
 ALWAYS: Final = ("tests/test_house.py",)
-"""They read every file, and are quick."""
+"""Quick tests that read every file."""
 ROOTS: Final = {"src/jikko/": "src/", "tests/": "", "scripts/": "", "benchmarks/": ""}
-"""Where modules are, and what precedes their names."""
+"""Module folders, and the prefixes to remove for module names."""
 READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "docs/": ("tests/test_page_blocks.py", "tests/test_scale_page.py", "tests/test_runbook.py"),
     "deploy/": ("tests/deploy/",),
@@ -46,27 +46,26 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "requirements.txt": ("tests/test_lock.py",),
     "docs/decisions/": ("tests/test_decisions.py",),
 }
-"""Files that no module imports, by the beginnings of their paths, and tests that read them."""
+"""Tests that read files other than modules, by path prefix."""
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Files of tests, the nearest to a change first."""
+    """Selected test files, nearest to the change first."""
 
     chosen: list[str]
     left: list[str]
-    """What did not fit."""
+    """Test files that exceed the time."""
     seconds: float
-    """What the chosen take together (s), one after the other."""
+    """Sequential duration of the selected files (s)."""
 
 
 class Imports:
-    """Which modules import which, those inside functions included. All paths are relative to the root."""
+    """Import graph of modules, including imports inside functions. All paths are relative to the root."""
 
     def __init__(self, importers: Callable[[str], Collection[str]], modules: Collection[str]) -> None:
         """Args:
-        importers: The modules that import one directly, by its name.
-        modules: The names of all.
-        """
+        importers: Returns the direct importers of a module, by name.
+        modules: Names of all modules."""
         self._importers = importers
         self._modules = modules
 
@@ -78,7 +77,7 @@ class Imports:
         return cls(graph.find_modules_that_directly_import, graph.modules)
 
     def distances(self, paths: Iterable[str]) -> dict[str, int]:
-        """The files of tests that reach any of some files, and over how many imports at the least."""
+        """Return the test files that reach any of some files, with their distances in imports."""
         level = {module for path in paths if (module := self._module(path))}
         found: dict[str, int] = {}
         distance = 0
@@ -93,7 +92,7 @@ class Imports:
         }
 
     def _module(self, path: str) -> str | None:
-        """The module that a file is, or belongs to: data beside modules is read by their package."""
+        """Return the module of a file; for data beside modules, their package."""
         for root, prefix in ROOTS.items():
             if path.startswith(root):
                 name = path.removeprefix(prefix).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -104,12 +103,12 @@ class Imports:
 
 
 def choose(paths: Collection[str], imports: Imports, seconds: float, durations: Mapping[str, float]) -> Choice:
-    """Choose tests for changed files.
+    """Select tests for changed files.
 
     Args:
-        paths: What changed, relative to the root.
-        seconds: What the tests may take together, one after the other. Changed tests are chosen in any case.
-        durations: What files of tests take (s); those that are missing are quick.
+        paths: Changed files, relative to the root.
+        seconds: Sequential time budget. Changed tests are always selected.
+        durations: Durations of test files (s); missing ones are quick.
     """
     distances = imports.distances(paths)
     readers = tuple({begin for path in paths for begin in _readers(path, imports)})
@@ -124,7 +123,7 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
         is_reader = test not in distances and test.startswith(readers)
         return (
             test not in paths and test not in ALWAYS,
-            durations.get(test, QUICK_SECONDS) == 0,  # nearly all that is in it is slow
+            durations.get(test, QUICK_SECONDS) == 0,  # nearly all of its tests are slow
             Path(test).name not in stems and not is_reader,
             -max((len(_folders(test) & room) for room in rooms), default=0),
             distances.get(test, _BY_NAME),
@@ -143,7 +142,7 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
 
 
 def _readers(path: str, imports: Imports) -> set[str]:
-    """How the paths of tests begin that a file can break though none of them imports it."""
+    """Return path prefixes of tests that a file can break without being imported by them."""
     found = {begin for start, tests in READERS.items() if path.startswith(start) for begin in tests}
     if path.startswith("tests/") and not imports.distances([path]):
         found.add(f"{path.rpartition('/')[0]}/test_")
@@ -151,7 +150,7 @@ def _readers(path: str, imports: Imports) -> set[str]:
 
 
 def _near(path: str) -> list[str]:
-    """How the paths of the tests of a module's folder begin."""
+    """Return path prefixes of the tests for a module's folder."""
     if not path.startswith("src/jikko/"):
         return []
     near = nearest(path.removeprefix("src/jikko/").partition("/")[0].removesuffix(".py"))
@@ -159,7 +158,7 @@ def _near(path: str) -> list[str]:
 
 
 def _folders(path: str) -> set[str]:
-    """The names of the folders of a file below the source or the tests."""
+    """Return the folder names of a file below source or tests."""
     return {*path.removeprefix("src/jikko/").removeprefix("tests/").split("/")[:-1]}
 
 
@@ -168,7 +167,7 @@ def _tests() -> list[str]:
 
 
 def changed(since: str) -> list[str]:
-    """The files that differ from a revision, new ones included; without a name: the change described above."""
+    """Return the files that differ from a revision, including new ones; by default, the change described above."""
     new = _git("ls-files", "--others", "--exclude-standard")
     if since:
         return [*_git("diff", "--name-only", since), *new]
@@ -181,11 +180,11 @@ def _git(*words: str) -> list[str]:
 
 
 def history(count: int, imports: Imports, seconds: float, durations: Mapping[str, float], every: int) -> None:
-    """Print what the last commits would take (s), and how much of what each can break would be left.
+    """Print the durations for the last commits (s), and the share of affected tests that is left out.
 
     Args:
-        every: Of the commits, one in so many is tried: its tests run as they are now, and what processors they take (s)
-            is printed. None with 0.
+        every: Runs the selected tests of every N-th commit on the current code, and prints their CPU time (s); 0 for
+            none.
     """
     took: list[float] = []
     tried: list[float] = []
@@ -208,13 +207,13 @@ def history(count: int, imports: Imports, seconds: float, durations: Mapping[str
 
 
 def _cpu_seconds() -> float:
-    """Of all processes that were started here and have ended."""
+    """CPU time of all ended child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
-    """Run them. Returns the exit code of pytest."""
+    """Run the tests. Returns pytest's exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--since", default="", help="a revision, such as main")
     parser.add_argument("--seconds", type=float, default=SECONDS)

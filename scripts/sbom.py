@@ -1,8 +1,8 @@
-"""Writes ``sbom.cdx.json``: the locked libraries of a server and of the page, with their licences, as CycloneDX 1.6.
+"""Writes ``sbom.cdx.json``: the locked libraries of server and page, with licences, as CycloneDX 1.6.
 
-Usage: python -m scripts.sbom, in the environment of the tests, which has all of them; ``make lock`` runs it. Wheels and
-images have the file in ``.dist-info/sboms`` (PEP 770). Libraries of extras have the scope ``optional``.
-Extras that no image has are left out, and what libraries bundle: its licences are in their own files.
+Usage: python -m scripts.sbom, in the test environment, which has all of them; ``make lock`` runs it. Wheels and images
+contain the file in ``.dist-info/sboms`` (PEP 770). Libraries of extras have the scope ``optional``.
+Extras missing from all images are left out, as is code bundled by libraries: its licences are in their files.
 """
 
 import json
@@ -22,7 +22,7 @@ KNOWN: Final = frozenset(
     "0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause CC0-1.0 ISC MIT MIT-0 MIT-CMU MPL-2.0 PSF-2.0 Unlicense Zlib"
     " LicenseRef-xlrd".split()
 )
-"""By their SPDX identifiers. All allow to pass on an image; xlrd has a second one of its own."""
+"""SPDX identifiers of licences that allow redistribution in an image; xlrd has a second one of its own."""
 _READ: Final = {
     "olefile": "BSD-2-Clause",
     "protobuf": "BSD-3-Clause",
@@ -31,7 +31,7 @@ _READ: Final = {
     "quickjs-ng": "MIT",
     "xlrd": "BSD-3-Clause AND LicenseRef-xlrd",
 }
-"""Those that the files of a library say, where its metadata say less."""
+"""Licences stated in a library's files but not in its metadata."""
 _CLASSES: Final = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
@@ -40,9 +40,9 @@ _CLASSES: Final = {
     "Python Software Foundation License": "PSF-2.0",
 }
 _SCOPES: Final = {"core": "required", "run": "optional", "image": "optional", "test": "required"}
-"""By the parts of the lock."""
+"""Scopes by part of the lock."""
 _COPIED: Final = ("genai-prices",)
-"""Of the part for tests, those whose data come with the project (``scripts/price_list.py``)."""
+"""Test libraries whose data ship with the project (``scripts/price_list.py``)."""
 _PLATFORMS: Final = [
     {"sys_platform": system, "python_full_version": version}
     for system in ("linux", "darwin")
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def sbom() -> dict[str, Any]:
-    """Describe the libraries of the lock, and of the page. Raises ``ValueError``: a licence is unknown."""
+    """Describe the libraries of lock and page. Raises ``ValueError``: a licence is unknown."""
     project = tomllib.loads((LOCK.parent / "pyproject.toml").read_text("utf-8"))["project"]
     itself = _component("pypi", project["name"], project["version"], project["license"], "required")
     return {
@@ -73,7 +73,7 @@ def sbom() -> dict[str, Any]:
 
 
 def locked() -> Iterator[tuple[str, str, str]]:
-    """Names, versions and scopes of the lock's libraries that Linux or macOS may need."""
+    """Return name, version and scope of the lock's libraries for Linux or macOS."""
     _, *pieces = PART.split(LOCK.read_text("utf-8"))
     parts = dict(zip(pieces[::2], pieces[1::2], strict=True))
     for part, scope in _SCOPES.items():
@@ -85,7 +85,7 @@ def locked() -> Iterator[tuple[str, str, str]]:
 
 
 def license_of(name: str) -> str:
-    """Return the SPDX expression of an installed library. Raises ``ValueError``: it says none that is known."""
+    """Return the SPDX expression of an installed library. Raises ``ValueError``: it states no known licence."""
     if name in _READ:
         return _READ[name]
     says = metadata(name).json
@@ -98,7 +98,7 @@ def license_of(name: str) -> str:
 
 
 def is_known(expression: str) -> bool:
-    """Whether all licences of an SPDX expression are known."""
+    """Return whether all licences of an SPDX expression are known."""
     return all(word in KNOWN for word in _WORD.findall(expression) if word not in ("AND", "OR"))
 
 

@@ -1,4 +1,4 @@
-"""Which tests are asked about a change: those that run the changed line, the nearest of them first."""
+"""Selection of tests for a mutant: those that run the mutated line, nearest first."""
 
 import heapq
 import re
@@ -27,78 +27,78 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "server": ("tests/server", "tests/acceptance/test_http_"),
     "store": ("tests/contract", "tests/store"),
 }
-"""How the paths of the tests of a folder below ``src/jikko`` begin, where it is not ``tests/`` and its name."""
+"""Path prefixes of the tests for folders below ``src/jikko``, where they differ from ``tests/NAME``."""
 TABLES: Final = {"http": "tests/http/test_outline.py", "dify": "tests/http/test_messages.py"}
-"""Files of tests that see what most modules of a row make while they are imported, such as operations."""
+"""Test files that check what most modules of a folder define at import, such as operations."""
 ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
-"""Tests that ask a server in another process, so that it is not seen what they run: asked last of every change."""
+"""Tests that use a server in another process, so that their lines are not measured: used last, for every mutant."""
 RECORDED: Final = "tests/compat/"
 _MARKS: Final = "not serial and (not services or nats{})"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
-"""Those that look at the text of the source, or at the clock."""
+"""Tests of the source text or of time."""
 _FIRST_SECONDS: Final = 24.0
-"""Tests that are asked first take so long together: half of it the nearest, half those that differ most from them."""
+"""Total duration of the first round: half the nearest tests, half those that differ most from them."""
 _NEXT_SECONDS: Final = 45.0
-"""And those of each later round."""
+"""Total duration of each later round."""
 _START_SECONDS: Final = 0.05
-"""What a test costs beyond what it takes."""
+"""Overhead of a test."""
 _FILE_SECONDS: Final = 0.4
-"""What it costs to import another file of tests."""
+"""Time to import another test file."""
 _COMMON: Final = frozenset({"src", "jikko", "console", "test", "command", "page", "init", "py"})
-"""Words in paths that say nothing of what is tested."""
+"""Words in paths that do not indicate the subject."""
 
 
 def quick_tests() -> str:
-    """Which tests are watched, and asked of all changes, as pytest selects by marks."""
+    """Return pytest's mark expression of tests that are measured, and used for all mutants."""
     return f"not slow and {_marks()}"
 
 
 def slow_tests() -> str:
-    """Which tests are asked only of changes that they are named after: those that start commands and servers."""
+    """Return the mark expression of tests that start commands and servers: used only for mutants they are
+    named after."""
     return f"slow and not long and {_marks()}"
 
 
 def _marks() -> str:
-    """Those of PostgreSQL only where Debian's is installed."""
+    """Include PostgreSQL tests only where Debian's PostgreSQL is installed."""
     return _MARKS.format(" or postgres" if any(Path("/usr/lib/postgresql").glob("*/bin/postgres")) else "")
 
 
 def words(path: str) -> set[str]:
-    """The words in a path or the name of a test that say what it is about, without the *s* of plurals."""
+    """Return the subject words in a path or test name, without plural *s*."""
     found = re.findall(r"[A-Z]?[a-z]+", re.sub(r"\.\w+$", "", path))
     return {word.lower().removesuffix("s") for word in found} - _COMMON
 
 
 def test_files(within: tuple[str, ...]) -> list[str]:
-    """Files of tests whose paths from the root begin so."""
+    """Return test files by path prefixes from the root."""
     found = (path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "tests").rglob("test_*.py")))
     return [path for path in found if path.startswith(within) and path not in _OTHER]
 
 
 def shares(files: list[str], count: int) -> list[list[str]]:
-    """Files of tests in N parts, each of which has some of each folder."""
+    """Split test files into ``count`` parts, each with some of each folder."""
     return [part for number in range(count) if (part := files[number::count])]
 
 
 def folder_of(mutant: Mutant) -> str:
-    """The folder below ``src/jikko`` that a change belongs to; of a module beside the folders, its name."""
+    """Return a mutant's folder below ``src/jikko``; for a top-level module, its name."""
     return mutant.path.removeprefix(f"{SOURCE}/").partition("/")[0].removesuffix(".py")
 
 
 def nearest(folder: str) -> tuple[str, ...]:
-    """How the paths of the tests of a folder begin, or of a module beside the folders."""
+    """Return the path prefixes of the tests for a folder or top-level module."""
     return NEAREST.get(folder, (f"tests/{folder}/", f"tests/test_{folder}.py"))
 
 
 class Selection:
-    """Knows which tests run which lines."""
+    """Index of which tests run which lines."""
 
     def __init__(self, report: Report, usable: Collection[str], slow: Collection[str] = ()) -> None:
         """Args:
         report: Of all quick tests.
-        usable: The tests that can be run by their names.
-        slow: The slow tests that can.
-        """
+        usable: Tests that can be selected by name.
+        slow: Slow tests that can be selected by name."""
         self._broken = {*report.failed}
         self._seconds = {test: seconds for test, seconds in report.seconds.items() if test in usable}
         self._tests = {
@@ -106,7 +106,7 @@ class Selection:
             for path, lines in report.tests().items()
         }
         self._runs: dict[str, int] = defaultdict(int)
-        """The lines that each test runs, as bits."""
+        """Lines run by each test, as a bit set."""
         bit = 1
         for lines in self._tests.values():
             for tests in lines.values():
@@ -118,19 +118,19 @@ class Selection:
         self._slow = {test: takes.get(file := test.partition("::")[0], QUICK_SECONDS) / count[file] for test in slow}
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """All tests that may notice a change, those first that are likely to, and quick."""
+        """Return all tests that may notice a mutant, the most likely and quick ones first."""
         found = self._running(mutant)
         known = {*found}
         elsewhere = (test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known)
         return [*found, *self._named_alike(mutant), *elsewhere]
 
     def rounds(self, mutant: Mutant) -> Iterator[dict[str, float]]:
-        """All of ``tests_of`` with what each takes (s), in the rounds in which they are asked.
+        """Yield ``tests_of`` with their durations (s), in rounds.
 
-        The first is quick: some of the nearest, and some that differ most from them. Then come slow tests that are
-        about it, for as long again; then the recorded cases, which ask one server for each file of them, and notice
-        what no test of a part does; and last, since each starts a server of its own, all others that ask one in
-        another process, unless they are among the nearest.
+        The first round is quick: some of the nearest tests, and some that differ most from them. Slow tests on the
+        subject follow, for as long again; then the recorded cases, which share a server per file and cover the whole;
+        and last, since each starts its own server, all other tests of another process, unless they are among the
+        nearest.
         """
         running = self._running(mutant)
         known = {*running}
@@ -138,7 +138,7 @@ class Selection:
         running = [test for test in running if test not in self._broken]
         elsewhere = [test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known]
         recorded = [test for test in elsewhere if test.startswith(RECORDED)]
-        # Of the recorded cases those come first that are about it: tests/compat/test_chat_recordings.py, say.
+        # Recorded cases on the subject come first, such as tests/compat/test_chat_recordings.py.
         about = {"conversations": "chat", "dify": "chat"}.get(folder_of(mutant), folder_of(mutant).removesuffix("s"))
         recorded.sort(key=lambda test: about not in test.partition("::")[0])
         near, left = self._within(_FIRST_SECONDS / 2, running)
@@ -159,9 +159,8 @@ class Selection:
             yield chosen
 
     def _within(self, seconds: float, tests: Iterable[str]) -> tuple[dict[str, float], list[str]]:
-        """The first of some tests with what each takes (s), one at least; and the rest of them. Of an iterator, the
-        rest is left in it.
-        """
+        """Return the first tests that fit, with durations (s), at least one; and the rest. An iterator keeps
+        its rest."""
         chosen: dict[str, float] = {}
         files: set[str] = set()
         waiting = iter(tests)
@@ -175,9 +174,8 @@ class Selection:
         return chosen, [] if waiting is tests else [*waiting]
 
     def _unlike(self, tests: Iterable[str], asked: Iterable[str]) -> Iterator[str]:
-        """Some tests in another order: next is always the one that, for its time, runs most of what none before it
-        has run. A line is run by a thousand tests of one thing, and by the one in which it matters.
-        """
+        """Order tests greedily: next is always the one that adds most new lines for its time. A line may be run by a
+        thousand tests of one subject, and by the single one in which it matters."""
         seen = 0
         for test in asked:
             seen |= self._runs.get(test, 0)
@@ -185,7 +183,7 @@ class Selection:
         def gain(test: str) -> float:
             return -(self._runs.get(test, 0) & ~seen).bit_count() / (_START_SECONDS + self._seconds[test])
 
-        # What a test would add never grows, so that only the best so far has to be looked at again.
+        # A test's gain never grows, so only the best so far is evaluated again.
         waiting = [(gain(test), place, test) for place, test in enumerate(tests)]
         heapq.heapify(waiting)
         while waiting:
@@ -199,17 +197,16 @@ class Selection:
             yield test
 
     def _running(self, mutant: Mutant) -> list[str]:
-        """Tests that run what is changed, those first that are likely to notice it, and quick.
+        """Return the tests that run the mutated code, the most likely and quick ones first.
 
-        A line that none of them runs is one that runs while its module is imported, such as a constant, or in another
-        process: it is noticed by those that run what uses the constant, by those that run something of the module, or
-        by those nearest to it.
+        A line without tests runs at import, such as a constant, or in another process. Then the users of the constant
+        count, or tests that run anything in the module, or the nearest tests.
         """
         lines = self._tests.get(mutant.path, {})
         text = (ROOT / mutant.path).read_text("utf-8")
         found = {test for line in around(text, mutant.line) for test in lines.get(line, ())}
         tables = None if found else TABLES.get(folder_of(mutant))
-        # Of a constant in a module that a test imports late, the first that did so runs the line, and says little.
+        # A constant in a lazily imported module is run by the first test that imports it, which means little.
         if not found or is_made_at_import(text, mutant.line):
             found |= {test for line in uses(text, mutant.line) for test in lines.get(line, ())}
         near = nearest(folder_of(mutant))
@@ -217,7 +214,7 @@ class Selection:
             found = {test for test in self._seconds if test.startswith(near)}.union(*lines.values())
         name = f"test_{Path(mutant.path).stem}.py"
         by_file: dict[str, list[str]] = defaultdict(list)
-        for test in self._seconds:  # in the order in which they ran
+        for test in self._seconds:  # in execution order
             if test in found or test.partition("::")[0] == tables:
                 by_file[test.partition("::")[0]].append(test)
         ranked = sorted(
@@ -232,9 +229,8 @@ class Selection:
         return [test for _, tests in ranked for test in tests]
 
     def _named_alike(self, mutant: Mutant) -> list[str]:
-        """Slow tests of the folder, and others that share a word with the path of what is changed: first those that
-        share most, of the module before its folders, in the names of their files before their own.
-        """
+        """Return slow tests of the folder, and others that share a word with the mutant's path: first those that share
+        most, the module before its folders, file names before test names."""
         own, about, near = words(Path(mutant.path).stem), words(mutant.path), nearest(folder_of(mutant))
         of = {test: words(Path(test.partition("::")[0]).name) for test in self._slow}
         ranks = {

@@ -1,10 +1,9 @@
-"""Builds the site of the documentation from the pages of docs/, for any web server or none: it asks no other host.
+"""Builds the documentation site from docs/, for any web server or none: it makes no requests to other hosts.
 
-Usage: python -m scripts.site [FOLDER]. English pages go into FOLDER (build/site), Japanese ones into its folder
-``ja``. A broken link ends the command with 1.
+Usage: python -m scripts.site [FOLDER]. English pages go into FOLDER (build/site), Japanese ones into its folder ``ja``.
+A broken link exits with 1.
 
-Links in the pages are those of the repository. In a copy they lead to pages of the site; those to other files (source,
-tests) become plain text.
+Links between pages are adapted to the site; those to other files (source, tests) become plain text.
 """
 
 import re
@@ -25,7 +24,7 @@ BESIDE: Final = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
 }
-"""Pages at the root of the repository, and their names on the site."""
+"""Pages at the root of the repository, with their names on the site."""
 _LINK: Final = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^)\s]+)\)")
 _SECTION: Final = re.compile(r"^## (.+)\n((?:(?!## ).*\n?)*)", re.MULTILINE)
 _STYLE: Final = {"font-stack": "Inter, system-ui, 'Hiragino Sans', 'Noto Sans CJK JP', sans-serif"}
@@ -40,15 +39,15 @@ OPTIONS: Final[Mapping[str, Any]] = {
     "html_copy_source": False,
     "html_show_sphinx": False,
     "html_show_copyright": False,
-    # Blocks that show output have `…` for the rest, which their language lacks.
+    # Blocks of output abbreviate with `…`, which their language lacks.
     "suppress_warnings": ["misc.highlighting_failure", "toc.not_included"],
 }
 
 
 def main(folder: Path) -> int:
-    """Build both languages; a site that the folder has is replaced.
+    """Build both languages, replacing a site in the folder.
 
-    Returns 1 if the folder has anything else, or if a page has an error, such as a link that leads nowhere.
+    Returns 1 if the folder contains anything else, or if a page has an error, such as a broken link.
     """
     if folder.exists() and not (folder / "objects.inv").is_file() and (not folder.is_dir() or any(folder.iterdir())):
         print(f"{folder} is not empty and has no site (no objects.inv). Name another, or remove it.", file=sys.stderr)
@@ -76,7 +75,7 @@ def _build(pages: list[Path], home: Path, folder: Path, language: str) -> int:
 
 
 def _place(page: Path, home: Path) -> str:
-    """Where a page is below its site: ``README.md`` is the index of its folder."""
+    """Return a page's place below its site: ``README.md`` is its folder's index."""
     if page.parent == ROOT:
         return BESIDE[page.name]
     return str(page.relative_to(home)).replace("README.md", "index.md")
@@ -111,7 +110,7 @@ def _for_the_site(page: Path, pages: set[Path], home: Path) -> str:
 
 
 def _with_contents(section: re.Match[str]) -> str:
-    """A section of an index, whose pages the navigation lists below its heading."""
+    """Return a section of an index, whose pages become the navigation below its heading."""
     names = dict.fromkeys(re.findall(r"\]\(((?:\w+/)?[\w-]+)\.md\)", section[2]))
     listed = "\n".join(name.replace("README", "index") for name in names)
     return f"{section[0]}\n```{{toctree}}\n:hidden:\n:caption: {section[1]}\n\n{listed}\n```\n\n"

@@ -1,4 +1,4 @@
-"""What became of the changes of a sample, at any time while they are tried."""
+"""Interim results of a sample of mutants."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,17 +10,17 @@ MIN_NOTICED_SHARE: Final = 0.8
 
 
 class Tally:
-    """Counts. A change that was not tried, or not with all of its tests, counts as one that is not noticed."""
+    """Counts. Mutants that were not tested, or not with all of their tests, count as not noticed."""
 
     def __init__(self, mutants: Iterable[Mutant]) -> None:
         self._left: dict[Mutant, str] = dict.fromkeys(mutants, "was not tried")
         self._count = len(self._left)
 
     def add(self, mutant: Mutant, outcome: Outcome, *, every: bool) -> None:
-        """Note what some tests said.
+        """Record an outcome.
 
         Args:
-            every: Whether no other test is left that could say more.
+            every: Whether no further test could change it.
         """
         if outcome != "survived":
             self._left.pop(mutant, None)
@@ -29,7 +29,7 @@ class Tally:
 
     @property
     def noticed(self) -> int:
-        """How many were noticed."""
+        """Number of noticed mutants."""
         return self._count - len(self._left)
 
     @property
@@ -38,7 +38,7 @@ class Tally:
         return self.noticed >= MIN_NOTICED_SHARE * self._count
 
     def summary(self) -> str:
-        """Those that were not noticed with their differences, and the share of those that were."""
+        """Return the diffs of mutants that were not noticed, and the share of those that were."""
         blocks = [
             f"Not noticed: {mutant.path}:{mutant.line} {what}\n{mutant.diff}\n"
             for mutant, what in sorted(self._left.items(), key=lambda item: (item[0].path, item[0].line))

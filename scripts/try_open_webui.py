@@ -1,10 +1,9 @@
-"""Trial of Open WebUI, unmodified and of PyPI, at a chat app in a real browser; by hand, since it brings a gigabyte.
+"""Trial of an unmodified Open WebUI from PyPI with a chat app, in a real browser; run by hand: it downloads a gigabyte.
 
     python -m scripts.try_open_webui PYTHON     # PYTHON: 3.11 or 3.12, for which it is published
 
-Installs it into ``build/open-webui``, without the libraries that run models in its own process. A person signs up,
-finds the app as a model, asks, asks again, and asks about a picture. Prints what came of it; ends with 1 if something
-was missing.
+Installs it into ``build/open-webui``, without the libraries that run models locally. A user signs up, finds the app as
+a model, asks twice, and asks about a picture. Prints the results; exits with 1 if something was missing.
 """
 
 import base64
@@ -32,7 +31,7 @@ _PICTURE: Final = base64.b64decode(
 
 
 def installed(python: str) -> Path:
-    """Returns the command; what was installed before is used again."""
+    """Return the command, reusing an earlier installation."""
     command = (_PLACE / "bin" / "open-webui").absolute()
     if command.exists():
         return command
@@ -54,7 +53,7 @@ def installed(python: str) -> Path:
 
 
 def chat_app(folder: Path) -> Path:
-    """A chat app that remembers, takes pictures, and answers with what it was asked."""
+    """Return a chat app with memory that accepts pictures and echoes the question."""
     named = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
     memory = {"window": {"enabled": True, "size": 10}, "query_prompt_template": "{{#sys.query#}}"}
     prompt = [{"role": "system", "text": "Tell."}]
@@ -95,7 +94,7 @@ def walked(page: Page, url: str) -> None:
 
 
 def main() -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     command = installed(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         jikko = Command(Path(folder) / "jikko")
@@ -136,7 +135,7 @@ def _await(process: "subprocess.Popen[bytes]", url: str) -> None:
 
 
 def _report(jikko: Command) -> int:
-    """Each request of it was a run: those of the person, and those for titles, tags and questions that may follow."""
+    """Check that each request was a run: the user's, and optional ones for titles, tags and follow-up questions."""
     runs = jikko.json("runs", "list")
     statuses = {run["status"] for run in runs}
     pictures = sum(len(run["inputs"].get("sys.files") or []) for run in runs)

@@ -1,10 +1,10 @@
-"""Tries plugins that are not part of this repository: installs each, starts it, and says what came of it.
+"""Tries plugins that are not part of this repository: installs and starts each, and reports the results.
 
 Usage: python scripts/try_plugins.py FOLDER_OR_FILE… [--home FOLDER] [--call PROVIDER/TOOL KEY=VALUE…]
 
-Each argument is a package, the folder of a plugin, or a folder of such folders. They are installed into a data folder
-of their own, which is removed at the end unless it is named. ``--call`` calls a tool afterwards. Prints a table in
-Markdown, and exits with 1 if one did not start.
+Each argument is a package, a plugin folder, or a folder of such folders. They are installed into a temporary data
+folder, unless one is named. ``--call`` then calls a tool. Prints a Markdown table, and exits with 1 if a plugin did not
+start.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from jikko.settings import Settings
 
 
 def main() -> int:
-    """Try them. Returns the exit code."""
+    """Try the plugins. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="+", type=Path)
     parser.add_argument("--home", type=Path)

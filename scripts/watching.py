@@ -1,7 +1,6 @@
-"""What was learnt of tests, kept in ``build/mutants.json`` for the next time: which lines each runs, and which changes
-they noticed. Only files of tests that have changed since run again. Which lines a test runs only decides which tests
-are asked, so that it is still good enough when the code has changed, once it is told where those lines are now.
-"""
+"""Cache of test measurements in ``build/mutants.json``: the lines each test runs, and the mutants it noticed. Only
+changed test files run again. Lines only decide which tests are used, so they stay good enough after code changes,
+once mapped to their new positions."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,44 +17,44 @@ KEPT: Final = ROOT / "build" / "mutants.json"
 
 
 class Watched(msgspec.Struct):
-    """What is known of the tests of some files."""
+    """Known measurements of some test files."""
 
     source: str
-    """The digest of the code, and of what tests share."""
+    """Digest of the code and of shared test modules."""
     asked: str = ""
-    """Which tests were run, of those in the files."""
+    """Selection of tests that were run in the files."""
     texts: dict[str, str] = {}
-    """The code as it was when they ran, by path from the root."""
+    """Code at the time of measurement, by path from the root."""
     tests: dict[str, str] = {}
-    """The digests of the files of tests, by path from the root."""
+    """Digests of the test files, by path from the root."""
     report: Report = msgspec.field(default_factory=Report)
     noticed: set[str] = set()
-    """Digests of the changes that some test noticed."""
+    """Digests of noticed mutants."""
 
     def add(self, files: Iterable[str], report: Report) -> None:
-        """Add what became of the tests of files."""
+        """Add a report on the tests of files."""
         self.tests |= {file: _digest([file]) for file in files}
         self.report.add(report)
 
     def has_noticed(self, mutant: Mutant) -> bool:
-        """Whether some test noticed a change."""
+        """Return whether some test noticed a mutant."""
         return _digest_of(mutant) in self.noticed
 
     def note(self, mutant: Mutant) -> None:
-        """Some test noticed a change."""
+        """Record a noticed mutant."""
         self.noticed.add(_digest_of(mutant))
 
     def keep(self) -> None:
-        """Write it down for the next time."""
+        """Write the cache."""
         KEPT.parent.mkdir(exist_ok=True)
         KEPT.write_bytes(msgspec.json.encode(self))
 
 
 def watched(files: Sequence[str], asked: str = "") -> Watched:
-    """What is known of the tests of these files, as they are now; of some, or all, it may be nothing.
+    """Return what is known of the tests in these files as they are now; possibly nothing.
 
     Args:
-        asked: Which tests of them; nothing is known if it was others.
+        asked: Selection of tests; nothing is known of other selections.
     """
     source = _digest(_shared())
     texts = {path: (ROOT / path).read_text("utf-8") for path in _shared() if path.startswith(SOURCE)}
@@ -74,15 +73,14 @@ def watched(files: Sequence[str], asked: str = "") -> Watched:
         for path, lines in report.lines.items()
         if path in texts
     }
-    # Other code may not be noticed; and a test that was changed may be the one that noticed it.
+    # Changed code may not be noticed, and a changed test may be the one that noticed it.
     noticed = kept.noticed if kept.source == source and same >= kept.tests.keys() else set()
     return Watched(source, asked, texts, tests, report, noticed)
 
 
 def moved(tests: Mapping[int, list[int]], before: str, after: str) -> dict[int, list[int]]:
-    """What runs which lines of a text, by line from 1, of what ran those of an earlier one. Lines that were put in, or
-    are others now, have what ran those that they stand for; if they stand for none, that around them.
-    """
+    """Map the tests that run each line (from 1) of an earlier text to a new one. Inserted or changed lines get the
+    tests of the lines they replace, or else of the surrounding ones."""
     if before == after:
         return dict(tests)
     found: dict[int, list[int]] = {}
