@@ -1,4 +1,4 @@
-"""Certificates of the tests, and who has signed them."""
+"""Test certificates and their authorities."""
 
 import secrets
 import ssl
@@ -16,7 +16,7 @@ _CRITICAL = (x509.BasicConstraints, x509.KeyUsage, x509.SubjectAlternativeName)
 
 
 def check_strictly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let contexts of TLS check strictly, as those of Python 3.13 do."""
+    """Make TLS contexts check strictly, as in Python 3.13."""
     make = ssl.create_default_context
 
     def strict(*arguments: Any, **options: Any) -> ssl.SSLContext:
@@ -28,10 +28,10 @@ def check_strictly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Authority:
-    """Signs a certificate for this machine; both are in files, and have what strict checks demand.
+    """Authority that signs a certificate for this machine; both are files that pass strict checks.
 
     Args:
-        lacking: An extension that none of them has all the same.
+        lacking: Extension to omit from both.
     """
 
     def __init__(self, folder: Path, lacking: type[x509.ExtensionType] | None = None) -> None:

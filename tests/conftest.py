@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Configuration and fixtures of all tests."""
 
 import compileall
 import gc
@@ -26,26 +26,26 @@ pytest_plugins = [
     "tests.store.templates",
 ]
 
-# The commands that tests start hear Ctrl-C and the end of a terminal, though what started the tests ignores them
-# (a shell's `&`, nohup): what is ignored is inherited.
+# Commands started by tests receive Ctrl-C and hangups even if the tests' parent ignores them (a shell's `&`, nohup):
+# ignored signals are inherited.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# Messages are in English, whatever the locale of who runs the tests; those about another language set it themselves.
+# Messages are in English, whatever the user's locale; tests of another language set it themselves.
 os.environ["LC_ALL"] = "C.UTF-8"
 
-# Nor do settings of Jikko in the shell that runs the tests mean anything to the commands that tests start.
+# Settings of Jikko in the calling shell do not apply to commands started by tests.
 for name in [name for name in os.environ if name.startswith("JIKKO_")]:
     del os.environ[name]
 
-# How long an example takes depends on what else the machine does.
+# The duration of an example depends on the machine's load.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """The modules and the items of tests stay until the end: the garbage collector does not look through them."""
+    """Exclude modules and test items from garbage collection: they live until the end."""
     gc.disable()
     try:
         if worker := getattr(session.config, "workerinput", None):
@@ -57,11 +57,11 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def compile_share(config: pytest.Config, number: int, count: int) -> None:
-    """Begin with another part of the modules than the other processes do: what one has compiled, the others load.
+    """Compile a share of the modules first, a different one per process, so that each loads what others compiled.
 
     Args:
-        number: Of this process, from 0.
-        count: How many there are.
+        number: Index of this process, from 0.
+        count: Number of processes.
     """
     source = sorted((config.rootpath / "src").rglob("*.py"))
     for path in source[number::count]:
@@ -69,7 +69,7 @@ def compile_share(config: pytest.Config, number: int, count: int) -> None:
     named = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
     tests = sorted({file for path in named for file in (path.rglob("test_*.py") if path.is_dir() else (path,))})
     for path in tests[number::count]:
-        # What cannot be imported is told when its turn comes.
+        # Import errors are reported when the module's turn comes.
         with suppress(Exception):
             importlib.import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
@@ -81,7 +81,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def world() -> AsyncIterator["World"]:
-    """A world in memory."""
+    """In-memory world."""
     from tests.runs.world import World
 
     world = World()
@@ -91,5 +91,5 @@ async def world() -> AsyncIterator["World"]:
 
 @pytest.fixture
 def soon_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The holder of a run that does not answer is out of reach at once: there is none, and nothing to wait for."""
+    """Treat an unresponsive holder of a run as unreachable at once: there is no holder to wait for."""
     monkeypatch.setattr("jikko.runs.control._OUT_OF_REACH_SECONDS", 0.0)

@@ -1,7 +1,8 @@
-"""A plugin of pytest: files of tests that take long begin first, so that no process waits for one at the end.
+"""Pytest plugin that starts long test files first, so that no process waits for one at the end.
 
-``durations.txt`` has a line for each file that takes a second or more: what its fast tests take (s), what all of them
-take, and its path. Each run leaves what it saw in ``build/durations.json``; `make durations` updates the table with it.
+``durations.txt`` has a line per file that takes a second or more: the duration of its fast tests (s), of all its tests,
+and its path. Each run stores its measurements in ``build/durations.json``; `make durations` updates the table from
+them.
 """
 
 import os
@@ -16,27 +17,27 @@ ROOT: Final = Path(__file__).parent.parent
 SEEN: Final = ROOT / "build" / "durations.json"
 _TABLE: Final = Path(__file__).with_suffix(".txt")
 _LEAST: Final = 1.0
-"""Seconds of the quickest file that the table names."""
+"""Shortest duration in the table, in seconds."""
 QUICK_SECONDS: Final = 0.3
-"""What the fast tests of a file take that it does not name."""
+"""Assumed duration of the fast tests of a file missing from the table, in seconds."""
 
 
 class Duration(msgspec.Struct):
-    """What the tests of a file take together, in seconds, on a quiet machine."""
+    """Total duration of a file's tests in seconds, on a quiet machine."""
 
     fast: float = 0.0
-    """Those of `make check`."""
+    """Tests of `make check`."""
     all: float = 0.0
 
 
 def known() -> dict[str, Duration]:
-    """What files of tests take that take long, by their paths from the root."""
+    """Return the durations of long test files, by path from the root."""
     rows = (line.split() for line in _TABLE.read_text("utf-8").splitlines())
     return {path: Duration(float(fast), float(total)) for fast, total, path in rows}
 
 
 def write() -> None:
-    """Bring the table up to date by what was seen since `make clean`; other files keep what it says."""
+    """Update the table with the measurements since `make clean`; other files keep their lines."""
     durations = known() | msgspec.json.decode(SEEN.read_bytes(), type=dict[str, Duration])
     rows = [
         f"{duration.fast:.1f} {duration.all:.1f} {path}"
@@ -47,7 +48,7 @@ def write() -> None:
 
 
 class Durations:
-    """Counts what each file takes."""
+    """Measurements per file."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Duration] = {}
@@ -62,25 +63,25 @@ class Durations:
         before = msgspec.json.decode(SEEN.read_bytes(), type=dict[str, Duration]) if SEEN.exists() else {}
         for path, duration in self.seen.items():
             old = before.get(path, Duration())
-            # A run of some tests of a file does not tell what all take.
+            # A run of some tests of a file does not measure all.
             before[path] = Duration(max(old.fast, duration.fast), max(old.all, duration.all))
-        # Some tests run others as a user that may not write here.
+        # Some tests run others as a user who may not write here.
         with suppress(PermissionError):
             SEEN.parent.mkdir(exist_ok=True)
-            # Another one that ends at the same time reads it whole.
+            # A process that ends at the same time must read a complete file.
             part = SEEN.with_suffix(f".{os.getpid()}")
             part.write_bytes(msgspec.json.encode(before))
             part.replace(SEEN)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count in the process that hears of all tests."""
+    """Measure in the process that receives the results of all tests."""
     if not hasattr(config, "workerinput") and config.rootpath == ROOT:
         config.pluginmanager.register(Durations())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Bring the longest files to the front. Each process of tests sorts alike."""
+    """Move the longest files to the front; deterministic across test processes."""
     durations = known()
     if config.rootpath == ROOT:
         items.sort(key=lambda item: -durations.get(item.nodeid.partition("::")[0], Duration()).all)

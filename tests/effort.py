@@ -1,4 +1,4 @@
-"""Bounds that hold on any machine, however busy it is: ratios of CPU time, and patience with what hangs."""
+"""Bounds that hold on any machine under any load: ratios of CPU time, and timeouts for what hangs."""
 
 import asyncio
 import functools
@@ -9,22 +9,20 @@ import time
 from collections.abc import Awaitable, Callable
 
 PATIENCE = 60.0
-"""Seconds after which a test gives up waiting: enough for the busiest machine. It bounds no speed, only what hangs."""
+"""Timeout of waits in tests, in seconds: enough for the busiest machine. It catches hangs, and bounds no speed."""
 
 
 @functools.cache
 def trusted() -> ssl.SSLContext:
-    """The authorities that httpx trusts by itself, read once: it reads them for each client, which takes 5 ms."""
+    """httpx's default authorities, loaded once: httpx loads them per client, which takes 5 ms."""
     import httpx  # not every process that reads this file has it
 
     return httpx.create_ssl_context()
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """The CPU time that this thread spends on it, in seconds: what other processes do is not in it.
-
-    Nor is the garbage collector, which would walk through what other tests left.
-    """
+    """Return the CPU time of this thread for the work, in seconds, without other processes and the garbage collector,
+    which would traverse objects left by other tests."""
     was_enabled = gc.isenabled()
     gc.disable()
     began = time.thread_time()
@@ -37,10 +35,10 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def growth(work: Callable[[int], object], count: int, *, times: int = 10) -> float:
-    """How many times as much CPU time is spent on ``times * count`` as on ``count``.
+    """Return the ratio of CPU time for ``times * count`` to that for ``count``.
 
-    Near ``times`` where time is in proportion, near its square where it goes with the square. Of each the quickest of
-    five counts, in which they take turns. The garbage collector rests.
+    About ``times`` for linear work, about its square for quadratic. The best of five alternating measurements counts.
+    The garbage collector is off.
     """
     least = {count: math.inf, count * times: math.inf}
     gc.collect()
@@ -55,8 +53,8 @@ def growth(work: Callable[[int], object], count: int, *, times: int = 10) -> flo
 
 
 async def longest_turn(work: Awaitable[object]) -> tuple[float, float]:
-    """The CPU time that this thread spends in the longest turn of the event loop until the work is done, and in all, in
-    seconds. The garbage collector rests."""
+    """Return the CPU time of this thread in the longest turn of the event loop until the work is done, and in total, in
+    seconds. The garbage collector is off."""
     gc.collect()
     gc.disable()
     longest, last = 0.0, time.thread_time()

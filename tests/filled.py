@@ -1,4 +1,4 @@
-"""Structs all of whose fields have a value of their own, so that one that is lost or swapped is seen."""
+"""Structs with a distinct value in every field, so that lost or swapped fields are detected."""
 
 import types
 import typing
@@ -32,15 +32,15 @@ KNOWN: dict[str, Any] = {
     "metadata": {"metadata_key": 1},
     "rule": {"mode": "its mode", "rules": {"r": 1}},
 }
-"""By the name of a field: what is read of it has to be there."""
+"""Values by field name, with the content that readers require."""
 
 
 def filled(kind: type[Any], *, bare: bool = False, **given: Any) -> Any:
-    """One of a kind.
+    """Return a filled struct.
 
     Args:
-        bare: Whether what has a default keeps it.
-        given: Fields that are to have this value.
+        bare: Whether fields with a default keep it.
+        given: Fields with their values.
     """
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -53,7 +53,7 @@ def filled(kind: type[Any], *, bare: bool = False, **given: Any) -> Any:
 
 
 def value_of(hint: Any, name: str, number: int) -> Any:
-    """A value of a type that tells which field it is of."""
+    """Return a value of a type that identifies its field."""
     if name in KNOWN and not (isinstance(hint, type) and issubclass(hint, msgspec.Struct)):
         return KNOWN[name]
     origin, parts = get_origin(hint), get_args(hint)

@@ -1,4 +1,4 @@
-"""Ports for servers that have to be told one before they start."""
+"""Ports for servers that must know theirs before they start."""
 
 import os
 import random
@@ -7,9 +7,9 @@ from contextlib import suppress
 from itertools import cycle
 
 _BELOW_THOSE_OF_CONNECTIONS = (15_000, 32_000)
-"""Ports. Linux takes those of connections from 32,768 on."""
+"""Port range. Linux assigns connections ports from 32,768."""
 _PROCESSES = 16
-"""Processes of tests at most that share the ports out, each of which has its own."""
+"""Maximum number of test processes; each has its own ports."""
 _OWN = range(
     _BELOW_THOSE_OF_CONNECTIONS[0] + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _PROCESSES,
     _BELOW_THOSE_OF_CONNECTIONS[1],
@@ -19,7 +19,7 @@ _next = cycle(random.sample(_OWN, len(_OWN)))
 
 
 def free_port() -> int:
-    """One that neither a connection nor a server that takes any port can be given in the meantime, nor another test."""
+    """Return a port that is not assigned to connections, to servers on any port, or to other tests."""
     while True:
         number = next(_next)
         with socket.socket() as probe, suppress(OSError):

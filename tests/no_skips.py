@@ -1,4 +1,4 @@
-"""Where ``CI`` is set, a test that is skipped has failed: what it needs is missing, and nobody would see it."""
+"""Skipped tests fail where ``CI`` is set: a missing requirement would go unnoticed."""
 
 import os
 from collections.abc import Generator
@@ -20,7 +20,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def _failed_if_skipped(report: Report) -> Report:
-    # What is expected to fail is reported as skipped, too.
+    # Expected failures are reported as skipped, too.
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"

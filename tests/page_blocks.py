@@ -1,4 +1,4 @@
-"""The blocks of code of the pages: README.md, CONTRIBUTING.md and docs/*.md; translations have the same."""
+"""Code blocks of the pages: README.md, CONTRIBUTING.md and docs/*.md; translations have the same."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,20 +10,20 @@ ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 _BLOCK: Final = re.compile(r"^( *)```(\w*)(?: file=(\S+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _CHANGES: Final = re.compile(r"[0-9a-f]{4}…|[0-9a-f]{8}(?:-[0-9a-f]{4,12})*|\d+(?:\.\d+)?")
-"""What differs from one call to the next: ids, times, figures."""
+"""Parts that differ between calls: ids, times, figures."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block, without the indentation of the list that it may stand in."""
+    """Code block, without the indentation of a surrounding list."""
 
     page: str
     line: int
-    """That of its fence, from 1."""
+    """Line of its fence, from 1."""
     kind: str
-    """``""`` if it says none."""
+    """``""`` if not stated."""
     file: str
-    """The name under which the page has it saved; ``""`` for none."""
+    """File name under which the page saves it, or ``""``."""
     text: str
 
     @property
@@ -31,7 +31,7 @@ class Block:
         return self.text.partition("\n")[0]
 
     def commands(self) -> Iterator[tuple[str, str]]:
-        """Each command with what is shown of its output (``""``: nothing). Of ``sh`` every line is one."""
+        """Yield each command with its shown output (``""`` for none). In ``sh`` blocks every line is a command."""
         if self.kind == "sh":
             yield from ((line, "") for line in self.text.replace("\\\n", "").splitlines() if line.strip())
         else:
@@ -40,7 +40,7 @@ class Block:
 
 
 def blocks(page: str, *kinds: str) -> list[Block]:
-    """The blocks of a page in their order; of some kinds, or all."""
+    """Return the blocks of a page in order, optionally only of some kinds."""
     text = (ROOT / page).read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):
@@ -52,13 +52,13 @@ def blocks(page: str, *kinds: str) -> list[Block]:
 
 
 class Blocks:
-    """The blocks of a page that a test goes through: it has to take each."""
+    """Blocks of a page, each of which a test must take."""
 
     def __init__(self, page: str, *kinds: str) -> None:
         self._left = blocks(page, *kinds)
 
     def take(self, begin: str) -> Block:
-        """The block whose text begins so."""
+        """Take the block whose text begins with ``begin``."""
         [found] = [block for block in self._left if block.text.startswith(begin)]
         self._left.remove(found)
         return found
@@ -68,7 +68,7 @@ class Blocks:
 
 
 def replaced(text: str, pairs: Mapping[str, str]) -> str:
-    """A text with what this machine has in the place of what only stands for something. All of it must be there."""
+    """Replace a page's placeholders by this machine's values. All must occur."""
     for old, new in pairs.items():
         assert old in text, (old, text)
         text = text.replace(old, new)
@@ -76,14 +76,14 @@ def replaced(text: str, pairs: Mapping[str, str]) -> str:
 
 
 def fits(output: str, expected: str) -> bool:
-    """Whether an output is what a page shows; ``…`` stands for anything."""
+    """Return whether an output matches a page; ``…`` matches anything."""
     pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
     text = output.replace("\r", "").strip()
     return re.fullmatch(pattern, text, re.DOTALL) is not None
 
 
 def looks_like(output: str, expected: str) -> bool:
-    """The same, whatever ids, times and figures there are, and however columns are as wide as these want them."""
+    """Match, ignoring ids, times, figures, and the column widths that depend on them."""
     return fits(*map(_shape, (output, expected)))
 
 
@@ -93,5 +93,5 @@ def _shape(text: str) -> str:
 
 
 def shown_commands(found: Iterable[Block]) -> list[tuple[str, str]]:
-    """The commands of several blocks."""
+    """Return the commands of several blocks."""
     return [pair for block in found for pair in block.commands()]

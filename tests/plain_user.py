@@ -1,4 +1,4 @@
-"""Runs something as a user without any right, whichever user runs the tests, and as the one that runs them."""
+"""Runs code as an unprivileged user, whichever user runs the tests, and as the user running them."""
 
 import os
 import shutil
@@ -17,10 +17,10 @@ USERS = (0, PLAIN_USER)
 
 @contextmanager
 def folder_of(user: int) -> Iterator[Path]:
-    """A folder that belongs to a user, and that every user may enter: that of pytest may be root's only.
+    """Create a folder owned by a user and accessible to all: pytest's may be accessible to root only.
 
     Args:
-        user: 0: the one that runs the tests.
+        user: 0 for the user running the tests.
     """
     made = Path(tempfile.mkdtemp(prefix="jikko-user-"))
     made.chmod(0o755)
@@ -35,7 +35,7 @@ def folder_of(user: int) -> Iterator[Path]:
 
 
 def as_user(user: int, work: Callable[[], object]) -> str:
-    """Run something in a process of its own, as a user. Returns the error that it raised, or ``""``."""
+    """Run something in a separate process as a user. Returns its error message, or ``""``."""
     read, write = os.pipe()
     process = os.fork()
     if not process:
@@ -58,22 +58,22 @@ def as_user(user: int, work: Callable[[], object]) -> str:
 
 
 def pytest_as_plain_user(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run tests as a user without any right. A user that is not root is one already.
+    """Run tests as an unprivileged user; a user other than root already is one.
 
     Args:
-        folder: Of ``folder_of(PLAIN_USER)``.
+        folder: From ``folder_of(PLAIN_USER)``.
     """
     root = Path(__file__).parent.parent
     python, search = sys.executable, [str(root), str(root / "src")]
-    # By a process of the user's own: the first one is still executed with the rights of root.
+    # In a child process: the first one was executed with root's rights.
     again = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
     if _without_rights(folder, [python, "-c", again], search).returncode:
-        # An interpreter in a directory of root's own.
+        # An interpreter in a directory only root can access.
         installed = folder / "python"
         left_out = shutil.ignore_patterns("test", "idlelib", "site-packages", "share", "*.a")
         shutil.copytree(sys.base_prefix, installed, symlinks=True, ignore=left_out)
         program = installed / "bin" / Path(sys._base_executable).resolve().name  # type: ignore[attr-defined]
-        # It looks for its library where it was installed.
+        # It looks for its library at its original place.
         library = f"{sys.base_prefix}/lib\0".encode()
         beside = b"$ORIGIN/../lib".ljust(len(library), b"\0")
         program.write_bytes(program.read_bytes().replace(library, beside))

@@ -1,6 +1,6 @@
-"""An event loop in which waiting takes no time: when nothing can go on, its clock goes to the next timer.
+"""Event loop with virtual time: when nothing else can proceed, its clock jumps to the next timer.
 
-So a test may let hours pass, and count what happened meanwhile. For what does no I/O and starts no threads.
+A test can thus let hours pass and count events. For code without I/O and threads.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.SelectSelector):
-    """Never waits; what would have been waited is added to ``now``."""
+    """Selector that never waits, and adds the timeout to ``now``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Selector(selectors.SelectSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Its time begins at 0."""
+    """Event loop whose time starts at 0."""
 
     def __init__(self) -> None:
         self._virtual = _Selector()
@@ -39,6 +39,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run in virtual time, and cancel what is left at the end."""
+    """Run in virtual time, and cancel remaining tasks at the end."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(work)

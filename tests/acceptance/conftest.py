@@ -16,11 +16,11 @@ from tests.files.buckets import CREDENTIALS, Buckets
 from tests.store.postgres_server import PostgresServer
 
 QUICK: Final = ("test_http_*.py", "test_service_api.py")
-"""Files of this folder that belong to the fast tests: one look at the server, to which the command imports apps."""
+"""Fast test files in this folder: they share a server, to which the command imports apps."""
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Whatever else starts the command or a server is slow, though one such test takes a second: there are hundreds."""
+    """Mark all other tests that start the command or a server as slow, even at a second each: there are hundreds."""
     for item in items:
         if item.path.parent == Path(__file__).parent and not any(fnmatch(item.path.name, quick) for quick in QUICK):
             item.add_marker(pytest.mark.slow)
@@ -28,13 +28,13 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 
 @pytest.fixture
 def jikko(tmp_path: Path) -> Command:
-    """The command, with a data folder of its own."""
+    """Command with its own data folder."""
     return Command(tmp_path / "home")
 
 
 @pytest.fixture(scope="package")
 def echo() -> Iterator[EchoServer]:
-    """A server for workflows to call."""
+    """Server called by workflows."""
     server = EchoServer()
     yield server
     server.close()
@@ -42,24 +42,24 @@ def echo() -> Iterator[EchoServer]:
 
 @dataclass
 class Scene:
-    """A running server with apps, each open to a client."""
+    """Running server with apps and a client for each."""
 
     server: Server
     command: Command
     client: Callable[[str], Client]
-    """By the name of the app."""
+    """By name of the app."""
 
 
 @pytest.fixture(scope="package")
 def scene(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer) -> Iterator[Scene]:
-    """A server that many tests share. Nothing in it may depend on what other tests did."""
+    """Server shared by many tests, none of which may depend on others."""
     with scene_in(tmp_path_factory.mktemp("scene"), apps_of(echo)) as made:
         yield made
 
 
 @contextmanager
 def scene_in(folder: Path, apps: Mapping[str, str], **settings: str) -> Iterator[Scene]:
-    """A server with apps, in a folder."""
+    """Server with apps, in a folder."""
     command = Command(folder / "home")
     keys = command.imported(folder, apps)
     server = Server(command.home, settings=settings)
@@ -71,11 +71,11 @@ def scene_in(folder: Path, apps: Mapping[str, str], **settings: str) -> Iterator
 
 
 def apps_of(echo: EchoServer) -> dict[str, str]:
-    """The apps of the shared server."""
+    """Return the apps of the shared server."""
     return {
         "echo": ECHO,
         "strict": app("Strict", [start("q", required=True), end(q="start.q")], "start>end"),
-        # Waits at the echo server until the test lets it go on.
+        # Waits at the echo server until the test releases it.
         "held": app(
             "Held",
             [start("name"), fetch("wait", f"{echo.url}/hold/{{{{#start.name#}}}}"), end(answer="wait.body")],
@@ -124,7 +124,7 @@ def several_settings_of_module(
 
 @pytest.fixture
 def several_settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
-    """What several servers share: a new database and bucket."""
+    """Settings shared by several servers: a new database and bucket."""
     return _shared(postgres_server, buckets, nats_server)
 
 

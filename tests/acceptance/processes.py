@@ -1,4 +1,4 @@
-"""The command and the server as processes."""
+"""Command and server in subprocesses."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _SERVES = re.compile(r"serves (http://\S+?)/v1")
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment of a process: none of the caller's own settings."""
+    """Return a subprocess's environment, without the caller's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JIKKO_")}
     return {**kept, "JIKKO_HOME": str(home), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", "PYTHONWARNINGS": "ignore", **more}
 
@@ -37,11 +37,11 @@ def begun(
     *,
     installed: bool = False,
 ) -> "subprocess.Popen[bytes] | WarmCommand":
-    """``jikko`` with arguments, environment, and standard input, output and error.
+    """Start ``jikko`` with arguments, environment, and standard input, output and error.
 
     Args:
-        installed: Whether it is the installed script, for a test that looks at the process itself (what it has
-            imported, its memory). Otherwise it is a fork of a process that has imported Jikko, if it can be.
+        installed: Whether to run the installed script, for tests of the process itself (its imports, its memory).
+            Otherwise, if possible, a fork of a process that has imported Jikko.
     """
     words = [str(JIKKO), *map(str, arguments)]
     if not installed and warm().can_be(variables):
@@ -57,10 +57,9 @@ class Command:
 
     def __call__(self, *arguments: str | Path, given: str = "", **settings: str) -> "Outcome":
         """Args:
-        given: Its standard input.
-        """
+        given: Standard input."""
         if arguments[:1] == ("doctor",):
-            # Whatever else listens on this machine is no fault of what is tested.
+            # Port conflicts on this machine are not failures of the tested code.
             settings = {"JIKKO_PORT": "0", **settings}
         read, written = os.pipe()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -78,13 +77,13 @@ class Command:
             return Outcome(code, out.read().decode(), err.read().decode())
 
     def json(self, *arguments: str | Path) -> list[dict[str, Any]]:
-        """The lines that a successful command prints with ``--json``."""
+        """Return the lines printed by a successful command with ``--json``."""
         outcome = self(*arguments, "--json")
         assert outcome.code == 0, outcome
         return outcome.lines
 
     def imported(self, folder: Path, apps: Mapping[str, str]) -> dict[str, str]:
-        """Import apps, whose files are written into a folder. Returns their API keys by the same names."""
+        """Write apps to files in a folder and import them. Returns their API keys by name."""
         files = [folder / f"{name}.yml" for name in apps]
         for file in files:
             file.write_text(apps[file.stem], encoding="utf-8")
@@ -92,7 +91,7 @@ class Command:
 
 
 class Outcome:
-    """What came of a command."""
+    """Outcome of a command."""
 
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code = code
@@ -101,7 +100,7 @@ class Outcome:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """Standard output as JSON, one object a line."""
+        """Return standard output as JSON, one object per line."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
@@ -125,8 +124,7 @@ class Server:
         installed: bool = False,
     ) -> None:
         """Args:
-        installed: As of ``begun``.
-        """
+        installed: See ``begun``."""
         self.home = home
         self._printed: list[str] = []
         self._ready = threading.Event()
@@ -138,7 +136,7 @@ class Server:
             self._process = begun(words, variables, nothing, out, out, installed=installed)
         self._reader = threading.Thread(target=self._read, args=(read,))
         self._reader.start()
-        self._ready.wait(2 * PATIENCE)  # a build that was never compiled is, first
+        self._ready.wait(2 * PATIENCE)  # a build without bytecode compiles first
         if not self.url:
             self.kill()
             raise AssertionError(f"the server did not start:\n{self.output}")
@@ -146,7 +144,7 @@ class Server:
 
     @property
     def output(self) -> str:
-        """What it said so far."""
+        """Return its output so far."""
         return "".join(self._printed)
 
     @property
@@ -163,12 +161,12 @@ class Server:
         return code
 
     def stop(self) -> int:
-        """End it in good order. Returns the exit code."""
+        """Stop gracefully. Returns the exit code."""
         self.send(signal.SIGTERM)
         return self.wait()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         self.send(signal.SIGKILL)
         self.wait()
 

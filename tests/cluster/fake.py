@@ -1,4 +1,4 @@
-"""A ``Cluster`` in memory whose messages come late, twice or not at all, and whose members die or stand still."""
+"""In-memory ``Cluster`` with late, repeated and lost messages, and members that die or freeze."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,25 @@ from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
 
 _PULL_SECONDS = 0.05
-"""Between looks of a member with room at what waits elsewhere."""
+"""Interval at which members with free capacity look for waiting runs."""
 _ANSWER_SECONDS = 5.0
-"""After which a run that a member was given to take in, and has not, is offered again."""
+"""Timeout after which a run that a member has not taken in is offered again."""
 
 
 @dataclass(kw_only=True)
 class Faults:
-    """How bad the network is; by default it is perfect."""
+    """Faults of the network; none by default."""
 
     delay: float = 0.0
-    """Seconds that a message takes at most."""
+    """Longest delay of a message, in seconds."""
     loss: float = 0.0
-    """How many messages are lost, as a part of all."""
+    """Share of lost messages."""
     repeat: float = 0.0
-    """How many come twice."""
+    """Share of repeated messages."""
 
 
 class FakeNetwork:
-    """All members of one cluster. What they believe of each other lags behind what is."""
+    """All members of a cluster. Their views of each other lag behind reality."""
 
     def __init__(self, random: Random | None = None, faults: Faults | None = None) -> None:
         self.random = random or Random(0)
@@ -38,29 +38,29 @@ class FakeNetwork:
         self.rates = RequestRates(timer=lambda: asyncio.get_running_loop().time())
         self.clusters: dict[str, FakeCluster] = {}
         self.believed: list[str] = []
-        """The names of those that are taken to live, oldest first."""
+        """Names of members believed to be alive, oldest first."""
         self.waiting: list[WaitingRun] = []
-        """Those that are offered to all."""
+        """Runs offered to all."""
         self.being_taken: list[tuple[str, WaitingRun]] = []
-        """Those that a process has been given to take in, or is about to be."""
+        """Runs that a process was given, or is about to be given."""
         self._leader: str | None = None
         self._count = 0
 
     def cluster(self) -> "FakeCluster":
-        """For one more process."""
+        """Return the cluster for another process."""
         cluster = FakeCluster(self, f"fake/{self._count}")
         self._count += 1
         self.clusters[cluster.name] = cluster
         return cluster
 
     def joined(self, name: str) -> None:
-        """A process is there, or there again."""
+        """Add or restore a process."""
         if name not in self.believed:
             self.believed.append(name)
         self._choose_leader()
 
     def is_missed(self, name: str) -> None:
-        """A process is taken to be dead, rightly or not: its runs go to another."""
+        """Consider a process dead, rightly or not: its runs go to another."""
         if name in self.believed:
             self.believed.remove(name)
             self.clusters[name].stop_leading()
@@ -70,13 +70,13 @@ class FakeNetwork:
             self.offer(OrphanedRuns(holder=name))
 
     def offer(self, orphans: OrphanedRuns) -> None:
-        """Some member is to take runs over."""
+        """Offer orphaned runs to some member."""
         if self.believed:
             chosen = self.clusters[self.random.choice(self.believed)]
             self.post(chosen, lambda: chosen.take_over(orphans))
 
     def post(self, to: "FakeCluster", deliver: Any) -> None:
-        """A message on its way."""
+        """Send a message."""
         if self.random.random() < self.faults.loss:
             return
         for _ in range(2 if self.random.random() < self.faults.repeat else 1):
@@ -90,7 +90,7 @@ class FakeNetwork:
 
 
 class FakeWaitingRuns:
-    """What waits at members, as all see it."""
+    """Runs waiting at members, as visible to all."""
 
     def __init__(self, network: FakeNetwork) -> None:
         self._network = network
@@ -112,7 +112,7 @@ class FakeWaitingRuns:
 
 @dataclass(eq=False)
 class FakeCluster:
-    """One process's."""
+    """Cluster of one process."""
 
     _network: FakeNetwork
     name: str
@@ -194,10 +194,10 @@ class FakeCluster:
         for other in self._network.clusters.values():
             self._network.post(other, lambda other=other: other._member and other._member.on_hint(hint))
 
-    # What the network does to it.
+    # Faults of the network.
 
     def receive(self, deliver: Any) -> None:
-        """A message has come."""
+        """Receive a message."""
         if self.is_frozen:
             self._inbox.append(deliver)
         elif not self.is_dead and self._member is not None:
@@ -214,11 +214,10 @@ class FakeCluster:
         network.being_taken = [(name, run) for name, run in network.being_taken if name != self.name]
 
     def freeze(self) -> None:
-        """Stand still."""
         self.is_frozen = True
 
     def thaw(self) -> None:
-        """Go on as if nothing had happened."""
+        """Resume as if nothing had happened."""
         self.is_frozen = False
         inbox, self._inbox = self._inbox, []
         for deliver in inbox:
@@ -235,7 +234,7 @@ class FakeCluster:
             self._leading = asyncio.get_running_loop().create_task(self._member.lead())
 
     def stop_leading(self) -> None:
-        """The network has taken its role away."""
+        """Lose the lead to a decision of the network."""
         if self._leading is not None:
             self._leading.cancel()
             self._leading = None

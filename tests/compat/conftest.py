@@ -1,4 +1,4 @@
-"""A server with all apps of the recorded suite that a file is about, next to the servers that they call."""
+"""Server with all apps of a file's recorded suite, and the servers they call."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.compat.replay.transport import HttpTransport
 
 @pytest.fixture(scope="module")
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """Of the ``SUITE`` of the file."""
+    """Target for the file's ``SUITE``."""
     folder = tmp_path_factory.mktemp("compat") / "work"
     with started(request.module.SUITE, f"{sys.executable} -m jikko", folder) as running:
         yield running

@@ -1,4 +1,4 @@
-"""The apps that the console shows in its tests."""
+"""Apps shown by the console in its tests."""
 
 import json
 
@@ -20,14 +20,14 @@ from tests.acceptance.workflows import (
 ICONS = {"Fails": "🚨", "Rounds": "🔁", "Asks": "💶", "Talks": "🍓", "Waits": "⏳", "Greets": "👋", "Hostile": "🦠"}
 ROUNDS = 100
 MANY_ROUNDS = 2_400
-"""Some 9,600 events, four a round."""
+"""About 9,600 events, four per round."""
 MOST_ROUNDS = 25_000
-"""Some 100,000 events."""
+"""About 100,000 events."""
 FAILS = 41
-"""The round that fails, from 0."""
+"""Index of the failing round, from 0."""
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 LARGE_NUMBER = 2**53 + 1
-"""A whole number that JavaScript's numbers do not have."""
+"""Integer that JavaScript's numbers cannot represent."""
 _FILE = {
     "variable": "letter",
     "label": "Letter",
@@ -59,7 +59,7 @@ def main():
 
 
 def placed(text: str) -> str:
-    """A file whose nodes stand side by side, those of a container within it."""
+    """Lay out a file's nodes side by side, those of a container inside it."""
     content = json.loads(text)
     nodes = content["workflow"]["graph"]["nodes"]
     x = 30
@@ -84,10 +84,10 @@ def placed(text: str) -> str:
 
 
 def console_apps(echo: str) -> dict[str, str]:
-    """By the name of their file.
+    """Return the apps by file name.
 
     Args:
-        echo: The address of the echo server.
+        echo: Address of the echo server.
     """
     fails = {**python("judge", "def main():\n    return 1 / 0\n", {"text": "string"})}
     fails["data"] |= {
@@ -116,7 +116,7 @@ def console_apps(echo: str) -> dict[str, str]:
             "start>judge>reply>end",
         ),
         "asks": ASKS,
-        # Due in leap years alone, so that no run comes by itself.
+        # Due only in leap years, so that no run starts by itself.
         "orders": triggered("Orders", cron="0 9 29 2 *"),
         "rounds": app(
             "Rounds",

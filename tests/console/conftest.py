@@ -1,4 +1,4 @@
-"""A browser, the built page, and a server with apps for it."""
+"""Browser, built page, and a server with apps."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ LOCALE = "en-US"
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """All of this folder needs a browser, or Node and its registry."""
+    """Mark all tests of this folder as requiring a browser, or Node and its registry."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slow)
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """The folder of the console, whose page is built."""
+    """The console's folder, with the page built."""
     if not is_current() or not (sources() / "node_modules" / "axe-core").is_dir():
         build()
     return sources()
@@ -46,13 +46,13 @@ def built() -> Path:
 
 @pytest.fixture(scope="session")
 def axe(built: Path) -> str:
-    """The text of axe, for a page to evaluate."""
+    """Source of axe, for evaluation in a page."""
     return (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def browser(built: Path) -> Iterator[Browser]:
-    """It ends with its module: see `chromium`."""
+    """Browser of a module: see `chromium`."""
     with chromium() as browser:
         yield browser
 
@@ -66,7 +66,7 @@ HANDBOOK = {
 
 @dataclass
 class Site:
-    """A running server with apps, and tokens for its console."""
+    """Running server with apps, and tokens for its console."""
 
     server: Server
     command: Command
@@ -75,14 +75,14 @@ class Site:
     viewer: str
     keys: dict[str, str]
     cookies: dict[str, list[Any]] = field(default_factory=dict)
-    """Of the session of each token: there may be 10 sign-ins a minute."""
+    """Session cookies by token: sign-ins are limited to 10 a minute."""
 
     @property
     def url(self) -> str:
         return f"{self.server.url}/console"
 
     def api(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """A request of a script to the console's API."""
+        """Send a script's request to the console's API."""
         headers = {"Authorization": f"Bearer {self.operator}"}
         return httpx.request(
             method, f"{self.url}/api/{path}", headers=headers, verify=trusted(), timeout=PATIENCE, **more
@@ -94,13 +94,13 @@ class Site:
             return str(client.run("async", **inputs)["workflow_run_id"])
 
     def run(self, app: str, *, until: Iterable[str] = ENDS, **inputs: Any) -> str:
-        """Start a run, and wait until it has one of these statuses. Returns its id."""
+        """Start a run, and wait for one of these statuses. Returns its id."""
         run = self.start(app, **inputs)
         self.wait(run, until)
         return run
 
     def call(self, **body: Any) -> dict[str, Any]:
-        """Call the webhook. Returns the delivery, once its run has ended."""
+        """Call the webhook. Returns the delivery after its run has ended."""
         [hook] = self.api("GET", "triggers", params={"kind": "webhook"}).json()["data"]
         httpx.post(f"{self.server.url}{hook['path']}", json=body, verify=trusted(), timeout=PATIENCE)
         delivery = self.api("GET", "deliveries", params={"limit": 1}).json()["data"][0]
@@ -109,7 +109,7 @@ class Site:
         return dict(self.api("GET", f"deliveries/{delivery['id']}").json())
 
     def wait(self, run: str, until: Iterable[str] = ENDS) -> dict[str, Any]:
-        """Wait until a run has one of these statuses. Returns it."""
+        """Wait until a run has one of these statuses. Returns the run."""
         deadline = time.monotonic() + PATIENCE
         while (found := self.api("GET", f"runs/{run}").json()).get("status") not in until:
             assert time.monotonic() < deadline, found
@@ -118,7 +118,7 @@ class Site:
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait for a condition."""
     deadline = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < deadline
@@ -128,10 +128,10 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 def site_in(
     folder: Path, echo: EchoServer, apps: dict[str, str] | None = None, settings: dict[str, str] | None = None
 ) -> Site:
-    """A server of its own, to be closed.
+    """Start a separate server; the caller closes it.
 
     Args:
-        apps: Texts by the name of their file; by default those of ``apps.py``.
+        apps: Texts by file name; by default those of ``apps.py``.
     """
     files = []
     for name, text in (console_apps(echo.url) if apps is None else apps).items():
@@ -145,7 +145,7 @@ def site_in(
         for role in ("operator", "viewer")
     )
     return Site(
-        # One that is killed starts again at the same port, which no connection may have taken meanwhile.
+        # A killed server restarts on the same port, which no connection may have taken meanwhile.
         Server(command.home, port=free_port(), settings={"JIKKO_MAX_STRINGS": str(MOST_ROUNDS), **(settings or {})}),
         command,
         echo,
@@ -157,7 +157,7 @@ def site_in(
 
 @pytest.fixture(scope="session")
 def echo() -> Iterator[EchoServer]:
-    """A server for workflows to call."""
+    """Server called by workflows."""
     server = EchoServer()
     yield server
     server.close()
@@ -165,7 +165,7 @@ def echo() -> Iterator[EchoServer]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path) -> Iterator[Site]:
-    """A server that the tests of a process share. Nothing in it may depend on what other tests did."""
+    """Server shared by a process's tests, none of which may depend on others."""
     site = site_in(
         tmp_path_factory.mktemp("site"),
         echo,
@@ -177,7 +177,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path
 
 @pytest.fixture(scope="session")
 def handbook(tmp_path_factory: pytest.TempPathFactory, site: Site) -> str:
-    """A dataset with documents that are ready, and one that cannot be read. Its id."""
+    """Id of a dataset with indexed documents, and one that cannot be read."""
     folder = tmp_path_factory.mktemp("handbook")
     for name, text in HANDBOOK.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -193,17 +193,17 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def rested(browser: Browser) -> list[Page]:
-    """The tab that the tests of a module take in turns, while none has it."""
+    """The tab shared by a module's tests, while none uses it."""
     return []
 
 
 @pytest.fixture
 def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
-    """Opens an address of the console, signed in, or for ``None`` an empty tab. Ends with an error if the page had one,
-    or asked another host.
+    """Function that opens a console address, signed in, or for ``None`` an empty tab. Fails if the page had an error or
+    contacted another host.
 
-    The first tab of a test is that of the test before, without what that kept: a process for each, which compiles the
-    page anew, was most of what a test took. ``fresh=True`` is for what counts that.
+    The first tab of a test is the previous test's, cleared: a renderer per test, which compiles the page again, was
+    most of its duration. ``fresh=True`` is for tests that measure that.
     """
     tabs: list[tuple[Page, str, dict[str, Callable[[Any], None]]]] = []
     wrong: list[str] = []
@@ -262,7 +262,7 @@ def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
 
 
 def sign_in(context: BrowserContext, site: Site, token: str) -> None:
-    """Give a browser the cookie of a session."""
+    """Give a browser a session cookie."""
     if token not in site.cookies:
         answer = context.request.post(
             f"{site.url}/api/session",

@@ -1,4 +1,4 @@
-"""The store of runs that most files here go over."""
+"""Store of runs that most files here are parametrized with."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

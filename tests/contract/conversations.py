@@ -1,4 +1,4 @@
-"""Conversations that the tests of stores write."""
+"""Conversations written by tests of stores."""
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, MessageAnswer
 from jikko.values import Json

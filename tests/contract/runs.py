@@ -1,4 +1,4 @@
-"""Runs that the tests of stores write, step by step."""
+"""Runs written step by step by tests of stores."""
 
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ WORKFLOW = "0199a1b2-0000-7000-8000-00000000000a"
 
 
 class Draft:
-    """A run under way: its events so far, and the record that they make."""
+    """Running run: its events so far, and the resulting record."""
 
     def __init__(self, *, app: str = APP, user: str = "anna", retry_of: str | None = None) -> None:
         self.id = new_id()
@@ -34,7 +34,7 @@ class Draft:
         self.record = RunRecord(identity=identity)
 
     def step(self, *events: Event) -> Append:
-        """The append of the next events."""
+        """Return the append of the next events."""
         at = len(self.events)
         self.events += events
         for event in events:
@@ -42,7 +42,7 @@ class Draft:
         return Append(self.id, at, list(events), msgspec.structs.replace(self.record))
 
     def whole(self, at: float = 1000.0, status: Literal["succeeded", "failed", "stopped"] = "succeeded") -> Append:
-        """The append of a run that ends as soon as it begins."""
+        """Return the append of a run that ends as soon as it begins."""
         return self.step(started(at), *node(at, 1), finished(at + 1, status))
 
 
@@ -78,6 +78,6 @@ def finished(
 
 
 async def listed(store: RunStore, **query: Any) -> tuple[int, list[str]]:
-    """How many runs a query finds in all, and the ids of those of its page."""
+    """Return a query's total number of runs, and the ids of its page."""
     page = await store.list_runs(LogQuery(app_id=query.pop("app", APP), **query))
     return page.total, [record.identity.run_id for record in page.records]

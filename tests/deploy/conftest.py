@@ -9,7 +9,7 @@ from tests.deploy.proxied import Place
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """Apps, for a server behind a proxy."""
+    """Apps for a server behind a proxy."""
     echo = EchoServer()
     made = Place(tmp_path, echo)
     yield made

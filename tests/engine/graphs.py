@@ -1,4 +1,4 @@
-"""Small graphs for the tests of the engine, and a way to run them without server, store or file."""
+"""Small graphs for tests of the engine, and a runner without server, store or file."""
 
 import asyncio
 import contextlib
@@ -29,31 +29,31 @@ from tests.nodes.context import ports_of
 
 @dataclass(frozen=True)
 class Work:
-    """A node of the tests: says what it saw, may wait, may fail, may choose a branch."""
+    """Test node: records what it saw, and may wait, fail or choose a branch."""
 
     type: ClassVar[str] = "code"
     immediate: ClassVar[bool] = False
     branching: ClassVar[bool] = False
 
     fails: int
-    """How many of its attempts fail; -1 for all."""
+    """Number of failing attempts; -1 for all."""
     handle: str
     value: Any
     pauses: int
-    """How often it lets others run first."""
+    """Number of times it yields to others."""
     says: list[str]
-    """Pieces of ``value`` that each attempt streams."""
+    """Pieces of ``value`` streamed by each attempt."""
     name: str
-    """Of the output that is streamed."""
+    """Name of the streamed output."""
     is_model: bool
     tokens: int
-    """What each attempt uses."""
+    """Tokens used by each attempt."""
     calls: list[str] = field(default_factory=list)
-    """Executor, once for each attempt."""
+    """Executor of each attempt."""
     keys: list[str] = field(default_factory=list)
-    """Their idempotency keys."""
+    """Idempotency keys of the attempts."""
     acted: list[str] = field(default_factory=list)
-    """Those that came to what they do behind their pauses."""
+    """Attempts that passed their pauses and acted."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -87,7 +87,7 @@ class Work:
 
 @dataclass(frozen=True)
 class QuickWork(Work):
-    """The same, run in place."""
+    """``Work`` that runs in place."""
 
     type: ClassVar[str] = "template-transform"
     immediate: ClassVar[bool] = True
@@ -95,7 +95,7 @@ class QuickWork(Work):
 
 @dataclass(frozen=True)
 class Hesitant(QuickWork):
-    """The same, but it turns out that it has to wait first."""
+    """``Work`` in place that turns out to have to wait."""
 
     type: ClassVar[str] = "document-extractor"
 
@@ -106,7 +106,7 @@ class Hesitant(QuickWork):
 
 @dataclass(frozen=True)
 class Choice(Work):
-    """The same, taking only the edges of its handle."""
+    """``Work`` that takes only the edges of its handle."""
 
     type: ClassVar[str] = "question-classifier"
     branching: ClassVar[bool] = True
@@ -114,7 +114,7 @@ class Choice(Work):
 
 @dataclass(frozen=True)
 class Act(Work):
-    """The same, acting on the world outside."""
+    """``Work`` with external side effects."""
 
     type: ClassVar[str] = "http-request"
     has_effects: ClassVar[bool] = True
@@ -122,7 +122,7 @@ class Act(Work):
 
 @dataclass(frozen=True)
 class Unstoppable(Work):
-    """The same, going on for as long as it takes, though it is cancelled."""
+    """``Work`` that continues to its end despite cancellation."""
 
     type: ClassVar[str] = "llm"
 
@@ -136,7 +136,7 @@ class Unstoppable(Work):
 
 @dataclass(frozen=True)
 class Ask(Work):
-    """The same in a task, but asks a human first."""
+    """``Work`` in a task that first asks a human."""
 
     type: ClassVar[str] = "tool"
 
@@ -160,17 +160,17 @@ CLASSES: dict[str, Any] = {
 
 
 def node(node_id: str, kind: str = "code", *, container: str | None = None, **data: Any) -> NodeEntry:
-    """A node of a document."""
+    """Return a node of a document."""
     return NodeEntry(node_id, kind, {"type": kind, "title": node_id, **data}, f"nodes[{node_id}].data", container)
 
 
 def iterating(
     node_id: str, output: Sequence[str], *, over: Sequence[str] = ("items", "value"), start: str = "", **data: Any
 ) -> list[NodeEntry]:
-    """An iteration, and the node that begins its rounds.
+    """Return an iteration and its start node.
 
     Args:
-        output: What it collects.
+        output: Selector of the collected output.
         start: By default its own id with ``-start``.
     """
     start = start or f"{node_id}-start"
@@ -182,7 +182,7 @@ def iterating(
 
 
 def edges(*texts: str) -> tuple[EdgeEntry, ...]:
-    """Edges as ``"a --> b"`` or ``"a --handle--> b"``."""
+    """Parse edges of the form ``"a --> b"`` or ``"a --handle--> b"``."""
     found = []
     for text in texts:
         source, *handle, target = (part for raw in text.split("--") if (part := raw.strip(" >")))
@@ -191,7 +191,7 @@ def edges(*texts: str) -> tuple[EdgeEntry, ...]:
 
 
 def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: str = "start") -> CompiledGraph:
-    """A compiled graph; a start node without inputs is added if there is none."""
+    """Compile a graph; a missing start node without inputs is added."""
     if root == "start" and not any(entry.id == "start" for entry in nodes):
         nodes = [node("start", "start", variables=[]), *nodes]
     problems: list[Diagnostic] = []
@@ -204,7 +204,7 @@ def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: st
 
 
 def work(compiled: CompiledGraph, node_id: str) -> Work:
-    """The node of the tests behind an id."""
+    """Return the test node of an id."""
     found: Any = compiled.nodes[node_id].node
     assert isinstance(found, Work)
     return found
@@ -212,7 +212,7 @@ def work(compiled: CompiledGraph, node_id: str) -> Work:
 
 @dataclass
 class Info:
-    """The run that nodes see."""
+    """Run as seen by nodes."""
 
     run_id: str = "run"
     app_id: str = "app"
@@ -222,13 +222,13 @@ class Info:
 
 
 class NoSandbox:
-    """Nothing here runs code of users."""
+    """Unused sandbox: nothing here runs users' code."""
 
     async def close(self) -> None: ...
 
 
 class Log:
-    """A journal that keeps what it gets, with the borders of what was written together."""
+    """In-memory journal that keeps the boundaries of batches."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -245,12 +245,12 @@ class Log:
     async def durability_barrier(self) -> None: ...
 
     def finished(self) -> list[str]:
-        """The nodes that ended, in order."""
+        """Return the ended nodes, in order."""
         return [event.node_id for event in self.events if isinstance(event, NodeFinished)]
 
     @property
     def text(self) -> str:
-        """The text that was shown, as it is at the end."""
+        """Return the final streamed text."""
         text = ""
         for event in self.events:
             if isinstance(event, TextChunk):
@@ -274,7 +274,7 @@ def runner(
     guard: TextGuard | None = None,
     clock: Clock = lambda: 1.0,
 ) -> Runner:
-    """A runner on nothing but memory."""
+    """Return an in-memory runner."""
     ports = ports_of(limits=ValueLimits())
     return Runner(
         state,
@@ -306,7 +306,7 @@ async def run(
 
 
 async def resume(compiled: CompiledGraph, prefix: list[Event], limits: RunLimits | None = None) -> Log:
-    """Run a graph on from a log that was cut off."""
+    """Resume a graph from a truncated log."""
     log, state = Log(), RunState(compiled)
     log.events = list(prefix)
     state.replay(prefix)

@@ -1,8 +1,8 @@
-"""What a run must come to, written as slowly and plainly as can be.
+"""Reference model of a run's result, as simple and slow as possible.
 
 Source: docs/dify-behaviour.md, “Branches, skipping, joins”, “Error strategies”, “Iteration”.
 
-Graphs are made of steps; a step may hold steps of its own, and then runs them for each of its rounds.
+Graphs consist of steps; a step may contain steps of its own, which run in each of its rounds.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal["work", "quick", "choice", "iteration", "loop"]
 
 @dataclass
 class Step:
-    """A node of a random graph; its edges lead only to steps behind it in the list."""
+    """Node of a random graph; its edges lead only to later steps of the list."""
 
     id: str
     kind: Kind
@@ -27,21 +27,21 @@ class Step:
     parallel: bool = False
     pauses: int = 0
     out: list[tuple[str, int]] = field(default_factory=list)
-    """Handle, and place of the target in the list."""
+    """Handle, and index of the target in the list."""
     body: "list[Step]" = field(default_factory=list)
 
 
 @dataclass
 class Outcome:
-    """What came of a list of steps."""
+    """Result of a list of steps."""
 
     ran: list[str]
-    """Each step once per time it ran, in an order that is possible."""
+    """Each step once per execution, in a possible order."""
     failed: bool
 
 
 def expected(steps: list[Step]) -> Outcome:
-    """Walk the steps in their order: all edges lead forwards, so when a step is looked at, its edges are decided."""
+    """Evaluate the steps in order: all edges lead forwards, so a step's incoming edges are already decided."""
     incoming: dict[int, list[bool]] = {0: [True]}
     ran: list[str] = []
     for place, step in enumerate(steps):
@@ -74,7 +74,7 @@ def _takes(step: Step, handle: str, failed: bool) -> bool:
 
 
 def document(steps: list[Step], container: str | None = None) -> tuple[list[NodeEntry], list[EdgeEntry]]:
-    """The steps as nodes and edges of a document. The first step is the start, or that of a body."""
+    """Return the steps as nodes and edges of a document. The first step is the start, or that of a body."""
     nodes: list[NodeEntry] = []
     connections: list[EdgeEntry] = []
     for step in steps:

@@ -14,9 +14,9 @@ from tests.files.buckets import CREDENTIALS, Buckets
 from tests.store.postgres_server import PostgresServer
 
 LIFE = 3.0
-"""Seconds after which a server of these tests counts as gone."""
+"""Seconds after which these tests' servers are considered dead."""
 LONG_LIFE = {"JIKKO_MEMBER_SECONDS": "10"}
-"""Where nobody is to count as gone, and that is not what is tried: not one either that a busy machine holds up."""
+"""Settings for tests in which no server may be considered dead, even on a busy machine."""
 
 Made = Callable[..., SeveralServers]
 Keep = Callable[[Seen], None]
@@ -36,14 +36,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def fault_of(item: pytest.Item) -> int | None:
-    """The number of the fault that a test is about, if it is about one."""
+    """Return the number of the fault tested, if any."""
     mark = item.get_closest_marker("fault")
     return None if mark is None else mark.args[0]
 
 
 @pytest.fixture
 def seen(request: pytest.FixtureRequest) -> Keep:
-    """For the last line of a test: what came of its fault."""
+    """Function for a test's last line: records the outcome of its fault."""
     number = fault_of(request.node)
     assert number is not None
 
@@ -57,7 +57,7 @@ def seen(request: pytest.FixtureRequest) -> Keep:
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[EchoServer]:
-    """A server for workflows to call."""
+    """Server called by workflows."""
     server = EchoServer()
     yield server
     server.close()
@@ -65,14 +65,14 @@ def echo() -> Iterator[EchoServer]:
 
 @pytest.fixture
 def nats() -> Iterator[NatsServer]:
-    """One of this test, to be killed."""
+    """NATS server of this test, to be killed."""
     with nats_running() as server:
         yield server
 
 
 @pytest.fixture
 def settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
-    """What several servers share: a new database and bucket. Tests put what they break in the place of one of these."""
+    """Settings shared by several servers: a new database and bucket. Tests replace those that they break."""
     return {
         "JIKKO_DATABASE_URL": postgres_server.made(),
         "JIKKO_FILES_URL": buckets.made(),
@@ -85,7 +85,7 @@ def settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: Nat
 
 @pytest.fixture
 def servers(tmp_path: Path, echo: EchoServer, settings: dict[str, str]) -> Iterator[Made]:
-    """Makes servers with the apps below."""
+    """Factory of servers with the apps below."""
     made: list[SeveralServers] = []
 
     def make(count: int = 3, **more: str) -> SeveralServers:
@@ -99,7 +99,7 @@ def servers(tmp_path: Path, echo: EchoServer, settings: dict[str, str]) -> Itera
 
 @pytest.fixture
 def on(tmp_path: Path, echo: EchoServer) -> Iterator[Try]:
-    """Makes the server of a folder, with settings."""
+    """Factory of a folder's server, with settings."""
     made: list[Trial] = []
     file = tmp_path / "fetch.yml"
     nodes = [start("q"), fetch("call", f"{echo.url}/{{{{#start.q#}}}}"), end(a="call.body")]
@@ -115,7 +115,7 @@ def on(tmp_path: Path, echo: EchoServer) -> Iterator[Try]:
 
 
 def apps_of(echo: EchoServer) -> dict[str, str]:
-    """``steps`` makes three calls one after the other, each of which takes a while."""
+    """Return the apps; ``steps`` makes three slow calls in sequence."""
     calls = [fetch(name, f"{echo.url}/slow/{name}/{{{{#start.q#}}}}") for name in "abc"]
     hold = fetch("wait", f"{echo.url}/hold/{{{{#start.q#}}}}")
     both = [start("q"), hold, form("ask", "?"), end("done", q="start.q"), end("said", said="ask.comment")]
@@ -126,7 +126,7 @@ def apps_of(echo: EchoServer) -> dict[str, str]:
             "start>a>b>c>end",
         ),
         "held": app("Held", [start("q"), hold, end(q="start.q")], "start>wait>end"),
-        # Asks while something else goes on.
+        # Asks while another branch runs.
         "both": app("Both", both, "start>wait>done start>ask ask:yes>said"),
         "asks": ASKS,
         "echo": ECHO,

@@ -1,4 +1,4 @@
-"""A line between two processes that can be cut, silenced, slowed down, and made to lose answers."""
+"""TCP proxy that can cut, stall, slow down, and lose answers of a connection."""
 
 import asyncio
 import contextlib
@@ -10,30 +10,29 @@ from typing import Any, Final
 
 _PIECE: Final = 65_536
 _RESEND_SECONDS: Final = 0.2
-"""What TCP waits at least before it sends again what was lost; all that comes behind it waits, too."""
+"""Minimum delay of a TCP retransmission, which also delays everything after it."""
 
 
 class Proxy:
-    """Listens on this machine, and hands what comes on to an address and back. Has a thread of its own."""
+    """Proxy from this machine to an address, in its own thread."""
 
     def __init__(self, family: int, address: Any, *, seed: int = 0) -> None:
         """Args:
-        family: Of the address: ``socket.AF_INET`` or ``socket.AF_UNIX``.
-        """
+        family: Family of the address: ``socket.AF_INET`` or ``socket.AF_UNIX``."""
         self._family = family
         self._address = address
         self._random = random.Random(seed)
         self._is_cut = False
         self.delay = 0.0
-        """Seconds that everything takes, either way."""
+        """Latency in seconds, in either direction."""
         self.loss = 0.0
-        """The part of the pieces that are lost on their way, and sent again by TCP."""
+        """Share of chunks lost and retransmitted by TCP."""
         self.lost_answers = 0.0
-        """The part of the answers with which the connection ends before they arrive."""
+        """Share of answers lost because the connection ends before they arrive."""
         self.answers_lost = 0
-        """How many were."""
+        """Number of lost answers."""
         self.held = 0
-        """Pieces that came while nothing was let through."""
+        """Chunks received while stalled."""
         self._connections: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
@@ -53,12 +52,12 @@ class Proxy:
         self._loop.close()
 
     def cut(self) -> None:
-        """End all connections; new ones are closed at once."""
+        """Close all connections, and new ones at once."""
         self._is_cut = True
         self._call(self._end_all)
 
     def stall(self) -> None:
-        """Let nothing through, and say nothing of it: a network that swallows."""
+        """Let nothing through, silently: a network that drops packets."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
 
     def mend(self) -> None:
@@ -66,7 +65,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._flowing.set)
 
     def lead_to(self, family: int, address: Any) -> None:
-        """Have new connections go elsewhere."""
+        """Direct new connections elsewhere."""
         self._family, self._address = family, address
 
     def _call(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -116,7 +115,7 @@ class Proxy:
             self._connections.discard(task)
 
     async def _hand_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, is_answer: bool) -> None:
-        """Read without waiting for what is on its way, so that a delay is no limit of what passes."""
+        """Read without waiting for chunks in transit, so that latency does not limit throughput."""
         on_its_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
             delivering = group.create_task(self._deliver(on_its_way, target))
@@ -146,7 +145,7 @@ class Proxy:
 
 
 class _Lost(Exception):
-    """The connection is over."""
+    """The connection is lost."""
 
 
 async def _open_connection(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -1,4 +1,4 @@
-"""What JetStream keeps for the servers of a test, as an operator sees it."""
+"""JetStream's state for the servers of a test, as seen by an operator."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,12 +16,11 @@ T = TypeVar("T")
 
 
 class Queue:
-    """The queue of runs that servers left behind."""
+    """Queue of orphaned runs."""
 
     def __init__(self, url: str, postgres: PostgresServer, database: str) -> None:
         """Args:
-        database: Which the servers share: it has the name of their cluster.
-        """
+        database: Shared by the servers; the cluster has its name."""
         owner = postgres.execute(
             "SELECT convert_from(value, 'UTF8') FROM installation WHERE name = 'data_folder'", database
         )
@@ -30,7 +29,7 @@ class Queue:
 
     @property
     def in_hand(self) -> int:
-        """Entries that servers have, and have not taken over yet."""
+        """Return the number of entries delivered to servers but not taken over yet."""
 
         async def ask(stream: JetStreamContext) -> int:
             return (await stream.consumer_info(self._stream, QUEUE_CONSUMER)).num_ack_pending or 0
@@ -39,7 +38,7 @@ class Queue:
 
     @property
     def leader(self) -> str:
-        """The server of NATS that leads for it."""
+        """Return the NATS server that leads the stream."""
 
         async def ask(stream: JetStreamContext) -> str:
             cluster = (await stream.stream_info(self._stream)).cluster
@@ -59,7 +58,7 @@ class Queue:
 
 
 def unsuccessful(postgres: PostgresServer, database: str, runs: Iterable[str]) -> list[str]:
-    """Those of many runs that are not in a database, or did not succeed. Waits until none is open."""
+    """Wait until no run is open. Returns the runs that are missing from a database or did not succeed."""
 
     def none_is_open() -> bool:
         return postgres.execute("SELECT count(*) FROM open_runs", database).strip() == "0"
@@ -70,5 +69,5 @@ def unsuccessful(postgres: PostgresServer, database: str, runs: Iterable[str]) -
 
 
 def name_of(url: str) -> str:
-    """The name of a database."""
+    """Return the name of a database."""
     return urlsplit(url).path.strip("/")

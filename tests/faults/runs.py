@@ -1,4 +1,4 @@
-"""Runs that clients begin while something breaks, and whether they became what they would have become without."""
+"""Runs started by clients during a fault, and checks that they end as they would have without it."""
 
 import itertools
 import threading
@@ -20,18 +20,18 @@ _numbers = itertools.count()
 
 
 class Runs:
-    """Runs of ``steps``. Each is begun under an idempotency key, and again until a server has accepted it."""
+    """Runs of ``steps``. Each start has an idempotency key, and is retried until a server accepts it."""
 
     def __init__(self, several: SeveralServers, echo: EchoServer) -> None:
         self._several = several
         self._echo = echo
         self.accepted: dict[str, str] = {}
-        """Ids, by the word that was given to each."""
+        """Ids by the word given to each."""
         self.refused: list[int] = []
-        """Statuses of answers that did not accept a run."""
+        """Status codes of answers that did not accept a run."""
 
     def begin(self, count: int, servers: Sequence[Server]) -> list[str]:
-        """Begin runs, each at the next of some servers. Returns their ids."""
+        """Start runs at the servers in turn. Returns their ids."""
         words = [f"梟{next(_numbers)}" for _ in range(count)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(lambda numbered: self._begin(numbered[1], servers, numbered[0]), enumerate(words)))
@@ -54,14 +54,14 @@ class Runs:
         raise AssertionError(f"{word} was accepted by none")
 
     def wait_for_calls(self, runs: Iterable[str] | None = None) -> None:
-        """Until each of some runs, by default all, has made its first call."""
+        """Wait until each of some runs, by default all, has made its first call."""
         chosen = set(self.accepted.values() if runs is None else runs)
         for word, run in list(self.accepted.items()):
             if run in chosen:
                 self._echo.wait_for_calls(_path("a", word))
 
     def judged(self, server: Server) -> "Judged":
-        """Wait for the end of all runs, as a server tells it; all must be whole."""
+        """Wait for the end of all runs, as reported by a server, and check that each is complete."""
         client = self._several.client("steps", server)
         judged = Judged()
         for word, run in self.accepted.items():
@@ -77,7 +77,7 @@ class Runs:
         assert log[-1]["total_steps"] == detail["total_steps"]
         judged = Judged(1, [float(event["at"]) for event in log if event["event"] == "run_recovered"])
         for name in "abc":
-            # Made again only by who took the run over while the call was under way, or about to be made.
+            # Repeated only by a server that took the run over during the call, or just before it.
             calls = len(self._echo.calls(_path(name, word)))
             assert 1 <= calls <= 1 + _recoveries_during(log, name), (name, calls, log)
             judged.twice += calls - 1
@@ -85,14 +85,14 @@ class Runs:
 
 
 class Judged:
-    """How some runs came through."""
+    """Results of some runs."""
 
     def __init__(self, tried: int = 0, recovered_at: Iterable[float] = (), twice: int = 0) -> None:
         self.tried = tried
         self.recovered_at = list(recovered_at)
-        """When runs were taken over, in seconds since the Unix epoch."""
+        """Times of takeovers, in seconds since the Unix epoch."""
         self.twice = twice
-        """Calls that were made again."""
+        """Repeated calls."""
 
     def add(self, other: "Judged") -> None:
         self.tried += other.tried
@@ -101,18 +101,18 @@ class Judged:
 
 
 def readiness(url: str) -> int:
-    """The status of a server's ``/readyz``."""
+    """Return the status of a server's ``/readyz``."""
     return httpx.get(f"{url}/readyz", verify=trusted(), timeout=PATIENCE).status_code
 
 
 def has_ended(client: Client, run: str) -> bool:
-    """Whether a run has ended, as far as can be told at this moment."""
+    """Return whether a run is known to have ended."""
     answer = client.request("GET", f"/v1/workflows/run/{run}")
     return answer.status_code == 200 and answer.json()["status"] != "running"
 
 
 def require_one_history(client: Client, run: str) -> list[dict[str, Any]]:
-    """The log, of which each execution of a node ends once, and the run too."""
+    """Return the log, after checking that each execution of a node, and the run, ends once."""
     with client.following(run) as events:
         numbered = list(events)
     log = [event for _, event in numbered]
@@ -124,7 +124,7 @@ def require_one_history(client: Client, run: str) -> list[dict[str, Any]]:
 
 
 def _recoveries_during(log: Sequence[dict[str, Any]], node: str) -> int:
-    """How often a run was taken over between the end of what came before a node, and the node's own."""
+    """Count takeovers between the end of a node's predecessor and its own."""
     names = ["start", "a", "b", "c"]
     ends = {event["node_id"]: number for number, event in enumerate(log) if event["event"] == "node_finished"}
     between = log[ends[names[names.index(node) - 1]] : ends[node]]

@@ -1,4 +1,4 @@
-"""Starts while the record takes no writes: whether each is answered in time, and whether any that was refused runs."""
+"""Starts while the store accepts no writes: checks that each is answered in time, and that no refused one runs."""
 
 import itertools
 import signal
@@ -20,41 +20,41 @@ from tests.effort import PATIENCE, trusted
 from tests.faults.table import Seen
 
 START_SECONDS: Final = 10.0
-"""In which a start is answered, whatever the record does."""
+"""Time limit of the answer to a start, whatever the store does."""
 READY_SECONDS: Final = 10.0
-"""In which a server says that it is not ready, while starts come."""
+"""Time limit for a server to report that it is not ready, during starts."""
 AT_ONCE_SECONDS: Final = 2.0
-"""In which a start is refused, once the record is known to take no writes."""
+"""Time limit of a refusal once the store is known to accept no writes."""
 _LASTS: Final = 12.0
-"""Seconds that a fault lasts at least."""
+"""Shortest duration of a fault in seconds."""
 _MODES: Final = ("blocking", "streaming", "async")
 _CALLERS: Final = 6
 _numbers = itertools.count()
 
 
 class Answered(NamedTuple):
-    """A start, and what came of it."""
+    """Start and its answer."""
 
     word: str
     """Its input."""
     key: str
-    """Its idempotency key; empty: it had none."""
+    """Its idempotency key, or empty."""
     at: float
-    """When it was sent, by the clock of this process."""
+    """Time of the request, by this process's clock."""
     seconds: float
     status: int
-    """0: its server was killed before it answered."""
+    """0 if its server was killed before it answered."""
     retry_after: str
     run: str
-    """The id of its run, if it was promised one."""
+    """Id of its run, if accepted."""
 
 
 class Starts:
-    """Starts a run of ``fetch`` again and again; its one node calls the echo server with the word of the start."""
+    """Repeated starts of ``fetch``, whose only node calls the echo server with the start's word."""
 
     def __init__(self, server: Server, key: str, echo: EchoServer) -> None:
         self.server = server
-        """The one that serves now."""
+        """Current server."""
         self._key = key
         self._echo = echo
         self.answered: list[Answered] = []
@@ -67,7 +67,7 @@ class Starts:
         try:
             answer = httpx.post(url, json=body, headers=headers, verify=trusted(), timeout=10 * PATIENCE)
         except httpx.TransportError:
-            # Its server was killed, and nobody knows.
+            # The server was killed, so the outcome is unknown.
             self.answered.append(Answered(word, key, at, time.monotonic() - at, 0, "", ""))
             return self.answered[-1]
         seconds = time.monotonic() - at
@@ -77,7 +77,7 @@ class Starts:
         return found
 
     def until(self, end: threading.Event) -> None:
-        """Start runs of all modes, with keys and without, until told to end."""
+        """Start runs in all modes, with and without keys, until ``end`` is set."""
         for mode in itertools.cycle(_MODES):
             for key in ("", f"key-{next(_numbers)}"):
                 if end.is_set() or self.one(mode, key).status == 0:
@@ -88,16 +88,16 @@ class Starts:
         """Try a fault.
 
         Args:
-            by_restart: Whether the end of the fault has another server: no client waits then.
+            by_restart: Whether the fault ends with a new server: no client is waiting then.
 
         Returns:
-            What was seen; and the seconds from the end of the fault until a start was accepted.
+            Observations, and the seconds from the fault's end until a start was accepted.
         """
         for mode in _MODES:
             assert self.one(mode).status in (200, 202)
         end = threading.Event()
         with ThreadPoolExecutor(_CALLERS) as pool:
-            # Some writes are under way when it comes.
+            # Some writes are in progress when the fault comes.
             calling = [pool.submit(self.until, end) for _ in range(_CALLERS)]
             until(lambda: len(self.answered) > 2 * _CALLERS, "runs are started")
             with fault:
@@ -106,7 +106,7 @@ class Starts:
                 not_ready = time.monotonic() - began
                 health = httpx.get(f"{self.server.url}/health", verify=trusted(), timeout=PATIENCE).json()
                 end.wait(max(0.0, began + _LASTS - time.monotonic()))
-                # It is known by now to take no writes: who starts a run does not wait.
+                # The fault is known by now: starts do not wait.
                 late = [self.one(mode) for mode in _MODES]
                 was_ready = self._readiness == 200
                 if by_restart:
@@ -119,7 +119,7 @@ class Starts:
             end.set()
             for each in calling:
                 each.result(PATIENCE)
-        # Those too that were under way when it came.
+        # Including those in progress when the fault came.
         during = [one for one in self.answered if one.at < mended and one.at + one.seconds > began]
         refused = [one for one in during if one.status == 503]
         longest = max(one.seconds for one in refused)
@@ -136,10 +136,10 @@ class Starts:
         return note, after
 
     def judged(self) -> int:
-        """Wait for the ends of all runs that were promised, and see that nothing that was refused ran, or is there.
+        """Wait for the ends of all accepted runs, and check that no refused one ran or exists.
 
         Returns:
-            How many were promised.
+            Number of accepted runs.
         """
         promised = {one.word: one.run for one in self.answered if one.run}
         unknown = [one for one in self.answered if one.status == 0]
@@ -176,7 +176,7 @@ def _run_of(answer: httpx.Response) -> str:
 
 
 class Trial:
-    """A server that a test may break."""
+    """Server that a test may break."""
 
     def __init__(self, home: Path, file: Path, echo: EchoServer, settings: dict[str, str]) -> None:
         outcome = Command(home)("apps", "import", file, "--json", **settings)
@@ -186,12 +186,12 @@ class Trial:
         self.starts = Starts(Server(home, settings=settings), outcome.lines[0]["api_key"], echo)
 
     def serve(self) -> None:
-        """Kill the server, and have another one serve."""
+        """Kill the server, and start another."""
         self.starts.server.close()
         self.starts.server = Server(self.home, settings=self.settings)
 
     def of(self, fault: AbstractContextManager[Any], *, by_restart: bool = False) -> Seen:
-        """What comes of a fault, with this server and the next one.
+        """Return the outcome of a fault, with this server and the next one.
 
         Args:
             by_restart: See ``Starts.tried``.
@@ -204,7 +204,7 @@ class Trial:
 
     @contextmanager
     def killed(self, fault: AbstractContextManager[Any]) -> Iterator[None]:
-        """A fault during which the server is killed; behind it another one serves."""
+        """Apply a fault during which the server is killed; afterwards another one starts."""
         with fault:
             yield
             self.starts.server.send(signal.SIGKILL)

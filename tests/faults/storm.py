@@ -1,4 +1,4 @@
-"""Many runs a second of many apps, one of which floods, from a client that tries until each is accepted."""
+"""Many runs per second of many apps, one of which floods, from a client that retries until each is accepted."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ _TRY_AGAIN_SECONDS: Final = 0.1
 
 
 class Accepted(NamedTuple):
-    """A run that a server has promised."""
+    """Accepted run."""
 
     run: str
     app: str
@@ -24,33 +24,32 @@ class Accepted(NamedTuple):
 
 
 class Storm:
-    """Begins runs at a steady rate, without waiting for those before. Has a thread of its own."""
+    """Load generator with a steady rate, independent of earlier runs, in its own thread."""
 
     def __init__(self, keys: Mapping[str, str], urls: Callable[[], list[str]], flood: str, rate: float) -> None:
         """Args:
-        keys: Of the apps, by name.
-        urls: Of the servers that are there.
-        flood: The app to which half of the runs belong; the others share the rest.
-        rate: Runs a second.
-        """
+        keys: Keys of the apps, by name.
+        urls: URLs of the current servers.
+        flood: App of half of the runs; the others share the rest.
+        rate: Runs per second."""
         self._keys = keys
         self._others = [name for name in keys if name != flood]
         self._urls = urls
         self._flood = flood
         self._rate = rate
         self.accepted: dict[str, Accepted] = {}
-        """By the word that was given to each."""
+        """By the word given to each."""
         self.given_up: list[str] = []
-        """Runs of others than the flood that nobody has accepted."""
+        """Runs other than the flood's that no server accepted."""
         self.refused = 0
-        """Runs of the flood that the server asked did not accept; its clients do not try again."""
+        """Refused runs of the flood, whose clients do not retry."""
         self._over = threading.Event()
         self.ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
     def close(self) -> None:
-        """Begin no more, and wait for those that are not accepted yet."""
+        """Start no more runs, and wait for those not accepted yet."""
         self._over.set()
         self._thread.join(4 * _PATIENCE)
         self.ended.result(0)
@@ -90,12 +89,12 @@ class Storm:
                     if answer.status not in (429, 503):
                         raise AssertionError(f"{answer.status}: {await answer.text()}")
             except (aiohttp.ClientError, TimeoutError, IndexError):
-                pass  # a server that was killed, or is cut off
+                pass  # the server was killed or is cut off
             if app == self._flood:
                 self.refused += 1
                 return
             if time.monotonic() > bound:
                 self.given_up.append(word)
                 return
-            # Each waits longer, or those who try again would be all that servers hear.
+            # Exponential backoff; otherwise servers would receive nothing but retries.
             await asyncio.sleep(min(5.0, _TRY_AGAIN_SECONDS * 2**tries) * random.uniform(0.5, 1))

@@ -1,6 +1,6 @@
-"""The faults that several servers are tried with, and the table of what came of them in docs/reliability.md.
+"""Faults that several servers are tested with, and the table of results in docs/reliability.md.
 
-``make faults`` tries all of them, or those of ``FAULTS``, and then runs this file, which writes the table.
+``make faults`` tests all of them, or those of ``FAULTS``, and then runs this file, which writes the table.
 """
 
 import json
@@ -13,20 +13,20 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reliability.md"
 KEPT: Final = ROOT / "build" / "faults"
-"""What was seen: a file for each fault."""
+"""Observations: a file per fault."""
 BEGIN: Final = "<!-- what `make faults` has seen -->"
 END: Final = "<!-- up to here -->"
 
 
 class Fault(NamedTuple):
-    """One way in which something breaks."""
+    """Kind of fault."""
 
     what: str
     wanted: str
 
 
 REFUSED: Final = "starts are 503 within 10 s, soon at once; not ready; none that was refused runs"
-"""What is wanted of a record that takes no writes."""
+"""Requirement for a store that accepts no writes."""
 FAULTS: Final = {
     1: Fault("server `kill -9`", "others go on within its life + 1 s"),
     2: Fault("server frozen for 3 lives, then goes on", "taken over once; it writes nothing, and ends its copies"),
@@ -68,37 +68,37 @@ FAULTS: Final = {
     ),
 }
 IN_CI: Final = frozenset((1, 6, 11, 14, 18, 21))
-"""Those that are tried with each change; the others by ``make faults`` alone."""
+"""Faults tested for every change; the others by ``make faults`` alone."""
 
 
 class Seen(NamedTuple):
-    """What came of a fault."""
+    """Results of a fault."""
 
     tried: int
-    """Runs that were accepted."""
+    """Accepted runs."""
     lost: int
-    """Runs of these that are not there, or did not end as they would have."""
+    """Accepted runs that are missing, or ended differently."""
     twice: int
-    """Calls that were made twice, all of which were under way when the fault came."""
+    """Repeated calls, all of which were in progress when the fault came."""
     seconds: float | None
-    """From the fault, or its end, until the last run went on; of 9 the first, since others begin meanwhile."""
+    """From the fault, or its end, until the last run resumed; for fault 9 the first, since others start meanwhile."""
     note: str
 
 
 def keep(number: int, seen: Seen) -> None:
-    """Note what came of a fault."""
+    """Store the results of a fault."""
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{number}.json").write_text(json.dumps(seen), encoding="utf-8")
 
 
 def chosen() -> frozenset[int]:
-    """Those that are tried: of ``TEST_FAULTS``, numbers with commas between; all without it."""
+    """Return the faults to test: the comma-separated numbers in ``TEST_FAULTS``, or all."""
     named = os.environ.get("TEST_FAULTS", "").replace(",", " ").split()
     return frozenset(map(int, named)) or frozenset(FAULTS)
 
 
 def documented(text: str) -> dict[int, str]:
-    """The rows that a page has, by fault."""
+    """Return the rows of a page, by fault."""
     _, _, rest = text.partition(BEGIN)
     table, _, _ = rest.partition(END)
     lines = [line for line in table.splitlines() if line.startswith("| ")]
@@ -106,10 +106,10 @@ def documented(text: str) -> dict[int, str]:
 
 
 def rows(tried: Collection[int], before: Mapping[int, str], kept: Path = KEPT) -> list[str]:
-    """The table: of what was kept of faults that were tried, and for the others the rows of before.
+    """Return the table: stored results of tested faults, and the previous rows of others.
 
     Args:
-        kept: Where what was seen is.
+        kept: Folder of the stored results.
     """
     lines = [
         "| | fault | wanted | went on after | runs | lost | calls made twice | seen |",
@@ -130,7 +130,7 @@ def rows(tried: Collection[int], before: Mapping[int, str], kept: Path = KEPT) -
 
 
 def main() -> int:
-    """Write the table. Returns how many faults that were to be tried have failed."""
+    """Write the table. Returns the number of failed faults among those to test."""
     text, tried = PAGE.read_text(encoding="utf-8"), chosen()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -1,4 +1,4 @@
-"""Workflows that fail, each for one reason that is known before the run."""
+"""Failing workflows, each with one reason that is known before the run."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,19 +22,20 @@ from tests.acceptance.workflows import (
 
 @dataclass(frozen=True)
 class Case:
-    """One file, and what check and the run say of it."""
+    """File with the reports of check and run."""
 
     text: str
     at: str
-    """The id of the node that fails; ``""`` if the run is refused."""
+    """Id of the failing node; ``""`` if the run is refused."""
     cause: str
     messages: tuple[str, ...]
-    """What both say, in any case of letters."""
+    """Messages of both, ignoring case."""
     inputs: dict[str, Any] = field(default_factory=dict)
 
 
 def one(middle: Node, **environment: tuple[str, Any]) -> str:
-    """A start with the input ``q``, the node ``middle``, and an end; environment variables as (type, value)."""
+    """Return a workflow of a start with the input ``q``, the node ``middle``, and an end; environment variables as
+    (type, value)."""
     return having(
         app("One", [start("q"), middle, end(q="start.q")], f"start>{middle['id']} {middle['id']}>end"), environment
     )
@@ -334,11 +335,11 @@ RUNNING: dict[str, str] = {
     ),
     "a secret that no node needs": one(first_of("x", "start.q"), unused=("secret", "")),
 }
-"""Files that have something like a reason to fail, and do not."""
+"""Files with an apparent reason to fail that do not."""
 
 MAY_FAIL = app(
     "Branches",
     [start("q"), if_contains("if", "start.q", "難"), tool(), end("hard", t="tool.text"), end(q="start.q")],
     "start>if if:true>tool tool>hard if:false>end",
 )
-"""Fails if its input ``q`` holds 難."""
+"""Fails if its input ``q`` contains 難."""

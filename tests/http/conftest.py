@@ -1,4 +1,4 @@
-"""What most of these tests begin with. A test of another app, or of another process, has fixtures of its own."""
+"""Fixtures for most of these tests. Tests of another app or process have their own."""
 
 from collections.abc import AsyncIterator
 
@@ -12,12 +12,12 @@ from tests.runs.world import World
 
 @pytest.fixture
 async def app(world: World) -> App:
-    """An app of the nodes ``a``, ``b`` and ``c`` in a row."""
+    """App with the nodes ``a``, ``b`` and ``c`` in sequence."""
     return await world.chain()
 
 
 @pytest.fixture
 async def client(world: World, app: App) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a key of the app."""
+    """Client with a key of the app."""
     async with client_of(world, app) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The API in process: the ASGI application on the world of the service's tests."""
+"""API in process: the ASGI application on the world of the service's tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -47,7 +47,7 @@ FAKES: DefaultModels = {purpose: ModelName("fake", "fake") for purpose in PURPOS
 
 
 class Served:
-    """The served apps of a tools file."""
+    """Served apps of a tools file."""
 
     def __init__(self, *apps: ServedApp) -> None:
         self.apps = {app.code: app for app in apps}
@@ -73,7 +73,7 @@ async def client_of(
     observers: Sequence[RequestObserver] = (),
     bodies: Bodies | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a key of the app."""
+    """Return a client with a key of the app."""
     api = api_of(world, process or world.process(), requests_per_minute, file_limits, speech, models, defaults)
     key = await api.app_keys.issue(app.id)
     transport = httpx.ASGITransport(create_app(api, observers, Front(bodies=bodies or Bodies())))
@@ -89,8 +89,8 @@ async def client_of(
 
 
 async def _is_described(response: httpx.Response) -> None:
-    """Whatever a test asks for, the answer has a status that the description of the API has, faults of ours apart. Of a
-    body that is too slow it tells for all operations at once."""
+    """Check that the API's description includes every response's status, except server errors and 408, which is
+    described for all operations at once."""
     operation, _ = ROUTER.find(response.request.method, response.request.url.path)
     if operation is not None and operation.described and response.status_code not in (408, 500):
         described = DESCRIPTION["paths"][operation.path][operation.method.lower()]["responses"]
@@ -98,7 +98,7 @@ async def _is_described(response: httpx.Response) -> None:
 
 
 def rate_of(per_minute: int) -> SharedRequestRate:
-    """As a process counts that is alone."""
+    """Return the request rate of a single process."""
     rates = RequestRates()
 
     async def count(key: bytes, per_minute: int) -> int:
@@ -117,7 +117,7 @@ def api_of(
     defaults: DefaultModels | None = None,
     served_apps: ServedApps | None = None,
 ) -> Assembly:
-    """The services of a process, as far as the API asks for them."""
+    """Return a process's services, as far as the API needs them."""
     file_limits = file_limits or FileLimits()
     defaults = FAKES if defaults is None else defaults
     unused: Any = None
@@ -174,12 +174,12 @@ def api_of(
 
 
 def body(mode: str = "blocking", **inputs: Any) -> dict[str, Any]:
-    """The body of a start."""
+    """Return the body of a start."""
     return {"inputs": inputs, "user": "anna", "response_mode": mode}
 
 
 class Listener:
-    """A client that reads what comes until it hangs up."""
+    """Client that reads until it disconnects."""
 
     def __init__(
         self,
@@ -195,10 +195,9 @@ class Listener:
         cookie: str = "",
     ) -> None:
         """Args:
-        cookie: What a browser sends, in the place of a key.
-        content: The body, or its beginning.
-        has_more: Whether the rest never comes.
-        """
+        cookie: Sent by a browser instead of a key.
+        content: Body, or its beginning.
+        has_more: Whether the rest never arrives."""
         path, _, query = path.partition("?")
         self.received = b""
         self._content = content
@@ -238,12 +237,12 @@ class Listener:
         self.received += message.get("body", b"")
 
     async def ended(self) -> None:
-        """Wait until the server has ended the answer."""
+        """Wait until the server has ended the response."""
         async with asyncio.timeout(PATIENCE):
             await self.served
 
     async def leave(self) -> None:
-        """Hang up, and wait until nothing of the request is left."""
+        """Disconnect, and wait until nothing of the request is left."""
         self._left.set()
         async with asyncio.timeout(PATIENCE):
             await self.served

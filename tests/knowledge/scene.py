@@ -1,4 +1,4 @@
-"""The use cases about datasets in process: on a real store, with models that tests direct."""
+"""Use cases of datasets in process: on a real store, with scripted models."""
 
 import hashlib
 import math
@@ -37,7 +37,7 @@ _WORD = re.compile(r"[a-z0-9]+|[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def vector_of(text: str, dimensions: int = DIMENSIONS) -> Vector:
-    """A text's words at places of their own, brought to length 1: texts that share words are alike."""
+    """Embed a text as a bag of words, normalized to length 1: texts that share words are similar."""
     counts = Counter(
         int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % dimensions for word in _WORD.findall(text.lower())
     ) or Counter({0: 1})
@@ -47,16 +47,16 @@ def vector_of(text: str, dimensions: int = DIMENSIONS) -> Vector:
 
 @dataclass
 class DirectedEmbedder:
-    """An ``Embedder`` by shared words. ``answer`` may be replaced at any time."""
+    """``Embedder`` by shared words. ``answer`` may be replaced at any time."""
 
     batch: int = 32
     texts: list[str] = field(default_factory=list)
-    """All that it was asked to embed."""
+    """All embedded texts."""
     requests: int = 0
     answer: Callable[[str], Vector] = vector_of
     fails: Callable[[EmbeddingRequest], ModelFailure | None] = lambda request: None
     before: Callable[[], Any] | None = None
-    """Awaited before each answer, if it is there."""
+    """Awaited before each answer, if set."""
 
     def batch_size(self, provider: str, model: str) -> int:
         if provider == "nobody":
@@ -76,7 +76,7 @@ class DirectedEmbedder:
 
 
 class ByLength:
-    """A ``Reranker`` that likes short texts."""
+    """``Reranker`` that prefers short texts."""
 
     def is_ready(self, provider: str) -> bool:
         if provider == "nobody":
@@ -89,7 +89,7 @@ class ByLength:
 
 
 class PlainReader:
-    """A ``DocumentReader`` of texts in UTF-8."""
+    """``DocumentReader`` of UTF-8 texts."""
 
     async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
         return content.decode()
@@ -110,7 +110,7 @@ def knowledge_on(
     lease: float = 10.0,
     name: str = "",
 ) -> Knowledge:
-    """The use cases about the datasets of a store. Nobody indexes until ``indexed``."""
+    """Return the use cases of a store's datasets. Nothing is indexed until ``indexed``."""
     import time
 
     clock = clock or time.time
@@ -144,7 +144,7 @@ def knowledge_on(
 
 
 def no_datasets() -> Knowledge:
-    """Those of a server that has none."""
+    """Return the use cases of a server without datasets."""
     return knowledge_on(SqliteKnowledge(Path("no such folder") / "knowledge.db"))
 
 
@@ -152,7 +152,7 @@ def no_datasets() -> Knowledge:
 async def knowledge_at(
     path: Path, embedder: DirectedEmbedder | None = None, **options: Any
 ) -> AsyncIterator[Knowledge]:
-    """The datasets of a file, which is made if it is missing."""
+    """Open the datasets of a file, which is created if missing."""
     stores = SqliteKnowledge(path)
     knowledge = knowledge_on(stores, embedder, **options)
     try:
@@ -163,7 +163,7 @@ async def knowledge_at(
 
 
 async def dataset_of(knowledge: Knowledge, name: str = "d", technique: str = "high_quality", **wishes: Any) -> Dataset:
-    """A new dataset."""
+    """Create a dataset."""
     return await knowledge.datasets.create(DatasetWishes(name=name, technique=technique, **wishes))
 
 
@@ -176,7 +176,7 @@ BY_LINE = {
 async def added(
     knowledge: Knowledge, dataset: Dataset, text: str, *, name: str = "a.txt", rule: Any = None, form: str | None = None
 ) -> Document:
-    """A document that waits for its turn: each line of it becomes a segment."""
+    """Add a document to the queue: each of its lines becomes a segment."""
     return await knowledge.documents.add(
         dataset.id, text_source(name, text), DatasetWishes(), rule=rule or BY_LINE, form=form
     )
@@ -185,19 +185,19 @@ async def added(
 async def indexed(
     knowledge: Knowledge, dataset: Dataset, text: str, *, name: str = "a.txt", rule: Any = None, form: str | None = None
 ) -> Document:
-    """A document that is indexed."""
+    """Add and index a document."""
     document = await added(knowledge, dataset, text, name=name, rule=rule, form=form)
     await knowledge.indexing.catch_up()
     return await again(knowledge, document)
 
 
 async def again(knowledge: Knowledge, document: Document) -> Document:
-    """The document as it is now."""
+    """Return the document's current state."""
     return (await knowledge.documents.get(document.dataset_id, document.id))[1]
 
 
 async def segments_of(knowledge: Knowledge, document: Document) -> Sequence[Segment]:
-    """All segments that it shows."""
+    """Return all visible segments."""
     _, found, _ = await knowledge.segments.page(
         document.dataset_id, document.id, keyword="", statuses=(), number=1, limit=100_000
     )

@@ -1,4 +1,4 @@
-"""What nodes are given in tests: a context without an engine, and stand-ins for the outside world."""
+"""Context of nodes without an engine, and stand-ins for the outside world."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
 
 
 def fields(data: Mapping[str, Json]) -> Fields:
-    """The ``data`` of a node; what is wrong with it is in ``fields(...).problems``."""
+    """Return a node's ``data``; its problems are in ``fields(...).problems``."""
     problems: list[Diagnostic] = []
     return Fields("data", data, problems)
 
 
 def file(name: str, **attributes: Json) -> dict[str, Json]:
-    """A file mapping as of an upload, whose id is the name."""
+    """Return a file mapping as of an upload, with the name as its id."""
     extension = f".{name.rpartition('.')[2]}"
     mapping = {
         "dify_model_identity": FILE_IDENTITY,
@@ -49,7 +49,7 @@ def file(name: str, **attributes: Json) -> dict[str, Json]:
 
 @dataclass
 class ScriptedHttp:
-    """An ``HttpClient`` that keeps what it is asked to send, and answers what a test says."""
+    """``HttpClient`` that records requests and returns scripted answers."""
 
     answer: HttpResponse | HttpFailure = field(default_factory=lambda: HttpResponse(200, (), b""))
     requests: list[OutgoingRequest] = field(default_factory=list)
@@ -66,7 +66,7 @@ class ScriptedHttp:
 
 @dataclass
 class FilesOfOneUser:
-    """As much of a ``FileStore`` as nodes use."""
+    """Part of a ``FileStore`` used by nodes."""
 
     contents: dict[str, bytes] = field(default_factory=dict)
     made: list[dict[str, Any]] = field(default_factory=list)
@@ -83,14 +83,14 @@ class FilesOfOneUser:
 
 
 class _Absent:
-    """A service that the node under test has no use for."""
+    """Service that the tested node does not use."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the node asked for {name} of a service that this test does not have")
 
 
 class NoDatasets:
-    """The ``KnowledgeSearch`` of an installation without datasets."""
+    """``KnowledgeSearch`` of an installation without datasets."""
 
     async def usable(self, ids: Sequence[str]) -> list[Any]:
         return []
@@ -100,14 +100,14 @@ class NoDatasets:
 
 
 def ports_of(**given: Any) -> NodePorts:
-    """Ports of which only those that are given may be used."""
+    """Return ports of which only the given ones may be used."""
     build: Callable[..., NodePorts] = NodePorts
     return build(**{entry.name: _Absent() for entry in msgspec.structs.fields(NodePorts)} | given)
 
 
 @dataclass(frozen=True)
 class Run:
-    """The run that the node belongs to."""
+    """Run of the node."""
 
     run_id: str = "run"
     app_id: str = "app"
@@ -117,7 +117,7 @@ class Run:
 
 
 class FakeContext:
-    """A ``Context``: ``FakeContext({"start": {"name": "Ada"}})``. It is its own ``Variables``."""
+    """``Context``: ``FakeContext({"start": {"name": "Ada"}})``. It is its own ``Variables``."""
 
     node_id: str = "node"
     execution_id: str = "execution"
@@ -135,8 +135,7 @@ class FakeContext:
         secrets: frozenset[str] = frozenset(),
     ) -> None:
         """Args:
-        secrets: The names of secret environment variables: of values of ``env``.
-        """
+        secrets: Names of secret environment variables, among the values of ``env``."""
         self._secrets = secrets
         self._values = values or {}
         self._declared = declared or {}
@@ -182,9 +181,9 @@ class FakeContext:
         self.text_chunks.append((name, text))
 
     def think(self, text: str, *, final: bool = False) -> None:
-        """Nobody listens."""
+        """Discard reasoning."""
 
-    # What agents do besides.
+    # Further methods for agents.
 
     steps: Sequence[StepRecorded] = ()
     agents: AgentTotals = AgentTotals()
@@ -195,7 +194,7 @@ class FakeContext:
     def record_step(
         self, kind: Literal["model", "tool"], request: str, answer: Json, *, usage: Usage | None = None
     ) -> None:
-        """Nothing is kept."""
+        """Discard the step."""
 
     async def durability_barrier(self) -> None:
-        """Nothing waits to be written."""
+        """Return at once: nothing waits to be written."""

@@ -1,4 +1,4 @@
-"""An installed stand-in, for all tests of a module."""
+"""Installed stand-in plugin for all tests of a module."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ CREDENTIALS = {"key": {"type": "secret-input", "required": True}, "region": {"ty
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the stand-in, and with one that wants a key."""
+    """Data folder with the stand-in, and with a plugin that needs a key."""
     home = tmp_path_factory.mktemp("installed") / "home"
     asyncio.run(installed(home))
     asyncio.run(installed(home, files(credentials=CREDENTIALS, name="keyed")))

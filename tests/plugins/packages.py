@@ -1,4 +1,4 @@
-"""Packages made by tests."""
+"""Plugin packages made by tests."""
 
 import base64
 import hashlib
@@ -54,7 +54,7 @@ ECHO = tool(
 
 
 def files(*, credentials: Mapping[str, Any] | None = None, **changes: Any) -> dict[str, bytes]:
-    """The files of a package of the stand-in."""
+    """Return the files of the stand-in's package."""
     provider = {
         "identity": {"name": "stand_in", "label": {"en_US": "Stand-in"}},
         "credentials_for_provider": dict(credentials or {}),
@@ -95,7 +95,7 @@ def files(*, credentials: Mapping[str, Any] | None = None, **changes: Any) -> di
 
 
 def model_files(name: str = "models") -> dict[str, bytes]:
-    """The files of a package of the stand-in that has models."""
+    """Return the files of a package of the stand-in with models."""
     provider = {
         "provider": name,
         "label": {"en_US": "Models"},
@@ -153,7 +153,7 @@ def folder(path: Path, content: Mapping[str, bytes]) -> Path:
 
 
 class Signer:
-    """Signs packages with a key of tests: two primes of 1024 bits."""
+    """Signer of packages with a test key: two primes of 1024 bits."""
 
     def __init__(self, first: int, second: int) -> None:
         self.modulus, self.exponent = first * second, 65537
@@ -171,7 +171,7 @@ class Signer:
 
     @property
     def pem(self) -> str:
-        """The public key (``SubjectPublicKeyInfo``)."""
+        """Return the public key (``SubjectPublicKeyInfo``)."""
         key = _der(0x30, _integer(self.modulus) + _integer(self.exponent))
         algorithm = _der(0x30, bytes.fromhex("06092a864886f70d0101010500"))
         whole = _der(0x30, algorithm + _der(0x03, b"\x00" + key))

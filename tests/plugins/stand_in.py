@@ -1,4 +1,4 @@
-"""A plugin written without the SDK: it speaks the protocol of the pipe, and does what the call's tool says.
+"""Plugin without the SDK: it speaks the pipe protocol, and does what the call's tool says.
 
 Run as a program: ``stand_in.py [how to start]``.
 """
@@ -35,7 +35,7 @@ def text(session: str, words: str) -> None:
 
 
 def ask(session: str, kind: str, request: object) -> str:
-    """Ask the host, and wait for the whole answer, as one text."""
+    """Call the host, and return its complete answer as text."""
     number = f"{time.monotonic_ns()}-{threading.get_ident()}"
     done: dict[str, Any] = {"parts": [], "error": "", "over": threading.Event()}
     _answers[number] = done
@@ -78,7 +78,7 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
             os.kill(os.getpid(), signal.SIGSEGV)
             time.sleep(60)
         case "stop_beating":
-            with _lock:  # nobody else writes meanwhile
+            with _lock:  # serializes writers
                 while not os.path.exists(given["until"]):
                     time.sleep(0.01)
             text(session, "back")
@@ -112,7 +112,7 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
                 text(session, f"{response}\n")
                 for part in json.loads(response):
                     if isinstance(part, dict) and (part.get("meta") or {}).get("tool_file_id"):
-                        say(session, "stream", part)  # as agents hand on what their tools made
+                        say(session, "stream", part)  # as agents forward files made by their tools
         case "ask_many":
             threads = []
             found: list[str] = []
@@ -141,7 +141,7 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
 
 
 def model(session: str, data: dict[str, Any]) -> None:
-    """Does what the name of the model says; what is streamed otherwise is the credential ``said``."""
+    """Do what the model's name says; by default, stream the credential ``said``."""
     match data.get("model", "trial"):
         case "trial":
             if data["credentials"]["key"] != "right-key-0123456789":
@@ -180,7 +180,7 @@ def beat(often: float) -> None:
 
 def main() -> None:
     how = sys.argv[1] if len(sys.argv) > 1 else ""
-    # Stacks of 8 MiB for some hundred threads would be more memory than a plugin has.
+    # Stacks of 8 MiB for hundreds of threads would exceed a plugin's memory.
     threading.stack_size(1 << 19)
     line({"name": "stand_in"})
     if how == "die":

@@ -1,4 +1,4 @@
-"""One use of each system call that plugins may make, as Python, the C library or native packages make it."""
+"""One use of each system call allowed to plugins, as made by Python, the C library or native packages."""
 
 import contextlib
 import ctypes
@@ -22,17 +22,17 @@ from typing import Any
 from jikko.locks.numbers import numbers
 
 PATIENCE = 20
-"""Seconds until one that hangs without its call is ended."""
+"""Timeout in seconds of a use that hangs without its call."""
 HERE_AT = -100
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 
 
 def raw(name: str, *arguments: Any, fails: int = 0) -> int:
-    """The call itself, as static programs and other C libraries make it.
+    """Make a raw system call, as static programs and other C libraries do.
 
     Args:
-        fails: The error of the kernel that shows that it was asked.
+        fails: Kernel error that proves that the call was made.
     """
     converted = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
     answer: int = libc.syscall(ctypes.c_long(numbers()[name]), *converted)
@@ -118,7 +118,7 @@ def positive(value: int) -> None:
 
 def interrupted(act: Callable[[], Any]) -> None:
     signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)  # again and again: the first may come before it waits
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)  # repeatedly: the first may come before it waits
     act()
     signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -137,7 +137,7 @@ def threaded() -> None:
 
 
 def waiting_child() -> tuple[int, int]:
-    """One that waits until a descriptor is written to, or closed by the end of this process."""
+    """Start a child that waits until a descriptor is written to, or closed by this process's end."""
     reading, writing = os.pipe()
 
     def wait() -> None:
@@ -151,7 +151,7 @@ def waiting_child() -> tuple[int, int]:
 
 
 def stopped_and_continued() -> None:
-    """A wait goes on by ``restart_syscall`` after a pause."""
+    """Resume a wait by ``restart_syscall`` after a stop."""
     waiting, wakes = waiting_child()
     known = numbers()
     wait = str(known.get("poll", known["ppoll"]))

@@ -1,4 +1,4 @@
-"""A model server on a real socket that does whatever a test wants, also what no server should do."""
+"""Model server on a real socket that does whatever a test wants, including protocol violations."""
 
 import asyncio
 import json
@@ -11,14 +11,14 @@ Answer = Callable[["Exchange"], Awaitable[None]]
 
 @dataclass
 class Exchange:
-    """One request, and the way back to who sent it."""
+    """Request, with methods to respond."""
 
     path: str
     headers: Mapping[str, str]
     body: dict[str, Any]
     writer: asyncio.StreamWriter
     content: bytes = b""
-    """The body as it came; ``body`` is empty if it is no JSON."""
+    """Raw body; ``body`` is empty if it is not JSON."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the client has closed the connection."""
 
@@ -30,7 +30,7 @@ class Exchange:
         await self.send("\r\n".join((f"HTTP/1.1 {status} Status", *headers, "", "")).encode())
 
     async def json(self, value: Any, status: int = 200, *headers: str) -> None:
-        """A whole answer."""
+        """Send a complete response."""
         content = json.dumps(value).encode()
         await self.head(status, "Content-Type: application/json", f"Content-Length: {len(content)}", *headers)
         await self.send(content)
@@ -39,11 +39,11 @@ class Exchange:
         await self.head(200, "Content-Type: text/event-stream", "Transfer-Encoding: chunked")
 
     async def raw(self, data: bytes) -> None:
-        """A piece of a stream."""
+        """Send a piece of a stream."""
         await self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     async def event(self, value: Any) -> None:
-        """One event of a stream."""
+        """Send one event of a stream."""
         await self.raw(b"data: " + json.dumps(value).encode() + b"\n\n")
 
     async def end_stream(self) -> None:
@@ -56,7 +56,7 @@ class Exchange:
 
 
 class FakeModel:
-    """The server. ``answer`` may be replaced at any time."""
+    """Server. ``answer`` may be replaced at any time."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -75,7 +75,7 @@ class FakeModel:
         return [exchange.body for exchange in self.exchanges]
 
     async def requests(self, count: int) -> None:
-        """Wait until N requests have come."""
+        """Wait for ``count`` requests."""
         async with self.arrived:
             await self.arrived.wait_for(lambda: len(self.exchanges) >= count)
 
@@ -114,7 +114,7 @@ class FakeModel:
             writer.close()
 
     async def _answered(self, exchange: Exchange, reader: asyncio.StreamReader) -> None:
-        # Nobody sends anything while waiting for an answer, so that whatever can be read is the end.
+        # Clients send nothing while waiting for a response, so anything readable is the end of the connection.
         watch = asyncio.ensure_future(reader.read(1))
         work = asyncio.ensure_future(self.answer(exchange))
         try:
@@ -132,7 +132,7 @@ class FakeModel:
 
 
 def delta(text: str = "", finish: str | None = None, **fields: Any) -> dict[str, Any]:
-    """A chunk of a streamed chat."""
+    """Return a chunk of a streamed chat."""
     content = {"content": text, **fields} if text else fields
     return {"choices": [{"index": 0, "delta": content, "finish_reason": finish}]}
 
@@ -142,7 +142,7 @@ def usage(prompt: int, completion: int) -> dict[str, Any]:
 
 
 def streamed(*words: str, counts: tuple[int, int] | None = (5, 2), finish: str = "stop") -> Answer:
-    """An answer of these words."""
+    """Answer by streaming words."""
 
     async def answer(exchange: Exchange) -> None:
         await exchange.begin_stream()
@@ -157,7 +157,7 @@ def streamed(*words: str, counts: tuple[int, int] | None = (5, 2), finish: str =
 
 
 def events(values: Iterable[Any]) -> Answer:
-    """An answer of these events."""
+    """Answer by streaming events."""
 
     async def answer(exchange: Exchange) -> None:
         await exchange.begin_stream()
@@ -169,7 +169,7 @@ def events(values: Iterable[Any]) -> Answer:
 
 
 def refusal(status: int, message: str, *headers: str, **fields: Any) -> Answer:
-    """An error in OpenAI's form."""
+    """Answer with an error in OpenAI's format."""
 
     async def answer(exchange: Exchange) -> None:
         await exchange.json({"error": {"message": message, **fields}}, status, *headers)
@@ -178,7 +178,7 @@ def refusal(status: int, message: str, *headers: str, **fields: Any) -> Answer:
 
 
 def whole(message: Mapping[str, Any], finish: str = "stop", counts: tuple[int, int] = (5, 2)) -> Answer:
-    """An answer that is not streamed."""
+    """Answer without streaming."""
 
     async def answer(exchange: Exchange) -> None:
         choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
@@ -188,5 +188,5 @@ def whole(message: Mapping[str, Any], finish: str = "stop", counts: tuple[int, i
 
 
 async def silence(exchange: Exchange) -> None:
-    """No answer at all."""
+    """Never answer."""
     await exchange.gone.wait()

@@ -1,4 +1,4 @@
-"""A store whose disk is as slow as a test wants it."""
+"""Store with a disk as slow as a test needs."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,31 +10,31 @@ from tests.store.in_memory import RunsInMemory
 
 
 class HeldStore(RunsInMemory):
-    """Writes at once, or, while ``hold`` is called, once the test lets it."""
+    """Store that writes at once or, after ``hold``, when the test releases it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._holds = False
         self._has_begun = False
         self.given: Callable[[Append], None] = lambda batch: None
-        """Told of each write as it is asked for."""
+        """Called with each write when it is requested."""
         self._held: list[tuple[Append, asyncio.Future[None]]] = []
 
     def hold(self, *, begun: bool = False) -> None:
-        """Let writes wait from now on.
+        """Hold writes from now on.
 
         Args:
-            begun: They wait within their transactions: what is withdrawn meanwhile is written all the same.
+            begun: Hold them inside their transactions: writes withdrawn meanwhile are written all the same.
         """
         self._holds, self._has_begun = True, begun
 
     @property
     def held(self) -> int:
-        """Writes that wait."""
+        """Return the number of held writes."""
         return len(self._held)
 
     def release(self, *, newest_first: bool = False) -> None:
-        """Do what waits, in the order of the calls, or in the opposite one, and hold nothing any more."""
+        """Execute held writes, in call order or reversed, and hold no more."""
         self._holds = False
         held, self._held = self._held, []
         for batch, done in reversed(held) if newest_first else held:
@@ -45,7 +45,7 @@ class HeldStore(RunsInMemory):
         if not self._holds:
             return super().append(batch)
         done = asyncio.get_running_loop().create_future()
-        # The store is done with the record when this returns.
+        # The store must not use the record after this returns.
         kept = msgspec.structs.replace(batch, events=list(batch.events), record=msgspec.structs.replace(batch.record))
         if self._has_begun:
             kept = msgspec.structs.replace(kept, withdrawal=None)

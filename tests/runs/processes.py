@@ -1,4 +1,4 @@
-"""Several server processes on one store, in virtual time: they die, stand still, and hear each other badly."""
+"""Several server processes on one store, in virtual time: they die, freeze, and have an unreliable network."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ EPOCH = 1_800_000_000.0
 
 @dataclass
 class Case:
-    """One store, one network, and what is wrong with them."""
+    """Store, network, and their faults."""
 
     seed: int
     faults: Faults = field(default_factory=Faults)
@@ -65,7 +65,7 @@ class Case:
         self.app_store = AppsInMemory()
         self.processes: list[Process] = []
         self.repeated: list[str] = []
-        """Nodes that were run by the holder of their run though they had finished."""
+        """Finished nodes that the holder of their run executed again."""
 
     def now(self) -> float:
         return EPOCH + asyncio.get_running_loop().time() + self.ahead
@@ -83,7 +83,7 @@ class Case:
         return (await apps.publish(app_file(name, nodes, edges).encode(), source=name)).app
 
     async def start(self, *, at_once: int = 0) -> "Process":
-        """One more process, which serves N runs at once."""
+        """Start another process, with ``at_once`` concurrent runs."""
         process = Process(self, AdmissionLimits(at_once=at_once))
         self.processes.append(process)
         await process.cluster.join(process)
@@ -96,11 +96,11 @@ class Case:
 
 
 class CountingStore(RunsInMemory):
-    """Counts how often logs, records and lists of runs that are due were read."""
+    """Store that counts reads of logs, records and lists of due runs."""
 
     reads = 0
     generation = 0
-    """How often it has gone back to an earlier state: who has had no answer then gets none."""
+    """Number of rollbacks to an earlier state, after which pending calls get no answer."""
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         self.reads += 1
@@ -120,7 +120,7 @@ class CountingStore(RunsInMemory):
 
 
 class Process:
-    """One server process, as the ``Member`` that it is."""
+    """Server process, as a ``Member``."""
 
     def __init__(self, case: Case, limits: AdmissionLimits) -> None:
         self._case = case
@@ -150,12 +150,12 @@ class Process:
         self._orphans = Orphans(store, self.cluster)
 
     async def begin(self, app: App, **inputs: Any) -> str:
-        """Start a run, and wait until it is accepted. Returns its id."""
+        """Start a run, and wait for its acceptance. Returns its id."""
         run = await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
         await run.committed(1)
         return run.record.identity.run_id
 
-    # What its cluster tells it.
+    # Calls of its cluster.
 
     async def handle_command(self, command: Command) -> Answer:
         return await self.runs.control.handle_command(command)
@@ -168,7 +168,7 @@ class Process:
                 self.forms.alarm.set(at)
 
     async def read_again(self) -> None:
-        """There are no files."""
+        """No-op: there are no files."""
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self.runs.control.take_over(orphans)
@@ -190,10 +190,10 @@ class Process:
             jobs.create_task(self.forms.watch())
             jobs.create_task(self._orphans.watch())
 
-    # What becomes of it.
+    # Faults.
 
     def kill(self) -> None:
-        """It ends at once, and nothing that it had to say is heard."""
+        """End at once, without any further message."""
         if not self.is_dead:
             self.is_dead = True
             self.cluster.kill()
@@ -204,7 +204,7 @@ class Process:
                 task.cancel()
 
     def freeze(self) -> None:
-        """It stands still: neither store nor cluster nor nodes get on."""
+        """Freeze store, cluster and nodes."""
         self._thawed.clear()
         self.cluster.freeze()
 
@@ -213,7 +213,7 @@ class Process:
         self.cluster.thaw()
 
     async def go_on(self) -> None:
-        """Wait until it is not standing still; for ever once it is dead."""
+        """Wait while frozen; forever once dead."""
         while not self._thawed.is_set() or self.is_dead:
             if self.is_dead:
                 await asyncio.Event().wait()
@@ -251,7 +251,7 @@ class Process:
 
 
 class _ProcessStore:
-    """The common store, as a process reaches it: reads and writes take their time, and stop when the process does."""
+    """A process's access to the common store: reads and writes take time, and stop when the process does."""
 
     def __init__(self, process: Process, case: Case) -> None:
         self._process = process
@@ -291,7 +291,7 @@ class _ProcessStore:
             await self._pause()
             generation = self._case.store.generation
             written = self._case.store.append(batch)
-            # It is written; whether the process learns of it is another matter.
+            # It is written, even if the process never learns of it.
             await self._pause()
             with contextlib.suppress(asyncio.InvalidStateError):
                 error = written.exception()

@@ -1,4 +1,4 @@
-"""A whole service without sockets: apps whose nodes do what the test says, and processes that come and go."""
+"""Complete service without sockets: apps with scripted nodes, and processes that come and go."""
 
 import asyncio
 from collections import Counter
@@ -46,31 +46,31 @@ from tests.nodes.context import NoDatasets, ports_of
 from tests.store.in_memory import AppsInMemory, ConversationsInMemory, FilesInMemory, RunsInMemory, new_database
 
 PATIENCE = effort.PATIENCE
-"""Seconds after which a test gives up."""
+"""Timeout of waits, in seconds."""
 
 
 @dataclass
 class Script:
-    """What the nodes of the tests do, and what they did."""
+    """Script of the tests' nodes, and record of their executions."""
 
     ran: Counter[str] = field(default_factory=Counter)
-    """How often each node ran."""
+    """Number of executions of each node."""
     order: list[str] = field(default_factory=list)
-    """The nodes that ran, in order."""
+    """Executed nodes, in order."""
     failing: set[str] = field(default_factory=set)
-    """Nodes that fail."""
+    """Failing nodes."""
     values: dict[str, Any] = field(default_factory=dict)
-    """What nodes put out as ``value``, instead of what the app says."""
+    """Values of nodes' output ``value`` that override the app's."""
     held: set[str] = field(default_factory=set)
-    """Nodes that wait until they are let go."""
+    """Nodes that wait for ``release``."""
     says: dict[str, list[str]] = field(default_factory=dict)
-    """Pieces of their ``value`` that nodes stream once they were let go; then they wait for good."""
+    """Pieces of ``value`` that nodes stream after their release; then they wait forever."""
     thinks: dict[str, str] = field(default_factory=dict)
-    """What nodes stream as reasoning."""
+    """Reasoning streamed by nodes."""
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def node_class(self) -> type[Any]:
-        """The class of ``code`` nodes."""
+        """Return the class of ``code`` nodes."""
         script = self
 
         @dataclass(frozen=True)
@@ -108,12 +108,12 @@ class Script:
         return Result(outputs={"value": value, "times": self.ran[ctx.node_id]})
 
     async def move(self) -> None:
-        """Wait until any node starts, or is let go."""
+        """Wait until a node starts or is released."""
         self._moved = self._moved if not self._moved.is_set() else asyncio.Event()
         await self._moved.wait()
 
     def release(self, *node_ids: str) -> None:
-        """Nodes that wait go on."""
+        """Release waiting nodes."""
         self.held -= set(node_ids)
         self._moved.set()
 
@@ -141,9 +141,8 @@ class World:
         conversations: ConversationStore | None = None,
     ) -> None:
         """Args:
-        app_store: The one that ``store`` knows, if it asks which app a key opens.
-        conversations: Where ``store`` writes what follows for them.
-        """
+        app_store: The one known to ``store``, if that looks up apps by key.
+        conversations: Target of the projections of ``store``."""
         self.now = 1_800_000_000.0
         self.database = database = store.database if isinstance(store, RunsInMemory) else new_database()
         self.app_store: AppStore = app_store or AppsInMemory(database)
@@ -160,7 +159,7 @@ class World:
 
     @classmethod
     def on_disk(cls, folder: Path) -> "World":
-        """Runs are kept in a file."""
+        """Return a world with its runs in a file."""
         database = Database.open(folder / "jikko.db")
         return cls(SqliteRunStore(database), AppStore(database), SqliteConversationStore(database))
 
@@ -170,7 +169,7 @@ class World:
         return published.app
 
     async def chain(self, name: str = "Chain", *names: str) -> App:
-        """An app of nodes in a row, which puts out the value of the last."""
+        """Publish an app with nodes in sequence, which outputs the last one's value."""
         names = names or ("a", "b", "c")
         nodes = [start("q"), *(node(each, "code", value=each) for each in names), end(out=f"{names[-1]}.value")]
         ids = ["start", *names, "end"]
@@ -185,7 +184,7 @@ class World:
         text_seconds: float = 0.0,
         **limits: int,
     ) -> "Process":
-        """A server process on the stores."""
+        """Start a server process on the stores."""
         process = Process(self, AdmissionLimits(**limits), observer, hooks or Hooks(), memory, text_seconds)
         self.processes.append(process)
         return process
@@ -196,11 +195,11 @@ class World:
         await self.store.close()
 
     async def ended(self, run_id: str) -> RunRecord:
-        """The record of a run once it has ended, whichever process executes it."""
+        """Return the record of a run after its end, whichever process executes it."""
         return await self.until(run_id, lambda record: record.status not in ("running", "paused"))
 
     async def until(self, run_id: str, is_so: Callable[[RunRecord], bool]) -> RunRecord:
-        """The record of a run once it is as wanted."""
+        """Return the record of a run once it meets a condition."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 record = await self.store.record(run_id)
@@ -210,7 +209,7 @@ class World:
 
 
 class Process:
-    """One server process."""
+    """Server process."""
 
     def __init__(
         self,
@@ -263,7 +262,7 @@ class Process:
         self._world = world
 
     def log(self, run_id: str) -> RunLog | None:
-        """The log of a run that this process executes."""
+        """Return the log of a run executed by this process."""
         held = self.runs._executor.find(run_id)
         return None if held is None else held.log
 
@@ -272,7 +271,7 @@ class Process:
         return await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
 
     async def submit(self, run: RunLog, action: str) -> None:
-        """Submit the one form of a run."""
+        """Submit the only form of a run."""
         [asked] = [event for event in run.events if isinstance(event, FormRequested)]
         closed = FormClosed(
             at=self._world.now,
@@ -288,20 +287,20 @@ class Process:
         assert await self.runs.control.submit(run.record.identity.run_id, closed)
 
     async def forgets(self) -> None:
-        """End as by ``kill -9`` while the record is silent: nobody waits any more for what it was given."""
+        """Die as by ``kill -9`` while the store hangs; nothing waits for pending writes."""
         for settling in list(self.runs._executor.refused._settling.values()):
             settling.cancel()
         await asyncio.sleep(0)
 
     async def die(self, *, losing_text: bool = False) -> None:
-        """End as by ``kill -9``: nothing is written any more, and nobody is told.
+        """Die as by ``kill -9``: nothing more is written or reported.
 
         Args:
-            losing_text: Whether streamed text that waits is lost. No write may be under way.
+            losing_text: Whether buffered text is lost. No write may be in progress.
         """
         lives = self.runs._executor._held
         while unsettled := [live for live, _ in lives.values() if not (live.is_durable or losing_text)]:
-            # A write that is under way would come after the death.
+            # A write in progress would follow the death.
             await unsettled[0].committed()
         for live, runner in list(self.runs._executor._held.values()):
             live.abandon(JikkoError("the process died"))
@@ -312,7 +311,7 @@ class Process:
 
 
 async def end_of(run: Any) -> RunFinished:
-    """How a run ended."""
+    """Return the final event of a run."""
     async with asyncio.timeout(PATIENCE):
         last: RunFinished | RunPaused = await run.ended()
     assert isinstance(last, RunFinished)
@@ -320,7 +319,7 @@ async def end_of(run: Any) -> RunFinished:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Let others go on until something is so."""
+    """Yield to other tasks until a condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not is_so():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0)

@@ -5,5 +5,5 @@ from tests.sandbox.scene import Started
 
 @pytest.fixture
 def started() -> Started:
-    """What the test has started by now."""
+    """Processes started by the test so far."""
     return Started()

@@ -1,4 +1,4 @@
-"""What the tests of the sandbox share: its variants, a run that cannot raise, and waiting for a condition."""
+"""Shared parts of the sandbox's tests: its variants, a run that cannot raise, and waiting for a condition."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from jikko.values import Json
 from tests.effort import PATIENCE
 
 WITHOUT_LANDLOCK = f"import jikko.sandbox.lock as lock; lock.landlock_abi = lambda: 0; {PROGRAM}"
-"""A fork server on a kernel that has no Landlock."""
+"""Fork server on a kernel without Landlock."""
 
 INT_80 = b"\xb8\x14\x00\x00\x00\xcd\x80\xc3"
 """mov eax, 20 (getpid of i386); int 0x80; ret."""
@@ -30,12 +30,12 @@ evil = types.ModuleType("evil")
 evil.i386_getpid = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
 sys.modules["evil"] = evil
 """
-"""Puts machine code into the fork server before it locks, as a program cannot: it makes an i386 system call."""
+"""Injects machine code into the fork server before it locks, as no program can: it makes an i386 system call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run went."""
+    """Outcome of a run."""
 
     result: Json = None
     error: str = ""
@@ -45,7 +45,7 @@ class Outcome:
 
 @contextlib.asynccontextmanager
 async def running(limits: SandboxLimits | None = None, *, program: str = PROGRAM) -> AsyncIterator[ForkServerSandbox]:
-    """A sandbox that is closed in the end, also when the test fails."""
+    """Open a sandbox, and close it even if the test fails."""
     sandbox = ForkServerSandbox(limits, program=program)
     try:
         yield sandbox
@@ -75,7 +75,7 @@ async def outcome(
 
 
 async def outcome_in_time(sandbox: ForkServerSandbox, language: str, code: str, *arguments: Any) -> Outcome:
-    """What comes of a program that needs next to no time, be it at a later try: a busy machine may need more."""
+    """Return the outcome of a program that needs almost no time, retrying timeouts on a busy machine."""
     async with asyncio.timeout(PATIENCE):
         while "wall time limit" in (seen := await outcome(sandbox, language, code, *arguments)).error:
             pass
@@ -86,7 +86,7 @@ async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> 
     """Wait until a condition holds.
 
     Raises:
-        TimeoutError: It does not hold within N seconds.
+        TimeoutError: It does not hold within ``seconds``.
     """
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (what is waited for happens in other processes)
@@ -94,12 +94,12 @@ async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> 
 
 
 def descendants(process_id: int) -> set[int]:
-    """The process ids below a process, zombies left out."""
+    """Return the ids of a process's descendants, without zombies."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                # The name of a process is its own choice, and may be no text.
+                # A process chooses its name, which may not be valid text.
                 fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
             except OSError:
                 continue
@@ -115,7 +115,7 @@ def descendants(process_id: int) -> set[int]:
 
 
 class Started:
-    """The processes below this one that came after this was made: other tests may keep servers of their own."""
+    """Descendants of this process started after this object: other tests may keep servers."""
 
     def __init__(self) -> None:
         self._before = descendants(os.getpid())
@@ -125,7 +125,7 @@ class Started:
 
 
 def is_alive(process_id: int) -> bool:
-    """Whether a process runs. A zombie does not."""
+    """Return whether a process runs; zombies do not."""
     try:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -133,12 +133,12 @@ def is_alive(process_id: int) -> bool:
 
 
 def open_files() -> int:
-    """How many file descriptors this process has open."""
+    """Return the number of open file descriptors of this process."""
     return len(os.listdir("/proc/self/fd"))
 
 
 def kilobytes(process_id: int, field: str) -> int:
-    """A size of a process, of which ``Private_Dirty`` is what it shares with none; 0 for one that has ended."""
+    """Return a memory size of a process, such as ``Private_Dirty`` for unshared memory; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):

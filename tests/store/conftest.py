@@ -1,4 +1,4 @@
-"""What these tests do without, and what several ask for."""
+"""Fixtures of the store's tests."""
 
 from collections.abc import AsyncIterator
 
@@ -16,4 +16,4 @@ async def database(request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
 
 @pytest.fixture(autouse=True)
 def databases_from_a_template() -> None:
-    """Nothing: each database is made by its migrations."""
+    """Disable the template: each database is created by its migrations."""

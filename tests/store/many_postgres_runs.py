@@ -1,4 +1,4 @@
-"""A PostgreSQL database with very many runs and what belongs to them, copied straight into its tables."""
+"""PostgreSQL database with very many runs and related rows, copied straight into its tables."""
 
 import asyncio
 import json
@@ -18,12 +18,12 @@ from tests.contract.runs import Draft, finished, node, started
 
 BEGIN: Final = 1_700_000_000.0
 SECONDS: Final = 2.0
-"""Between two runs."""
+"""Seconds between two runs."""
 _APPS, _USERS, _VERSIONS = 50, 500, 3
 _CHAT: Final = 1
-"""The app whose runs answer messages."""
+"""App whose runs answer messages."""
 _TURNS: Final = 5
-"""Messages of a conversation."""
+"""Messages per conversation."""
 _OPEN: Final = 300
 _STATUSES: Final[list[Any]] = [*["succeeded"] * 940, *["failed"] * 45, *["stopped"] * 10, *["partial-succeeded"] * 5]
 _WORDS: Final = [
@@ -44,37 +44,36 @@ _WORDS: Final = [
     "解約",
 ]
 RARE: Final = "鸚鵡"
-"""A keyword in one of 100,000 runs, or in one if there are fewer."""
+"""Keyword in one of 100,000 runs, and in at least one."""
 COMMON: Final = "領収書"
-"""One in many."""
+"""Keyword in many runs."""
 
 
 class Filled(Struct, frozen=True, kw_only=True):
-    """What a database was filled with. Ids as clients know them."""
+    """Content of a filled database. Ids as clients know them."""
 
     apps: Sequence[str]
-    """The one with most runs first, a fifth of all; each of the next has fewer."""
+    """By decreasing number of runs; the first has a fifth of all."""
     versions: Sequence[str]
-    """Of the first app; the last one had a run in 100,000."""
+    """Versions of the first app; the last one had a run in 100,000."""
     users: Sequence[str]
-    """Of the first app, their ids; ``user-0`` and so on is what they are called."""
+    """Ids of the first app's users, who are named ``user-0`` and so on."""
     digest: bytes
-    """Of a key of the first app."""
+    """Digest of a key of the first app."""
     runs: Sequence[str]
-    """One of every hundredth, oldest first, whichever app it is of."""
+    """Every hundredth run of any app, oldest first."""
     conversation: str
-    """One of the second app, of the user that the next field names."""
+    """A conversation of the second app, by the user in the next field."""
     talker: str
     end: float
-    """When the newest run was created, in seconds since the Unix epoch."""
+    """Creation of the newest run, in seconds since the Unix epoch."""
 
 
 async def fill(database: Postgres, count: int, *, analysed: bool = True) -> Filled:
-    """Copy N runs into an empty database.
+    """Copy ``count`` runs into an empty database.
 
     Args:
-        analysed: Whether it knows figures of its tables, and which of their pages all may see, as it does a minute
-            after it was filled; else it knows nothing.
+        analysed: Whether it has statistics and a visibility map, as a minute after filling; otherwise it has neither.
     """
     store = PostgresRunStore(database)
     draft = Draft()
@@ -91,7 +90,7 @@ async def fill(database: Postgres, count: int, *, analysed: bool = True) -> Fill
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('runs', 'messages', 'conversations') AND "
             "indexname NOT IN (SELECT conname FROM pg_constraint)"
         )
-        # A tree that is built at once takes a fifth of the time; its shape is that of one that grew at its end.
+        # Building a B-tree at once takes a fifth of the time; it has the shape of one grown at its end.
         for name, _ in indices:
             await connection.execute(f"DROP INDEX {name}")
         for table, columns, rows in made.tables():
@@ -118,7 +117,7 @@ async def _copied(connection: Connection, table: str, columns: str, rows: Iterab
 
 
 class _Rows:
-    """What is copied, table by table; drawn anew alike each time."""
+    """Rows to copy, by table; random, but the same each time."""
 
     def __init__(self, drawn: random.Random, count: int, log: bytes, log_end: int) -> None:
         self._drawn = drawn
@@ -252,7 +251,7 @@ class _Rows:
                 for (id_, user), each in zip(self._conversations, turns, strict=True)
             ),
         )
-        # Keys are given in the order in which rows come.
+        # Keys are assigned in the order of rows.
         yield (
             "messages",
             "message_id, conversation, run_id, status, created_at, query, answer, inputs, files, details",
@@ -321,7 +320,7 @@ class _Rows:
         )
 
     def _id(self, at: float) -> bytes:
-        """An id (UUID version 7) of a moment."""
+        """Return an id (UUID version 7) of a moment."""
         bits = self._drawn.getrandbits(80) & 0x0FFF_3FFF_FFFF_FFFF_FFFF
         return ((int(at * 1000) << 80) | (0x7000 << 64) | (0x8000 << 48) | bits).to_bytes(16)
 

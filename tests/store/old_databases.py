@@ -1,9 +1,9 @@
-"""Databases as earlier versions left them, and what is in them.
+"""Databases of earlier versions, and their contents.
 
     python -m tests.store.old_databases VERSION
 
-writes the database of a version, with the code of today and the migrations up to that version, into ``fixtures``. It
-was run for each version while the code still wrote what that version wrote; see ``fixtures/README.md``.
+writes the database of a version to ``fixtures``, with today's code and the migrations up to that version. It was run
+for each version while the code still wrote what that version wrote; see ``fixtures/README.md``.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ from tests.contract.runs import APP, WORKFLOW, Draft, finished, node, paused, st
 
 FOLDER = Path(__file__).parent / "fixtures"
 BEGIN = 1_790_000_000.25
-"""When the first run began."""
+"""Begin of the first run."""
 
 
 class Run(msgspec.Struct):
@@ -68,7 +68,7 @@ class Run(msgspec.Struct):
 
 
 class Claim(msgspec.Struct):
-    """An idempotency key, and the fingerprint of its request."""
+    """Idempotency key, and the fingerprint of its request."""
 
     key: str
     run_id: str
@@ -76,7 +76,7 @@ class Claim(msgspec.Struct):
 
 
 class Talk(msgspec.Struct):
-    """A conversation with all that belongs to it, oldest first."""
+    """Conversation with all its data, oldest first."""
 
     conversation: Conversation
     messages: list[Message]
@@ -84,7 +84,7 @@ class Talk(msgspec.Struct):
 
 
 class Contents(msgspec.Struct, kw_only=True):
-    """What was written into a database, as the stores hand it out."""
+    """Contents of a database, as returned by the stores."""
 
     app: App
     versions: list[WorkflowVersion]
@@ -92,7 +92,7 @@ class Contents(msgspec.Struct, kw_only=True):
     keys: list[ApiKey]
     end_users: list[EndUser]
     runs: dict[str, Run]
-    """By what they are: ``open``, ``paused``, ``failed``, …; since version 5 also ``queued``, which has not begun."""
+    """By state: ``open``, ``paused``, ``failed``, …; since version 5 also ``queued``, which has not begun."""
     files: list[StoredFile] = []
     """Since version 2."""
     claims: list[Claim] = []
@@ -100,9 +100,9 @@ class Contents(msgspec.Struct, kw_only=True):
     callbacks: list[Callback] = []
     """Since version 3."""
     secret: str | None = None
-    """That call-backs are signed with. Since version 3."""
+    """Signing secret of callbacks. Since version 3."""
     deleted: list[DeletedApp] = []
-    """Apps that were removed. Since version 8, as values for environment variables of ``app``."""
+    """Deleted apps. Since version 8, like the environment values of ``app``."""
     conversations: list[Talk] = []
     """Since version 9."""
     annotations: list[Annotation] = []
@@ -119,7 +119,7 @@ class Contents(msgspec.Struct, kw_only=True):
     deliveries: list[Delivery] = []
     """Newest first. Since version 14."""
     due_times: list[DueTime] = []
-    """Of the schedule among the triggers, newest first. Since version 14."""
+    """Due times of the triggers' schedule, newest first. Since version 14."""
 
 
 class Stores:
@@ -142,22 +142,22 @@ class Stores:
 
 
 def versions() -> list[int]:
-    """The versions of which a database is kept."""
+    """Return the versions with a stored database."""
     return sorted(int(path.name[len("version-") :].partition(".")[0]) for path in FOLDER.glob("version-*.db.gz"))
 
 
 def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
-    """Put the database of a version into a folder. Returns its path, and what is in it."""
+    """Unpack the database of a version into a folder. Returns its path and contents."""
     path = folder / "jikko.db"
     path.write_bytes(gzip.decompress((FOLDER / f"version-{version:04d}.db.gz").read_bytes()))
     contents = gzip.decompress((FOLDER / f"version-{version:04d}.json.gz").read_bytes())
-    # What the identity of a run was called when most of these were written.
+    # Former name of a run's identity, in most of these.
     contents = contents.replace(b'"record":{"owner":', b'"record":{"identity":')
     return path, msgspec.json.decode(contents, type=Contents)
 
 
 def drafts(version: int) -> dict[str, Draft]:
-    """Runs of every kind that a version is kept with, with texts of every kind. All is still to be appended."""
+    """Return runs of every kind in a version's database, with texts of every kind. None is appended yet."""
     texts = {
         "succeeded": "領収書の宛名を「株式会社こはる」に変更できますか？",
         "emoji": "👩‍💻 ship it 🚀 100% 請求書 🦓",
@@ -225,7 +225,7 @@ def _form(at: float) -> FormRequested:
 
 
 async def write(path: Path, version: int) -> Contents:
-    """Make the database of a version."""
+    """Create the database of a version."""
     database = Database.open(path, steps=migrations()[:version])
     stores = Stores(database)
     published: list[WorkflowVersion] = []
@@ -332,7 +332,7 @@ async def set_values_and_remove_an_app(stores: Stores, contents: Contents) -> No
 
 
 async def talk(stores: Stores, contents: Contents) -> None:
-    """Two conversations of one end user; the first has all that one can have."""
+    """Add two conversations of one end user; the first has all possible data."""
     whole = MessageAnswer(
         text="朝 9 時からです 🕘",
         files=[{"related_id": new_id()}],
@@ -365,7 +365,7 @@ async def talk(stores: Stores, contents: Contents) -> None:
 
 
 async def annotate(stores: Stores, contents: Contents) -> None:
-    """Two annotations, one of which has answered."""
+    """Add two annotations, one of which has answered."""
     for at, question in enumerate(("営業時間は？ 🕘", "Где вы?")):
         known = Annotation(id=new_id(), app_id=APP, question=question, answer=f"答え {at}", created_at=BEGIN + at)
         await stores.annotations.add(known)
@@ -374,7 +374,7 @@ async def annotate(stores: Stores, contents: Contents) -> None:
 
 
 async def trigger(stores: Stores, contents: Contents) -> None:
-    """A webhook with deliveries of each verdict, and a schedule with due times of each state."""
+    """Add a webhook with deliveries of each verdict, and a schedule with due times in each state."""
     hook = Trigger(id=new_id(), app_id=APP, node_id="受信", kind="webhook", address="A" * 24, created_at=BEGIN)
     clock = Trigger(id=new_id(), app_id=APP, node_id="時計 ⏱", kind="schedule", created_at=BEGIN + 1)
     await stores.apps.keep_triggers([hook, clock])
@@ -414,7 +414,7 @@ async def trigger(stores: Stores, contents: Contents) -> None:
 
 
 async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]) -> None:
-    """Append a run: the open ones event by event, the others at once."""
+    """Append a run: an open one event by event, others at once."""
     events = run.events
     if not run.record.is_open:
         return await stores.runs.append(Append(run.id, 0, events, run.record, projections))

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests: Debian's, in a folder of its own, run by a plain user, with nothing to keep."""
+"""PostgreSQL server for tests: Debian's, in its own folder, run by an unprivileged user, without durability."""
 
 import os
 import secrets
@@ -17,36 +17,36 @@ from jikko.store.postgres.migrate import migrate
 from tests.effort import PATIENCE
 
 POSTGRES = pytest.param("postgres", marks=[pytest.mark.services, pytest.mark.postgres])
-"""For fixtures that have one implementation a parameter."""
+"""Parameter of fixtures with one implementation per database."""
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
 COUNTED = (*_FAST, "shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=top")
-"""One that counts statements."""
+"""Settings of a server that counts statements."""
 DURABLE = ("max_connections=50", "shared_buffers=16MB")
 
 
 class PostgresServer(LocalPostgres):
-    """Databases of one server; each test takes one of its own."""
+    """Server that gives each test its own database."""
 
     def __init__(self, folder: Path, settings: Sequence[str] = _FAST) -> None:
-        """Makes what the server keeps in a folder; it does not run yet.
+        """Create the server's folder; it does not run yet.
 
         Args:
-            folder: Its path is short: names of sockets are.
+            folder: Its path must be short, as names of sockets are limited.
         """
         super().__init__(folder, settings)
         self.free: list[str] = []
-        """Databases with all tables, which no test uses just now."""
+        """Databases with all tables that no test is using."""
         self.make()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End, without waiting for clients. ``SIGQUIT`` is as a crash."""
+        """Stop without waiting for clients. ``SIGQUIT`` simulates a crash."""
         if self._process is not None:
             self._process.send_signal(how)
             self.wait(PATIENCE)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """While none of its processes does anything; all connections stay."""
+        """Freeze all its processes for the block; connections stay open."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
@@ -60,10 +60,10 @@ class PostgresServer(LocalPostgres):
                 os.kill(process, signal.SIGCONT)
 
     def made(self, where: str = "") -> str:
-        """The url of a new, empty database.
+        """Create an empty database, and return its URL.
 
         Args:
-            where: A part of the statement: its tablespace.
+            where: Part of the statement: its tablespace.
         """
         name = f"test_{secrets.token_hex(8)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE template0 {where}")
@@ -71,7 +71,7 @@ class PostgresServer(LocalPostgres):
 
     @contextmanager
     def holding(self, sql: str, name: str) -> Iterator[None]:
-        """While a transaction that has done this is open."""
+        """Keep a transaction with this statement open for the block."""
         command = [postgres_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
             assert session.stdin is not None
@@ -86,12 +86,11 @@ class PostgresServer(LocalPostgres):
 
 
 class Standby(PostgresServer):
-    """A copy of another server, which follows it."""
+    """Standby server that follows another."""
 
     def __init__(self, folder: Path, primary: PostgresServer, address: str) -> None:
         """Args:
-        address: At which it follows the other: ``host=… port=…``.
-        """
+        address: Primary's address: ``host=… port=…``."""
         self._primary = primary
         self._address = address
         super().__init__(folder, DURABLE)
@@ -105,13 +104,13 @@ class Standby(PostgresServer):
             settings.write(f"primary_conninfo = 'user=jikko application_name=standby {self._address}'\n")
 
     def promote(self) -> None:
-        """Be the one that is written to."""
+        """Become the primary."""
         self.execute("SELECT pg_promote()")
 
 
 @contextmanager
 def postgres_running(settings: Sequence[str] = DURABLE) -> Iterator[PostgresServer]:
-    """A server; what it has committed is on the disk, unless the settings say otherwise."""
+    """Run a server, durable unless the settings say otherwise."""
     with tempfile.TemporaryDirectory(prefix="jikko-pg-") as folder:
         server = PostgresServer(Path(folder), settings)
         try:
@@ -123,7 +122,7 @@ def postgres_running(settings: Sequence[str] = DURABLE) -> Iterator[PostgresServ
 
 @asynccontextmanager
 async def new_database(request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
-    """A database with all tables and nothing in them. Those of earlier tests are emptied, which is quicker."""
+    """Empty database with all tables. Databases of earlier tests are emptied, which is quicker."""
     server: PostgresServer = request.getfixturevalue("postgres_server")
     url = server.free.pop() if server.free else server.made()
     database = Postgres(url)
@@ -142,7 +141,7 @@ async def _empty(connection: Connection) -> None:
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     names = {row[0] for row in tables} - {"installation"}
     for name in sorted(names):
-        # What refers to its rows goes with them.
+        # Referring rows are deleted by cascade.
         await connection.execute(f"DELETE FROM {name}")
 
 
@@ -154,6 +153,6 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="module")
 def mortal_postgres() -> Iterator[PostgresServer]:
-    """A server that is stopped and started; what it has committed is on the disk."""
+    """Durable server that tests stop and start."""
     with postgres_running() as server:
         yield server

@@ -1,4 +1,4 @@
-"""What clients, commands and background jobs ask a database of very many runs for: each kind once, by name."""
+"""Queries of clients, commands and background jobs to a database of very many runs: each kind once, by name."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -25,7 +25,7 @@ from tests.store.many_postgres_runs import BEGIN, COMMON, RARE, Filled
 
 Question: TypeAlias = Callable[[], Awaitable[Any]]
 _NOBODY: Final = "0199a1b2-0000-7000-8000-0000000000ff"
-"""An id of nothing."""
+"""Unused id."""
 _DAY: Final = 86_400.0
 _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "app": {"app_id": "0"},
@@ -49,11 +49,11 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "very slow": {"min_elapsed": 400.0},
     "none so slow": {"min_elapsed": 1e9},
 }
-"""Filters of the console. Numbers stand for ids and times of what is filled in."""
+"""Filters of the console. Numbers stand for ids and times of the filled database."""
 
 
 class Stores(Struct, frozen=True):
-    """What is asked."""
+    """Queried stores."""
 
     pages: PostgresRunPages
     chats: ChatPages
@@ -67,7 +67,7 @@ class Stores(Struct, frozen=True):
 
 
 def stores_of(database: Postgres) -> Stores:
-    """The stores of a database. ``runs`` is to be closed."""
+    """Return the stores of a database. The caller closes ``runs``."""
     archive = RunArchive(database, None)
     return Stores(
         PostgresRunPages(database),
@@ -83,7 +83,7 @@ def stores_of(database: Postgres) -> Stores:
 
 
 def questions(stores: Stores, filled: Filled) -> dict[str, Question]:
-    """All of them."""
+    """Return all queries."""
     return {
         **_of_the_console(stores, filled),
         **_of_logs(stores, filled),
@@ -94,7 +94,7 @@ def questions(stores: Stores, filled: Filled) -> dict[str, Question]:
 
 
 def filters(filled: Filled, most: int) -> dict[str, RunFilter]:
-    """Those of the console, and all combinations of 2 up to N that are no two of one field."""
+    """Return the console's filters, and all combinations of 2 to ``most`` on different fields."""
     found = {"none": RunFilter()}
     for count in range(1, most + 1):
         for some in combinations(_FIELDS.items(), count):
@@ -119,7 +119,7 @@ def _filter(filled: Filled, fields: dict[str, Any]) -> RunFilter:
 
 
 def listed(stores: Stores, wanted: RunFilter, behind: RunCursor | None = None) -> Question:
-    """A page of the console's list of runs, with its counts."""
+    """Return a page of the console's list of runs, with its counts."""
 
     async def ask() -> None:
         await stores.pages.page(wanted, behind=behind, limit=50)

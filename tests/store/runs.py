@@ -1,4 +1,4 @@
-"""Runs for the tests of the SQLite store."""
+"""Runs for tests of the SQLite store."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ USER = new_id()
 
 
 def chain(nodes: int = 10, *, at: float = 1795569767.6786566) -> tuple[RunRecord, list[Event]]:
-    """A finished run of nodes in a row, of the size that users' runs have."""
+    """Return a finished run of nodes in sequence, as large as typical user runs."""
     run_id, user = new_id(), "user-42"
     identity = RunIdentity(
         run_id=run_id,
@@ -68,12 +68,12 @@ def chain(nodes: int = 10, *, at: float = 1795569767.6786566) -> tuple[RunRecord
 
 
 def whole(record: RunRecord, events: list[Event]) -> Append:
-    """The one append of a run."""
+    """Return a run as a single append."""
     return Append(record.identity.run_id, 0, events, record)
 
 
 def steps(identity: RunIdentity, events: list[Event], size: int) -> list[Append]:
-    """The appends of a run, ``size`` events at a time."""
+    """Return a run's appends, ``size`` events at a time."""
     record, appends = RunRecord(identity=identity), []
     for at in range(0, len(events), size):
         piece = events[at : at + size]

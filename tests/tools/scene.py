@@ -1,4 +1,4 @@
-"""Tools as an installation has them, over real sockets."""
+"""Tools of an installation, over real sockets."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -32,7 +32,7 @@ from tests.store.in_memory import AppsInMemory
 
 @dataclass
 class MemoryText:
-    """What a tool said."""
+    """Text output of a tool."""
 
     messages: list[ToolMessage] = field(default_factory=list)
 
@@ -54,7 +54,7 @@ class MemoryText:
 
 
 class Scene:
-    """The tools of a tools file."""
+    """Tools of a tools file."""
 
     def __init__(self, tools: ToolService, file: Path) -> None:
         self.tools = tools
@@ -84,9 +84,8 @@ async def scene(
     **settings: Any,
 ) -> AsyncIterator[Scene]:
     """Args:
-    entries: Of ``tools:``.
-    apps: Names of apps that are published; the id of each is its name with ``id-`` in front.
-    """
+    entries: Entries of ``tools:``.
+    apps: Names of published apps; the id of each is its name prefixed with ``id-``."""
     file = tmp_path / "tools.yml"
     file.write_text(json.dumps({"tools": dict(entries or {})}, ensure_ascii=False), encoding="utf-8")
     nothing: Any = None
@@ -125,7 +124,7 @@ async def _apps(names: Sequence[str]) -> AppsInMemory:
 
 
 def api(url: str, *operations: str, **more: Any) -> dict[str, Any]:
-    """An entry for a server, with a tool for each path that is got: its name, and an optional parameter ``q``."""
+    """Return an entry for a server, with a tool per GET path: its name, and an optional parameter ``q``."""
     query = {"name": "q", "in": "query", "schema": {"type": "string"}}
     paths = {f"/{name}": {"get": {"operationId": name, "parameters": [query]}} for name in operations}
     schema = {"openapi": "3.0.3", "servers": [{"url": url}], "paths": paths}

@@ -1,4 +1,4 @@
-"""Schedules in process: apps that begin by the clock, and processes that lead."""
+"""Schedules in process: scheduled apps, and leading processes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()
 
 
 class ForgetfulStore(ScheduleStore):
-    """A store that its process does not reach any more when it is to note a run."""
+    """Store that becomes unreachable when a run is to be recorded."""
 
     is_lost = False
 
@@ -35,7 +35,7 @@ class ForgetfulStore(ScheduleStore):
 
 
 class Leader:
-    """A process that leads."""
+    """Leading process."""
 
     def __init__(self, world: World, options: ScheduleOptions | None = None, **limits: int) -> None:
         self.process = world.process(None, None, None, **limits)
@@ -58,26 +58,26 @@ class Leader:
 
     @classmethod
     def by(cls, world: World, **policy: Any) -> "Leader":
-        """One whose schedules have a policy."""
+        """Return a leader with a schedule policy."""
         return cls(world, ScheduleOptions(policy=SchedulePolicy(**policy)))
 
     async def at(self, now: float) -> None:
-        """Deal with what is due at a time, as it is woken then."""
+        """Wake up at a time, and handle what is due."""
         self._world.now = now
         await self.schedules.look()
 
     async def times(self, trigger: Trigger, *states: DueState) -> list[DueTime]:
-        """What became of due times, oldest first."""
+        """Return the outcomes of due times, oldest first."""
         found = await self.store.times(trigger.id, states=states or ("waiting", "started", "skipped"))
         return sorted(found, key=lambda time: time.due)
 
     async def state(self, trigger: Trigger) -> ScheduleState:
-        """How far the schedule is."""
+        """Return the progress of the schedule."""
         [state] = await self.store.states([trigger.id])
         return state
 
     async def records(self, trigger: Trigger) -> list[RunRecord]:
-        """The runs that were noted for due times, in their order."""
+        """Return the runs recorded for due times, in order."""
         found = [await self._world.store.record(time.run_id) for time in await self.times(trigger, "started")]
         return [record for record in found if record is not None]
 
@@ -85,7 +85,7 @@ class Leader:
 async def scheduled(
     world: World, config: dict[str, Any] | None = None, name: str = "定期 ⏰", nodes: Sequence[str] = ("work",)
 ) -> tuple[App, Trigger]:
-    """Publish an app of a schedule and nodes in a row."""
+    """Publish an app with a schedule and nodes in sequence."""
     entries = [
         node("clock", "trigger-schedule", **(config or HOURLY)),
         *(node(each, "code", value=1) for each in nodes),

@@ -1,4 +1,4 @@
-"""Records of datasets, and documents that are indexed by hand: without models and without files."""
+"""Records of datasets, and documents indexed by hand: without models and files."""
 
 import hashlib
 from array import array
@@ -66,7 +66,7 @@ async def put(
     due_at: float = 0.0,
     **more: Any,
 ) -> Document:
-    """A document that waits for its turn, in the place of the one of that name."""
+    """Add a pending document, or replace the one of that name."""
 
     def make(old: Document | None, position: int) -> tuple[Document, Job]:
         new = a_document(dataset, name, position, **more)
@@ -112,7 +112,7 @@ def a_child(segment: Segment, position: int, content: str) -> ChildChunk:
 
 
 def vector(*numbers: float) -> bytes:
-    """A vector as a search gets it."""
+    """Return a vector in a search's format."""
     return array("f", numbers).tobytes()
 
 
@@ -132,7 +132,7 @@ async def shown(
     vectors: Sequence[Sequence[float]] = (),
     keywords: Sequence[Sequence[str]] = (),
 ) -> Document:
-    """A document that is indexed: each text is a segment, with its vector and its keywords."""
+    """Return an indexed document: each text is a segment, with its vector and keywords."""
     await put(stores, dataset, name)
     job = await stores.jobs.claim(WORKER, 1.0, 60.0)
     assert job is not None

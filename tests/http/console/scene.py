@@ -1,4 +1,4 @@
-"""The console in process: the ASGI application on a data folder of its own."""
+"""Console in process: the ASGI application on its own data folder."""
 
 import functools
 from collections.abc import AsyncIterator
@@ -23,14 +23,14 @@ from jikko.repositories.console_store import Role
 from jikko.settings import Settings
 
 API = "/console/api"
-"""Where the page reaches the operations of the management API."""
+"""Path prefix under which the page reaches the management API."""
 MANAGEMENT = "/api/v1"
 OWN_PAGE = {"X-Jikko-Console": "1", "Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:8000"}
 
 
 @dataclass
 class Clock:
-    """A time of day that tests set."""
+    """Wall clock set by tests."""
 
     now: float = 1_800_000_000.0
 
@@ -40,13 +40,13 @@ class Clock:
 
 @functools.cache
 def _built_page() -> PageFiles:
-    """That of the package, read once for all scenes."""
+    """Return the package's page, read once for all scenes."""
     return PageFiles()
 
 
 @dataclass
 class Scene:
-    """One process that serves a console."""
+    """Process that serves a console."""
 
     assembly: Assembly
     clock: Clock
@@ -65,16 +65,16 @@ class Scene:
 
     @property
     def access(self) -> Any:
-        """Who may enter."""
+        """Return the access control."""
         assert self.assembly.console is not None
         return self.assembly.console.access
 
     def pings(self, seconds: float) -> None:
-        """Have streams say more often that the server is there."""
+        """Set the interval of keep-alives in streams."""
         self.application = create_app(self.assembly, front=Front(ping_seconds=seconds), console=self._sections)
 
     def client(self, base_url: str = "http://localhost:8000", **headers: str) -> httpx.AsyncClient:
-        """A client without a session. All its answers are held against the description."""
+        """Return a client without a session, which checks all responses against the description."""
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(self.application),
             base_url=base_url,
@@ -84,12 +84,12 @@ class Scene:
         )
 
     async def script(self, role: Role = "operator", name: str = "script") -> httpx.AsyncClient:
-        """A client with a token."""
+        """Return a client with a token."""
         _, token = await self.access.new_token(name, role)
         return self.client(Authorization=f"Bearer {token}")
 
     async def browser(self, role: Role = "operator") -> httpx.AsyncClient:
-        """A client that has signed in by a link."""
+        """Return a client signed in by a link."""
         client = self.client(**OWN_PAGE)
         async with self.client(**OWN_PAGE) as first:
             answer = await first.post(f"{API}/session", json={"ticket": await self.access.ticket(role)})
@@ -122,7 +122,7 @@ _DESCRIPTIONS: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
 
 
 def _description_of(operations: list[Operation]) -> dict[str, Any]:
-    """The description of some operations, made once for all scenes that have them."""
+    """Return the description of some operations, cached across scenes."""
     names = tuple((operation.method, operation.path) for operation in operations)
     if names not in _DESCRIPTIONS:
         _DESCRIPTIONS[names] = console_description("0", operations)
@@ -137,13 +137,13 @@ async def console_on(
     cluster: Cluster | None = None,
     **settings: Any,
 ) -> AsyncIterator[Scene]:
-    """A process that serves the console of a data folder."""
+    """Serve the console of a data folder."""
     clock = clock or Clock()
     async with assemble(Settings(home=folder, **settings), clock=clock, console=True, cluster=cluster) as assembly:
         yield Scene(assembly, clock, page=page)
 
 
 def decoded(answer: httpx.Response, status: int = 200) -> Any:
-    """The body of an answer that must have a status."""
+    """Check a response's status, and decode its body."""
     assert answer.status_code == status, (answer.status_code, answer.text)
     return msgspec.json.decode(answer.content) if answer.content else None
