@@ -119,7 +119,7 @@ def test_an_old_run_is_read_as_before_and_lists_say_where_they_end(
     assert "not in it: the archive, 1 objects below s3://" in ran("backup", tmp_path / "backup").err
     assert "the archive, 1 objects" in ran("backup", tmp_path / "backup", "--json").lines[0]["archive"]
     short = jikko("runs", "show", run[:12], **settings)
-    assert (short.code != 0, "those of the archive, which go by their whole ids" in short.err) == (True, True)
+    assert (short.code != 0, "archived ones, which need their full ids" in short.err) == (True, True)
 
     # A run that is removed is nowhere any more.
     ran("runs", "prune", "--older-than", "20d", "--yes")

@@ -96,8 +96,8 @@ class Admission:
         limit = self._limits.queued_per_app
         if self.queued(app_id) >= limit and not self._may_take(app_id):
             raise TooManyRequests(
-                f"Too many requests. Please try again later. As many runs as may go on at once do, and {limit} runs of "
-                "this app wait for their turn (the limits are set by JIKKO_MAX_RUNS, JIKKO_MAX_RUNS_PER_APP and "
+                f"Too many requests. Please try again later. All slots for runs are taken, and {limit} runs of this "
+                "app are queued (the limits are set by JIKKO_MAX_RUNS, JIKKO_MAX_RUNS_PER_APP and "
                 "JIKKO_MAX_QUEUED_RUNS).",
                 retry_after=1,
             )

@@ -258,7 +258,7 @@ class Executor:
         for (run_log, _), done in zip(held, written, strict=True):
             if not done.done() or done.exception() is not None:
                 done.cancel()
-                log.error("the end of the log of run %s could not be written", run_log.record.identity.run_id)
+                log.error("the last events of run %s could not be written", run_log.record.identity.run_id)
             if run_log.is_accepted:
                 run_log.abandon(RunLeft())
             else:

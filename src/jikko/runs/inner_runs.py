@@ -57,7 +57,7 @@ class InnerRuns:
             outcome = await self._outcome(app, call, started)
             if not is_found or outcome.error is None:
                 return outcome
-        raise InnerRefused("it was tried too often")
+        raise InnerRefused("too many attempts")
 
     async def _started(self, app: App, call: InnerCall, key: str) -> tuple[Started, bool]:
         """Return the run of a key, and whether it existed before this call."""
@@ -100,7 +100,7 @@ class InnerRuns:
             raise InnerRefused(str(error)) from None
         if isinstance(end, RunPaused):
             self._stop(app.id, run_id, call.user)
-            return InnerOutcome({}, "the workflow waits for a human, and no human can answer it here", end.total_tokens)
+            return InnerOutcome({}, "the workflow waits for a form, which cannot be submitted here", end.total_tokens)
         return _outcome(end)
 
     def _stop(self, app_id: str, run_id: str, user: str) -> None:

@@ -102,4 +102,4 @@ def _overrides(observer: RunObserver, name: str) -> bool:
 
 
 def _failed(run: RunIdentity) -> None:
-    logger.exception("what happened in run %s could not be observed", run.run_id)
+    logger.exception("an observer of run %s failed", run.run_id)

@@ -57,8 +57,8 @@ class ProcessMemory:
         """Check that a further run may be queued. Raises ``TooManyRequests``: queued runs hold too much."""
         if 0 < self._limits.of_all < self.waiting:
             raise TooManyRequests(
-                "Too many requests. Please try again later. The runs that wait for their turn hold "
-                f"{self.waiting} bytes of values, of which {self._limits.of_all} may be held (JIKKO_RUNS_MEMORY).",
+                "Too many requests. Please try again later. Queued runs hold "
+                f"{self.waiting} bytes of values; the limit is {self._limits.of_all} (JIKKO_RUNS_MEMORY).",
                 retry_after=1,
             )
 

@@ -189,11 +189,11 @@ class Recovery:
             try:
                 taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
             except JikkoError as error:
-                logger.error("runs that the database has forgotten cannot be looked for, trying again: %s", error)
+                logger.error("runs lost by a database rollback cannot be read, retrying: %s", error)
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
                 continue
             if taken.logs:
-                logger.warning("%d runs had ended, and the database has forgotten it: they go on", len(taken.logs))
+                logger.warning("%d runs are open again after a database rollback, and continue", len(taken.logs))
             await taken.durable()
             return
 

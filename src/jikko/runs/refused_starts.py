@@ -126,7 +126,7 @@ class RefusedStarts:
     def _settled(self, run_id: str, done: "asyncio.Task[None]") -> None:
         del self._settling[run_id]
         if not done.cancelled() and (error := done.exception()) is not None:
-            log.error("what was written of run %s, whose start was refused, stays", run_id, exc_info=error)
+            log.error("run %s, whose start was refused, could not be removed", run_id, exc_info=error)
 
     async def _settle(self, given: RefusedAppend) -> None:
         if await self._is_written(given):

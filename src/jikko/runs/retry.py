@@ -184,7 +184,7 @@ class Retries:
         if began.entry:
             require_trigger(workflow, began.entry)
         if record.status == "succeeded" and not from_nodes and not is_damaged:
-            raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
+            raise InvalidParam("from_node_id: no node of the run failed; name the node to retry from.")
         if given:
             repeated = RepeatedRun(workflow, log, began, from_nodes)
             given = await run_in_thread(repeated.checked, given, queue="records")
@@ -209,7 +209,7 @@ class Retries:
                 began = damage.readable[0] if damage.readable else None
                 return [began if isinstance(began, RunStarted) else beginning(record)], True
             raise InvalidParam(
-                f"from_node_id: the log of the run is damaged: {damage.what}. It can only be repeated from its inputs: "
+                f"from_node_id: the log of the run is damaged: {damage.what}. It can only be retried from its inputs: "
                 "leave from_node_id out."
             ) from None
 

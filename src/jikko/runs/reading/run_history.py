@@ -46,7 +46,7 @@ class History:
         """Return the record of any app's run; for the operator, not for clients. Raises ``NotFound``: no such run."""
         record = await self._store.record(run_id) if is_uuid(run_id) else None
         if record is None:
-            raise NotFound(f"There is no run {run_id!r}.")
+            raise NotFound(f"No run {run_id!r}.")
         return record
 
     async def events(self, record: RunRecord, after: int = -1) -> list[Event]:

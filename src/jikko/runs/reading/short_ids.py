@@ -34,10 +34,10 @@ async def run_of(store: RunStore, given: str) -> RunRecord:
     if is_uuid(given):
         if (record := await store.record(given)) is not None:
             return record
-        raise NotFound(f"There is no run {given!r}; `jikko runs list` lists the runs.")
+        raise NotFound(f"No run {given!r}; `jikko runs list` lists the runs.")
     digits = given.replace("-", "").lower()
     if len(digits) > 32 or set(digits) - set("0123456789abcdef"):
-        raise NotFound(f"{given!r} is no id of a run; `jikko runs list` shows them.")
+        raise NotFound(f"{given!r} is not a run id; `jikko runs list` lists the runs.")
     if len(digits) < _MIN_DIGITS:
         raise NotFound(f"{given!r} is too short for an id of a run: give {_MIN_DIGITS} digits or more.")
     whole = digits.ljust(32, "0")
@@ -48,8 +48,8 @@ async def run_of(store: RunStore, given: str) -> RunRecord:
     found = [record for record in near if record.identity.run_id.replace("-", "").startswith(digits)]
     if not found:
         archived = await store.archived_until() is not None
-        of_archive = ", but for those of the archive, which go by their whole ids" if archived else ""
-        raise NotFound(f"There is no run whose id begins with {given!r}; `jikko runs list` lists the runs{of_archive}.")
+        of_archive = ", except archived ones, which need their full ids" if archived else ""
+        raise NotFound(f"No run id begins with {given!r}; `jikko runs list` lists the runs{of_archive}.")
     if len(found) > 1:
         ids = [record.identity.run_id for record in found]
         raise AmbiguousId(given, ids[:_MAX_LISTED_IDS], more=len(ids) > _MAX_LISTED_IDS)

@@ -75,7 +75,7 @@ class Checkpoints:
                 thread.start()
             except RuntimeError as error:
                 # The system has no room for a thread: retried when the next is due. The commit stands.
-                _LOG.warning("The write-ahead log of %s is not brought over: %s.", self._path, error)
+                _LOG.warning("No thread for checkpoints of %s: %s.", self._path, error)
             else:
                 self._thread = thread
 
@@ -97,7 +97,7 @@ class Checkpoints:
                     self._bring_over(connection)
         except (sqlite3.Error, StoreUnavailable):
             # Commits do it, as SQLite does by default.
-            _LOG.warning("The write-ahead log of %s is brought over by commits only.", self._path, exc_info=True)
+            _LOG.warning("Checkpoints of %s are only made by commits.", self._path, exc_info=True)
 
     def _bring_over(self, connection: sqlite3.Connection) -> None:
         """Run a checkpoint, and continue if it fails: a full disk has room again later."""
@@ -107,5 +107,5 @@ class Checkpoints:
         except sqlite3.Error as error:
             # Logged once: the server's log may be on the same disk.
             level = logging.DEBUG if self._fails else logging.WARNING
-            _LOG.log(level, "The write-ahead log of %s cannot be brought over, trying again: %s", self._path, error)
+            _LOG.log(level, "A checkpoint of %s failed, retrying: %s", self._path, error)
             self._fails = True

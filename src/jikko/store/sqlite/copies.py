@@ -86,9 +86,7 @@ def _readers_of_one_moment(databases: Sequence[Path], stack: ExitStack) -> dict[
         for reader in readers.values():
             reader.execute("ROLLBACK")
         if time.monotonic() > deadline:
-            raise StoreUnavailable(
-                f"{', '.join(map(str, databases))} are written to without a moment's rest; try again later."
-            )
+            raise StoreUnavailable(f"{', '.join(map(str, databases))} are written to continuously; try again later.")
         time.sleep(_LOOK_AGAIN)
 
 

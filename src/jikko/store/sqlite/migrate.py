@@ -99,7 +99,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
                 continue
             raise InvalidSettings(
                 f"The database {path} has schema version {current}, and this version of Jikko needs {newest}. It is "
-                f"not brought up to date while another process uses it ({error.owner}); nothing was changed. Stop that "
+                f"not migrated while another process uses it ({error.owner}); nothing was changed. Stop that "
                 "server and start it in this version, or use the commands of the version that it has."
             ) from None
 

@@ -58,7 +58,7 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
     try:
         return {name: json.loads(values) for name, values in rows}
     except ValueError:
-        raise StoreUnavailable(f"The database {path} is damaged: it has values that are no JSON.") from None
+        raise StoreUnavailable(f"The database {path} is damaged: it has values that are not JSON.") from None
 
 
 def app_names(database: Path) -> list[str]:

@@ -74,7 +74,7 @@ class PluginFile:
                         raise
                     return done
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"What plugins keep ({self._path}) cannot be reached: {error}") from None
+            raise StoreUnavailable(f"The plugin storage ({self._path}) cannot be used: {error}") from None
 
 
 def _asked(query: SqlQuery) -> Operation[Any]:

@@ -262,7 +262,7 @@ class Writer:
             self._lock.release()
         except OSError:
             # The commit stands. The lock is still held, and released after the next transaction.
-            _LOG.exception("The lock of the database %s could not be given back.", self._path)
+            _LOG.exception("The lock of the database %s could not be released.", self._path)
         return outcomes
 
     def _acquire(self, lock: WriteLock) -> None:
@@ -299,7 +299,7 @@ class Writer:
             self._roll_back()
             failure = error
         if len(requests) == 1:
-            _LOG.error("A write to the database failed in a way that it should not.", exc_info=failure)
+            _LOG.error("A write to the database failed unexpectedly.", exc_info=failure)
             return [(requests[0][1], None, failure)]
         # One of them is to blame. Alone, each fails or succeeds by itself.
         return [outcome for request in requests for outcome in self._perform([request])]
@@ -313,7 +313,7 @@ class Writer:
         if diagnosis and not before:
             _LOG.error("Nothing is written: %s.", diagnosis)
         elif before and not diagnosis:
-            _LOG.warning("The database is where it was, and is written again.")
+            _LOG.warning("The database is back in place, and is written again.")
         return diagnosis
 
     def _look_behind(self) -> None:
@@ -345,7 +345,7 @@ class Writer:
                 loop.call_soon_threadsafe(self._settle, own)
             except RuntimeError:
                 # The loop was closed: no caller is left.
-                _LOG.debug("The outcome of a transaction was not waited for.")
+                _LOG.debug("The event loop of a transaction was closed.")
 
     def _settle(self, outcomes: "list[_Outcome]") -> None:
         self._give_way.end(len(outcomes))

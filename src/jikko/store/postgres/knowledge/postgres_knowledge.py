@@ -85,7 +85,7 @@ class PostgresSegmentStore(SegmentStore):
         if not rows and (length := await self._database.value(_OTHER_LENGTH, *within, len(asked))):
             raise InvalidParam(
                 f"The model gives vectors of {len(asked)} numbers, and the documents were indexed with {length}: "
-                "index them anew."
+                "reindex them."
             )
         return [_found(row) for row in rows]
 

@@ -108,7 +108,7 @@ class KeywordIndex(StandingProjection):
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:
                 raise  # disk full or lock conflict: affects the whole transaction
-            _LOG.error("The keyword index is damaged and is made anew: %s", error)
+            _LOG.error("The keyword index is damaged and is rebuilt: %s", error)
             connection.execute("ROLLBACK TO keyword_index")
             self._begin_anew(connection)
             left = 0

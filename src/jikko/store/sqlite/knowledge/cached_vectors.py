@@ -230,7 +230,7 @@ class _Matrix:
             if wanted.get(document_id) == version:
                 raise InvalidParam(
                     f"The model gives vectors of {self._dimensions} numbers, and the documents were indexed with "
-                    f"{length}: index them anew."
+                    f"{length}: reindex them."
                 )
 
 
