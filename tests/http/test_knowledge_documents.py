@@ -138,8 +138,8 @@ async def test_files_come_back_as_they_were_sent_alone_and_as_a_zip(client: http
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([], "document_ids: names no document"),
-        (None, "document_ids: names no document"),
+        ([], "document_ids: no matching document"),
+        (None, "document_ids: no matching document"),
         ([NOBODY] * 101, "document_ids: at most 100 at a time"),
     ],
     ids=["none", "null", "101"],

@@ -54,7 +54,7 @@ async def test_a_fault_of_the_server_is_found_in_its_log_by_what_the_client_was_
     name = answer.headers["x-request-id"]
     assert answer.json() == {
         "code": "internal_server_error",
-        "message": f"Internal server error. The server's log tells more of request {name}.",
+        "message": f"Internal server error. Details are in the server's log, under request {name}.",
         "status": 500,
         "request_id": name,
     }

@@ -122,7 +122,7 @@ async def test_an_address_of_openai_that_there_is_not_is_refused_as_openai_does(
     wrong = await client.delete("/v1/responses/resp_x")
 
     assert (nothing.status_code, nothing.json()["error"]["code"]) == (404, "not_found")
-    assert "There is nothing at /v1/" in nothing.json()["error"]["message"]
+    assert "Nothing at /v1/" in nothing.json()["error"]["message"]
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
     assert wrong.headers["allow"] == "GET, HEAD, OPTIONS"
 

@@ -66,7 +66,7 @@ async def test_a_client_whose_base_url_is_wrong_is_told_where_the_address_is(
     answer = await client.request(method, path)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-    assert answer.json()["message"] == f"There is nothing at {path}. The API has {meant}."
+    assert answer.json()["message"] == f"Nothing at {path}. The API has {meant}."
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/v1/v1/nothing", "/日本", "/api/v1/apps/Q%2FA"])

@@ -75,8 +75,8 @@ class Access:
         guessed."""
         if setting and len(setting) < _MIN_LENGTH:
             raise InvalidSettings(
-                f"{SETTING_NAME} has {len(setting)} characters; a token that cannot be guessed has {_MIN_LENGTH} at "
-                "least, such as `openssl rand -hex 32` makes."
+                f"{SETTING_NAME} has {len(setting)} characters; a secure token has at least {_MIN_LENGTH}, "
+                "such as one from `openssl rand -hex 32`."
             )
         self._store = store
         self._clock = clock
@@ -94,7 +94,7 @@ class Access:
         Raises ``Unauthorized``: unknown, used or expired."""
         taken = await self._store.take_ticket(digest(ticket), now=self._clock())
         if taken is None:
-            raise Unauthorized("The link was used already, or its time is up. `jikko console` prints another.")
+            raise Unauthorized("The link was used already, or has expired. `jikko console` prints a new one.")
         return await self._begin(_LINK, _LINK, taken.role)
 
     async def enter_by_token(self, token: str) -> tuple[str, Visitor]:
@@ -156,17 +156,19 @@ class Access:
         if _NAME.fullmatch(name) is None:
             raise InvalidParam("name: must be a text of 1 to 100 characters, on one line.")
         if scopes is not None and not scopes:
-            raise InvalidParam("scopes: must have one at least.")
+            raise InvalidParam("scopes: must have at least one.")
         if expires_at is None and maker is not None:
             expires_at = maker.until
         if expires_at is not None and not self._clock() < expires_at < _LATEST:
-            raise InvalidParam("expires_at: must be a time to come, before the year 2100.")
+            raise InvalidParam("expires_at: must be in the future, before the year 2100.")
         wanted = SCOPES[role] if scopes is None else scopes
         if maker is not None:
             if lacking := sorted(scope for scope in wanted if not maker.may(scope)):
-                raise Forbidden(f"{maker.name} cannot give what it lacks: {', '.join(lacking)}.", code="missing_scope")
+                raise Forbidden(
+                    f"{maker.name} cannot grant scopes that it lacks: {', '.join(lacking)}.", code="missing_scope"
+                )
             if maker.until is not None and expires_at is not None and expires_at > maker.until:
-                raise Forbidden(f"A token of {maker.name} cannot outlive it.", code="missing_scope")
+                raise Forbidden(f"A token made by {maker.name} cannot outlive it.", code="missing_scope")
         if scopes is not None:
             role = "operator" if all(_may(scopes, scope) for scope in SCOPES["operator"]) else "viewer"
         token = PREFIX + secrets.token_urlsafe(32)
@@ -186,7 +188,7 @@ class Access:
     async def revoke(self, token_id: str) -> None:
         """Delete a token and its sessions. Raises ``NotFound``."""
         if not is_uuid(token_id) or not await self._store.delete_token(token_id.lower()):
-            raise NotFound(f"There is no token {token_id!r} of the console.")
+            raise NotFound(f"No console token {token_id!r}.")
 
     @property
     def _setting_source(self) -> str:
@@ -200,10 +202,10 @@ class Access:
         known = await self._store.token_of(hashed)
         # Looked up by digest, so that timing reveals nothing about tokens.
         if known is None or not hmac.compare_digest(known.digest, hashed):
-            raise Unauthorized("There is no such token of the console. API keys of apps do not open it.")
+            raise Unauthorized("Unknown console token. API keys of apps do not open the console.")
         now = self._clock()
         if known.expires_at is not None and now >= known.expires_at:
-            raise Unauthorized(f"The token {known.name!r} has expired. `jikko console tokens new` makes another.")
+            raise Unauthorized(f"The token {known.name!r} has expired. `jikko console tokens new` makes a new one.")
         if known.used_at is None or now - known.used_at >= NOTED_EVERY:
             await noted(self._store.note_use(known.id, now))
         return known

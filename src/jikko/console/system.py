@@ -58,9 +58,12 @@ class StoreFacts(Struct, frozen=True):
     """Name and version."""
     path: str
     bytes: int
-    wal: Annotated[int, Meta(description="Bytes that are written and not in the file yet.")]
-    free: Annotated[int, Meta(description="Bytes that the disk has left.")]
-    commit: Annotated[float | None, Meta(description="Median seconds of a transaction, about; null: there was none.")]
+    wal: Annotated[int, Meta(description="Bytes written but not yet in the file.")]
+    free: Annotated[int, Meta(description="Free bytes on the disk.")]
+    commit: Annotated[
+        float | None,
+        Meta(description="Approximate median duration of a transaction in seconds; null: no transactions."),
+    ]
 
 
 class ProcessInfo(Struct, frozen=True):
@@ -68,8 +71,8 @@ class ProcessInfo(Struct, frozen=True):
 
     python: str
     pid: int
-    workers: Annotated[int, Meta(description="How many processes serve.")]
-    memory: Annotated[int | None, Meta(description="Bytes; null where the system does not tell.")]
+    workers: Annotated[int, Meta(description="Number of serving processes.")]
+    memory: Annotated[int | None, Meta(description="Bytes; null if the system does not report it.")]
     began_at: Moment
 
 

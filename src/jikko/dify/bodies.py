@@ -65,7 +65,7 @@ class RunDetail(Struct):
     id: Uuid
     workflow_id: Uuid
     status: RunStatus
-    inputs: Annotated[str, Meta(description="The inputs and sys.* variables as JSON text.")]
+    inputs: Annotated[str, Meta(description="Inputs and sys.* variables as JSON text.")]
     outputs: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
     error: str | None
     total_steps: int

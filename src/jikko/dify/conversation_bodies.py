@@ -69,7 +69,7 @@ class FormDefinition(Struct):
     form_content: str
     inputs: list[dict[str, Json]]
     actions: list[dict[str, Json]]
-    form_token: Annotated[str | None, Meta(description="Of an open form: by which it is submitted.")]
+    form_token: Annotated[str | None, Meta(description="For open forms: the token to submit it with.")]
     resolved_default_values: dict[str, Json]
     expiration_time: Seconds
     display_in_ui: bool
@@ -151,7 +151,7 @@ class VariableBody(Struct):
     id: Uuid
     name: str
     value_type: str
-    value: Annotated[str, Meta(description="Always a text; what is none is in the form of Python.")]
+    value: Annotated[str, Meta(description="Always text; other types in Python's notation.")]
     description: str
     created_at: Seconds
     updated_at: Seconds

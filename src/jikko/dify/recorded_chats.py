@@ -245,9 +245,9 @@ def value_of(value: Json, value_type: str) -> Json:
         try:
             found = ast.literal_eval(value)
             if json.loads(json.dumps(found, allow_nan=False)) != found:
-                raise ValueError("it has what JSON has not, such as keys that are no text")
+                raise ValueError("not representable in JSON, such as keys other than text")
         except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise ValueError(str(error) or type(error).__name__) from None
     if value_type in _NUMBERS and (isinstance(found, bool) or not isinstance(found, int | float)):
-        raise ValueError(f"{value[:40]!r} is no number")
+        raise ValueError(f"{value[:40]!r} is not a number")
     return found

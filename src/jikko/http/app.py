@@ -149,7 +149,7 @@ class _Application:
             await answer(receive, send if observed is None else observed)
         except asyncio.CancelledError:
             # The server is shutting down; the grace period for a client that does not read is over.
-            log.info("the answer to request %s was cut off by the end of the server", request.id.decode())
+            log.info("the answer to request %s was cut off by the shutdown of the server", request.id.decode())
         finally:
             if observed is not None:
                 observed.end()
@@ -169,7 +169,7 @@ class _Application:
         """Return a 404 in the format of the neighbouring addresses."""
         path = request.scope["path"].removeprefix(request.root_path)
         refused = self._router.refusals(path)
-        return no_page() if refused is None else refused.response(NotFound(f"There is nothing at {path[:200]}."))
+        return no_page() if refused is None else refused.response(NotFound(f"Nothing at {path[:200]}."))
 
     def _misplaced(self, path: str) -> SendableResponse | None:
         """Return a hint for a base URL that lacks ``/v1`` or has it twice. ``path``: Empty if malformed, which gives no
@@ -177,7 +177,7 @@ class _Application:
         meant = path[3:] if path.startswith("/v1/v1/") else f"/v1{path}"
         if not path or not self._router.methods(meant):
             return None
-        return refusal(Error("not_found", f"There is nothing at {path[:200]}. The API has {meant[:200]}.", 404))
+        return refusal(Error("not_found", f"Nothing at {path[:200]}. The API has {meant[:200]}.", 404))
 
 
 def _console_of(api: Assembly) -> Sequence[Operation | Section]:

@@ -22,20 +22,18 @@ _HTML = b"text/html; charset=utf-8"
 class Error(Struct):
     """Body of every error."""
 
-    code: Annotated[str, Meta(description="What a program may match on; never changes.")]
+    code: Annotated[str, Meta(description="Stable code, for programs to match.")]
     message: str
     status: int
     task_id: Uuid | UnsetType = UNSET
     workflow_run_id: Annotated[
-        Uuid | UnsetType, Meta(description="The run that was accepted though the answer is an error.")
+        Uuid | UnsetType, Meta(description="Run that was accepted although the answer is an error.")
     ] = UNSET
     request_id: Annotated[
         str | UnsetType,
-        Meta(description="Of a fault of the server: the name of the request in its log, as in X-Request-Id."),
+        Meta(description="For internal errors: the request's ID in the server log, as in X-Request-Id."),
     ] = UNSET
-    data: Annotated[
-        list[dict[str, Json]] | UnsetType, Meta(description="Of a run whose log is damaged: what can be read of it.")
-    ] = UNSET
+    data: Annotated[list[dict[str, Json]] | UnsetType, Meta(description="For damaged logs: the readable part.")] = UNSET
 
 
 def error_response(error: JikkoError) -> Response:
@@ -76,11 +74,11 @@ def options(methods: Iterable[str]) -> Response:
 
 def server_ended() -> Response:
     """Make the 503 for a request cut off by shutdown."""
-    message = "The server ended before the request was whole, and did nothing of it. Send it again."
+    message = "The server shut down before the request was complete; nothing was done. Send it again."
     return refusal(Error("service_unavailable", message, 503), {"Retry-After": "5"})
 
 
 def unexpected_error(request_id: str) -> Response:
     """Make the 500 for an internal error. Details go to the log only, under the request ID."""
-    message = f"Internal server error. The server's log tells more of request {request_id}."
+    message = f"Internal server error. Details are in the server's log, under request {request_id}."
     return refusal(Error("internal_server_error", message, 500, request_id=request_id))

@@ -40,11 +40,11 @@ KEY: Final = (
     (
         "Idempotency-Key",
         {"type": "string", "minLength": 1, "maxLength": 255},
-        "The same key and body start one run, however often they are sent within 24 hours; an answer about a run that "
-        "an earlier request started has the header Idempotency-Replayed. Another body with the key: 409.",
+        "Requests with the same key and body start one run within 24 hours; an answer about a run started "
+        "by an earlier request has the header Idempotency-Replayed. Another body with the same key: 409.",
     ),
 )
-_TRACE_SESSION: Final = "A session of traces. Checked as Dify checks it; nothing depends on it."
+_TRACE_SESSION: Final = "Trace session. Validated as in Dify, without effect."
 START_HEADERS: Final = (*KEY, ("X-Trace-Session-Id", TRACE_SESSION, _TRACE_SESSION))
 
 

@@ -108,7 +108,7 @@ async def test_a_retry_by_who_has_not_seen_the_newest_version_is_a_conflict(
     body = {"version": version, "current": 1}
     refused = decoded(await operator.post(f"{API}/runs/{run_id}/retry", json=body), 409)
 
-    assert refused["message"] == "Version 2 was published meanwhile; the run was not repeated. Look again."
+    assert refused["message"] == "Version 2 was published meanwhile; the run was not retried. Check again."
     assert len(decoded(await operator.get(f"{API}/runs"))["data"]) == 1
     assert (await operator.post(f"{API}/runs/{run_id}/retry", json={**body, "current": 2})).status_code == 202
 

@@ -129,12 +129,12 @@ async def test_an_answer_says_how_many_runs_it_looked_at(
         ({"by": "day"}, "by: "),
         ({"hours": "0"}, "hours: must lie between 1 and 8784"),
         ({"after": "x"}, "after: must be a number"),
-        ({"after": "0"}, "hours: these are "),
-        ({"after": "7200", "before": "7200"}, "before: must lie behind after"),
-        ({"after": "5", "before": "1"}, "before: must lie behind after"),
-        ({"after": "7200", "before": "3600", "by": "app"}, "before: must lie behind after"),
-        ({"after": "9" * 11}, "before: must lie behind after"),
-        ({"after": "9" * 11, "before": "9" * 12, "by": "app"}, "before: must lie behind after"),
+        ({"after": "0"}, "hours: this range has "),
+        ({"after": "7200", "before": "7200"}, "before: must be later than after"),
+        ({"after": "5", "before": "1"}, "before: must be later than after"),
+        ({"after": "7200", "before": "3600", "by": "app"}, "before: must be later than after"),
+        ({"after": "9" * 11}, "before: must be later than after"),
+        ({"after": "9" * 11, "before": "9" * 12, "by": "app"}, "before: must be later than after"),
     ],
 )
 async def test_a_wrong_question_is_refused(operator: httpx.AsyncClient, query: dict[str, str], told: str) -> None:

@@ -156,11 +156,11 @@ async def test_a_token_is_listed_with_what_it_may(scene: Scene, operator: httpx.
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"scopes": []}, "scopes: must have one at least"),
+        ({"scopes": []}, "scopes: must have at least one"),
         ({"scopes": ["all"]}, "scopes: must be a list of scopes: apps:read"),
         ({"scopes": "runs:read"}, "scopes: must be a list of scopes"),
-        ({"expires_at": 1.0}, "expires_at: must be a time to come"),
-        ({"expires_at": 1e300}, "expires_at: must be a time to come"),
+        ({"expires_at": 1.0}, "expires_at: must be in the future"),
+        ({"expires_at": 1e300}, "expires_at: must be in the future"),
         ({"expires_at": "tomorrow"}, "expires_at: must be a time"),
     ],
     ids=str,

@@ -211,7 +211,7 @@ async def test_an_app_that_waits_for_a_form_is_an_error_that_says_so(world: Worl
         result = await called(client, q="x")
 
     assert result == {
-        "content": [{"type": "text", "text": "The workflow waits for a form that a human fills in."}],
+        "content": [{"type": "text", "text": "The workflow waits for a form to be filled in by a human."}],
         "isError": True,
     }
 

@@ -29,7 +29,7 @@ class FileInfo(Struct):
 class Value(Struct):
     """Metadata value with its field."""
 
-    id: Annotated[str, Meta(description="built-in, or a UUID.")]
+    id: Annotated[str, Meta(description="`built-in`, or a UUID.")]
     name: str
     type: str
     value: Json

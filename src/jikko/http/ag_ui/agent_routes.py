@@ -47,18 +47,19 @@ class RunAgentInput(Struct, rename="camel"):
     """Request of AG-UI. Other fields are ignored: an app has its own tools and state."""
 
     thread_id: Annotated[
-        str, Meta(min_length=1, max_length=255, description="The conversation: its id, or any text of the user's.")
+        str, Meta(min_length=1, max_length=255, description="The conversation: its ID, or any text of the user's.")
     ]
-    run_id: Annotated[str, Meta(min_length=1, max_length=255, description="The name of this request in its answer.")]
+    run_id: Annotated[str, Meta(min_length=1, max_length=255, description="This request's ID in its answer.")]
     messages: Annotated[
-        list[dict[str, Json]], Meta(description="The last asks. Those before are the memory of a new conversation.")
+        list[dict[str, Json]],
+        Meta(description="The last one is the question. Earlier ones become the memory of a new conversation."),
     ]
     resume: Annotated[
         list[ResumeEntry] | None,
-        Meta(description="Answers to interrupts, in the place of a question: {action, inputs} of the form."),
+        Meta(description="Answers to interrupts, instead of a question: {action, inputs} of the form."),
     ] = None
     forwarded_props: Annotated[
-        dict[str, Json] | None, Meta(description="`user`, the end user; `inputs`, those of the app's form by name.")
+        dict[str, Json] | None, Meta(description="`user`: the end user; `inputs`: values of the app's form, by name.")
     ] = None
 
 

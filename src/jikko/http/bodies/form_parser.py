@@ -46,4 +46,4 @@ async def parsed(scope: Scope, receive: Receive, max_field: int = MAX_FIELD_BYTE
                 request.headers, stream, max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=max_field
             ).parse()
     except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
-        raise BadRequest("The form cannot be read.") from None
+        raise BadRequest("The form is malformed.") from None

@@ -50,7 +50,7 @@ class Bodies:
             return None
         reservation = await self.room.enter(app_id, size)
         if reservation is None:
-            raise NoRoom("There is no room for the body of the request now (JIKKO_BODY_MEMORY). Send it again later.")
+            raise NoRoom("Not enough memory for the request body now (JIKKO_BODY_MEMORY). Send it again later.")
         return reservation
 
 
@@ -110,7 +110,7 @@ async def with_room(request: "Request", size: int) -> AsyncIterator[Receive]:
             yield received
     except TimeoutError:
         if patience.expired():
-            raise BodyTooSlow("The body of the request came too slowly, while others waited for its room.") from None
+            raise BodyTooSlow("The request body arrived too slowly while other requests waited for memory.") from None
         raise
     finally:
         reservation.shrink_to_fit(total)

@@ -15,7 +15,7 @@ from jikko.events import RunStatus
 from jikko.http.console.run_bodies import Icon
 from jikko.values import Json, Moment, Uuid
 
-PARAMS: Final = "Texts, numbers, or phrases with a `code` and `params` of their own."
+PARAMS: Final = "Texts, numbers, or nested phrases with `code` and `params`."
 
 
 class PhraseBody(Struct):
@@ -34,7 +34,7 @@ class Problem(Struct):
     hint: str
     code: str
     params: Annotated[dict[str, Json], Meta(description=PARAMS)]
-    note: Annotated[str, Meta(description="The code of a second clause of the problem; empty for none.")]
+    note: Annotated[str, Meta(description="Code of a second clause, or empty.")]
     remedy: Annotated[PhraseBody | None, Meta(description="The hint.")]
     node_id: str | UnsetType = UNSET
 
@@ -42,7 +42,7 @@ class Problem(Struct):
 class ProblemCounts(Struct):
     """Number of findings of `jikko check`."""
 
-    errors: Annotated[int, Meta(description="Of which every run fails.")]
+    errors: Annotated[int, Meta(description="Problems that make every run fail.")]
     warnings: int
 
 
@@ -67,7 +67,7 @@ class Day(Struct):
 
     runs: int
     by_status: Mapping[RunStatus, int]
-    p50: Annotated[float | None, Meta(description="Seconds that the newest 200 took; null: none ended.")]
+    p50: Annotated[float | None, Meta(description="Duration of the newest 200 in seconds; null: none ended.")]
     p95: float | None
 
 

@@ -34,7 +34,7 @@ class ImportedFile(Struct):
 
     file: str
     problems: list[bodies.Problem]
-    app_id: Annotated[Uuid | UnsetType, Meta(description="Only if it was imported.")] = UNSET
+    app_id: Annotated[Uuid | UnsetType, Meta(description="Only if imported.")] = UNSET
     name: str | UnsetType = UNSET
     version: bodies.Version | UnsetType = UNSET
 
@@ -56,7 +56,7 @@ class ImportForm(Struct):
 class VersionChoice(Struct):
     """Version to show."""
 
-    version: Annotated[str, Meta(description="The id or number of a version; by default the current one.")] = ""
+    version: Annotated[str, Meta(description="ID or number of a version; default: the current one.")] = ""
 
 
 class Trial(Struct):
@@ -117,7 +117,7 @@ async def import_apps(call: ConsoleRequest, asked: Trial) -> Imported:
     too_large = PayloadTooLarge("The files are too large.")
     async with read_form(call.request, 10 * _MAX_BYTES, too_large, in_memory=True) as form:
         if form is None or not form.files:
-            raise BadRequest("Send files of workflows, as multipart/form-data.")
+            raise BadRequest("Send workflow files as multipart/form-data.")
         files = [(part.filename or "workflow.yml", await part.read()) for _, part in form.files]
     return Imported([await _imported(call, name, text, is_trial) for name, text in files])
 
@@ -184,7 +184,7 @@ async def _fields(call: ConsoleRequest, app: App, day: AppDay | None) -> dict[st
     versions = await call.console.app_store.versions(app.id)
     current = next((version for version in versions if version.id == app.workflow_id), None)
     if current is None:
-        raise NotFound(f"There is no app {app.id!r}.")
+        raise NotFound(f"No app {app.id!r}.")
     took = sorted(day.elapsed) if day is not None else []
     last = day.last if day is not None else ()
     counts = day.by_status if day is not None else {}

@@ -55,15 +55,15 @@ class Message(Struct):
     files: list[Json]
     answer_files: list[Json]
     run_id: Uuid | None
-    status: Annotated[str, Meta(description="That of its run; succeeded, if no run answered it.")]
+    status: Annotated[str, Meta(description="The run's status; succeeded if answered without a run.")]
     error: str | None
     created_at: Moment
     tokens: int
-    elapsed: Annotated[float | None, Meta(description="Seconds of its run; null, if none is kept.")]
-    sources: Annotated[list[Json], Meta(description="Segments that the answer is based on, in Dify's form.")]
-    rating: Annotated[Literal["like", "dislike"] | None, Meta(description="What its end user thinks of it.")]
-    note: Annotated[str, Meta(description="What that user says to it.")]
-    can_rate: Annotated[bool, Meta(description="Whether the console began the conversation: others rate theirs.")]
+    elapsed: Annotated[float | None, Meta(description="The run's duration in seconds; null without a stored run.")]
+    sources: Annotated[list[Json], Meta(description="Segments that the answer is based on, in Dify's format.")]
+    rating: Annotated[Literal["like", "dislike"] | None, Meta(description="The end user's rating.")]
+    note: Annotated[str, Meta(description="The end user's comment.")]
+    can_rate: Annotated[bool, Meta(description="Whether the console started the conversation: only then can it rate.")]
 
 
 class Messages(Struct):
@@ -104,13 +104,13 @@ class QuestionAccepted(Struct):
 
     message_id: Uuid
     conversation_id: Uuid
-    run_id: Annotated[Uuid | None, Meta(description="null: the answer is there, and took no run.")]
+    run_id: Annotated[Uuid | None, Meta(description="null: answered without a run.")]
 
 
 class ConversationsFilter(Struct):
     """Filter of conversations."""
 
-    user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
+    user: Annotated[str, Meta(description="User of the requests, exact match.")] = ""
     cursor: PageCursor | None = None
     limit: Limit = 50
 
@@ -118,14 +118,14 @@ class ConversationsFilter(Struct):
 class MessagesPage(Struct):
     """Filter of messages."""
 
-    cursor: Annotated[Id, Meta(description="As `next` of the page before told it.")] | None = None
+    cursor: Annotated[Id, Meta(description="Cursor from the previous page's `next`.")] | None = None
     limit: Limit = 50
 
 
 class VariablesMoment(Struct):
     """Time of the variables."""
 
-    after_message: Annotated[str, Meta(description="The id of a message.")] = ""
+    after_message: Annotated[str, Meta(description="ID of a message.")] = ""
 
 
 @VisitorRoute("GET", "apps/{app_id}/conversations", (400, 404), scope="runs:read")
@@ -145,7 +145,7 @@ async def list_messages(call: ConsoleRequest, asked: MessagesPage) -> Messages:
     limit, before = asked.limit, asked.cursor
     found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
     if found is None:
-        raise InvalidParam("cursor: the conversation has no such message.")
+        raise InvalidParam("cursor: not a message of the conversation.")
     shown = [await _message(call, entry, can_rate=is_of_console(conversation)) for entry in found[:limit]]
     return Messages(shown, shown[-1].id if len(found) > limit else None)
 
@@ -173,14 +173,14 @@ async def ask(call: ConsoleRequest) -> QuestionAccepted:
     body = await request.json()
     asked = checked(body, Question)
     if app.mode not in CHAT_MODES:
-        raise InvalidParam("The app is not a chat: start it by POST apps/{app_id}/runs.")
+        raise InvalidParam("Not a chat app: start it with POST apps/{app_id}/runs.")
     user, conversation_id = user_named(asked.user), (asked.conversation_id or "").lower()
     if conversation_id:
         known = await call.console.chats.conversation(conversation_id) if is_uuid(conversation_id) else None
         if known is None or known.app_id != app.id:
             raise NotFound(f"The app has no conversation {conversation_id[:100]!r}.")
         if user and user != known.user:
-            raise Conflict("The conversation is another user's.")
+            raise Conflict("The conversation belongs to another user.")
         user = known.user
     turn = TurnRequest(
         query=asked.query,
@@ -198,7 +198,7 @@ async def ask(call: ConsoleRequest) -> QuestionAccepted:
     run_id = begun.run.record.identity.run_id
     message = await api.conversations.message_of_run(run_id)
     if message is None:
-        raise NotFound("The conversation was removed meanwhile.")
+        raise NotFound("The conversation was deleted meanwhile.")
     if not begun.repeated:
         call.note("asked: run", run_id, app=app.id)
     return QuestionAccepted(message.id, message.conversation_id, run_id)
@@ -216,7 +216,7 @@ async def conversation_of(call: ConsoleRequest) -> kept.Conversation:
     """Return the conversation in the path. Raises ``NotFound``."""
     found = await call.console.chats.conversation(id_in(call, "conversation_id", "conversation"))
     if found is None:
-        raise NotFound("There is no such conversation.")
+        raise NotFound("Conversation not found.")
     return found
 
 
@@ -227,7 +227,7 @@ async def message_of(call: ConsoleRequest, conversation: kept.Conversation, mess
         store = call.request.api.conversations
         found = await store.message(conversation.app_id, conversation.end_user_id, message_id)
     if found is None or found.conversation_id != conversation.id:
-        raise NotFound("The conversation has no such message.")
+        raise NotFound("Message not found in the conversation.")
     return found
 
 
@@ -290,7 +290,7 @@ class SavedAnnotation(Struct):
     id: Uuid
     question: str
     answer: str
-    answers: Annotated[bool, Meta(description="Whether the app answers by its annotations.")]
+    answers: Annotated[bool, Meta(description="Whether annotation replies are enabled for the app.")]
 
 
 @VisitorRoute("PUT", f"{_MESSAGE}/rating", (404, 409, 503), scope="runs:write")
@@ -302,7 +302,7 @@ async def rate_answer(call: ConsoleRequest, body: AnswerRating) -> None:
     conversation = await conversation_of(call)
     message = await message_of(call, conversation, id_in(call, "message_id", "message"))
     if not is_of_console(conversation):
-        raise Conflict("The conversation is another user's, and so is the rating of its answers. Annotate the answer.")
+        raise Conflict("The conversation belongs to another user, who rates its answers. Annotate the answer instead.")
     await rate(call.request, message, body.rating, body.note)
     call.note(f"rated {body.rating or 'no more'}: message", message.id, app=conversation.app_id)
 

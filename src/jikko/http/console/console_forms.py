@@ -76,7 +76,7 @@ async def answer_form(call: ConsoleRequest, body: FormAnswer) -> FormSubmitted:
     if form is None:
         known = {form.requested.form_id for form in await forms.all_forms(record)}
         if form_id in known:
-            raise TooLate(f"The form was answered already, or its time is up: {form_id}.", code="form_closed")
+            raise TooLate(f"The form was answered already, or has expired: {form_id}.", code="form_closed")
         raise NotFound(f"The run has no form {form_id!r}.")
     await forms.submit_form(form, body.action, body.inputs, call.request.base_url)
     call.note(

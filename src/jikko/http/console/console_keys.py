@@ -24,10 +24,10 @@ class Key(Struct):
     id: Uuid
     hint: str
     created_at: Moment
-    used_at: Annotated[Moment | UnsetType, Meta(description="To the minute; left out: never since it is noted.")] = (
-        UNSET
-    )
-    key: Annotated[str | UnsetType, Meta(description="The key itself: once, when it is made.")] = UNSET
+    used_at: Annotated[
+        Moment | UnsetType, Meta(description="To the minute; absent: not used since this is recorded.")
+    ] = UNSET
+    key: Annotated[str | UnsetType, Meta(description="The key itself, only when created.")] = UNSET
 
 
 class Keys(Struct):
@@ -70,8 +70,8 @@ class ResentCallbacks(Struct):
 class CallbackFilter(Struct):
     """Filter of callbacks."""
 
-    app: Annotated[str, Meta(description="The id of an app.")] = ""
-    state: Annotated[Literal["pending", "failed"] | None, Meta(description="By default both.")] = None
+    app: Annotated[str, Meta(description="ID of an app.")] = ""
+    state: Annotated[Literal["pending", "failed"] | None, Meta(description="Default: both.")] = None
     limit: Limit = 50
 
 
@@ -164,10 +164,10 @@ class EnvironmentVariable(Struct):
 
     name: str
     type: str
-    value: Annotated[Json, Meta(description="Of a secret its mask.")]
-    is_set: Annotated[bool, Meta(description="Whether the value was set in the place of that in the file.")]
+    value: Annotated[Json, Meta(description="Masked for secrets.")]
+    is_set: Annotated[bool, Meta(description="Whether the value overrides the one in the file.")]
     overruled_by: Annotated[
-        str | None, Meta(description="The place whose value holds instead of this one, such as JIKKO_ENV_MODE.")
+        str | None, Meta(description="Source whose value overrides this one, such as JIKKO_ENV_MODE.")
     ]
 
 
@@ -180,10 +180,10 @@ class Environment(Struct):
 class EnvironmentChanges(Struct):
     """Variables to set and to reset."""
 
-    values: Annotated[dict[str, str], Meta(description="By name; a number as its digits.")] = field(
+    values: Annotated[dict[str, str], Meta(description="Values by name; numbers as text.")] = field(
         default_factory=dict
     )
-    unset: Annotated[list[str], Meta(description="Names: the value of the file holds again.")] = field(
+    unset: Annotated[list[str], Meta(description="Names to reset to the value in the file.")] = field(
         default_factory=list
     )
 

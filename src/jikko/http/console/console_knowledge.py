@@ -49,7 +49,7 @@ class KnowledgeDocument(Struct):
     status: str
     error: str | None
     error_message: Annotated[
-        PhraseBody | None, Meta(description="The error by its code; null where only its text is known.")
+        PhraseBody | None, Meta(description="Error code with parameters; null if only the text is known.")
     ]
     enabled: bool
     archived: bool
@@ -133,7 +133,7 @@ class KnowledgeHits(Struct):
 class KnowledgeFilter(Struct):
     """Filter of documents or segments."""
 
-    keyword: Annotated[str, Meta(description="A part of the name, or of the text.")] = ""
+    keyword: Annotated[str, Meta(description="Part of the name or text.")] = ""
     page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
     limit: Limit = 50
 

@@ -56,40 +56,40 @@ class Cursor:
 
 
 PageCursor: TypeAlias = Annotated[
-    Cursor, Meta(description="As `next` of the page before told it.", extra_json_schema=_TEXT)
+    Cursor, Meta(description="Cursor from the previous page's `next`.", extra_json_schema=_TEXT)
 ]
 
 
 class RunsFilter(Struct):
     """Filter of runs."""
 
-    app: Annotated[str, Meta(description="The id of an app.")] = ""
+    app: Annotated[str, Meta(description="ID of an app.")] = ""
     status: Annotated[Statuses, Meta(description="Statuses, separated by commas.", extra_json_schema=_TEXT)] | None = (
         None
     )
-    user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
+    user: Annotated[str, Meta(description="User of the requests, exact match.")] = ""
     keyword: Annotated[
-        str, Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id.")
+        str, Meta(description="Part of inputs, outputs or user (first 30 characters count); or a run ID.")
     ] = ""
-    after: Annotated[_Since, Meta(description="Created then or later: seconds since the Unix epoch.")] | None = None
-    before: Annotated[_Since, Meta(description="Created then or earlier.")] | None = None
-    min_elapsed: Annotated[_Since, Meta(description="Seconds that it took at least.")] | None = None
-    min_tokens: Annotated[int, Meta(ge=0, description="Tokens that it took at least.")] | None = None
-    min_cost: Annotated[_Since, Meta(description="What it cost at least, in whatever currency.")] | None = None
-    error: Annotated[str, Meta(description="A part of the error; the case of Latin letters does not matter.")] = ""
-    failed_at: Annotated[str, Meta(description="Id or title of the node that it failed at, exactly.")] = ""
+    after: Annotated[_Since, Meta(description="Earliest creation time, in seconds since the Unix epoch.")] | None = None
+    before: Annotated[_Since, Meta(description="Latest creation time.")] | None = None
+    min_elapsed: Annotated[_Since, Meta(description="Minimum duration in seconds.")] | None = None
+    min_tokens: Annotated[int, Meta(ge=0, description="Minimum number of tokens.")] | None = None
+    min_cost: Annotated[_Since, Meta(description="Minimum cost, in any currency.")] | None = None
+    error: Annotated[str, Meta(description="Part of the error; ignores the case of Latin letters.")] = ""
+    failed_at: Annotated[str, Meta(description="ID or title of the failed node, exact match.")] = ""
     retry: (
         Annotated[
             Literal["repeats", "repeated"],
-            Meta(description="`repeats`: runs that repeat another; `repeated`: those that another repeats."),
+            Meta(description="`repeats`: retries of another run; `repeated`: runs with a retry."),
         ]
         | None
     ) = None
     model: Annotated[
-        str, Meta(description="Runs of versions whose file calls this model, by its name, whatever nodes came to run.")
+        str, Meta(description="Runs of versions whose file uses this model name, whichever nodes ran.")
     ] = ""
-    version: Annotated[str, Meta(description="The id of a version (workflow_id).")] = ""
-    conversation: Annotated[str, Meta(description="The id of a conversation.")] = ""
+    version: Annotated[str, Meta(description="ID of a version (workflow_id).")] = ""
+    conversation: Annotated[str, Meta(description="ID of a conversation.")] = ""
 
     async def wanted_of(self, models: VersionModels) -> RunFilter:
         """Convert to a filter of the store."""
@@ -139,5 +139,5 @@ def id_in(call: ConsoleRequest, name: str, what: str) -> str:
     """Return an ID of the path, in lower case. Raises ``NotFound`` if malformed."""
     text = call.request.path_params[name]
     if not is_uuid(text):
-        raise NotFound(f"There is no {what} {text[:100]!r}.")
+        raise NotFound(f"No {what} {text[:100]!r}.")
     return text.lower()

@@ -46,26 +46,26 @@ class RunStart(Struct):
     """Body of a run's start."""
 
     inputs: _Inputs
-    user: Annotated[_OptionalText, Meta(description="By default `console:` and the name of the token.")] = None
-    workflow_id: Annotated[_OptionalText, Meta(description="A version; by default the current one.")] = None
+    user: Annotated[_OptionalText, Meta(description="Default: `console:` and the name of the token.")] = None
+    workflow_id: Annotated[_OptionalText, Meta(description="A version; default: the current one.")] = None
 
 
 class RunRetry(Struct):
     """Body of a retry."""
 
-    from_node_id: Annotated[_OptionalText, Meta(description="By default the nodes that failed.")] = None
+    from_node_id: Annotated[_OptionalText, Meta(description="Default: the failed nodes.")] = None
     version: Annotated[
         int | None,
         Meta(
-            description="The number of the version that runs: the current one, or that of the run, which is the "
-            "default. Of the current one, nodes that it changes run again too.",
+            description="Number of the version to run: the current one, or the run's (default). With the current one, "
+            "nodes that it changes run again too.",
             extra=must("must be a whole number"),
         ),
     ] = None
     current: Annotated[
         int | None,
         Meta(
-            description="The number of the version that the client takes for the current one: refused if another is.",
+            description="Number of the version that the client believes is current: refused otherwise.",
             extra=must("must be a whole number"),
         ),
     ] = None
@@ -83,9 +83,9 @@ class RetryNode(Struct):
 class RetryMock(RetryNode):
     """Node that would run again and can be mocked."""
 
-    outputs: Annotated[dict[str, Json] | None, Meta(description="What it gave in the run, if it succeeded.")]
-    handles: Annotated[list[str], Meta(description="By which a branch is left; else empty.")]
-    can_fake: Annotated[bool, Meta(description='Whether `{"fake_model": true}` may stand in the place of outputs.')]
+    outputs: Annotated[dict[str, Json] | None, Meta(description="Its outputs in the run, if it succeeded.")]
+    handles: Annotated[list[str], Meta(description="For branching nodes: the branch taken; otherwise empty.")]
+    can_fake: Annotated[bool, Meta(description='Whether `{"fake_model": true}` is allowed instead of outputs.')]
 
 
 class RetryChoice(Struct):
@@ -93,12 +93,12 @@ class RetryChoice(Struct):
 
     version: int
     is_current: bool
-    taken_over: Annotated[list[RetryNode], Meta(description="Nodes whose executions it would take over.")]
-    from_nodes: Annotated[list[RetryNode], Meta(description="Nodes that would run again, with all behind them.")]
-    why_not: Annotated[str | None, Meta(description="Why it cannot be.")]
+    taken_over: Annotated[list[RetryNode], Meta(description="Nodes whose executions would be reused.")]
+    from_nodes: Annotated[list[RetryNode], Meta(description="Nodes that would run again, with everything downstream.")]
+    why_not: Annotated[str | None, Meta(description="Reason why it is impossible.")]
     reads: Annotated[
         dict[str, dict[str, Json]] | UnsetType,
-        Meta(description="With `values`: what `from_nodes` read, by node and name, which `values` may replace."),
+        Meta(description="With `values`: what `from_nodes` read, by node and name, and `values` can override."),
     ] = UNSET
     mockable: Annotated[list[RetryMock] | UnsetType, Meta(description="With `values`.")] = UNSET
 
@@ -118,8 +118,8 @@ class RunAccepted(Struct):
 class RetryStart(Struct):
     """First node of a retry."""
 
-    from_node_id: Annotated[str, Meta(description="By default the nodes that failed.")] = ""
-    values: Annotated[str, Meta(description="With `1`, the recorded values that may be given anew are told.")] = ""
+    from_node_id: Annotated[str, Meta(description="Default: the failed nodes.")] = ""
+    values: Annotated[str, Meta(description="`1`: include the recorded values that can be overridden.")] = ""
 
 
 @VisitorRoute("GET", "runs", (400, 503), scope="runs:read")
@@ -201,7 +201,7 @@ async def start_run(call: ConsoleRequest) -> SendableResponse:
     body = await request.json()
     asked = checked(body, RunStart)
     if app.mode != "workflow":
-        raise InvalidParam("The app is a chat: it is asked by POST apps/{app_id}/messages.")
+        raise InvalidParam("A chat app: ask it with POST apps/{app_id}/messages.")
     user = user_named(asked.user) or f"console:{call.visitor.name}"
     start = StartRequest(inputs=asked.inputs, user=user, workflow_id=asked.workflow_id, base_url=request.base_url)
     options = start_options_of(request, "console run", {**body, "callback_url": None})
@@ -246,7 +246,7 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
     numbers = {} if asked.version is asked.current is None else await _numbers(call, app)
     own, newest = numbers.get(record.identity.workflow_id), numbers.get(app.workflow_id)
     if asked.current not in (None, newest):
-        raise Conflict(f"Version {newest} was published meanwhile; the run was not repeated. Look again.")
+        raise Conflict(f"Version {newest} was published meanwhile; the run was not retried. Check again.")
     if asked.version not in (None, own, newest):
         raise Conflict(f"Version {asked.version} is neither the current one nor that of the run.")
     current = asked.version not in (None, own)
@@ -265,7 +265,7 @@ async def delete_run(call: ConsoleRequest) -> None:
     """Delete an ended run with its log."""
     record = await record_of(call)
     if not await call.console.run_store.remove(record.identity.run_id):
-        raise Conflict("The run has not ended; stop it before it is removed.")
+        raise Conflict("The run has not ended; stop it before deleting it.")
     call.note("deleted run", record.identity.run_id, app=record.identity.app_id, before={"status": record.status})
 
 
@@ -341,7 +341,7 @@ async def app_with(call: ConsoleRequest, app_id: str) -> App:
     """Return an app by ID. Raises ``NotFound``."""
     app = await call.console.app_store.app(app_id)
     if app is None:
-        raise NotFound(f"There is no app {app_id!r}.")
+        raise NotFound(f"No app {app_id!r}.")
     return app
 
 

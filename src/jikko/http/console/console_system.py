@@ -38,7 +38,7 @@ class Overview(Struct):
     """Current activity."""
 
     running: int
-    queued: Annotated[int, Meta(description="Of the process that answers; they count as running, too.")]
+    queued: Annotated[int, Meta(description="Queued in the answering process; they count as running, too.")]
     paused: int
     day: OverviewDay
 
@@ -48,7 +48,7 @@ class StoreInfo(StoreFacts, frozen=True):
 
     runs: int
     oldest_at: Moment | None
-    files: Annotated[int, Meta(description="Files of users and nodes, as of the last minute.")]
+    files: Annotated[int, Meta(description="Files of users and nodes, up to one minute old.")]
     file_bytes: int
 
 
@@ -68,7 +68,7 @@ class ProviderInfo(Struct):
     host: str
     state: Literal["ok", "failing", "incomplete", "unused"]
     error: str | None
-    lacks: Annotated[PhraseBody | None, Meta(description="The error, if it lacks something to be called.")]
+    lacks: Annotated[PhraseBody | None, Meta(description="Error if its configuration is incomplete.")]
     hour: HourInfo
     apps: list[str]
 
@@ -104,12 +104,14 @@ class MendInfo(Struct):
     about: str
     text: str
     mend: str | None
-    paste: Annotated[str | None, Meta(description="What to do it with: a command, or lines of a file in YAML.")]
+    paste: Annotated[str | None, Meta(description="Command, or lines of a YAML file, for the remedy.")]
     apps: list[str]
-    provider: Annotated[str | None, Meta(description="Whose test, ``POST providers/{name}/test``, says more.")]
+    provider: Annotated[
+        str | None, Meta(description="Provider whose test, ``POST providers/{name}/test``, tells more.")
+    ]
     code: str
     params: Annotated[dict[str, Json], Meta(description=PARAMS)]
-    remedy: Annotated[PhraseBody | None, Meta(description="What `mend` says.")]
+    remedy: Annotated[PhraseBody | None, Meta(description="Text of `mend`.")]
 
 
 class SystemInfo(Struct):
@@ -154,7 +156,7 @@ class ToolEntry(Struct):
 
     type: str
     name: str
-    tools: Annotated[list[str] | None, Meta(description="null: only its server knows, which was not asked.")]
+    tools: Annotated[list[str] | None, Meta(description="null: known only to its server, which was not called.")]
     error: str | None
 
 
@@ -243,7 +245,7 @@ async def test_provider(call: ConsoleRequest) -> ProviderTried:
     """
     name = call.request.path_params["name"].replace("~", "/")
     if name not in {facts.name for facts, _, _ in (await call.console.system.report()).providers}:
-        raise NotFound(f"There is no provider {name[:100]!r} in the providers file.")
+        raise NotFound(f"No provider {name[:100]!r} in the providers file.")
     began = time.perf_counter()
     try:
         models, error = list(await call.console.offered_models(name)), None

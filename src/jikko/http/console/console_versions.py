@@ -36,8 +36,8 @@ _TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
 """Also matches weak tags: compressing proxies weaken ours, and versions are never merely equivalent."""
 _VERSION: Final = {"type": "string"}
 _CONDITIONS: Final = (
-    ("If-Match", _VERSION, 'The number of the version that is the current one, such as "3"; `*`: any. Else 412.'),
-    ("If-None-Match", _VERSION, "`*`: there is no such app yet. Else 412."),
+    ("If-Match", _VERSION, 'Number of the expected current version, such as "3"; `*`: any. Otherwise 412.'),
+    ("If-None-Match", _VERSION, "`*`: the app must not exist yet. Otherwise 412."),
 )
 
 
@@ -137,16 +137,14 @@ class UploadedApp(Struct):
 
     outcome: Annotated[
         Literal["new", "changed", "unchanged", "refused"],
-        Meta(
-            description="`unchanged`: the current version has these bytes. `refused`: of a trial, it is not published."
-        ),
+        Meta(description="`unchanged`: same bytes as the current version. `refused`: in a dry run, not publishable."),
     ]
     name: str
-    app_id: Annotated[Uuid | None, Meta(description="null: there is no such app.")]
-    version: Annotated[Version | None, Meta(description="The current one; null: there is no such app.")]
-    problems: Annotated[list[Problem], Meta(description="What `jikko check` finds.")]
+    app_id: Annotated[Uuid | None, Meta(description="null: the app does not exist.")]
+    version: Annotated[Version | None, Meta(description="The current version; null: the app does not exist.")]
+    problems: Annotated[list[Problem], Meta(description="Findings of `jikko check`.")]
     difference: Annotated[
-        VersionDiff | None, Meta(description="Of a trial, what would change in the current version; null: it is new.")
+        VersionDiff | None, Meta(description="In a dry run, the changes to the current version; null: new app.")
     ]
 
 
@@ -172,7 +170,7 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
         raise InvalidParam("name: must be a text of 1 to 255 characters, on one line.")
     text = bytes(await read_body(request, _MAX_BYTES))
     if not text.strip():
-        raise BadRequest("The body is empty: send the file of a workflow.")
+        raise BadRequest("The body is empty: send a workflow file.")
     app = await call.console.app_store.app_named(name)
     current = None if app is None else await version_of(call, app, "")
     expected = _expected(request, name, current)
@@ -227,8 +225,8 @@ def _expected(request: Request, name: str, current: WorkflowVersion | None) -> s
         raise BadRequest('If-Match: must be the number of a version, such as "3", or *.')
     is_current = current is not None and number is not None and int(number[1]) == current.number
     if current is None or (number is not None and not is_current):
-        is_now = "there is no such app" if current is None else f"version {current.number} is the current one"
-        raise TooLate(f"The app {name!r} is not as If-Match says: {is_now}.", code="version_changed")
+        is_now = "it does not exist" if current is None else f"version {current.number} is the current one"
+        raise TooLate(f"The app {name!r} does not match If-Match: {is_now}.", code="version_changed")
     return current.id
 
 
@@ -254,12 +252,12 @@ class TwoVersions(Struct):
     from_: Annotated[
         str,
         Meta(
-            description="The id or number of a version.",
+            description="ID or number of a version.",
             min_length=1,
             extra=must("must be the id or number of a version"),
         ),
     ] = field(name="from")
-    to: Annotated[str, Meta(description="By default the current one.")] = ""
+    to: Annotated[str, Meta(description="Default: the current one.")] = ""
 
 
 @VisitorRoute("GET", "apps/{app_id}/versions", (404,), scope="apps:read")
@@ -292,7 +290,7 @@ async def read_source(call: ConsoleRequest) -> SendableResponse:
 class NodeSource(Struct):
     """Source lines of a node."""
 
-    first_line: Annotated[int, Meta(description="Counted from 1.")]
+    first_line: Annotated[int, Meta(description="Starting from 1.")]
     lines: list[str]
 
 

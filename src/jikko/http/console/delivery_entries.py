@@ -45,17 +45,17 @@ class DeliveryCursor:
 class DeliveriesPage(Struct):
     """Filter of deliveries."""
 
-    app: Annotated[Id | None, Meta(description="The id of an app.")] = None
-    trigger: Annotated[Id | None, Meta(description="The id of a trigger.")] = None
+    app: Annotated[Id | None, Meta(description="ID of an app.")] = None
+    trigger: Annotated[Id | None, Meta(description="ID of a trigger.")] = None
     state: Annotated[
-        DeliveryState | None, Meta(description="Of the newest 5,000 of what is asked for otherwise, those that are so.")
+        DeliveryState | None, Meta(description="Status, applied to the newest 5,000 that match the other filters.")
     ] = None
-    after: Annotated[float, Meta(ge=0, description="Received then or later: seconds since the Unix epoch.")] = 0.0
-    before: Annotated[float, Meta(ge=0, description="Received then or earlier.")] | None = None
+    after: Annotated[float, Meta(ge=0, description="Earliest time received, in seconds since the Unix epoch.")] = 0.0
+    before: Annotated[float, Meta(ge=0, description="Latest time received.")] | None = None
     cursor: (
         Annotated[
             DeliveryCursor,
-            Meta(description="As `next` of the page before told it.", extra_json_schema={"type": "string"}),
+            Meta(description="Cursor from the previous page's `next`.", extra_json_schema={"type": "string"}),
         ]
         | None
     ) = None
@@ -71,13 +71,13 @@ class DeliveryEntry(Struct, kw_only=True):
     node_id: str
     received_at: Moment
     method: str
-    size: Annotated[int, Meta(description="Bytes of the body.")]
+    size: Annotated[int, Meta(description="Size of the body in bytes.")]
     verdict: Verdict
-    reason: Annotated[str, Meta(description="Why it was refused.")]
-    state: Annotated[DeliveryState, Meta(description="That of its newest run. `expired`: its run was removed.")]
-    sender_id: Annotated[str, Meta(description="By which the sender tells calls apart; empty: it does not.")]
-    runs: Annotated[list[Uuid], Meta(description="The run that it started, and those that repeat it, oldest first.")]
-    error: Annotated[str | None, Meta(description="Of the newest run.")]
+    reason: Annotated[str, Meta(description="Reason for the refusal.")]
+    state: Annotated[DeliveryState, Meta(description="Status of its newest run. `expired`: the run was deleted.")]
+    sender_id: Annotated[str, Meta(description="The sender's ID of the call, or empty.")]
+    runs: Annotated[list[Uuid], Meta(description="The run that it started, and its retries, oldest first.")]
+    error: Annotated[str | None, Meta(description="Error of the newest run.")]
 
 
 class DeliveryFull(DeliveryEntry, kw_only=True):
@@ -86,18 +86,18 @@ class DeliveryFull(DeliveryEntry, kw_only=True):
     call: Annotated[
         Json,
         Meta(
-            description="`method`, `headers` (by which callers prove who they are: masked), `query_params`, `body` and "
-            "`files`; null: it was refused, its run was removed, or it was not asked for."
+            description="`method`, `headers` (credentials masked), `query_params`, `body` and `files`; null: refused, "
+            "its run was deleted, or not requested."
         ),
     ]
-    run_list: Annotated[list[Run], Meta(description="Its runs, oldest first, as lists of runs show them.")]
+    run_list: Annotated[list[Run], Meta(description="Its runs, oldest first, as in lists of runs.")]
 
 
 class DeliveryParts(Struct):
     """Parts of a delivery to return."""
 
     without: Annotated[
-        Literal["call"] | None, Meta(description="`call`: it is null, for clients that ask how far the runs are.")
+        Literal["call"] | None, Meta(description="`call`: omit it (null), for clients that poll the status of runs.")
     ] = None
 
 

@@ -69,7 +69,7 @@ class PageFiles:
         """Serve a file; for other addresses the index page, which routes them itself."""
         name = request.path_params.get("*path", "")
         if name.startswith("api/") or name == "api":
-            raise NotFound("The console's API has no such address: see /console/openapi.json.")
+            raise NotFound("Unknown address of the console's API: see /console/openapi.json.")
         found = self._files.get(name)
         if found is None and "." in name.rpartition("/")[2]:
             raise NotFound("The console has no such file.")

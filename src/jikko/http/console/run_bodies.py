@@ -58,7 +58,7 @@ class Run(Struct, kw_only=True):
 
     id: Uuid
     app: RunApp
-    version: Annotated[int, Meta(description="Its number within the app; 0: it is gone.")]
+    version: Annotated[int, Meta(description="Number within the app; 0: deleted.")]
     status: RunStatus
     created_at: Moment
     finished_at: Moment | UnsetType = UNSET
@@ -80,9 +80,9 @@ class RunList(Struct):
     data: list[Run]
     next: str | None
     counts: Annotated[Mapping[RunStatus, int], Meta(description="By status, without the filter's own statuses.")]
-    capped: Annotated[bool, Meta(description="Whether there are more: the newest 10,000 were counted.")]
+    capped: Annotated[bool, Meta(description="Whether only the newest 10,000 were counted.")]
     archived_until: Annotated[
-        Moment | None, Meta(description="Runs that were created until then may be in the archive, and in no list.")
+        Moment | None, Meta(description="Runs created before may be in the archive, and are not listed.")
     ]
 
 
@@ -109,9 +109,9 @@ class RunLineage(Struct):
     retries: list[Uuid]
     replaced: Annotated[
         dict[str, list[str]],
-        Meta(description="Names of values that were given in the place of recorded ones, by node."),
+        Meta(description="Names of overridden values, by node."),
     ]
-    mocked: Annotated[list[str], Meta(description="Nodes whose outputs were given, or whose model was a fake one.")]
+    mocked: Annotated[list[str], Meta(description="Nodes with mocked outputs or a fake model.")]
 
 
 class RunCallback(Struct):

@@ -37,10 +37,10 @@ class ExecutionDifference(Struct):
 
     node_id: str
     title: str
-    rounds: Annotated[list[int], Meta(description="Of the containers around it, outermost first, from 0.")]
+    rounds: Annotated[list[int], Meta(description="Indexes of the enclosing containers, outermost first, from 0.")]
     change: Change
-    fields: Annotated[list[ChangedField], Meta(description="The first 50.")]
-    seconds: Annotated[list[float], Meta(description="How long it took before and after, if it ran in both.")]
+    fields: Annotated[list[ChangedField], Meta(description="First 50 differences.")]
+    seconds: Annotated[list[float], Meta(description="Durations before and after, if it ran in both.")]
 
 
 class RunDifferences(Struct):
@@ -52,15 +52,15 @@ class RunDifferences(Struct):
     before: Run
     after: Run
     fields: Annotated[list[ChangedField], Meta(description="Status, error, inputs, outputs, answer, tokens, steps.")]
-    nodes: Annotated[list[ExecutionDifference], Meta(description="In the order in which they began; the first 500.")]
-    more_nodes: Annotated[int, Meta(description="How many differ besides.")]
-    same: Annotated[int, Meta(description="Node executions that did the same.")]
+    nodes: Annotated[list[ExecutionDifference], Meta(description="In order of start; the first 500.")]
+    more_nodes: Annotated[int, Meta(description="Number of further differences.")]
+    same: Annotated[int, Meta(description="Number of identical node executions.")]
 
 
 class ComparedTo(Struct):
     """Run to compare with."""
 
-    to: Annotated[Id | None, Meta(description="An earlier run; by default the one that this one repeats.")] = None
+    to: Annotated[Id | None, Meta(description="An earlier run; default: the one that this run retries.")] = None
 
 
 @VisitorRoute("GET", "runs/{run_id}/diff", (400, 404, 409, 503), scope="runs:read")
@@ -69,7 +69,7 @@ async def compare_run(call: ConsoleRequest, asked: ComparedTo) -> RunDifferences
     api, record = call.request.api, await record_of(call)
     to = asked.to or record.identity.retry_of
     if not to:
-        raise InvalidParam("to: name the run to compare with; this one repeats none")
+        raise InvalidParam("to: the run to compare with is required, since this run is not a retry")
     earlier = await api.runs.records.any_record(to)
     found = await compare_runs(call.console.run_store, api.conversations, earlier, record)
     shown = await call.console.runs.shown([earlier, record])
@@ -113,12 +113,12 @@ async def make_test(call: ConsoleRequest) -> SendableResponse:
 
 def _test_file(test: Mapping[str, Any]) -> bytes:
     if len(encode_json(test)) > _MAX_TEST:
-        raise PayloadTooLarge("The test of the run would be larger than 1 MB: use `jikko runs save`.")
+        raise PayloadTooLarge("The test would be larger than 1 MB: use `jikko runs save`.")
     return as_test_file(test)
 
 
 async def _unsaved(files: Mapping[str, dict[str, Json]]) -> Mapping[str, str]:
-    raise Conflict(f"The run was given {len(files)} uploaded files, which a test needs: use `jikko runs save`.")
+    raise Conflict(f"The run has {len(files)} uploaded files, which a test needs: use `jikko runs save`.")
 
 
 def _cut(field: ChangedField) -> ChangedField:
@@ -144,8 +144,8 @@ _ENDED: Final[tuple[RunStatus, ...]] = ("succeeded", "partial-succeeded", "faile
 class BranchCoverage(Struct):
     """Branch of a node."""
 
-    handle: Annotated[str, Meta(description="As `sourceHandle` of edges; `__timeout` of a form, `fail-branch`.")]
-    times: Annotated[int, Meta(description="How often it was taken.")]
+    handle: Annotated[str, Meta(description="`sourceHandle` of its edges; `__timeout` for forms, `fail-branch`.")]
+    times: Annotated[int, Meta(description="Number of times taken.")]
 
 
 class NodeCoverage(Struct):
@@ -153,22 +153,22 @@ class NodeCoverage(Struct):
 
     id: str
     title: str
-    times: Annotated[int, Meta(description="How often it ended, each round of a container for itself.")]
-    branches: Annotated[list[BranchCoverage], Meta(description="Its ways out if it has several.")]
+    times: Annotated[int, Meta(description="Number of executions, counting each round of a container.")]
+    branches: Annotated[list[BranchCoverage], Meta(description="Its branches, if several.")]
 
 
 class RunCoverage(Struct):
     """Coverage of a version by its runs."""
 
-    runs: Annotated[int, Meta(description="How many runs were looked at, the newest.")]
-    unread: Annotated[int, Meta(description="Runs left out: their logs are damaged.")]
+    runs: Annotated[int, Meta(description="Number of runs read, newest first.")]
+    unread: Annotated[int, Meta(description="Number of runs skipped because of damaged logs.")]
     nodes: Annotated[list[NodeCoverage], Meta(description="In the order of the file.")]
 
 
 class CoverageChoice(VersionChoice):
     """Filter of runs."""
 
-    limit: Annotated[int, Meta(ge=1, le=_MAX_RUNS, description="Runs that are looked at; default 500.")] = _MAX_RUNS
+    limit: Annotated[int, Meta(ge=1, le=_MAX_RUNS, description="Number of runs to read; default 500.")] = _MAX_RUNS
 
 
 @VisitorRoute("GET", "apps/{app_id}/coverage", (400, 404, 503), scope="runs:read")

@@ -109,35 +109,32 @@ class ChartQuery(Struct):
     """Filter and grouping of a chart."""
 
     by: Annotated[By, Meta(description="Default `time`.")] = "time"
-    app: Annotated[str, Meta(description="The id of an app.")] = ""
+    app: Annotated[str, Meta(description="ID of an app.")] = ""
     after: (
-        Annotated[float, Meta(ge=0, description="Created in that hour or later; by default in the last 24 hours.")]
-        | None
+        Annotated[float, Meta(ge=0, description="Created in that hour or later; default: the last 24 hours.")] | None
     ) = None
-    before: Annotated[float, Meta(ge=0, description="Created before the end of that hour; by default now.")] | None = (
-        None
-    )
-    hours: Annotated[int, Meta(ge=1, le=8784, description="By time: of each span; default 1.")] = 1
+    before: Annotated[float, Meta(ge=0, description="Created before the end of that hour; default: now.")] | None = None
+    hours: Annotated[int, Meta(ge=1, le=8784, description="By time: length of each span in hours; default 1.")] = 1
 
 
 class ChartPoint(Struct):
     """Statistics of ended runs."""
 
-    name: Annotated[str, Meta(description="Of an app, model or user; empty by time.")]
+    name: Annotated[str, Meta(description="Name of the app, model or user; empty by time.")]
     runs: int
     failed: int
     p50: Annotated[float | None, Meta(description="Seconds.")]
     p95: float | None
     first_p50: Annotated[
         float | None,
-        Meta(description="Seconds until the first text of an answer, of runs that answer a message; of others, null."),
+        Meta(description="Time to first text in seconds, for runs that answer a message; otherwise null."),
     ]
     first_p95: float | None
     tokens: int
     cost: Annotated[dict[str, str], Meta(description="Decimal numbers by currency.")]
-    at: Annotated[Moment | UnsetType, Meta(description="By time: where the span begins.")] = UNSET
+    at: Annotated[Moment | UnsetType, Meta(description="By time: start of the span.")] = UNSET
     app_id: Annotated[str | UnsetType, Meta(description="By app and by version.")] = UNSET
-    workflow_id: Annotated[str | UnsetType, Meta(description="By version; so `version`.")] = UNSET
+    workflow_id: Annotated[str | UnsetType, Meta(description="By version, like `version`.")] = UNSET
     version: int | UnsetType = UNSET
 
 
@@ -149,11 +146,11 @@ class RunCharts(Struct, rename={"first": "from"}):
     """
 
     first: Moment
-    step: Annotated[float, Meta(description="Seconds of a span of time; of all, if not by time.")]
+    step: Annotated[float, Meta(description="Length of a span in seconds; unless by time, of the whole range.")]
     runs: Annotated[int, Meta(description="Runs that have ended.")]
     looked_at: int
     data: Annotated[
-        list[ChartPoint], Meta(description="By time all spans in their order; else the 100 with most runs.")
+        list[ChartPoint], Meta(description="By time: all spans in order; otherwise the 100 groups with the most runs.")
     ]
 
 
@@ -169,12 +166,12 @@ async def chart_runs(call: ConsoleRequest, asked: ChartQuery) -> RunCharts:
     first = (max(last - _DAY, 0.0) if asked.after is None else asked.after) // _HOUR * _HOUR
     # Hours are whole, both ends included.
     if not first < last or (asked.after or 0.0) >= (last if asked.before is None else asked.before):
-        raise InvalidParam("before: must lie behind after, which must not lie in the future")
+        raise InvalidParam("before: must be later than after, which must not be in the future")
     hours = asked.hours if asked.by == "time" else math.ceil((last - first) / _HOUR / _SAMPLED_SPANS)
     step = hours * _HOUR
     spans = math.ceil((last - first) / step)
     if spans > _MAX_SPANS:
-        raise InvalidParam(f"hours: these are {spans:,} spans of time, and {_MAX_SPANS} may be asked for at once")
+        raise InvalidParam(f"hours: this range has {spans:,} spans, and at most {_MAX_SPANS} are allowed")
     strata = await listing.pages.strata(asked.app.lower() or None, first=first, last=last, step=step)
     versions = {(stratum.app_id, run.workflow_id) for stratum in strata for run in stratum.newest}
     models = {}

@@ -21,7 +21,7 @@ class NewShare(Struct):
         Meta(
             ge=1,
             le=MAX_DAYS,
-            description="For how long it works. It ends earlier with the token that makes it.",
+            description="Lifetime in days. It ends earlier with the token that creates it.",
             extra=must(f"must be a whole number from 1 to {MAX_DAYS}"),
         ),
     ] = MAX_DAYS
@@ -31,11 +31,11 @@ class RunShare(Struct):
     """Link that shows one run without signing in."""
 
     id: str
-    made_by: Annotated[str, Meta(description="The name of a token or session.")]
+    made_by: Annotated[str, Meta(description="Name of a token or session.")]
     created_at: Moment
     expires_at: Moment
-    opened_at: Annotated[Moment | None, Meta(description="The last time; null: never.")]
-    url: Annotated[str | UnsetType, Meta(description="The link itself: once, when it is made.")] = UNSET
+    opened_at: Annotated[Moment | None, Meta(description="Last use; null: never.")]
+    url: Annotated[str | UnsetType, Meta(description="The link itself, only when created.")] = UNSET
 
 
 class RunShares(Struct):

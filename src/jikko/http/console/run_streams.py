@@ -28,8 +28,8 @@ class RunTick(Struct):
 
     counts: Mapping[RunStatus, int]
     capped: bool
-    new: Annotated[int, Meta(description="Runs newer than those that the client has; 10,001 stands for more.")]
-    changed: Annotated[list[Run], Meta(description="Runs that have moved, 50 at most, new ones among them.")]
+    new: Annotated[int, Meta(description="Number of runs newer than the client's; 10,001 means more.")]
+    changed: Annotated[list[Run], Meta(description="Changed runs, at most 50, including new ones.")]
 
 
 class _Shared(NamedTuple):
@@ -42,7 +42,7 @@ class _Shared(NamedTuple):
 class ListedRuns(RunsFilter):
     """Filter of the runs to follow."""
 
-    newest: Annotated[str, Meta(description="The id of the newest run that the client has.")] = ""
+    newest: Annotated[str, Meta(description="ID of the client's newest run.")] = ""
 
 
 @VisitorRoute("GET", "runs/stream", answers=STREAM, errors=(400, 503), scope="runs:read")
@@ -89,12 +89,12 @@ async def _shared(call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str])
     return _Shared(await runs.pages.counts(wanted), [run_body(run, now) for run in changed])
 
 
-_LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "The position of the last event seen."),)
+_LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "Position of the last event seen."),)
 _TEXT: Final = b"text/plain; charset=utf-8"
 
 LogEvent: TypeAlias = Annotated[
     dict[str, Json],
-    Meta(description="An event of the log, with `cut` where values were too long.", extra_json_schema=ANY_EVENT),
+    Meta(description="Event of the log, with `cut` for truncated values.", extra_json_schema=ANY_EVENT),
 ]
 
 
@@ -102,12 +102,12 @@ class LogPage(Struct):
     """Events of a log."""
 
     data: list[LogEvent]
-    end: Annotated[int, Meta(description="How many events the log has.")]
-    closed: Annotated[bool, Meta(description="Whether it gets no more.")]
+    end: Annotated[int, Meta(description="Number of events in the log.")]
+    closed: Annotated[bool, Meta(description="Whether the log is complete.")]
 
 
 class _Behind(Struct):
-    after: Annotated[int, Meta(ge=-1, description="Default -1: from the first event on.")] = -1
+    after: Annotated[int, Meta(ge=-1, description="Default -1: from the first event.")] = -1
 
 
 class LogRange(_Behind):
@@ -123,8 +123,8 @@ class _Position(Struct):
 class ValueChoice(Struct):
     """Value of an event, and its format."""
 
-    path: Annotated[str, Meta(description="A JSON Pointer, such as /outputs/text; by default the whole event.")] = ""
-    download: Annotated[str, Meta(description="true: as a file.")] = ""
+    path: Annotated[str, Meta(description="JSON Pointer, such as /outputs/text; default: the whole event.")] = ""
+    download: Annotated[str, Meta(description="true: download as a file.")] = ""
 
 
 @VisitorRoute("GET", "runs/{run_id}/log", answers={200: LogPage}, errors=(400, 404, 503), scope="runs:read")
@@ -154,7 +154,7 @@ async def read_value(call: ConsoleRequest, asked: ValueChoice) -> SendableRespon
             raise LookupError
         value = value_at(plain_event(event, reveals=call.visitor.may("runs:write")), asked.path)
     except LookupError:
-        raise NotFound("The log has no such value.") from None
+        raise NotFound("Value not found in the log.") from None
     is_text = isinstance(value, str)
     if is_on(asked.download):
         name = f"{record.identity.run_id}-{position}.{'txt' if is_text else 'json'}"
@@ -215,7 +215,7 @@ class FileAttachment(Struct):
     """Disposition of a file."""
 
     as_attachment: Annotated[
-        Any, Meta(description="true: to keep it, not to show it.", extra_json_schema={"type": "boolean"})
+        Any, Meta(description="true: download instead of display.", extra_json_schema={"type": "boolean"})
     ] = ""
 
 

@@ -50,8 +50,8 @@ class Session(Struct):
 
     role: Role
     name: str
-    scopes: Annotated[list[Scope], Meta(description="What is allowed; who may write may read the same.")]
-    expires_at: Annotated[Moment, Meta(description="0: never, of a token of a script.")]
+    scopes: Annotated[list[Scope], Meta(description="Allowed scopes; write access implies read access.")]
+    expires_at: Annotated[Moment, Meta(description="0: never, for tokens of scripts.")]
 
 
 class ServerInfo(Struct):
@@ -90,7 +90,7 @@ class SignInRate:
         key = b"sign-in " + address.encode("utf-8", "replace")
         if wait := await self._count(key, _PER_MINUTE) or self._here.count(key):
             raise TooManyRequests(
-                f"Too many tries to sign in. Try again in {wait} s: there may be {_PER_MINUTE} a minute.",
+                f"Too many sign-in attempts. Try again in {wait} s: the limit is {_PER_MINUTE} a minute.",
                 retry_after=wait,
             )
 
@@ -108,7 +108,7 @@ def session_operations(gate: VisitorGate) -> list[Operation]:
         await rate.take(client[0] if client else "")
         body = checked(await request.json(largest=SMALL_BYTES), SignIn)
         if isinstance(body.token, str) == isinstance(body.ticket, str):
-            raise InvalidParam("Either token or ticket must be given.")
+            raise InvalidParam("Either token or ticket is required.")
         if isinstance(body.ticket, str):
             cookie, visitor = await console.access.enter_by_ticket(body.ticket)
         else:
@@ -163,15 +163,15 @@ class NewToken(Struct):
     scopes: Annotated[
         list[Scope] | None,
         Meta(
-            description="What it may do, in place of what its role may; who may write may read the same. It may have "
-            "nothing that the token lacks that makes it.",
+            description="Scopes, instead of those of the role; write access implies read access. Limited to the scopes "
+            "of the token that creates it.",
             extra=must(f"must be a list of scopes: {', '.join(get_args(Scope))}"),
         ),
     ] = None
     expires_at: Annotated[
         float | None,
         Meta(
-            description="Seconds since the Unix epoch; by default never, or with the token that makes it.",
+            description="Seconds since the Unix epoch; default: never, or with the token that creates it.",
             extra=must("must be a time: seconds since the Unix epoch"),
         ),
     ] = None
@@ -186,9 +186,9 @@ class Token(Struct):
     hint: str
     created_at: Moment
     used_at: Moment | None
-    scopes: Annotated[list[Scope], Meta(description="What it may do; who may write may read the same.")]
+    scopes: Annotated[list[Scope], Meta(description="Scopes; write access implies read access.")]
     expires_at: Annotated[Moment | None, Meta(description="null: never.")]
-    token: Annotated[str | UnsetType, Meta(description="The token itself: once, when it is made.")] = UNSET
+    token: Annotated[str | UnsetType, Meta(description="The token itself, only when created.")] = UNSET
 
 
 class Tokens(Struct):
@@ -245,14 +245,14 @@ class AuditRecord(Struct):
 
     id: Uuid
     at: Moment
-    actor: Annotated[str, Meta(description="The name of a token or session, or of a user of the machine.")]
-    source: Annotated[str, Meta(description="The id of the token; empty for none.")]
+    actor: Annotated[str, Meta(description="Name of a token or session, or of a user of the machine.")]
+    source: Annotated[str, Meta(description="ID of the token, or empty.")]
     via: Literal["api", "console", "cli"]
-    action: Annotated[str, Meta(description="The operation, as its `operationId`, or the command.")]
+    action: Annotated[str, Meta(description="`operationId`, or command.")]
     what: str
     app_id: Uuid | None
-    before: Annotated[Json, Meta(description="What was there, secrets masked; null: nothing to tell.")]
-    after: Annotated[Json, Meta(description="What is there, secrets masked; null: nothing to tell.")]
+    before: Annotated[Json, Meta(description="Old value, secrets masked, or null.")]
+    after: Annotated[Json, Meta(description="New value, secrets masked, or null.")]
 
 
 class AuditList(Struct):
@@ -265,12 +265,12 @@ class AuditList(Struct):
 class AuditPage(Struct):
     """Filter of the audit log."""
 
-    app: Annotated[Id | None, Meta(description="The id of an app, also of one that was removed.")] = None
-    actor: Annotated[str, Meta(description="Who made them, exactly.")] = ""
-    action: Annotated[str, Meta(description="The operation or command, exactly.")] = ""
-    after: Annotated[float, Meta(ge=0, description="Made then or later: seconds since the Unix epoch.")] | None = None
-    before: Annotated[float, Meta(ge=0, description="Made then or earlier.")] | None = None
-    cursor: Annotated[Id | None, Meta(description="As `next` of the page before told it.")] = None
+    app: Annotated[Id | None, Meta(description="ID of an app, possibly deleted.")] = None
+    actor: Annotated[str, Meta(description="Author of the changes, exact match.")] = ""
+    action: Annotated[str, Meta(description="Operation or command, exact match.")] = ""
+    after: Annotated[float, Meta(ge=0, description="Earliest time, in seconds since the Unix epoch.")] | None = None
+    before: Annotated[float, Meta(ge=0, description="Latest time.")] | None = None
+    cursor: Annotated[Id | None, Meta(description="Cursor from the previous page's `next`.")] = None
     limit: Limit = 50
 
 

@@ -53,7 +53,7 @@ class SharedRun(RunFull, kw_only=True):
     """Run without references to other runs."""
 
     graph: Graph
-    expires_at: Annotated[float, Meta(description="When the link expires.")]
+    expires_at: Annotated[float, Meta(description="Expiry of the link.")]
 
 
 @VisitorRoute("GET", "shared/{run_id}", (404, 503), scope="runs:read")

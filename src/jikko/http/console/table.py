@@ -24,10 +24,11 @@ def console_operations(console: Console, page: PageFiles | None = None) -> list[
 def console_description(version: str, operations: list[Operation], root_path: str = "") -> dict[str, Any]:
     """Describe the management API as OpenAPI 3.1."""
     description = (
-        "Apps, versions, keys, environments, runs, triggers and deliveries of a server. Every error is an object with "
-        "code, message and status. Send Authorization: Bearer jko_… with each request. The page of the console asks "
-        "the same below /console/api, to which alone browsers send its cookie: it signs in by POST "
-        "/console/api/session, and sends X-Jikko-Console: 1 with whatever is not GET."
+        "Apps, versions, keys, environments, runs, triggers and deliveries of a server. Every error is an "
+        "object with code, message and status. Send Authorization: Bearer jko_… with each request. The "
+        "console page uses the same operations below /console/api, the only path its cookie is sent to: "
+        "it signs in with POST /console/api/session, and sends X-Jikko-Console: 1 with every method but "
+        "GET."
     )
     return described(
         [operation for operation in operations if operation.path.startswith((API, PAGE_API))],

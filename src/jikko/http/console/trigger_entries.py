@@ -27,21 +27,19 @@ class DueTimeEntry(Struct):
     due: Moment
     count: int
     state: DueState
-    at: Annotated[Moment, Meta(description="When that became of it.")]
+    at: Annotated[Moment, Meta(description="Time of this outcome.")]
     run_id: Uuid | None
-    why: Annotated[str, Meta(description="Why it was skipped: missed, paused, overlap or dropped.")]
+    why: Annotated[str, Meta(description="Reason for skipping: missed, paused, overlap or dropped.")]
 
 
 class ScheduleEntry(Struct):
     """Schedule."""
 
-    next: Annotated[
-        list[Moment], Meta(description="At most ten times; while it is paused or off, when it would be due.")
-    ]
-    paused: Annotated[str | None, Meta(description="Why it is paused; null: it is not.")]
+    next: Annotated[list[Moment], Meta(description="Next due times, at most ten, even while paused or disabled.")]
+    paused: Annotated[str | None, Meta(description="Reason for the pause; null: not paused.")]
     paused_until: Moment | None
     recent: Annotated[list[DueTimeEntry], Meta(description="Newest first, at most ten.")]
-    error: Annotated[str, Meta(description="Why it never runs.")]
+    error: Annotated[str, Meta(description="Reason why it never runs.")]
 
 
 class TriggerEntry(Struct):
@@ -50,18 +48,14 @@ class TriggerEntry(Struct):
     id: Uuid
     app: RunApp
     node_id: str
-    title: Annotated[str | None, Meta(description="Null: the current version does not have the node.")]
+    title: Annotated[str | None, Meta(description="null: the current version does not have the node.")]
     kind: TriggerKind
     enabled: bool
-    path: Annotated[str | UnsetType, Meta(description="Of a webhook, for operators: its address at this server.")] = (
-        UNSET
-    )
+    path: Annotated[str | UnsetType, Meta(description="Webhooks, for operators: address at this server.")] = UNSET
     verified: Annotated[
-        bool | UnsetType, Meta(description="Of a webhook: whether callers prove who they are by more than the address.")
+        bool | UnsetType, Meta(description="Webhooks: whether callers are authenticated beyond knowing the address.")
     ] = UNSET
-    refused: Annotated[
-        int | UnsetType, Meta(description="Of a webhook: calls that were refused within the last hour.")
-    ] = UNSET
+    refused: Annotated[int | UnsetType, Meta(description="Webhooks: calls refused within the last hour.")] = UNSET
     schedule: ScheduleEntry | UnsetType = UNSET
 
 
@@ -75,9 +69,9 @@ class TriggerList(Struct):
 class TriggersPage(Struct):
     """Filter of triggers."""
 
-    app: Annotated[Id | None, Meta(description="The id of an app.")] = None
-    kind: Annotated[TriggerKind | None, Meta(description="By default all.")] = None
-    cursor: Annotated[Id | None, Meta(description="As `next` of the page before told it.")] = None
+    app: Annotated[Id | None, Meta(description="ID of an app.")] = None
+    kind: Annotated[TriggerKind | None, Meta(description="Default: all.")] = None
+    cursor: Annotated[Id | None, Meta(description="Cursor from the previous page's `next`.")] = None
     limit: Limit = 50
 
 
@@ -85,7 +79,7 @@ class SchedulePause(Struct):
     """Duration and reason of a schedule's pause."""
 
     reason: Annotated[str, Meta(max_length=200, extra=must("must be a text of at most 200 characters"))] = ""
-    until: Annotated[_Time | None, Meta(description="By default until it is enabled.")] = None
+    until: Annotated[_Time | None, Meta(description="Default: until it is enabled.")] = None
 
 
 class ScheduleBackfill(Struct, rename={"since": "from", "until": "to"}):
@@ -93,7 +87,7 @@ class ScheduleBackfill(Struct, rename={"since": "from", "until": "to"}):
 
     since: _Time
     until: _Time
-    overlap: Annotated[Overlap, Meta(description="How their runs go with others.")] = "queue_all"
+    overlap: Annotated[Overlap, Meta(description="Overlap policy of their runs.")] = "queue_all"
 
 
 class DueTimesAdded(Struct):
@@ -111,7 +105,7 @@ class DueTimesDropped(Struct):
 class ScheduleFired(Struct):
     """Run started manually."""
 
-    timestamp: Annotated[Moment, Meta(description="Its `sys.timestamp`; it begins within ten seconds.")]
+    timestamp: Annotated[Moment, Meta(description="Its `sys.timestamp`; it starts within ten seconds.")]
 
 
 @VisitorRoute("GET", "triggers", (400, 503), scope="apps:read")

@@ -229,7 +229,7 @@ class VisitorGate:
             require_own_page(request, self.console.public_url)
         visitor = await self.console.access.by_cookie(cookie, uses=uses) if cookie else None
         if visitor is None:
-            no_token = "The header Authorization is no `Bearer jko_…`. " if scheme else ""
+            no_token = "The Authorization header is not `Bearer jko_…`. " if scheme else ""
             raise Unauthorized(
                 f"{no_token}Send `Authorization: Bearer jko_…`; `jikko console tokens new NAME` makes a token. In a "
                 "browser: you have not signed in, or the session is over; `jikko console` prints a link."

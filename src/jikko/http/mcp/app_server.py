@@ -127,7 +127,7 @@ async def answer_mcp(request: Request) -> SendableResponse:
     code, api = request.path_params["code"], request.api
     served = await api.served_apps.served(code)
     if served is None:
-        raise NotFound("There is no MCP server at this address.")
+        raise NotFound("No MCP server at this address.")
     await api.app_keys.count_request(digest(code))
     app = await api.apps.find(served.app)
     return await answered(await message_of(request), partial(_result, request, served, app))
@@ -188,7 +188,7 @@ async def _asked(request: Request, app: App, user: str, arguments: dict[str, Jso
 def _finished(end: RunFinished | RunPaused) -> RunFinished:
     """Return the end of a run that succeeded, even in part. Raises ``_Failed`` otherwise."""
     if isinstance(end, RunPaused):
-        raise _Failed("The workflow waits for a form that a human fills in.")
+        raise _Failed("The workflow waits for a form to be filled in by a human.")
     if end.status in ("failed", "stopped"):
         raise _Failed(end.error or end.status)
     return end

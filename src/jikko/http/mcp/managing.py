@@ -114,7 +114,7 @@ class ManageServer:
                 name, arguments = called_tool(params)
                 tool = (await self._all()).get(name)
                 if tool is None:
-                    raise McpRefused(INVALID_PARAMS, f"there is no tool {name[:100]!r}")
+                    raise McpRefused(INVALID_PARAMS, f"unknown tool {name[:100]!r}")
                 return await _called(call.request, tool, arguments)
         raise unknown_method(method)
 
@@ -188,7 +188,7 @@ def _request(request: Request, tool: ManageTool, arguments: Params) -> Request:
     for name, value in arguments.items():
         if name not in tool.places:
             known = ", ".join(tool.places)
-            raise McpRefused(INVALID_PARAMS, f"there is no argument {name[:100]!r}; there are: {known}")
+            raise McpRefused(INVALID_PARAMS, f"unknown argument {name[:100]!r}; known: {known}")
         part, own_name = tool.places[name]
         if part == "body":
             parts[part][own_name] = value

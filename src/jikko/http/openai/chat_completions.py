@@ -51,7 +51,7 @@ async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any])
     if conversation and not (isinstance(conversation, str) and is_uuid(conversation)):
         raise InvalidParam("conversation_id: must be a valid UUID")
     if conversation and app.mode in WITH_FORMS:
-        raise InvalidParam("conversation_id: the app keeps no conversations")
+        raise InvalidParam("conversation_id: the app does not keep conversations")
     user = user_named(body.get("user")) or anyone(request, "openai")
     return Asker(app, user, conversation.lower(), inputs=inputs)
 
@@ -97,14 +97,14 @@ CONVERSATION: Final = "X-Conversation-Id"
 DONE: Final = b"data: [DONE]\n\n"
 HEADERS: Final = (
     *KEY,
-    (CONVERSATION, {"type": "string", "format": "uuid"}, "The conversation to go on with; as conversation_id."),
+    (CONVERSATION, {"type": "string", "format": "uuid"}, "The conversation to continue; like conversation_id."),
 )
 
 
 class Model(Struct):
     """App of the API key."""
 
-    id: Annotated[str, Meta(description="The name of the app in small letters, joined by hyphens.")]
+    id: Annotated[str, Meta(description="Name of the app in lower case, joined by hyphens.")]
     created: int
     object: Literal["model"] = "model"
     owned_by: str = "jikko"
@@ -130,25 +130,25 @@ class ChatCompletionRequest(Struct):
     messages: Annotated[
         list[dict[str, Json]],
         Meta(
-            description="The last message of the user is the question. Those before it are the memory of a new "
-            "conversation; one that is named has its own."
+            description="The user's last message is the question. Earlier ones become the memory of a new "
+            "conversation; an existing conversation has its own."
         ),
     ]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: Annotated[str | None, Meta(description="The end user; by default one for each key.")] = None
+    user: Annotated[str | None, Meta(description="The end user; default: one for each key.")] = None
     n: Annotated[int | None, Meta(description="1: an app gives one answer.")] = None
-    tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored, unless they are forced.")] = None
+    tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored unless forced.")] = None
     tool_choice: Any = None
     response_format: dict[str, Json] | None = None
     logprobs: bool | None = None
     modalities: list[str] | None = None
     conversation_id: Annotated[
-        str | None, Meta(description="The conversation to go on with, as an answer names it. Not of OpenAI.")
+        str | None, Meta(description="The conversation to continue, as named by an answer. Not part of OpenAI.")
     ] = None
     inputs: Annotated[
         dict[str, Json] | str | None,
-        Meta(description="The inputs of the app's form, by name; also as JSON in metadata.inputs. Not of OpenAI."),
+        Meta(description="Inputs of the app's form, by name; also as JSON in metadata.inputs. Not part of OpenAI."),
     ] = None
     metadata: dict[str, Json] | None = None
 
@@ -265,7 +265,7 @@ def _require_possible(given: ChatCompletionRequest) -> None:
     if (given.n or 1) != 1:
         raise InvalidParam("n: an app gives one answer")
     if given.logprobs:
-        raise InvalidParam("logprobs: an app tells none")
+        raise InvalidParam("logprobs: not supported by apps")
     if given.tool_choice not in (None, "auto", "none"):
         raise InvalidParam("tool_choice: an app calls its own tools; leave it out, or 'auto'")
     if (given.response_format or {}).get("type", "text") != "text":

@@ -37,25 +37,21 @@ class ResponseRequest(Struct):
     """Question by OpenAI's Responses API. Other model settings are the app's own."""
 
     model: Annotated[str, Meta(description="The app: see /v1/models.")]
-    input: Annotated[
-        str | list[dict[str, Json]], Meta(description="The question, or messages of which the last asks it.")
-    ]
-    instructions: Annotated[str | None, Meta(description="What a new conversation begins with.")] = None
+    input: Annotated[str | list[dict[str, Json]], Meta(description="The question, or messages ending with it.")]
+    instructions: Annotated[str | None, Meta(description="Instructions at the start of a new conversation.")] = None
     previous_response_id: Annotated[
-        str | None, Meta(description="An answer of the same user, whose conversation goes on.")
+        str | None, Meta(description="Earlier answer of the same user, whose conversation is continued.")
     ] = None
     stream: bool | None = None
-    background: Annotated[bool | None, Meta(description="Answer at once; GET /v1/responses/{id} tells the rest.")] = (
-        None
-    )
-    user: Annotated[str | None, Meta(description="The end user; by default one for each key.")] = None
-    tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored, unless they are forced.")] = None
+    background: Annotated[bool | None, Meta(description="Answer at once; poll GET /v1/responses/{id}.")] = None
+    user: Annotated[str | None, Meta(description="The end user; default: one for each key.")] = None
+    tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored unless forced.")] = None
     tool_choice: Any = None
     text: dict[str, Json] | None = None
-    conversation_id: Annotated[str | None, Meta(description="The conversation to go on with. Not of OpenAI.")] = None
+    conversation_id: Annotated[str | None, Meta(description="The conversation to continue. Not part of OpenAI.")] = None
     inputs: Annotated[
         dict[str, Json] | str | None,
-        Meta(description="The inputs of the app's form, by name; also as JSON in metadata.inputs. Not of OpenAI."),
+        Meta(description="Inputs of the app's form, by name; also as JSON in metadata.inputs. Not part of OpenAI."),
     ] = None
     metadata: dict[str, Json] | None = None
 
@@ -190,7 +186,7 @@ def _run_id(request: Request) -> str:
     given = request.path_params["response_id"]
     run_id = given.removeprefix(_PREFIX)
     if not is_uuid(run_id):
-        raise NotFound(f"There is no response {given[:100]!r}.")
+        raise NotFound(f"No response {given[:100]!r}.")
     return run_id
 
 
@@ -202,7 +198,7 @@ async def _conversation(request: Request, asked: Asker, response_id: str) -> str
         InvalidParam: The app does not keep conversations.
     """
     if asked.app.mode in WITH_FORMS:
-        raise InvalidParam("previous_response_id: the app keeps no conversations")
+        raise InvalidParam("previous_response_id: the app does not keep conversations")
     message_of, own = response_id.removeprefix(_PREFIX), end_user(asked.app.id, asked.user)
     found: Message | None = None
     if is_uuid(message_of):
@@ -211,7 +207,7 @@ async def _conversation(request: Request, asked: Asker, response_id: str) -> str
             asked.app.id, own, message_of
         )
     if found is None or found.app_id != asked.app.id or found.end_user_id != own:
-        raise NotFound(f"There is no response {response_id[:100]!r} of this user.")
+        raise NotFound(f"No response {response_id[:100]!r} of this user.")
     return found.conversation_id
 
 

@@ -53,7 +53,7 @@ class AnswerChanged(JikkoError):
     status = 409
 
     def __init__(self) -> None:
-        super().__init__("The answer began anew after a fault of a server, and is another than the one shown so far.")
+        super().__init__("The answer was restarted after a server failure, and differs from the one shown so far.")
 
 
 class RunFailed(JikkoError):

@@ -61,7 +61,7 @@ def chosen_app(request: Request, apps: Sequence[App], name: str, what: str, code
         raise NotFound(f"The API key opens no {what} {name[:200]!r}, but {known}.", code=code)
     if len(found) > 1:
         ids = ", ".join(app.id for app in found[:_MAX_NAMED])
-        raise InvalidParam(f"{what}: {len(found)} apps are called {name[:200]!r}; name one by its id: {ids}")
+        raise InvalidParam(f"{what}: {len(found)} apps are named {name[:200]!r}; name one by its id: {ids}")
     return chosen(request, found[0])
 
 
@@ -92,7 +92,7 @@ async def begin(
     options = start_options_of(request, operation, body)
     inputs: Mapping[str, Json] = asked.inputs or {}
     if not question.query and app.mode not in WITH_FORMS:
-        raise InvalidParam(f"{question.field}: the last one is empty, and asks nothing")
+        raise InvalidParam(f"{question.field}: the last one is empty")
     if app.mode in WITH_FORMS or question.files:
         workflow = await api.workflows.get(app)
         if app.mode in WITH_FORMS:

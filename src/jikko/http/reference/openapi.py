@@ -27,27 +27,27 @@ _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"
 _RETRY_AFTER: Final = {
     "Retry-After": {
-        "description": "Whole seconds until it is worth another try. Missing where nothing is to be sent again.",
+        "description": "Whole seconds before a retry. Absent if the request must not be retried.",
         "schema": {"type": "integer", "minimum": 1},
     }
 }
 _OPERATIONS_PER_TURN: Final = 8
 """Operations described before yielding to the event loop."""
 _WHAT = {
-    400: "The request is wrong.",
-    401: "No API key, or an unknown one.",
+    400: "Invalid request.",
+    401: "Missing or unknown API key.",
     403: "Not allowed.",
-    404: "There is no such thing in the app of the key.",
-    409: "The request contradicts an earlier one.",
-    412: "It is too late for this.",
+    404: "Not found in the key's app.",
+    409: "Conflict with an earlier request.",
+    412: "Too late: the state has changed.",
     413: "The body is too large.",
-    415: "The body is not of the type that is read here.",
-    421: "The console does not answer to the host of the request.",
-    429: "A limit is reached. Nothing was accepted: try again later.",
-    503: "With Retry-After, nothing was done: the database cannot be read or written now, the server is shutting down, "
-    "or there is no room for the body. A run that was to be started never will be; send the request again. With "
-    "workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, "
-    "and is read at Location.",
+    415: "Unsupported media type.",
+    421: "The console does not answer to the request's host.",
+    429: "Limit reached. Nothing was accepted: try again later.",
+    503: "With Retry-After, nothing was done: the database is unavailable, the server is shutting down, or "
+    "memory for the body is exhausted. No run was or will be started; send the request again. With "
+    "workflow_run_id, the server is shutting down before the started run has ended: the run continues "
+    "when the server is back, and can be read at Location.",
 }
 
 
@@ -57,10 +57,10 @@ def openapi(version: str, root_path: str = "") -> dict[str, Any]:
         giving_way(OPERATIONS, _OPERATIONS_PER_TURN),
         title="Jikko",
         version=version,
-        description="Dify's workflow Service API, and what Jikko adds to it. Every error is an object with code, "
-        "message and status. Every answer has X-Request-Id: the request's own, or a new one. Of any request: 414, 431 "
-        "and 408 for a URL or headers that are too long or too slow, 408 for a body that is too slow, 405 with the "
-        "header Allow, 505 for other versions of HTTP than 1.1 and 1.0.",
+        description="Dify's workflow Service API, with Jikko's additions. Every error is an object with code, message "
+        "and status. Every answer has X-Request-Id: the request's own, or a new one. Any request may get "
+        "414, 431 or 408 for a URL or headers that are too long or too slow, 408 for a body that is too "
+        "slow, 405 with the header Allow, or 505 for HTTP versions other than 1.1 and 1.0.",
         root_path=root_path,
         schemes={
             "ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"},
@@ -160,7 +160,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         if operation.streams and status == 200:
             content["text/event-stream"] = {}
         if status == 204:
-            responses["204"] = {"description": "Nothing more will come."}
+            responses["204"] = {"description": "No content."}
             continue
         responses[str(status)] = {"description": "Done." if status < 300 else _WHAT[status], "content": content}
     for status in operation.refusals:
@@ -198,7 +198,7 @@ def _events() -> dict[str, Schema]:
             events[name] = schema
             continue
         parts = {
-            "id": {"type": "integer", "minimum": 0, "description": "Its position in the log."},
+            "id": {"type": "integer", "minimum": 0, "description": "Position in the log."},
             **schema["properties"],
         }
         events[event_schema(name)] = {**schema, "properties": parts, "required": ["id", *schema["required"]]}

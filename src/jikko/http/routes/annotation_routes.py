@@ -17,15 +17,15 @@ from jikko.values import Uuid
 
 _MAX_LIMIT: Final = 100
 """Largest page."""
-_CHATS: Final = "Annotations belong to chats: the app is of another mode."
+_CHATS: Final = "Annotations require a chat app: the app has another mode."
 
 
 class AnnotationFilter(Struct):
     """Filter of annotations."""
 
     page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
-    limit: Annotated[int, Meta(ge=1, description="Default 20; 100 at most count.")] = 20
-    keyword: Annotated[str, Meta(description="A part of question or answer.")] = ""
+    limit: Annotated[int, Meta(ge=1, description="Default 20; capped at 100.")] = 20
+    keyword: Annotated[str, Meta(description="Part of question or answer.")] = ""
 
 
 class AnnotationRequest(Struct):
@@ -41,7 +41,7 @@ class AnnotationItem(Struct):
     id: Uuid
     question: str
     answer: str
-    hit_count: Annotated[int, Meta(description="How often it has answered.")]
+    hit_count: Annotated[int, Meta(description="Number of times it was the answer.")]
     created_at: int
 
 
@@ -59,7 +59,7 @@ class ReplyRequest(Struct):
     """Search settings of annotation replies."""
 
     score_threshold: Annotated[
-        float, Meta(description="The least likeness, from 0 to 1.", extra=must("must be a number"))
+        float, Meta(description="Minimum similarity, from 0 to 1.", extra=must("must be a number"))
     ]
     embedding_provider_name: Annotated[str, Meta(extra=must("must be a string"))]
     embedding_model_name: Annotated[str, Meta(extra=must("must be a string"))]

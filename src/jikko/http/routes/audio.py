@@ -37,9 +37,9 @@ class SpeechRequest(Struct):
 
     message_id: Annotated[str | None, Meta(extra=must("must be a string"))] = None
     text: Annotated[str | None, Meta(extra=must("must be a string"))] = None
-    user: Annotated[Any, Meta(description="Whose message it is.")] = None
+    user: Annotated[Any, Meta(description="Owner of the message.")] = None
     voice: Annotated[str | None, Meta(extra=must("must be a string"))] = None
-    streaming: Annotated[Any, Meta(description="Has no effect: the audio comes as it is made.")] = None
+    streaming: Annotated[Any, Meta(description="No effect: the audio is always streamed.")] = None
 
 
 @Route(
@@ -61,7 +61,7 @@ async def audio_to_text(request: Request) -> SendableResponse:
     async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
         if form is None:
             raise UploadRefused(
-                "The recording comes as a form: multipart/form-data with the field 'file'.",
+                "Send the recording as a form: multipart/form-data with the field 'file'.",
                 code="bad_request_key_error" if app.mode in BASIC_MODES else "bad_request",
             )
         part = next((part for name, part in form.files if name == "file"), None)

@@ -28,9 +28,9 @@ class CompletionRequest(Struct):
 
     inputs: Annotated[
         dict[str, Json],
-        Meta(description="The inputs of its form, by name. Others are dropped.", extra=must("must be an object")),
+        Meta(description="Inputs of its form, by name. Others are dropped.", extra=must("must be an object")),
     ]
-    user: Annotated[AnyUser, Meta(description="Who asks; chosen by the caller.")]
+    user: Annotated[AnyUser, Meta(description="User who asks; chosen by the caller.")]
     query: Annotated[str, Meta(description="A question, if the app takes one.", extra=must("must be a string"))] = ""
     response_mode: StartMode = None
     files: GivenFiles = None

@@ -26,7 +26,7 @@ class UploadForm(Struct):
     user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
 
 
-_AsAttachment: TypeAlias = Annotated[str, Meta(description="true: for saving, not for showing.")]
+_AsAttachment: TypeAlias = Annotated[str, Meta(description="true: download instead of display.")]
 
 
 class Attachment(Struct):

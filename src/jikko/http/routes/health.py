@@ -66,17 +66,17 @@ class Alive(Struct):
     """Whether the answering process works at all."""
 
     status: Annotated[str, Meta(description="`ok` (200) or `failing` (503).")]
-    loop: Annotated[str | UnsetType, Meta(description="With `verbose`: `ok`, or why not.")] = UNSET
+    loop: Annotated[str | UnsetType, Meta(description="With `verbose`: `ok`, or the reason.")] = UNSET
 
 
 class Ready(Struct):
     """Whether the answering process accepts runs."""
 
     status: Annotated[str, Meta(description="`ok` (200) or `failing` (503).")]
-    failing: Annotated[list[str], Meta(description="The names of the checks that fail.")] = []
-    checks: Annotated[dict[str, str] | UnsetType, Meta(description="With `verbose`: each check, `ok` or why not.")] = (
-        UNSET
-    )
+    failing: Annotated[list[str], Meta(description="Names of failing checks.")] = []
+    checks: Annotated[
+        dict[str, str] | UnsetType, Meta(description="With `verbose`: each check, `ok` or the reason.")
+    ] = UNSET
 
 
 class Health(Struct):
@@ -84,16 +84,16 @@ class Health(Struct):
 
     version: str
     process: int
-    node: Annotated[str, Meta(description="What the process is called in the records of its runs.")]
-    record: Annotated[str, Meta(description="`ok`, or why runs cannot be written.")]
-    files: Annotated[str, Meta(description="`ok`, or why files cannot be stored.")]
+    node: Annotated[str, Meta(description="The process's name in the records of its runs.")]
+    record: Annotated[str, Meta(description="`ok`, or the reason why runs cannot be written.")]
+    files: Annotated[str, Meta(description="`ok`, or the reason why files cannot be stored.")]
     status: str = OK
 
 
 class Verbosity(Struct):
     """Level of detail."""
 
-    verbose: Annotated[str, Meta(description="With any value, or none: tell each check.")] = ""
+    verbose: Annotated[str, Meta(description="With or without a value: report each check.")] = ""
 
 
 @Route("GET", "/livez", {200: Alive, 503: Alive}, tag="Server", query=Verbosity, open=True, hot=True)

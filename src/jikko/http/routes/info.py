@@ -116,10 +116,10 @@ class EndUser(Struct):
     id: Uuid
     tenant_id: Uuid
     app_id: Uuid
-    external_user_id: Annotated[str, msgspec.Meta(description="The user of the requests.")]
+    external_user_id: Annotated[str, msgspec.Meta(description="User of the requests.")]
     is_anonymous: Annotated[bool, msgspec.Meta(description="Whether the requests had no user.")]
     session_id: str
-    created_at: Annotated[datetime, msgspec.Meta(tz=True, description="The first use that is known.")]
+    created_at: Annotated[datetime, msgspec.Meta(tz=True, description="First known use.")]
     updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
     type: str = "service-api"
     name: str | None = None

@@ -53,7 +53,7 @@ class _Account:
 
 _Time: TypeAlias = Annotated[_Instant, Meta(description="A time in ISO 8601.", extra_json_schema=_TIME)]
 _NoAccount: TypeAlias = Annotated[
-    _Account, Meta(description="There are no accounts; any value is refused.", extra_json_schema={"type": "string"})
+    _Account, Meta(description="Not supported: any value is refused.", extra_json_schema={"type": "string"})
 ]
 
 
@@ -63,19 +63,19 @@ class LogFilter(Struct):
     page: Annotated[int, Meta(ge=1, le=99999, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
     keyword: Annotated[
-        str, Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id.")
+        str, Meta(description="Part of inputs, outputs or user (first 30 characters count); or a run ID.")
     ] = ""
     status: Annotated[
         Literal["succeeded", "failed", "stopped"] | None,
-        Meta(description="Runs that ended so.", extra=must("must be 'succeeded', 'failed' or 'stopped'")),
+        Meta(description="Status of the runs.", extra=must("must be 'succeeded', 'failed' or 'stopped'")),
     ] = None
     created_at__before: _Time | None = None
     created_at__after: _Time | None = None
-    created_by_end_user_session_id: Annotated[str, Meta(description="The user of the runs, exactly.")] = ""
+    created_by_end_user_session_id: Annotated[str, Meta(description="User of the runs, exact match.")] = ""
     created_by_account: _NoAccount | None = None
     triggered_from: Annotated[
         TriggerKind | None,
-        Meta(description="Runs that triggers of this kind started.", extra=must("must be one of " + ", ".join(KINDS))),
+        Meta(description="Kind of trigger that started the runs.", extra=must("must be one of " + ", ".join(KINDS))),
     ] = None
 
 

@@ -20,17 +20,17 @@ _OUTPUTS = must("must be an object of objects: values by node and name")
 GivenOutputs: TypeAlias = Annotated[
     dict[str, dict[str, Json]],
     Meta(
-        description="Values in the place of recorded ones that a node reads which runs again, by node and name; of "
-        "the start node they are inputs of the run, of `sys` there is `query`.",
+        description="Overrides of recorded values read by nodes that run again, by node and name; for the start node, "
+        "inputs of the run; for `sys`, only `query`.",
         extra=_OUTPUTS,
     ),
 ]
 GivenMocks: TypeAlias = Annotated[
     dict[str, dict[str, Json]],
     Meta(
-        description="Outputs of nodes that do not run, by id or title. What stands behind them runs again. A branch "
-        'says its way, and `error` alone fails the node. With `{"fake_model": true}` the node runs, and a fake model '
-        "answers its prompts.",
+        description="Outputs of mocked nodes, which do not run, by ID or title. Everything downstream runs again. A "
+        'branching node names its branch, and `error` alone fails the node. With `{"fake_model": true}` '
+        "the node runs, and a fake model answers its prompts.",
         extra=_OUTPUTS,
     ),
 ]
@@ -39,25 +39,25 @@ GivenMocks: TypeAlias = Annotated[
 class RetryRequest(Struct):
     """Body of a retry."""
 
-    user: Annotated[AnyUser, Meta(description="Who asks. The new run is the user's who started the first one.")]
+    user: Annotated[AnyUser, Meta(description="User who asks. The new run belongs to the user of the first one.")]
     from_node_id: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
         Meta(
-            description="The node that runs again, with everything behind it. By default those that failed.",
+            description="The node that runs again, with everything downstream. Default: the failed nodes.",
             extra=must("must be the id of a node"),
         ),
     ] = None
     current_version: Annotated[
         bool,
         Meta(
-            description="Repeat by the current version of the app. Nodes that it changes run again too, with all "
-            "behind them. By default by the version of the run.",
+            description="Retry with the app's current version. Nodes that it changes run again too, with everything "
+            "downstream. Default: the run's version.",
             extra=must("must be true or false"),
         ),
     ] = False
     values: GivenOutputs = {}
     mocks: GivenMocks = {}
-    response_mode: Annotated[AnyMode, Meta(description="As for a start.")] = None
+    response_mode: Annotated[AnyMode, Meta(description="Like for a start.")] = None
     callback_url: CallbackUrl = None
 
 
@@ -73,15 +73,15 @@ class Lineage(Struct):
     """Original and retries of a run."""
 
     workflow_run_id: Uuid
-    retry_of: Annotated[Uuid | None, Meta(description="The run that this one repeats.")]
-    from_node_ids: Annotated[list[str], Meta(description="The nodes from which it repeats that run.")]
-    taken_over: Annotated[list[Uuid], Meta(description="Its node executions that were taken over from that run.")]
+    retry_of: Annotated[Uuid | None, Meta(description="The run that this one retries.")]
+    from_node_ids: Annotated[list[str], Meta(description="The nodes from which it retries that run.")]
+    taken_over: Annotated[list[Uuid], Meta(description="Number of node executions reused from that run.")]
     replaced: Annotated[
         dict[str, list[str]],
-        Meta(description="Names of values that were given in the place of recorded ones, by node."),
+        Meta(description="Names of overridden values, by node."),
     ]
-    mocked: Annotated[list[str], Meta(description="Nodes whose outputs were given, or whose model was a fake one.")]
-    retries: Annotated[list[Relative], Meta(description="The runs that repeat this one, oldest first.")]
+    mocked: Annotated[list[str], Meta(description="Nodes with mocked outputs or a fake model.")]
+    retries: Annotated[list[Relative], Meta(description="Retries of this run, oldest first.")]
 
 
 @StartRoute(

@@ -88,9 +88,9 @@ async def run_events(request: Request) -> SendableResponse:
 class Listening(Struct):
     """Options of rejoining a stream."""
 
-    user: Annotated[str, Meta(description="The user of the run.", extra_json_schema={"minLength": 1, "maxLength": 255})]
-    include_state_snapshot: Annotated[str, Meta(description="true: begin with what happened so far.")] = ""
-    continue_on_pause: Annotated[str, Meta(description="true: stay when the run pauses.")] = ""
+    user: Annotated[str, Meta(description="User of the run.", extra_json_schema={"minLength": 1, "maxLength": 255})]
+    include_state_snapshot: Annotated[str, Meta(description="true: begin with a snapshot of the run so far.")] = ""
+    continue_on_pause: Annotated[str, Meta(description="true: stay connected when the run pauses.")] = ""
 
 
 @Route(

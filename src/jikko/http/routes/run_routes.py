@@ -36,12 +36,12 @@ class RunRequest(Struct):
     inputs: Annotated[
         dict[str, Json],
         Meta(
-            description="The inputs of the start node, by name. Others are dropped. No request body may be nested "
-            "deeper than 256 levels.",
+            description="Inputs of the start node, by name. Others are dropped. No request body may be nested deeper "
+            "than 256 levels.",
             extra=must("must be an object"),
         ),
     ]
-    user: Annotated[AnyUser, Meta(description="Who runs it; chosen by the caller.")]
+    user: Annotated[AnyUser, Meta(description="User of the run; chosen by the caller.")]
     response_mode: StartMode = None
     files: GivenFiles = None
     callback_url: CallbackUrl = None
@@ -57,7 +57,7 @@ class Stopped(Struct):
 class RunStopped(Struct):
     """Answer to a stop by run ID."""
 
-    stopped: Annotated[bool, Meta(description="Whether the run was still going on.")]
+    stopped: Annotated[bool, Meta(description="Whether the run was still in progress.")]
     result: str = "success"
 
 

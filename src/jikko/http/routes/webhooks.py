@@ -47,9 +47,9 @@ _SENDER_ID: Final = (
     (
         "Idempotency-Key",
         {"type": "string"},
-        "The sender's id of the call. Calls with the same id start one run within 24 hours, whatever else is in them; "
-        "an answer about a run that an earlier call started has the header Idempotency-Replayed. Not read where the "
-        "callers prove who they are: the id in their proof takes its place.",
+        "The sender's ID of the call. Within 24 hours, calls with the same ID start one run, whatever "
+        "their contents; an answer about a run started by an earlier call has the header "
+        "Idempotency-Replayed. Ignored for authenticated webhooks, whose signature has its own ID.",
     ),
 )
 

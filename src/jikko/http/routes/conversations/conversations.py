@@ -34,8 +34,8 @@ _NAME_LENGTH: Final = 255
 class ConversationFilter(Struct):
     """Filter of conversations."""
 
-    user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
-    last_id: Annotated[Id, Meta(description="Begin behind this one.")] | None = None
+    user: Annotated[str, Meta(description="Owner; default: requests without a user.")] = ""
+    last_id: Annotated[Id, Meta(description="Start after this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
     sort_by: Annotated[
         Order, Meta(description="Default -updated_at.", extra=must(f"must be one of {', '.join(get_args(Order))}"))
@@ -45,17 +45,17 @@ class ConversationFilter(Struct):
 class NameRequest(Struct):
     """Name of a conversation."""
 
-    user: Annotated[AnyUser, Meta(description="Whose conversation it is.")] = None
+    user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = None
     name: Annotated[
         str | None, Meta(description="The name; not blank, at most 255 characters.", extra=must("must be a string"))
     ] = None
-    auto_generate: Annotated[Any, Meta(description="Whether a model makes the name instead.")] = None
+    auto_generate: Annotated[Any, Meta(description="Whether a model generates the name instead.")] = None
 
 
 class OptionalUser(Struct):
     """Owner."""
 
-    user: Annotated[AnyUser, Meta(description="By default that of requests without a user.")] = None
+    user: Annotated[AnyUser, Meta(description="Default: requests without a user.")] = None
 
 
 @ChatRoute("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), query=ConversationFilter)
@@ -127,17 +127,17 @@ _NUMBERS: Final = ("number", "integer", "float")
 class VariableFilter(Struct):
     """Filter of variables."""
 
-    user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
-    last_id: Annotated[Id, Meta(description="Begin behind this one.")] | None = None
+    user: Annotated[str, Meta(description="Owner; default: requests without a user.")] = ""
+    last_id: Annotated[Id, Meta(description="Start after this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
-    variable_name: Annotated[str, Meta(description="A part of the name, in any case.")] = ""
+    variable_name: Annotated[str, Meta(description="Part of the name, case-insensitive.")] = ""
 
 
 class VariableRequest(Struct):
     """Value of a variable."""
 
-    value: Annotated[Any, Meta(description="Of the variable's type.")]
-    user: Annotated[AnyUser, Meta(description="Whose conversation it is.")] = None
+    value: Annotated[Any, Meta(description="Value of the variable's type.")]
+    user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = None
 
 
 @ChatRoute(

@@ -23,7 +23,7 @@ class MessageFilter(Struct, kw_only=True):
     """Filter of messages."""
 
     conversation_id: Annotated[Id, Meta(description="The conversation.")]
-    user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
+    user: Annotated[str, Meta(description="Owner; default: requests without a user.")] = ""
     first_id: Annotated[Id, Meta(description="Only messages before this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
 
@@ -38,7 +38,7 @@ class FeedbackFilter(Struct):
 class FeedbackRequest(Struct):
     """End user's feedback on an answer."""
 
-    user: Annotated[Any, Meta(description="Whose message it is.")]
+    user: Annotated[Any, Meta(description="Owner of the message.")]
     rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None
     content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
 
@@ -122,7 +122,9 @@ class SuggestedQuestions(Struct):
 class Asker(Struct):
     """End user of a request."""
 
-    user: Annotated[str, Meta(description="Whose message it is.", extra_json_schema={"minLength": 1, "maxLength": 255})]
+    user: Annotated[
+        str, Meta(description="Owner of the message.", extra_json_schema={"minLength": 1, "maxLength": 255})
+    ]
 
 
 @ChatRoute("GET", "/v1/messages/{message_id}/suggested", {200: SuggestedQuestions}, (400, 404), query=Asker)

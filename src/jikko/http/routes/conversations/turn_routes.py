@@ -107,16 +107,16 @@ class ChatRequest(Struct):
     inputs: Annotated[
         dict[str, Json],
         Meta(
-            description="The inputs of the start node, by name; checked in each turn. Others are dropped.",
+            description="Inputs of the start node, by name; checked in each turn. Others are dropped.",
             extra=must("must be an object"),
         ),
     ]
-    user: Annotated[AnyUser, Meta(description="Who asks; chosen by the caller.")]
+    user: Annotated[AnyUser, Meta(description="User who asks; chosen by the caller.")]
     response_mode: StartMode = None
     conversation_id: Annotated[
         str | None,
         Meta(
-            description="The conversation to go on with. Empty, or none of this user's: a new one.",
+            description="The conversation to continue. Empty, or not this user's: a new one.",
             extra=must("must be a valid UUID"),
         ),
     ] = None
@@ -124,11 +124,11 @@ class ChatRequest(Struct):
     auto_generate_name: Annotated[
         Any,
         Meta(
-            description="Whether a model makes a name for a new conversation (default true).",
+            description="Whether a model names a new conversation (default true).",
             extra_json_schema={"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]},
         ),
     ] = None
-    workflow_id: Annotated[str | None, Meta(description="A version; by default the current one.")] = None
+    workflow_id: Annotated[str | None, Meta(description="A version; default: the current one.")] = None
     callback_url: CallbackUrl = None
     trace_session_id: TraceSession = None
 

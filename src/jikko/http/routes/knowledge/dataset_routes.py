@@ -31,14 +31,14 @@ Technique: TypeAlias = Annotated[
 Source: TypeAlias = Annotated[Literal["vendor", "external"] | None, Meta(extra=must("must be 'vendor' or 'external'"))]
 Id: TypeAlias = Annotated[
     str | None,
-    Meta(description="The id that the dataset has elsewhere, so that workflow files find it here. (Not Dify's.)"),
+    Meta(description="The dataset's ID on another server, so that workflow files find it here. (Not in Dify.)"),
 ]
 
 
 class DatasetFilter(Paged):
     """Filter of datasets."""
 
-    tag_ids: Annotated[str, Meta(description="Ids of tags that they have; may be repeated.")] = ""
+    tag_ids: Annotated[str, Meta(description="IDs of their tags; may be repeated.")] = ""
 
 
 OF_WISHES: Final = {

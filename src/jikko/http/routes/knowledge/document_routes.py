@@ -69,7 +69,7 @@ class FileForm(Struct):
     """Form with a file."""
 
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
-    data: Annotated[str, Meta(description="JSON: what is said of the file.")] = "{}"
+    data: Annotated[str, Meta(description="Settings of the file, in JSON.")] = "{}"
 
 
 class TextChanges(Struct):
@@ -286,7 +286,7 @@ async def download_documents(request: Request, body: DocumentIds) -> SendableRes
     knowledge = knowledge_of(request)
     ids = body.document_ids or []
     if not ids:
-        raise InvalidParam("document_ids: names no document")
+        raise InvalidParam("document_ids: no matching document")
     if len(ids) > 100:
         raise InvalidParam("document_ids: at most 100 at a time")
     found: dict[str, Document] = {}

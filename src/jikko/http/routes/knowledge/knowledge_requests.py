@@ -60,7 +60,7 @@ class Paged(Struct):
 
     page: Annotated[Any, Meta(description="Default 1.", extra_json_schema={"type": "integer"})] = None
     limit: Annotated[Any, Meta(description="Default 20, at most 100.", extra_json_schema={"type": "integer"})] = None
-    keyword: Annotated[str, Meta(description="A part of the name, or of the text.")] = ""
+    keyword: Annotated[str, Meta(description="Part of the name or text.")] = ""
 
 
 def lenient_page(query: Mapping[str, str]) -> tuple[int, int]:
