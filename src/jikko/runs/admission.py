@@ -46,7 +46,6 @@ class Admission:
         self._limits = limits or AdmissionLimits()
         self._of_all_per_app = self._limits.at_once_per_app
         self.running = 0
-        """Number of taken slots."""
         self._running_of: dict[str, int] = {}
         self._turns: FairQueue[QueueEntry] = FairQueue()
         """Apps at their limit rest."""
@@ -54,7 +53,6 @@ class Admission:
         """Apps that must not start further runs because of memory."""
         self._closed = False
         self.on_queued: Callable[[], None] = _nothing
-        """Called when a run is queued."""
         self.on_room: Callable[[], None] = _nothing
         """Called when a slot is freed that no run waits for."""
 

@@ -14,9 +14,8 @@ from jikko.record import RunRecord, folded
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 
 MAX_APPEND_EVENTS = 300
-"""Events of one write, usually some hundred kilobytes, and no more than the store packs together. A run with more to
-write lets others write in between, and the work of each write (encoding, counting, showing and forgetting its
-events) takes two milliseconds at most."""
+"""Events of one write, usually some hundred kilobytes, and no more than the store packs together. A run with more lets
+others write in between, and the work of each write (encode, count, show, forget) takes two milliseconds at most."""
 _MAX_APPEND_BYTES: Final = 1 << 20
 """Maximum bytes of one write of separately encoded events; events encoded together may be more."""
 _MAX_READY_BYTES: Final = 4 << 20
@@ -55,14 +54,12 @@ class AppendMaker:
         self._ready: list[tuple[bytes, Sequence[int]]] = []
         """Events encoded ahead, behind those given to the store."""
         self._ready_count = 0
-        """Number of these events."""
         self._writes_bytes = True
         self._options = options
         self._opening = opening
         self._turn: TurnWrites | None = None
         """Set once an event of a run that answers a message was written."""
         self._began: Event | None = None
-        """First event of the log."""
         self._given = msgspec.structs.replace(record)
         """The record last given to the store."""
         self.holder = record.holder
@@ -120,7 +117,6 @@ class AppendMaker:
             made += len(packed)
 
     def forget_ready(self) -> None:
-        """Drop events encoded ahead that are not the next ones."""
         self._ready.clear()
         self._ready_count = 0
 
@@ -146,8 +142,7 @@ class AppendMaker:
         return events, packed, sizes
 
     def _with_end(self, events: Sequence[Event], outputs: bytes) -> tuple[bytes, Sequence[int]]:
-        """Encode the run's end with its outputs as encoded in the record. Without an error, its other texts
-        are plain."""
+        """Encode the run's end with the record's encoded outputs. Without an error, its other texts are plain."""
         mark = secrets.token_hex(16)
         told = msgspec.structs.replace(cast(RunFinished, events[-1]), outputs=cast(Any, mark))
         packed, sizes = self._store.pack([*events[:-1], told])

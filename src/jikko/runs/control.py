@@ -301,8 +301,7 @@ class Control:
         return False
 
     async def events(self, record: RunRecord) -> list[Event]:
-        """Return the run's durable log. Raises ``LogDamaged``: it cannot be read. A run that waited for people has
-        failed then: it could not continue."""
+        """Return the run's durable log. Raises ``LogDamaged``: it cannot be read, and a paused run has failed."""
         try:
             return await self._store.events(record.identity.run_id)
         except LogDamaged as damage:

@@ -90,7 +90,6 @@ class Executor:
         self.find: Final = self._held.get
         """Return a run of this process by its id, or ``None``."""
         self._run_of_task: dict[str, str] = {}
-        """Run ids by task id."""
         self.on_durable: Callable[[RunLog], None] = lambda log: None
         """Called once all events of a run are durable and this process adds no more."""
         self.followed: Container[str] = ()
@@ -99,11 +98,9 @@ class Executor:
         """Called with the id of a followed run that has moved to or from this process."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_closing = False
-        """Whether the process is shutting down."""
 
     def log_of(self, record: RunRecord, events: list[Event] | None = None, **new: Any) -> RunLog:
-        """Create the log of a run coming to this process; see ``RunLog``. All logs are created, and so
-        observed, here."""
+        """Create the log of a run coming to this process, and observe it; all are created here. See ``RunLog``."""
         return RunLog(
             self._store,
             record,
@@ -324,7 +321,6 @@ class Executor:
         self._release_when_durable(run_log, runner)
 
     def _release_when_durable(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
-        """Forget a run once its end is durable."""
         run_log.when_settled(partial(self._release, run_log, runner))
 
     def _release(self, run_log: RunLog, runner: Runner | QueuedRun, error: JikkoError | None) -> None:

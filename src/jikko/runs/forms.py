@@ -87,8 +87,7 @@ class Forms:
         return await self._forms(record)
 
     async def submit_form(self, form: RunForm, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
-        """Submit an open form. See ``submit``; also takes forms that clients cannot submit. Raises ``TooLate`` or
-        ``InvalidFormData``: see ``submit``."""
+        """Submit an open form, even one closed to clients. Raises ``TooLate``, ``InvalidFormData``: see ``submit``."""
         requested = form.requested
         chosen = next((entry for entry in requested.form["actions"] if entry["id"] == action), None)
         if chosen is None:

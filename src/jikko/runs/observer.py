@@ -57,7 +57,6 @@ class RunObservers(RunObserver):
 
     @cached_property
     def seen(self) -> Mapping[type, Callable[[RunIdentity, Any], None]]:
-        """See ``RunObserver``."""
         found: dict[type, list[Callable[[RunIdentity, Any], None]]] = {}
         for observer in self._observers:
             for kind, method in observer.seen.items():

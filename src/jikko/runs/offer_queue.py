@@ -71,7 +71,6 @@ class OfferQueue:
                     self._refused[app_id] = self._clock()
 
     def _due(self, run_id: str) -> WaitingRun | None:
-        """Return a run if it is due to be offered."""
         held = self._executor.find(run_id)
         if held is None or held.runner.has_ended or not held.log.is_durable:
             return None

@@ -109,7 +109,7 @@ async def submit_here(held: RunHandle, closed: FormClosed) -> bool:
 
 
 def release(held: RunHandle, epoch: int) -> bool:
-    """Release a run that another process has had since an epoch. Returns whether this one's was earlier."""
+    """Release a run that another process has had since an epoch. Returns whether the epoch here was earlier."""
     if held.log.record.epoch >= epoch:
         return False
     held.log.abandon(LogConflict(f"Run {held.log.record.identity.run_id} was taken over."))
@@ -134,8 +134,7 @@ async def asked_newer(cluster: Cluster, command: SubmitForm) -> bool:
 async def for_older(
     store: RunStore, command: SubmitForm, submit: Callable[[str, FormClosed], Awaitable[bool]]
 ) -> bool | None:
-    """Submit a paused run's form for a member that cannot read it. ``None``: not paused, or not possible here
-    either."""
+    """Submit a paused run's form for a member that cannot read it. ``None``: not paused, or not possible here."""
     try:
         record = await store.record(command.run_id)
         if record is None or record.status != "paused" or not record.is_known:

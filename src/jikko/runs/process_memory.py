@@ -42,7 +42,6 @@ class ProcessMemory:
         """Bytes held by queued runs."""
         self._runs: set[RunMemory] = set()
         self._of_apps: dict[str, int] = {}
-        """Bytes held by each app's active runs."""
         self._resting: set[str] = set()
         self.on_too_much: Callable[[str, str], None] = _nothing
         """Called with the id of a run that must end, and the reason."""
@@ -63,7 +62,6 @@ class ProcessMemory:
             )
 
     def hold(self, memory: RunMemory, size: int) -> None:
-        """Set the bytes held by a run."""
         by, memory.bytes = size - memory.bytes, size
         self._take(memory, by)
         if by > 0:

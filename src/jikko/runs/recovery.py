@@ -74,10 +74,8 @@ class TakenOver(Struct):
     """Open runs found by a process, which continue in it."""
 
     on_durable: Callable[[RunLog], None]
-    """Called with each log once it is durable."""
     count: int = 0
-    """Number of runs found. One with a damaged log has failed; one not taken over for another reason is logged, and
-    stays open."""
+    """Number of runs found. Those with damaged logs have failed; others that stay open are logged."""
     logs: list[RunLog] = field(default_factory=list)
     """Logs of runs that continue, or were ended."""
     is_whole: bool = True
@@ -105,8 +103,7 @@ class Recovery:
         self._clock = clock
 
     async def take_over(self, orphans: OrphanedRuns, name: str, on_durable: Callable[[RunLog], None]) -> TakenOver:
-        """See ``Control.take_over``. In each batch, begun runs continue before others are queued. ``name``: Of this
-        process."""
+        """See ``Control.take_over``. In a batch, begun runs continue before others queue. ``name``: Of this process."""
         taken = TakenOver(on_durable)
         mine = []
         refused = await self._executor.refused.known()
@@ -198,8 +195,7 @@ class Recovery:
             return
 
     async def take_waiting(self, run: WaitingRun) -> RunLog | None:
-        """Queue a run here that is queued at another process. ``None``: it is not queued there any more. Raises
-        ``JikkoError``: it cannot be read."""
+        """Queue another process's queued run here. ``None``: not queued any more. Raises ``JikkoError``: unreadable."""
         line_up: list[Callable[[], None]] = []
         record = await self._store.record(run.run_id)
         if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):

@@ -80,7 +80,6 @@ class RefusedStarts:
         self._told: OrderedDict[str, None] = OrderedDict()
         """Starts refused by other processes, oldest first."""
         self.tell: Callable[[str], None] = lambda run_id: None
-        """Tells other processes of a refused start."""
 
     def has(self, record: RunRecord) -> bool:
         """Return whether a run's start was refused, here or by another process, which is about to remove it."""
@@ -95,7 +94,6 @@ class RefusedStarts:
             self._have_settled(given)
 
     def note(self, run_id: str) -> None:
-        """Note that another process has refused a start."""
         self._told[run_id] = None
         if len(self._told) > _MAX_TOLD:
             self._told.popitem(last=False)

@@ -55,7 +55,6 @@ class RetryPlan(Struct, frozen=True, kw_only=True):
     """Preview of a retry."""
 
     workflow: Workflow
-    """Version that would run."""
     taken_over: list[str]
     """Top-level nodes whose executions would be taken over, in the order of their ends."""
     from_nodes: list[str]
@@ -214,7 +213,6 @@ class Retries:
             ) from None
 
     async def lineage(self, record: RunRecord) -> RetryLineage:
-        """Return a run's lineage."""
         run_id = record.identity.run_id
         retries = await self._store.retries(run_id)
         if record.identity.retry_of is None:

@@ -20,7 +20,6 @@ from jikko.nodes.substitutes import FAKE_MODEL, MockedBranch
 from jikko.values import Json, is_file, is_too_deep, type_of
 
 Outputs: TypeAlias = dict[str, dict[str, Json]]
-"""Outputs by node and name."""
 
 _UNMOCKED: Final = frozenset(("start", "iteration-start", "loop-start", "loop-end", "end", "answer"))
 _OF_MODELS: Final = frozenset(("llm", "parameter-extractor", "question-classifier"))
@@ -147,7 +146,6 @@ class RepeatedRun(Struct, frozen=True):
                     yield f"values: nothing that runs again reads {owner}.{name} (of {owner!r} it reads {has})"
 
     def _recorded(self) -> Outputs:
-        """Return each node's last outputs."""
         return {
             event.node_id: event.outputs
             for event in self.log

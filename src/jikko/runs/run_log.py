@@ -98,7 +98,6 @@ class RunLog:
         self._options = options
         self._withdrawal = withdrawal
         self.memory = RunMemory(memory or ProcessMemory(), record)
-        """Memory use of the run."""
         self._appends = AppendMaker(store, record, options, opening, self.memory.given, withdrawal, share is None)
         self._observer = observer
         self._share = share
@@ -118,7 +117,6 @@ class RunLog:
         self.change, self.growth = self._changed.wait, self._shown.wait
         """Waits for more durable events, and for more visible ones. Both end when no more will come."""
         self._writing: asyncio.Future[None] | None = None
-        """The running write, if any."""
         self._in_doubt = False
         """Whether an earlier attempt may have written the unconfirmed append."""
         self._unanswered: Append | None = None
@@ -220,8 +218,7 @@ class RunLog:
         return RefusedAppend(append, write, self._in_doubt)
 
     def require_durable(self) -> None:
-        """Let the database confirm durable events again, as it may have gone back; rewrites lost ones. Returns
-        at once."""
+        """Let the database, which may have gone back, confirm durable events; rewrites lost ones. Returns at once."""
         is_idle = self.is_durable and self._writing is None and self.error is None
         if self.durable_count and is_idle and self.record.is_open:
             self._unanswered = self._appends.nothing(self.durable_count, self.record)
@@ -282,7 +279,6 @@ class RunLog:
         self._settle()
 
     def _hurry(self) -> None:
-        """Write all events without delay."""
         self._due = sys.maxsize
         if self._text_delay is not None:
             self._text_delay.end()

@@ -46,8 +46,7 @@ class _Scope(Struct):
     """Unit that is released as a whole."""
 
     around: "_Scope | None"
-    """Enclosing scope, which also counts this one's bytes. ``None``: the run itself, or a scope that has closed with
-    all those inside."""
+    """Enclosing scope, which also counts this one's bytes. ``None``: the run itself, or closed, with all inside."""
     bytes: int = 0
 
     def add(self, size: int) -> None:
@@ -68,11 +67,9 @@ class RetainedBytes:
 
     @property
     def total(self) -> int:
-        """Bytes held now."""
         return self._run.bytes
 
     def add(self, events: Iterable[Event], sizes: Iterable[int]) -> None:
-        """Count the next events of the log, with their bytes."""
         for event, size in zip(events, sizes, strict=True):
             if type(event) in _OF_THE_RUN:
                 self._run.bytes += size
@@ -144,7 +141,6 @@ class RunMemory:
         self.waits = True
         """Whether the run is queued."""
         self.bytes = 0
-        """Bytes held by the run."""
         self.ends = False
         """Whether the run was told to end because of memory."""
         self.is_counted = False
@@ -154,11 +150,9 @@ class RunMemory:
         self._pieces: list[tuple[int, int]] = []
         """Of the log in memory: positions, with the log's bytes before each."""
         self._durable = 0
-        """Number of durable pieces."""
         self._appended = self._written = self._gone = 0
         """Bytes of the log: all, durable, and dropped from memory."""
         self._count = 0
-        """Number of counted events."""
         self._largest = 0, ""
 
     @property
@@ -260,8 +254,7 @@ class RunMemory:
         return self._drop_seen()
 
     def _drop_seen(self) -> int:
-        """Drop durable events seen by all but slow followers. Returns the position before which events must go; 0: keep
-        all."""
+        """Drop durable events seen by all but slow followers. Returns the first position to keep in memory; 0: all."""
         count = 0
         while count < self._durable and self._appended - self._pieces[count][1] >= KEPT_BYTES:
             count += 1
@@ -326,7 +319,6 @@ class TextDelay:
         return True
 
     def end(self) -> None:
-        """End the delay."""
         self._characters = self._pieces = 0
         if self._timer is not None:
             self._timer.cancel()

@@ -179,7 +179,6 @@ class Runs:
 
     @property
     def is_closing(self) -> bool:
-        """Whether the process is shutting down."""
         return self._executor.is_closing
 
     def is_refused(self, record: RunRecord) -> bool:

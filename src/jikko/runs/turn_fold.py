@@ -50,7 +50,6 @@ class TurnFold:
         """``is_retry``: Whether the log begins with another run's events."""
         self.turn = turn
         self.count = 0
-        """Number of folded events."""
         self._began_at = began.at
         self._takes_over = is_retry
         self._text: list[str] = []
@@ -71,7 +70,6 @@ class TurnFold:
         self.failed_by = ""
         """``error_type`` of the last failed node."""
         self.asked_files: list[Json] = list(began.system.get("files") or ())
-        """Files of the question."""
         self._forms = RunForms()
         self._end: RunFinished | RunPaused | None = None
         self._usage_so_far: tuple[int, dict[str, Json]] = (-1, {})
@@ -308,7 +306,6 @@ class TurnWrites:
         """The answer up to the written events."""
 
     def written(self, log: Sequence[Event], at: int, events: Sequence[Event], *, is_retry: bool) -> list[Projection]:
-        """Return what is written with the events at a position."""
         first = log[0]
         if not isinstance(first, RunStarted) or first.turn is None or first.turn.is_trial:
             return []
@@ -330,7 +327,6 @@ def _is_kept(selector: tuple[str, ...]) -> bool:
 
 
 def _identity(file: Json) -> Json:
-    """Return what identifies a file of an answer."""
     return file.get("related_id") or file.get("url") or FILE_IDENTITY
 
 

@@ -39,8 +39,7 @@ class Pieces:
 
     @staticmethod
     def next(events: Sequence[Event], begin: int, end: int, *, first: int = 0) -> Batch:
-        """Return the first events from index ``begin``, before ``end``; at least one. ``first``: Position of
-        ``events[0]``."""
+        """Return the first batch of ``events[begin:end]``. ``first``: Position of ``events[0]``."""
         if end == begin + 1:
             return [(first + begin, events[begin])]
         end = min(end, begin + MAX_BATCH_EVENTS)

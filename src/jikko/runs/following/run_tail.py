@@ -111,8 +111,7 @@ class RunTail:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def events(self, after: int) -> Sequence[Event]:
-        """Return the first events behind a position, from a cache if new. Raises ``JikkoError``: the store cannot be
-        read."""
+        """Return the (first) events behind a position; newest ones are cached. Raises ``JikkoError``: unreadable."""
         begin = self.end - len(self._newest)
         if after + 1 >= begin:
             return self._newest[after + 1 - begin :]

@@ -60,7 +60,6 @@ class NodeRound(msgspec.Struct, frozen=True):
     """Round of a container that a node execution belongs to."""
 
     node_id: str
-    """The container."""
     kind: Literal["iteration", "loop"]
     index: int
     """Counted from 0."""

@@ -9,10 +9,8 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
 _SHORT_ID_LENGTH: Final = 13
-"""Characters of a short id: up to its second dash, the run's millisecond. Runs of one millisecond shown together have
-more."""
+"""Characters of a short id: up to its second dash, the run's millisecond. Several runs of one have more."""
 _MIN_DIGITS: Final = 4
-"""Minimum number of digits."""
 _MAX_LISTED_IDS: Final = 10
 
 

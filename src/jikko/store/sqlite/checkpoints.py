@@ -41,7 +41,6 @@ class Checkpoints:
         self._path = path
         self._connect = connect
         self._salt = b""
-        """Salt of the counted log."""
         self._due = DUE_PAGES
         """Page of the log that makes the next checkpoint due."""
         self._looked = 0.0
@@ -50,7 +49,6 @@ class Checkpoints:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._fails = False
-        """Whether the last checkpoint failed."""
 
     def wants_a_look(self) -> bool:
         """Return whether enough may have been committed since the last ``look`` to justify its system calls.

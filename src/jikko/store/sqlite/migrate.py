@@ -228,8 +228,6 @@ def replace_marks(connection: sqlite3.Connection) -> None:
 
 
 class _Version:
-    """Version of a workflow."""
-
     def __init__(self, source: bytes) -> None:
         try:
             self._source = zlib.decompress(source)

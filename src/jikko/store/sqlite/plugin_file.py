@@ -32,7 +32,6 @@ class PluginFile:
     """Database shared by several processes. Holds nothing between calls."""
 
     def __init__(self, path: Path) -> None:
-        """Opens nothing yet."""
         self._path = path
         self._lock = threading.Lock()
 

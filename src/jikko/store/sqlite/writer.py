@@ -195,7 +195,6 @@ class Writer:
         self._participants: list[Participant] = []
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self.measures = RecordMeasures(waiting=self._queue.qsize)
-        """Updated by the writer thread."""
         self._give_way = GilHandoff()
         self._closing = False
         # Held while queueing: nothing may follow the end mark.

@@ -67,13 +67,11 @@ class IndexPlan(Struct, frozen=True):
     within: SqlCondition
     """Conditions covered by the indices: time of creation, and status."""
     rest: SqlCondition
-    """Conditions that need the row."""
     reads_rows: bool = True
     """Whether ``rest`` really needs rows: the index by app has the version."""
     of_all_apps: bool = False
     """Whether the drivers are all apps, and so cover every run."""
     app: int | None = None
-    """The app whose runs are wanted."""
 
     @property
     def columns(self) -> str:
@@ -82,8 +80,7 @@ class IndexPlan(Struct, frozen=True):
 
 
 def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
-    """Plan a filter; ``None`` if no run matches. ``with_statuses``: Whether its statuses count (its keyword never
-    does)."""
+    """Plan a filter; ``None`` if no run matches. ``with_statuses``: Whether its statuses count. Keywords never do."""
     statuses = status_numbers(wanted, with_statuses=with_statuses)
     within = created(wanted.after, wanted.before)
     rest = rows = told_by_rows(

@@ -52,7 +52,6 @@ SELECT run_id, conversation_id FROM messages JOIN conversations ON conversations
 """
 
 _Found = tuple[float, int]
-"""``created_at`` and ``key`` of a run."""
 
 
 class SqliteRunPages:

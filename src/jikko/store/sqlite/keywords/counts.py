@@ -30,7 +30,6 @@ class KeywordSearch(Struct, frozen=True):
     keyword: str
     table: str
     where: str
-    """The other filters."""
     matching: str
     """Those, and that a text of the run contains the keyword."""
     values: dict[str, Any]
@@ -44,7 +43,6 @@ class _Counted(Struct, frozen=True):
     run_id: object
     """Its id: a key is reused if the newest run is removed."""
     of_app: int
-    """Number of the app's runs."""
     ended: int
     """Number of matching ended runs."""
     open: tuple[int, ...]

@@ -31,7 +31,6 @@ SELECT node.key FROM segment INDEXED BY segment_disabled JOIN node ON node.segme
 WHERE segment.dataset_id = ? AND segment.enabled = 0
 """
 _ROWS: Final = 512
-"""Rows read at a time."""
 
 
 class VectorsUnavailable(JikkoError):
@@ -156,7 +155,6 @@ class _Matrix:
             self._resize(at)
 
     def _resize(self, length: int) -> None:
-        """Resize to ``length`` rows, keeping existing ones."""
         np = self._np
         kept = min(length, len(self._keys))
 

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 
 _PAGE: Final = 16_384
-"""Page size in bytes. A vector of 1,024 numbers takes half of SQLite's default page of 4,096, and wastes most of the
-rest."""
+"""Page bytes: a 1,024-number vector takes half of SQLite's default page (4,096), and wastes most of the rest."""
 
 
 class SqliteKnowledge:

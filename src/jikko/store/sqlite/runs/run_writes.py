@@ -92,7 +92,6 @@ class RunWrites:
         """See ``Participant``."""
 
     def rolled_back(self) -> None:
-        """See ``Participant``."""
         self._identities.forget()
 
     def append(self, write: LogWrite, connection: sqlite3.Connection) -> None:

@@ -85,7 +85,6 @@ class VersionHours(StandingProjection):
         [self._known[version]] = connection.execute(_WIDEN, (*version, hour, hour)).fetchall()
 
     def rolled_back(self) -> None:
-        """Clear the cache, which may have been rolled back."""
         self._known.clear()
 
 
