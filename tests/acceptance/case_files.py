@@ -1,4 +1,4 @@
-"""Test files of ``jikko test``, and what becomes of their cases."""
+"""Test files of ``jikko test``, and the outcomes of their cases."""
 
 import json
 from pathlib import Path
@@ -34,11 +34,11 @@ def kept(folder: Path, workflow: str, *cases: dict[str, Any], **more: Any) -> Pa
 
 
 def told(outcome: Outcome) -> list[dict[str, Any]]:
-    """What became of the cases, by ``--json``."""
+    """Return the outcomes of the cases from ``--json``."""
     return [json.loads(line) for line in outcome.out.splitlines()][:-1]
 
 
 def outcomes(jikko: Command, path: Path, *options: str) -> dict[str, str]:
-    """What became of each case; of those that did not pass with what was told."""
+    """Return each case's outcome, with the report if it did not pass."""
     found = told(jikko("test", path, "--json", *options))
     return {each["case"]: " | ".join([each["outcome"], *(p["text"] for p in each["problems"])]) for each in found}

@@ -1,4 +1,4 @@
-"""A server of the chat API that answers by a script: what the question says, or what a test wants."""
+"""Chat API server with scripted answers, chosen by the question or set by a test."""
 
 import json
 import threading
@@ -14,16 +14,16 @@ TASK, RUN = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444
 
 
 class ChatServer:
-    """Answers each question with its words.
+    """Server that echoes each question.
 
-    ``THINK`` keeps the answer in a node until ``thought`` is set; ``WAIT`` keeps it until it is stopped; ``FAIL`` fails
-    the run; ``GONE`` breaks the connection; ``REFUSE`` is a 400; ``REPLACE`` takes the answer back; ``FORM`` waits for
-    one.
+    ``THINK`` holds the answer in a node until ``thought`` is set; ``WAIT`` holds it until it is stopped; ``FAIL`` fails
+    the run; ``GONE`` breaks the connection; ``REFUSE`` is a 400; ``REPLACE`` retracts the answer; ``FORM`` waits for a
+    form.
     """
 
     def __init__(self, *, mode: str = "advanced-chat", **parameters: Any) -> None:
         self.asked: list[Json] = []
-        """The bodies of questions."""
+        """Bodies of questions."""
         self.uploads: list[bytes] = []
         self.forms: list[Json] = []
         self.stops: list[str] = []
@@ -44,7 +44,7 @@ class ChatServer:
         self._thread.join()
 
     def answer(self, body: Json) -> Iterator[Json]:
-        """The events of an answer."""
+        """Yield the events of an answer."""
         query = str(body["query"])
         yield self.event("workflow_started", workflow_run_id=RUN, data={"id": RUN})
         if "FAIL" in query:
@@ -69,7 +69,7 @@ class ChatServer:
         yield self.finished("succeeded")
 
     def rejoined(self) -> Iterator[Json]:
-        """The events behind a form."""
+        """Yield the events after a form."""
         yield self.event("workflow_started", workflow_run_id=RUN, data={"id": RUN})
         yield self.event("message_replace", answer=f"{self.asked[-1]['query']} ", reason="")
         yield self.event("message", answer=f"you chose {self.forms[-1]['action']}")
@@ -147,7 +147,8 @@ def _handler(scripted: ChatServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
-            # It is closed behind each answer; a client that does not know sends the next question into it.
+            # The connection is closed after each answer; without this header, clients would send the next question into
+            # it.
             self.send_header("Connection", "close")
             self.end_headers()
             self._chunk(b"event: ping\n\n")

@@ -1,4 +1,4 @@
-"""What a client of the API does, in few words."""
+"""Concise client of the API."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.effort import trusted
 
 
 class Client:
-    """One app, seen through its API key."""
+    """Client of one app, with its API key."""
 
     def __init__(self, url: str, key: str, user: str = "someone", *, connections: int | None = None) -> None:
         self.user = user
@@ -27,12 +27,12 @@ class Client:
 
     @contextmanager
     def answering(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
-        """The head of an answer, whose body may have no end. Leaving the block hangs up."""
+        """Return the head of a response whose body may be endless. Leaving the block disconnects."""
         with self._http.stream(method, path, **options) as answer:
             yield answer
 
     def get(self, path: str, **options: Any) -> Any:
-        """The body of an answer that must be 200."""
+        """Return the body of a response that must be 200."""
         answer = self._http.get(path, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -41,25 +41,25 @@ class Client:
         return {"inputs": inputs, "user": self.user, "response_mode": mode}
 
     def run(self, mode: str = "blocking", *, path: str = "/v1/workflows/run", **inputs: Any) -> Any:
-        """Start a run, ``blocking`` or ``async``. Returns the body of the answer."""
+        """Start a run, ``blocking`` or ``async``. Returns the response's body."""
         answer = self._http.post(path, json=self.body(mode, inputs))
         assert answer.status_code == (202 if mode == "async" else 200), answer.text
         return answer.json()
 
     def stream(self, **inputs: Any) -> list[dict[str, Any]]:
-        """Run, and all messages of the stream."""
+        """Run, and return all messages of the stream."""
         with self.streaming(**inputs) as messages:
             return list(messages)
 
     @contextmanager
     def streaming(self, **inputs: Any) -> Iterator[Iterator[dict[str, Any]]]:
-        """Run, and the messages as they come. Leaving the block hangs up."""
+        """Run, and yield messages as they arrive. Leaving the block disconnects."""
         with self.messages("POST", "/v1/workflows/run", json=self.body("streaming", inputs)) as messages:
             yield messages
 
     @contextmanager
     def messages(self, method: str, path: str, **options: Any) -> Iterator[Iterator[dict[str, Any]]]:
-        """The messages of any stream of Dify's."""
+        """Yield the messages of any stream in Dify's format."""
         with self._http.stream(method, path, **options) as answer:
             assert answer.status_code == 200, answer.read()
             assert answer.headers["content-type"].startswith("text/event-stream")
@@ -73,13 +73,13 @@ class Client:
         return found
 
     def log(self, run_id: str) -> list[dict[str, Any]]:
-        """The log as JSON."""
+        """Return the log as JSON."""
         found: list[dict[str, Any]] = self.get(f"/v1/workflows/run/{run_id}/events")["data"]
         return found
 
     @contextmanager
     def following(self, run_id: str, after: int | None = None) -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
-        """The log as a stream: position and event. Nothing if nothing more can come."""
+        """Follow the log as a stream of positions and events; empty if no more can come."""
         headers = {"Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": str(after)})
         with self._http.stream("GET", f"/v1/workflows/run/{run_id}/events", headers=headers) as answer:
             assert answer.status_code in (200, 204), answer.read()
@@ -94,7 +94,7 @@ class Client:
 
 
 def lines(answer: httpx.Response) -> Iterator[str]:
-    """The lines of a stream as its standard says: ``httpx`` would also end a line at U+2028."""
+    """Yield the lines of a stream by the standard: ``httpx`` would also split at U+2028."""
     rest = b""
     for piece in answer.iter_bytes():
         *whole, rest = (rest + piece).split(b"\n")
@@ -102,7 +102,7 @@ def lines(answer: httpx.Response) -> Iterator[str]:
 
 
 def numbered(stream: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Position and event of each message of a stream with ``id:`` lines."""
+    """Yield position and event of each message of a stream with ``id:`` lines."""
     position = -1
     for line in stream:
         if line.startswith("id: "):

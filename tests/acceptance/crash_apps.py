@@ -1,5 +1,5 @@
-"""The workflows of the crash test. Every outside effect of a node is a call of the echo server, whose path names run,
-node and round, so that it can be told afterwards which node ran how often and when."""
+"""Workflows of the crash test. Every side effect of a node is a call of the echo server, whose path names run, node and
+round: it shows which node ran when and how often."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ RUN = "{{#sys.workflow_run_id#}}"
 
 @dataclass(frozen=True)
 class CrashApp:
-    """A workflow, and what its outputs must be for an input ``q``."""
+    """Workflow with its expected outputs for an input ``q``."""
 
     text: str
     outputs: dict[str, Any]

@@ -1,8 +1,8 @@
-"""Dify's own description of its Service API, and what an answer must be by it.
+"""Dify's own description of its Service API, and a check of responses against it.
 
-``dify_service_api.json`` has what the description says of answers: schemas of bodies, codes of errors. Two things in
-it were changed: ``nullable`` is spelled as JSON Schema has it, and ``oneOf`` became ``anyOf``, for the alternatives of
-the description exclude nothing.
+``dify_service_api.json`` contains the description of responses: schemas of bodies, codes of errors. Two changes were
+made: ``nullable`` is spelled as in JSON Schema, and ``oneOf`` became ``anyOf``, since the description's alternatives
+are not exclusive.
 """
 
 import json
@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator
 DESCRIPTION: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("dify_service_api.json").read_text(encoding="utf-8")
 )
-"""By operation, as ``GET /info``, and status."""
+"""By operation, such as ``GET /info``, and status."""
 
 NULL_AT_DIFY = {"GET /site": {"chat_color_theme", "description", "copyright", "privacy_policy"}}
-"""Fields that a real Dify 1.15 has as null, though its description does not say so."""
+"""Fields that are null in a real Dify 1.15, contrary to its description."""
 _OF_RUNS = {"created_by", "exceptions_count", "files"}
 LEFT_OUT_BY_DIFY = {
     "POST /workflows/run": _OF_RUNS,
@@ -32,11 +32,11 @@ LEFT_OUT_BY_DIFY = {
         "currency",
     },
 }
-"""Fields of ``data``, or of its entries, that a real Dify 1.15 does not send, though its description has them."""
+"""Fields of ``data``, or of its entries, that a real Dify 1.15 omits, contrary to its description."""
 
 
 def check(operation: str, status: int, answer: httpx.Response) -> None:
-    """Fail unless an answer is as described."""
+    """Fail unless a response is as described."""
     described = DESCRIPTION[operation][str(status)]
     assert answer.status_code == status, answer.text
     if status >= 400:
@@ -57,7 +57,7 @@ def check(operation: str, status: int, answer: httpx.Response) -> None:
 
 
 def problems(operation: str, schema: dict[str, Any], body: Any) -> list[str]:
-    """What in an answer contradicts the description, or is missing from it."""
+    """Return the contradictions to the description, and missing fields."""
     found = [
         f"{error.json_path}: {error.message}"
         for error in Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(body)

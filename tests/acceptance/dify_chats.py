@@ -1,4 +1,4 @@
-"""A Dify whose chats are read, over a real socket: with answers as they were recorded, or made up; and its faults."""
+"""Dify server for reading chats, over a real socket: with recorded or invented answers, and faults."""
 
 import json
 import re
@@ -15,7 +15,7 @@ COMPAT = Path(__file__).parents[1] / "compat"
 PICTURE = b"\x89PNG a dot"
 AT = 1_700_000_000
 Fault = Callable[[str], tuple[int, dict[str, str], bytes] | None]
-"""What answers a request, by its path with query, in the place of the server; ``None``: nothing does."""
+"""Response to a request, by its path with query, that replaces the server's; ``None`` for no fault."""
 
 
 def own_id(text: str) -> str:
@@ -23,7 +23,7 @@ def own_id(text: str) -> str:
 
 
 class DifyChats:
-    """The conversations of users of one app, with their messages, oldest first."""
+    """Conversations of users of one app, with their messages, oldest first."""
 
     def __init__(self, mode: str = "advanced-chat", key: str = "app-There0123456789abcdefghi") -> None:
         self.mode = mode
@@ -34,7 +34,7 @@ class DifyChats:
         self.feedbacks: list[dict[str, Any]] | None = []
         self.fault: Fault = lambda path: None
         self.asked: list[tuple[float, str]] = []
-        """When each request came, and its path with query."""
+        """Time of each request, and its path with query."""
         there = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -64,7 +64,7 @@ class DifyChats:
         self._thread.join()
 
     def say(self, user: str, conversation: str, query: str, answer: str, **more: Any) -> dict[str, Any]:
-        """One more message, of a conversation that is made if it is missing. Returns the message."""
+        """Add a message to a conversation, which is created if missing. Returns the message."""
         conversation_id = own_id(conversation)
         said = self.messages.setdefault(conversation_id, [])
         at = AT + 60 * len(said)
@@ -130,12 +130,12 @@ class DifyChats:
 
 
 def recorded(there: DifyChats, suite: str, case: str, user: str) -> list[dict[str, Any]]:
-    """Have a server answer as the real Dify did at the end of a recorded case. Returns the recorded messages."""
+    """Make a server answer as the real Dify did at the end of a recorded case. Returns the recorded messages."""
     steps = json.loads((COMPAT / suite / "cases" / case / "case.json").read_text("utf-8"))["steps"]
     moments = iter(range(AT, AT + 10_000))
 
     def filled(value: Any) -> Any:
-        """A recorded value, with something in the places of what differs each time."""
+        """Return a recorded value with its variable parts filled in."""
         if isinstance(value, list):
             return [filled(each) for each in value]
         if isinstance(value, dict):

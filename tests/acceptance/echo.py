@@ -1,4 +1,4 @@
-"""An HTTP server that workflows call: it counts who called, and lets callers wait until the test says so."""
+"""HTTP server called by workflows: it counts calls, and holds callers until the test releases them."""
 
 import socket
 import threading
@@ -10,14 +10,13 @@ from typing import Any
 from tests.effort import PATIENCE
 
 SLOW_SECONDS = 0.4
-"""That a call takes whose path begins with ``/slow/``."""
+"""Duration of a call to a path below ``/slow/``."""
 
 
 class EchoServer:
-    """Answers every GET with the path it was asked for.
+    """Server that answers every GET with the requested path.
 
-    A path that begins with ``/hold/`` is answered once ``release`` was called with it; one that begins with ``/slow/``
-    after a while.
+    A path below ``/hold/`` is answered once ``release`` was called with it; one below ``/slow/`` after a while.
     """
 
     def __init__(self) -> None:
@@ -25,7 +24,7 @@ class EchoServer:
         self._calls: dict[str, list[float]] = defaultdict(list)
         self._released: set[str] = set()
         self.headers: dict[str, dict[str, str]] = {}
-        """Those of the last call of each path, by their names in lower case."""
+        """Headers of the last call of each path, by lower-case name."""
         self._closing = False
         self._ending = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -34,8 +33,8 @@ class EchoServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def calls(self, path: str) -> list[float]:
-        """When the path was asked for: seconds since the Unix epoch. 0: by a process that was killed before it was
-        heard, at a moment that nobody knows."""
+        """Return the times of requests for the path, in seconds since the Unix epoch; 0 for a process killed before it
+        was served, at an unknown time."""
         with self._lock:
             return list(self._calls[path])
 
@@ -44,13 +43,13 @@ class EchoServer:
             return list(self._calls)
 
     def wait_for_calls(self, path: str, count: int = 1, *, timeout: float = PATIENCE) -> None:
-        """Wait until the path was asked for so often."""
+        """Wait until the path was requested ``count`` times."""
         with self._lock:
             if not self._lock.wait_for(lambda: len(self._calls[path]) >= count, timeout):
                 raise AssertionError(f"{path} was asked for {len(self._calls[path])} times, not {count}")
 
     def release(self, path: str) -> None:
-        """Answer all who wait at a path, and who will ask for it."""
+        """Answer all current and future callers of a path."""
         with self._lock:
             self._released.add(path)
             self._lock.notify_all()
@@ -71,7 +70,7 @@ class EchoServer:
             if path.startswith("/hold/"):
                 self._lock.wait_for(lambda: path in self._released or self._closing)
         if path.startswith("/slow/"):
-            # Not on the lock: each call would wake all that wait, and hundreds of them would take all there is.
+            # Not on the lock: each call would wake all of hundreds of waiters.
             self._ending.wait(SLOW_SECONDS)
 
 
@@ -80,11 +79,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Callers that were killed are no error."""
+        """Ignore killed callers."""
 
 
 def _is_there(caller: socket.socket) -> bool:
-    """Whether the other end of a connection, which has nothing more to send now, is open."""
+    """Return whether the peer of a connection, which sends nothing more, is connected."""
     try:
         return bool(caller.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except BlockingIOError:
@@ -99,7 +98,7 @@ def _handler(echo: EchoServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             echo.headers[self.path] = {name.lower(): value for name, value in self.headers.items()}
-            # In this order: who is there behind the moment called before it.
+            # In this order: a peer connected after the moment called before it.
             at = time.time()
             echo.answer(self.path, at if _is_there(self.connection) else 0.0)
             body = self.path.encode()

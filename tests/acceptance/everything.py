@@ -1,4 +1,4 @@
-"""A server that has something of everything, and all that it says of it over HTTP."""
+"""Server with something of everything, and all that it returns over HTTP."""
 
 import json
 import re
@@ -18,11 +18,11 @@ from tests.effort import PATIENCE, trusted
 
 Json = Any
 HARD = "日本語 🌸\ue000\u2028é ‰%_'\"\\ <b> Ω"
-"""A text that is hard to carry."""
+"""Text that is hard to transport."""
 NOTE = {"id": "0199a1b2-0000-7000-8000-0000000000b1", "name": "note", "value_type": "string", "value": ""}
 _SIGNED = re.compile(r"[?&](timestamp|nonce|sign|expires)=[^&\"]*|http://127\.0\.0\.1:\d+(?=/files/)")
 _OF_NOW = frozenset({"used_at", "last_used_at", "callback"})
-"""Fields that tell of the request itself, or of what goes on behind it."""
+"""Fields about the request itself, or background work."""
 _NOT_ASKED = (
     "/stream",
     "/histogram",
@@ -40,14 +40,14 @@ _NOT_ASKED = (
 
 
 def word(output: str) -> str:
-    """An app that puts out a variable of its environment, and a secret of it that is masked."""
+    """Return an app that outputs an environment variable, and a secret that is masked."""
     nodes = [start("q"), template("say", "{{ word }}", word="env.word"), end(**{output: "say.output", "q": "start.q"})]
     text = app("Word", nodes, "start>say>end")
     return with_environment(text, word=("string", "既定"), token=("secret", "sk-0123456789abcdef"))
 
 
 def chat() -> str:
-    """A chat app that remembers what was said, with files."""
+    """Return a chat app with memory and files."""
     item = {"variable_selector": ["conversation", "note"], "operation": "over-write", "input_type": "variable"}
     keep = node("keep", "assigner", version="2", items=[{**item, "value": ["sys", "query"]}])
     said = "{{#conversation.note#}}|{{#sys.dialogue_count#}}"
@@ -59,10 +59,10 @@ def chat() -> str:
 
 
 class Everything:
-    """What a data folder gets, over the command line and over HTTP; and what it has then."""
+    """Data of every kind, written to a data folder over the command line and HTTP, and its readings."""
 
     def __init__(self, command: Command, folder: Path, settings: Mapping[str, str]) -> None:
-        """Imports apps, makes keys and tokens, and fills a dataset: no server is there yet."""
+        """Import apps, create keys and tokens, and fill a dataset: no server is running yet."""
         self.settings = dict(settings)
         self._command, self._folder = command, folder
         self.keys: dict[str, str] = {}
@@ -85,7 +85,7 @@ class Everything:
         self.keys[name] = self.ran("apps", "import", file).get("api_key") or self.keys[name]
 
     def ran(self, *arguments: str | Path) -> dict[str, Any]:
-        """The first line of what a command says as JSON."""
+        """Return the first line of a command's output as JSON."""
         outcome = self._command(*arguments, "--json", **self.settings)
         assert outcome.code == 0, outcome
         return outcome.lines[0] if outcome.lines else {}
@@ -99,7 +99,7 @@ class Everything:
             client.close()
 
     def fill(self, server: Server) -> None:
-        """Runs of all kinds, a conversation with all that belongs to it, files, annotations."""
+        """Create runs of all kinds, a conversation with all its data, files and annotations."""
         with self.client(server, "word") as client:
             client.run(q=HARD)
             client.run(q="")
@@ -114,13 +114,13 @@ class Everything:
             self._talk(client)
 
     def idempotent(self, client: Client) -> tuple[str, str]:
-        """Start a run with a key. Returns its id, and whether it was there already, as the server says it."""
+        """Start a run with an idempotency key. Returns its id, and whether it existed, as reported by the server."""
         headers = {"Idempotency-Key": "鍵-🗝".encode().hex()}
         answer = client.request("POST", "/v1/workflows/run", json=client.body("async", {"q": HARD}), headers=headers)
         return answer.json()["workflow_run_id"], answer.headers.get("idempotency-replayed", "")
 
     def ask(self, client: Client, query: str, **more: Json) -> Json:
-        """A question, in the conversation that is there."""
+        """Ask a question in the existing conversation."""
         body = {"query": query, "inputs": {"topic": HARD}, "user": client.user, **more}
         answer = client.request("POST", "/v1/chat-messages", json=body)
         assert answer.status_code == 200, answer.text
@@ -144,7 +144,7 @@ class Everything:
         assert client.request("POST", path, json=name).status_code == 200
 
     def seen(self, server: Server) -> dict[str, Json]:
-        """What every reading operation of the API and of the console says."""
+        """Return the responses of every read operation of API and console."""
         found: dict[str, Json] = {}
         for name, key in {**self.keys, "dataset": self.dataset_key}.items():
             walk = _Walk(server.url, {"Authorization": f"Bearer {key}"}, found, name)
@@ -163,7 +163,7 @@ class Everything:
 
 
 class _Walk:
-    """Asks for every address that can be read, with the ids that earlier answers had."""
+    """Crawler of all readable addresses, with the ids of earlier responses."""
 
     def __init__(self, url: str, headers: dict[str, str], found: dict[str, Json], name: str) -> None:
         self._url, self._headers, self._found, self._name = url, headers, found, name
@@ -210,7 +210,7 @@ def _filled(path: str, known: Mapping[str, list[str]]) -> Iterator[str]:
         yield path
         return
     lists = [known.get(name) or ["0199a1b2-0000-7000-8000-000000000000"] for name in names]
-    # The last id of an address in all its values, those before it in their first.
+    # Only the last id of an address takes all its values; earlier ones take their first.
     for value in lists[-1]:
         filled = path
         for name, choices in zip(names, lists, strict=True):
@@ -233,7 +233,7 @@ _KINDS = {
 
 
 def _note_ids(path: str, body: Json, known: dict[str, list[str]]) -> None:
-    """Learn the ids of a list."""
+    """Collect the ids of a list."""
     entries = body.get("data") if isinstance(body, dict) else None
     name = _KINDS.get(path.rpartition("/")[2])
     if name is None or not isinstance(entries, list):
@@ -243,7 +243,7 @@ def _note_ids(path: str, body: Json, known: dict[str, list[str]]) -> None:
 
 
 def told(value: Json) -> Json:
-    """An answer without what each request makes anew: signatures, and when something was used."""
+    """Return a response without parts that differ per request: signatures, and times of use."""
     if isinstance(value, dict):
         return {key: told(each) for key, each in value.items() if key not in _OF_NOW}
     if isinstance(value, list):
@@ -259,7 +259,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 def require_same(one: Mapping[str, Json], other: Mapping[str, Json]) -> None:
-    """See that two servers say the same."""
+    """Check that two servers return the same."""
     keys = [key for key in dict.fromkeys([*one, *other]) if one.get(key) != other.get(key)]
     assert not keys, "\n".join(f"{key}: {_short(one.get(key))}\n  but {_short(other.get(key))}" for key in keys)
 

@@ -1,4 +1,4 @@
-"""Ways to break what Jikko stands on, from outside of its process, and to mend it again."""
+"""Fault injection from outside the process: breaks what Jikko depends on, and repairs it."""
 
 import resource
 import socket
@@ -26,13 +26,13 @@ if os.geteuid() == 0 and prctl(PR_CAPBSET_READ, CAP_DAC_OVERRIDE, 0, 0, 0):
 os.execv(sys.argv[1], sys.argv[1:])
 """
 WITHOUT_RIGHTS = (sys.executable, "-c", _GIVE_UP_RIGHTS)
-"""Before a command: it may write no more than the modes of files say, even as root."""
+"""Command prefix that drops the right to ignore file modes, even as root."""
 
 _DATABASE = (".db", ".db-wal", ".db-shm")
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds that nobody tells of."""
+    """Wait until a condition without notification holds."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
@@ -41,7 +41,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 @contextmanager
 def limited(pid: int, what: int, most: int) -> Iterator[None]:
-    """Let a process have no more of a resource, until the end of the block."""
+    """Limit a resource of a process for the block."""
     before = resource.prlimit(pid, what)
     resource.prlimit(pid, what, (most, before[1]))
     try:
@@ -52,7 +52,7 @@ def limited(pid: int, what: int, most: int) -> Iterator[None]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Let nobody write in a folder, nor in the files in it, until the end of the block."""
+    """Make a folder and its files read-only for the block."""
     modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
     for path, mode in modes.items():
         path.chmod(mode & ~0o222)
@@ -74,7 +74,7 @@ def locked(database: Path) -> Iterator[None]:
 
 @contextmanager
 def damaged(database: Path, table: str) -> Iterator[None]:
-    """Spoil the log of the oldest run in ``run_archive`` or ``run_log``, until the end of the block."""
+    """Corrupt the log of the oldest run in ``run_archive`` or ``run_log`` for the block."""
     oldest = f"run = (SELECT min(run) FROM {table})"
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute(f"CREATE TEMP TABLE sound AS SELECT * FROM {table} WHERE {oldest}")
@@ -85,7 +85,7 @@ def damaged(database: Path, table: str) -> Iterator[None]:
 
 
 def memory(pid: int) -> float:
-    """MiB that a process holds."""
+    """Return the memory of a process in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -93,10 +93,10 @@ def memory(pid: int) -> float:
 
 
 def handles(pid: int, *, but_to: str = "") -> int:
-    """Files and sockets that a process has open, but for the database: its readers are opened once each is needed.
+    """Return a process's open files and sockets, except for the database, whose readers are opened on demand.
 
     Args:
-        but_to: The address of a server; connections to it do not count.
+        but_to: Address of a server whose connections are not counted.
     """
     port = f":{urlsplit(but_to).port or 0:04X}"
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
@@ -110,7 +110,7 @@ def handles(pid: int, *, but_to: str = "") -> int:
 
 
 def connection(url: str, request: bytes = b"") -> socket.socket:
-    """A connection that has asked for something, and takes in next to nothing of the answer."""
+    """Open a connection that sends a request and reads almost nothing of the response."""
     host, _, port = url.removeprefix("http://").partition(":")
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -121,6 +121,6 @@ def connection(url: str, request: bytes = b"") -> socket.socket:
 
 
 def vanish(client: socket.socket) -> None:
-    """Be gone without a word of goodbye: the other side gets a reset."""
+    """Disconnect abruptly: the peer gets a reset."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()

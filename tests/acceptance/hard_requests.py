@@ -1,4 +1,4 @@
-"""Requests with what is hard to keep: each is answered in the same way, wherever the record is."""
+"""Requests with data that is hard to store: answered identically by every store."""
 
 from collections.abc import Iterator
 from random import Random
@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 Asked = tuple[str, str, str, dict[str, Any]]
-"""Whose key, the method, the address, and what ``httpx`` takes besides. Names in braces are filled in."""
+"""App of the key, method, address, and options of ``httpx``. Names in braces are filled in."""
 TEXTS = {
     "nul": "a\x00b",
     "half": "\ud800x",
@@ -20,11 +20,11 @@ IDS = ("%00", "0199A1B2-0000-7000-8000-000000000000", "y" * 3_000, "日本")
 NUMBERS = ("0", "-1", "1", "99999999999", "999999999", "x", "1.5", "")
 MEASURES = (*NUMBERS, "1e308", "nan", "-1e308", "253402300800", "9223372036854775807", "9223372036854775808")
 FIELDS = ("keyword", "user", "error", "failed_at", "model", "retry", "status", "app", "version", "conversation")
-"""Of filters of runs, those that take texts."""
+"""Run filters that take texts."""
 
 
 def hard_requests() -> Iterator[Asked]:
-    """All of them."""
+    """Yield all requests."""
     yield from _runs()
     yield from _chats()
     yield from _datasets()

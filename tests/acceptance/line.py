@@ -1,4 +1,4 @@
-"""A line between two processes that can be cut."""
+"""TCP proxy between two processes that can be cut."""
 
 import contextlib
 import socket
@@ -9,12 +9,11 @@ from tests.effort import PATIENCE
 
 
 class Line:
-    """Listens on this machine, and hands what comes on to an address and back."""
+    """Proxy from this machine to an address."""
 
     def __init__(self, family: int, address: Any) -> None:
         """Args:
-        family: Of the address: ``socket.AF_INET`` or ``socket.AF_UNIX``.
-        """
+        family: Family of the address: ``socket.AF_INET`` or ``socket.AF_UNIX``."""
         self._family = family
         self._address = address
         self._lock = threading.Lock()
@@ -26,7 +25,7 @@ class Line:
         self._threads[0].start()
 
     def cut(self) -> None:
-        """End all connections; new ones are closed at once."""
+        """Close all connections, and new ones at once."""
         with self._lock:
             self._is_cut = True
             for end in self._open:
@@ -72,7 +71,7 @@ class Line:
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        # The second of them closes both.
+        # The second direction to end closes both.
         if left.acquire(blocking=False):
             with self._lock:
                 self._open -= {source, target}

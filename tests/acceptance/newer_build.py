@@ -1,4 +1,4 @@
-"""A build of the version after this one: one more event, which is in every run, and one more step of the database."""
+"""Build of the next version: one more event, in every run, and one more database migration."""
 
 import shutil
 from pathlib import Path
@@ -31,13 +31,13 @@ class RunLog:"""
 
 
 def newer_build(folder: Path, readers: int | None = None) -> Path:
-    """Make it. Returns the folder to be in ``PYTHONPATH``.
+    """Create the build. Returns the folder for ``PYTHONPATH``.
 
     Args:
-        readers: The last step of the oldest build that may go on beside it; by default that of this build.
+        readers: Last migration of the oldest build that may run beside it; by default this build's.
     """
     package = folder / "newer" / "jikko"
-    # What was compiled holds of what does not change; but for what is being written just now.
+    # Bytecode of unchanged files stays valid, except files being written right now.
     shutil.copytree(Path(jikko.__file__).parent, package, ignore=shutil.ignore_patterns("*.pyc.*"))
     newest, _ = MAIN.steps()[-1]
     step = package / "store" / "postgres" / "migrations" / f"{newest + 1:04d}_newer.sql"

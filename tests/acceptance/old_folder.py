@@ -1,9 +1,9 @@
-"""Data folders as servers of earlier commits left them when they were killed, and what is in them.
+"""Data folders of killed servers of earlier commits, and their contents.
 
     python -m tests.acceptance.old_folder COMMIT
 
-builds the commit in an environment of its own, makes ``fixtures/killed-COMMIT.tar.gz`` with its server, and then goes
-the way of docs/upgrade.md with it: this version goes on with the folder, and the old one takes back the copy.
+builds the commit in a separate environment, creates ``fixtures/killed-COMMIT.tar.gz`` with its server, and then follows
+docs/upgrade.md: this version continues with the folder, and the old one takes back the copy.
 """
 
 import json
@@ -25,9 +25,9 @@ from tests.acceptance.workflows import ECHO, app, end, form, node, python, start
 
 FIXTURES: Final = Path(__file__).parent / "fixtures"
 COMMITS: Final = {"e75ef27": 5, "9555f4ab": 13, "e5b14e7b": 13}
-"""Before chats, with them, and version 0.1.1; with the versions of their databases."""
+"""Before chats, with chats, and version 0.1.1; with their database versions."""
 LASTING: Final = 100 * 365 * 24
-"""Hours for which the form of the folder can be answered: the file is kept, and must not run out."""
+"""Hours until the folder's form expires: the fixture is permanent."""
 APPS: Final = {
     "echo": ECHO,
     "asks": app(
@@ -69,9 +69,9 @@ CHAT: Final = app(
 
 
 def unpack(commit: str, home: Path) -> dict[str, Any]:
-    """Put the folder of a commit there. Returns keys by app, and of each run its id by what it is.
+    """Unpack the folder of a commit. Returns keys by app, and run ids by state.
 
-    That is ended, paused, under way or queued; of chats ``asked`` is a whole turn and ``asking`` one under way.
+    States are ended, paused, running and queued; of chats ``asked`` is a complete turn and ``asking`` one in progress.
     """
     with tarfile.open(FIXTURES / f"killed-{commit}.tar.gz") as archive:
         archive.extractall(home, filter="data")
@@ -81,7 +81,7 @@ def unpack(commit: str, home: Path) -> dict[str, Any]:
 
 
 def ask(client: Client, query: str, conversation: str = "") -> Any:
-    """A whole turn of a chat."""
+    """Complete one turn of a chat."""
     body = {"query": query, "inputs": {}, "user": client.user, "conversation_id": conversation}
     answer = client.request("POST", "/v1/chat-messages", json={**body, "response_mode": "blocking"})
     assert answer.status_code == 200, answer.text
@@ -90,7 +90,7 @@ def ask(client: Client, query: str, conversation: str = "") -> Any:
 
 @contextmanager
 def _serving(jikko: str, home: Path, keys: dict[str, str]) -> Iterator[dict[str, Client]]:
-    """Clients of a server that is killed in the end. Of an app one run goes on at a time."""
+    """Clients of a server that is killed at the end. Each app runs one run at a time."""
     variables = environment(home, JIKKO_MAX_RUNS_PER_APP="1")
     process = subprocess.Popen([jikko, "serve", "--port", "0"], env=variables, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -148,7 +148,7 @@ def _make(jikko: str, folder: Path, commit: str) -> None:
 
 
 def _there_and_back(jikko: str, home: Path, commit: str) -> None:
-    """This version ends the runs; the old one, on the copy that it left, does so, too."""
+    """End the runs with this version, and with the old one on the copy it left."""
     known = unpack(commit, home)
     for command in (str(JIKKO), jikko):
         with _serving(command, home, known["keys"]) as clients:
@@ -165,7 +165,7 @@ def _there_and_back(jikko: str, home: Path, commit: str) -> None:
 
 
 def _built(commit: str, folder: Path) -> str:
-    """The command of a commit, with the libraries of its day."""
+    """Return the command of a commit, with the libraries of its time."""
     source, venv = folder / "source", folder / "venv"
     root = Path(__file__).parents[2]
     subprocess.run(["git", "-C", root, "worktree", "add", "--quiet", "--detach", source, commit], check=True)

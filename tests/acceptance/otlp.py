@@ -1,4 +1,4 @@
-"""A collector of traces: takes what exporters of OpenTelemetry send over HTTP."""
+"""Trace collector: receives OpenTelemetry exports over HTTP."""
 
 import gzip
 import threading
@@ -13,14 +13,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector:
-    """Keeps every span that it gets."""
+    """Collector that keeps every span."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._spans: list[Span] = []
         self.services: set[str] = set()
         self.raw = b""
-        """All that came, as it came over the wire."""
+        """All received bytes."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -28,7 +28,7 @@ class Collector:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def spans(self, run: str = "") -> list[Span]:
-        """Of all runs, or of one."""
+        """Return the spans of all runs, or of one."""
         with self._lock:
             return [span for span in self._spans if run in ("", attributes(span).get("jikko.run.id"))]
 
@@ -49,7 +49,7 @@ class Collector:
 
 
 def attributes(span: Span) -> dict[str, Any]:
-    """Texts and numbers among the attributes of a span."""
+    """Return the texts and numbers among the attributes of a span."""
     return {
         pair.key: pair.value.string_value if pair.value.HasField("string_value") else pair.value.int_value
         for pair in span.attributes

@@ -1,4 +1,4 @@
-"""A shell in which the commands of a page are typed one after the other."""
+"""Shell that executes the commands of a page in order."""
 
 import os
 import re
@@ -18,23 +18,23 @@ _SERVES: Final = re.compile(r"(?:\w+=\S+ )*jikko serve\b")
 
 
 class Shell:
-    """A folder in which commands are typed; their data folder is ``home`` in it."""
+    """Working directory of commands; their data folder is ``home`` in it."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        # A fork of what has imported Jikko comes before the installed script, and the other programs behind it.
+        # A fork of a process that has imported Jikko precedes the installed script, and other programs follow.
         path = os.pathsep.join([str(warm().program.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-        (folder / ".curlrc").write_text("silent\nshow-error\n")  # as on a terminal: no figures of the transfer
+        (folder / ".curlrc").write_text("silent\nshow-error\n")  # as on a terminal: no progress meter
         own = {"PATH": path, "JIKKO_PORT": "0", "CURL_HOME": str(folder)}
         self.environment = {**environment(folder / "home", **own), **settings}
 
     def says(self, commands: Iterable[str], *, codes: Iterable[int] = (0,)) -> list[str]:
-        """What each command says, on standard output and standard error. The test fails if one fails.
+        """Return each command's standard output and error. The test fails if a command fails.
 
-        A server is stopped as soon as it serves.
+        A server is stopped once it is ready.
 
         Args:
-            codes: With which a command may end.
+            codes: Allowed exit codes.
         """
         lines = "".join(f"{{\n{_served(command)}\n}} || end $?\necho '{_MARK}'\n" for command in commands)
         well = "|".join(map(str, codes))
@@ -55,7 +55,7 @@ class Shell:
         return output.split(f"{_MARK}\n")[:-1]
 
     def runs(self, block: Block, *, codes: Iterable[int] = (0,)) -> list[str]:
-        """What each command of a block says."""
+        """Return the output of each command in a block."""
         return self.says([command for command, _ in block.commands()], codes=codes)
 
 

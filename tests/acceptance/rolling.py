@@ -1,4 +1,4 @@
-"""What stands before several servers while these are replaced, and clients that go on meanwhile."""
+"""Load balancer and clients during a rolling update of several servers."""
 
 import asyncio
 import itertools
@@ -14,13 +14,13 @@ from tests.effort import PATIENCE
 
 
 class Balancer:
-    """Sends requests to servers that are ready, one after the other."""
+    """Round-robin load balancer over ready servers."""
 
     def __init__(self, several: SeveralServers) -> None:
         self._several = several
         self._count = itertools.count()
         self.out: set[str] = set()
-        """Servers that get no requests: they are about to stop, as an orchestrator tells a balancer."""
+        """Drained servers: they are about to stop, as an orchestrator tells a load balancer."""
 
     def url(self) -> str:
         urls = [server.url for server in list(self._several.servers) if server.url not in self.out]
@@ -28,15 +28,14 @@ class Balancer:
 
 
 class Load:
-    """Clients that start runs, all in one thread: the cores are for the servers."""
+    """Clients that start runs, in a single thread: the CPUs are for the servers."""
 
     def __init__(
         self, several: SeveralServers, balancer: Balancer, kinds: Iterable[tuple[str, str]], rate: float = 0.0
     ) -> None:
         """Args:
-        kinds: Of each client, the app, and ``blocking`` or ``async``.
-        rate: Runs a second of all together, as far as the servers bear it; 0: without pause.
-        """
+        kinds: App and mode (``blocking`` or ``async``) of each client.
+        rate: Total runs per second, as far as the servers keep up; 0 for no limit."""
         self._several = several
         self._balancer = balancer
         self._kinds = list(kinds)
@@ -44,23 +43,23 @@ class Load:
         self._over = threading.Event()
         self.failed: list[str] = []
         self._accepted = [0] * len(self._kinds)
-        """How many runs of each client were."""
+        """Accepted runs of each client."""
         self.runs: dict[str, str] = {}
-        """Ids of runs, by the word that was given to each: it begins with its app."""
+        """Run ids by the word given to each, which begins with its app."""
         self._began = time.monotonic()
         self.reached = 0.0
-        """Runs a second, once it is over."""
+        """Runs per second, after the end."""
         self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
     def wait_for(self, count: int) -> None:
-        """Until N more runs were accepted."""
+        """Wait until ``count`` more runs were accepted."""
         wanted = len(self.runs) + count
         self._until(lambda: len(self.runs) >= wanted)
 
     def wait_for_each(self) -> None:
-        """Until each client had one more run accepted: then none is on its way that began before."""
+        """Wait until each client had one more run accepted: then no earlier request is in progress."""
         before = list(self._accepted)
         self._until(lambda: all(now > then for now, then in zip(self._accepted, before, strict=True)))
 
@@ -73,7 +72,7 @@ class Load:
             time.sleep(0.01)
 
     def close(self) -> None:
-        """Begin no more, and wait for the answers to those that were begun."""
+        """Start no more runs, and wait for pending responses."""
         self._over.set()
         self.reached = len(self.runs) / (time.monotonic() - self._began)
         self._thread.join(2 * PATIENCE)

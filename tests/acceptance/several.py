@@ -1,4 +1,4 @@
-"""A server of several processes, each of which can be spoken to."""
+"""Server with several worker processes, each of which can be addressed."""
 
 import time
 from collections.abc import Callable
@@ -22,11 +22,11 @@ class SeveralWorkers:
         self.server = Server(self.home, settings=self._settings)
 
     def restart(self) -> None:
-        """Start again after the end of the server."""
+        """Restart the server after its end."""
         self.server = Server(self.home, settings=self._settings)
 
     def client(self, app: str, process: Callable[[int], bool] = lambda pid: True) -> "ClientOfOneProcess":
-        """A client of a process of that kind."""
+        """Return a client of a matching process."""
         bound = time.monotonic() + PATIENCE
         while True:
             client = ClientOfOneProcess(self.server.url, self.keys[app])
@@ -37,7 +37,7 @@ class SeveralWorkers:
             assert time.monotonic() < bound, "no process of that kind answers"
 
     def pair(self, app: str) -> tuple["ClientOfOneProcess", "ClientOfOneProcess"]:
-        """Clients of two different processes."""
+        """Return clients of two different processes."""
         one = self.client(app)
         return one, self.client(app, lambda pid: pid != one.process)
 
@@ -48,10 +48,10 @@ class SeveralWorkers:
 
 
 class ClientOfOneProcess(Client):
-    """A client all of whose requests go to one process, one at a time.
+    """Client that sends all requests to one process, one at a time.
 
-    A connection that rests for some seconds is closed by either side, and a new one may lead to any process: before
-    each request it is seen where its connection leads.
+    Either side closes a connection that is idle for some seconds, and a new one may reach any process: before each
+    request the process is checked.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -70,6 +70,6 @@ class ClientOfOneProcess(Client):
 
 
 def process_of(client: Client) -> int:
-    """The process id of the worker that a client's connection leads to."""
+    """Return the process id of the worker behind a client's connection."""
     number: int = client.get("/health")["process"]
     return number

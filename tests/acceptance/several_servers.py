@@ -1,4 +1,4 @@
-"""Servers of one cluster, each with a data folder of its own: one PostgreSQL, one NATS, one bucket."""
+"""Servers of one cluster, each with its own data folder: one PostgreSQL, one NATS, one bucket."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,11 +7,11 @@ from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 
 MEMBER_SECONDS = 2.0
-"""After which a server of the tests counts as gone."""
+"""Seconds after which a test server is considered dead."""
 NOBODY_GOES = {"JIKKO_MEMBER_SECONDS": "60"}
-"""For tests in which no server dies: one that a busy machine holds up for two seconds is not to count as gone."""
+"""For tests in which no server dies: one delayed for two seconds by a busy machine must not be considered dead."""
 ONLY_THE_DEAD_GO = {"JIKKO_MEMBER_SECONDS": "6"}
-"""For tests in which one dies, and which count what others take over: see ``NOBODY_GOES``."""
+"""For tests in which a server dies, and that count takeovers: see ``NOBODY_GOES``."""
 
 
 class SeveralServers:
@@ -38,7 +38,7 @@ class SeveralServers:
             raise
 
     def start(self, *options: str, **more: str) -> Server:
-        """One more."""
+        """Start another server."""
         self._homes += 1
         server = Server(self._folder / f"server{self._homes}", settings={**self.settings, **more}, options=options)
         self.servers.append(server)

@@ -1,4 +1,4 @@
-"""A command on a pseudo-terminal, driven as a person would: keys go in, and what is to be seen is waited for."""
+"""Command on a pseudo-terminal, driven like a person: send keys, and wait for output."""
 
 import contextlib
 import fcntl
@@ -22,7 +22,7 @@ UP, CTRL_C, CTRL_D, TAB = "\x1b[A", "\x03", "\x04", "\t"
 
 
 class Terminal:
-    """``jikko`` with arguments, in a session of its own."""
+    """``jikko`` with arguments, in its own session."""
 
     def __init__(self, home: Path, arguments: Sequence[str | Path], **settings: str) -> None:
         self._controller, terminal = pty.openpty()
@@ -38,7 +38,7 @@ class Terminal:
         os.close(terminal)
         self._seen = b""
         self._looked = 0
-        """Where the next look begins: what was waited for is not found again."""
+        """Start of the next search: found text is not found again."""
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +53,7 @@ class Terminal:
 
     @property
     def seen(self) -> str:
-        """All that was shown so far."""
+        """Return all output so far."""
         return self._seen.decode(errors="replace")
 
     def type(self, keys: str) -> None:
@@ -61,11 +61,11 @@ class Terminal:
         os.write(self._controller, keys.encode())
 
     def say(self, line: str) -> None:
-        """Type a line and end it."""
+        """Type a line and Enter."""
         self.type(f"{line}\r")
 
     def wait_for(self, text: str) -> str:
-        """Wait until a text is shown, behind what was waited for before. Returns what came up to it."""
+        """Wait for a text after the previously found one. Returns the output up to it."""
         wanted = text.encode()
         end = time.monotonic() + PATIENCE
         while (at := self._seen.find(wanted, self._looked)) < 0:
@@ -76,10 +76,10 @@ class Terminal:
         return before.decode(errors="replace")
 
     def interrupt_until(self, text: str) -> None:
-        """Press Ctrl-C, again and again as a person would, until a text is shown.
+        """Press Ctrl-C repeatedly, as a person would, until a text is shown.
 
-        A line editor shows its prompt a moment before it listens: a Ctrl-C between the two is heard at the next key.
-        Not soon again: one that comes while another is being answered may end the command, or take what is typed next.
+        A line editor shows its prompt slightly before it listens: a Ctrl-C in between is handled at the next key. The
+        repetition is slow: a Ctrl-C during the handling of another may end the command, or swallow the next input.
         """
         wanted, end = text.encode(), time.monotonic() + PATIENCE
         while self._seen.find(wanted, self._looked) < 0 and time.monotonic() < end:
@@ -93,14 +93,14 @@ class Terminal:
         self._process.send_signal(number)
 
     def ended(self) -> int:
-        """Wait for its end. Returns the exit code."""
+        """Wait for the end. Returns the exit code."""
         end = time.monotonic() + PATIENCE
         while self._more(end):
             pass
         return self._process.wait(PATIENCE)
 
     def _more(self, end: float) -> bool:
-        """Read what comes next. Returns whether more may come."""
+        """Read more output. Returns whether more may come."""
         readable, _, _ = select.select([self._controller], [], [], max(0.0, end - time.monotonic()))
         if not readable:
             return False
@@ -112,6 +112,6 @@ class Terminal:
 
 
 def _own(terminal: int) -> None:
-    # Ctrl-C reaches those whose terminal it is.
+    # Ctrl-C reaches the processes whose controlling terminal it is.
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)

@@ -1,4 +1,4 @@
-"""A provider of models over OpenAI's protocol that gives its answer token by token, as far as the test lets it."""
+"""Model provider with OpenAI's protocol that answers token by token, as the test allows."""
 
 import json
 import threading
@@ -7,14 +7,14 @@ from typing import Any
 
 
 class TokenServer:
-    """Answers every chat with the same tokens."""
+    """Server that answers every chat with the same tokens."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.prompts: list[list[dict[str, Any]]] = []
-        """The messages of each request."""
+        """Messages of each request."""
         self.hold_after: int | None = None
-        """How many tokens come before an answer waits; ``None``: it does not wait."""
+        """Number of tokens before an answer waits; ``None`` for no wait."""
         self._go_on = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -27,13 +27,13 @@ class TokenServer:
 
     @property
     def providers(self) -> str:
-        """A providers file."""
+        """Return a providers file."""
         url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         entry = {"type": "openai", "base_url": url, "api_key": "sk-x"}
         return json.dumps({"providers": {"langgenius/openai/openai": entry}})
 
     def go_on(self) -> None:
-        """Nothing waits any more."""
+        """Release all answers."""
         self.hold_after = None
         self._go_on.set()
 

@@ -1,10 +1,10 @@
-"""A process that has imported all of Jikko, and forks into commands: that takes a sixth of the half second of a
-processor in which a Python starts and imports the command.
+"""Process that has imported all of Jikko, and forks into commands: this takes a sixth of the half second of CPU in
+which Python starts and imports the command.
 
-It is started as a script, with the numbers of two Unix sockets: a stream, with which it ends, and one of datagrams, to
-which others may write (``warm_program.py``). Each byte there asks for a command, with five descriptors: a file with
-JSON (``arguments``, ``environment``, ``folder``), standard input, output and error, and a pipe that gets a line with
-the process id and, once the command has ended, a line with its exit code.
+It is started as a script with the file descriptors of two Unix sockets: a stream, whose end ends it, and a datagram
+socket open to other processes (``warm_program.py``). Each byte there requests a command, with five descriptors: a JSON
+file (``arguments``, ``environment``, ``folder``), standard input, output and error, and a pipe that receives a line
+with the process id and, at the command's end, a line with its exit code.
 """
 
 import atexit
@@ -21,11 +21,11 @@ from contextlib import suppress
 
 
 def leave(codes: list[int]) -> None:
-    """End the process with its exit code, behind all that Python does at its end but to take itself down: for that it
-    writes to all the memory that a fork shares, and each page of it would be copied.
+    """End the process with its exit code after everything Python does at exit except its teardown, which would write
+    to, and so copy, every page shared by the fork.
 
     Args:
-        codes: The exit code; empty where the command was ended otherwise, and Python is to go on.
+        codes: Exit code; empty if the command ended otherwise, and Python continues.
     """
     with suppress(OSError, ValueError):
         for stream in (sys.stdout, sys.stderr):
@@ -35,24 +35,24 @@ def leave(codes: list[int]) -> None:
 
 
 def load() -> None:
-    """Import all that a command may need of Jikko."""
+    """Import everything of Jikko that commands may need."""
     import jikko
 
     for module in pkgutil.walk_packages(jikko.__path__, "jikko."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    # A command that ends need not look through what it never touched.
+    # At its end, a command need not traverse objects it never touched.
     gc.collect()
     gc.freeze()
 
 
 def next_command(*numbers: int) -> list[int]:
-    """The descriptors of a command, in the process that is to become it; none when no more can come."""
+    """Return the descriptors of a command, in the process that becomes it; empty if no more can come."""
     sockets = [socket.socket(fileno=number) for number in numbers]
     ends, wakes = socket.socketpair()
     wakes.setblocking(False)
     signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-    # Only with a handler is it written to.
+    # The wakeup descriptor is written only if there is a handler.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     told: dict[int, int] = {}
     while True:
@@ -79,10 +79,10 @@ def next_command(*numbers: int) -> list[int]:
 
 
 def tell_of_ended(told: dict[int, int]) -> None:
-    """Tell the exit codes of commands that have ended.
+    """Report the exit codes of ended commands.
 
     Args:
-        told: Pipes by process ids; those of what has ended are closed and taken out.
+        told: Pipes by process id; those of ended processes are closed and removed.
     """
     while told:
         process_id, status = os.waitpid(-1, os.WNOHANG)
@@ -93,13 +93,13 @@ def tell_of_ended(told: dict[int, int]) -> None:
 
 
 def tell(pipe: int, number: int) -> None:
-    """Write a line, to who may be gone."""
+    """Write a line to a reader that may be gone."""
     with suppress(BrokenPipeError):
         os.write(pipe, b"%d\n" % number)
 
 
 def become(descriptors: list[int]) -> None:
-    """Be the command."""
+    """Become the command."""
     asked, *standard, told = descriptors
     for number, descriptor in enumerate(standard):
         os.dup2(descriptor, number)
@@ -119,10 +119,10 @@ def become(descriptors: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    # The folder of this script is no place to import from.
+    # This script's folder must not be importable.
     del sys.path[0]
     ended: list[int] = []
-    # The first to be registered is the last that is called.
+    # The first registered function is called last.
     atexit.register(leave, ended)
     load()
     if command := next_command(*map(int, sys.argv[1:])):

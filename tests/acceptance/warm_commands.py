@@ -1,4 +1,4 @@
-"""Commands without the start of a Python: each is a fork of a process that has imported Jikko (``warm.py``)."""
+"""Commands without Python's startup: each is a fork of a process that has imported Jikko (``warm.py``)."""
 
 import atexit
 import functools
@@ -21,7 +21,7 @@ from tests.effort import PATIENCE
 
 
 class Warm:
-    """The process that has imported Jikko."""
+    """Process that has imported Jikko."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
@@ -42,7 +42,7 @@ class Warm:
 
     @functools.cached_property
     def program(self) -> Path:
-        """What stands for the installed script in a shell: ``jikko`` in a folder of its own."""
+        """Replacement of the installed script in a shell: ``jikko`` in a separate folder."""
         (self._folder / "environment").write_text(json.dumps(at_start(self._environment)), "utf-8")
         words = [sys.executable, "-I", "-S", str(Path(__file__).with_name("warm_program.py"))]
         words += [str(self._folder), str(Path(sys.executable).parent / "jikko")]
@@ -53,11 +53,11 @@ class Warm:
         return program
 
     def can_be(self, environment: dict[str, str]) -> bool:
-        """Whether a Python that starts with this environment would be as this one is."""
+        """Return whether Python would start the same way in this environment."""
         return at_start(environment) == at_start(self._environment)
 
     def start(self, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int) -> "WarmCommand":
-        """Begin a command in this folder, with its standard input, output and error."""
+        """Start a command in this folder, with its standard input, output and error."""
         request = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
         told, tells = os.pipe()
         with tempfile.TemporaryFile() as asked:
@@ -75,7 +75,7 @@ class Warm:
 
 
 class WarmCommand:
-    """A command that runs."""
+    """Running command."""
 
     def __init__(self, told: int) -> None:
         self._told = told
@@ -85,21 +85,21 @@ class WarmCommand:
         self.pid = int(self._line(2 * PATIENCE))
 
     def wait(self, timeout: float) -> int:
-        """Wait for its end, at most N seconds. Returns the exit code, negative for a signal."""
+        """Wait for its end. Returns the exit code, negative for a signal."""
         if self._code is None:
             self._code = int(self._line(timeout))
             os.close(self._told)
         return self._code
 
     def poll(self) -> int | None:
-        """Its exit code, none while it runs."""
+        """Return its exit code, or ``None`` while it runs."""
         with suppress(TimeoutError):
             return self.wait(0)
         return None
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it still runs."""
-        # It may have ended, and what is told of that be on its way.
+        # It may have ended without its report having arrived yet.
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -117,7 +117,7 @@ class WarmCommand:
 
 @functools.cache
 def warm() -> Warm:
-    """That of these tests, which ends with them."""
+    """Return the process of these tests, which ends with them."""
     made = Warm()
     atexit.register(made.close)
     return made

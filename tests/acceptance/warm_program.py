@@ -1,8 +1,8 @@
-"""``jikko`` for a shell: a fork of the process that has imported Jikko (``warm.py``) runs the command; this one hands
-on signals, and ends as the command does. It takes a sixth of what the installed script takes.
+"""``jikko`` for a shell: a fork of the process that has imported Jikko (``warm.py``) runs the command; this program
+forwards signals, and ends as the command does. It takes a sixth of the installed script's time.
 
-Usage: python -I -S warm_program.py FOLDER JIKKO …. In an environment with which a Python starts otherwise, it becomes
-the installed script.
+Usage: python -I -S warm_program.py FOLDER JIKKO …. In an environment in which Python would start differently, it
+becomes the installed script.
 """
 
 import json
@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Mapping
 
 READ_AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_")
-"""How names of variables begin that a Python reads as it starts."""
+"""Prefixes of variables that Python reads at startup."""
 
 
 def at_start(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a Python reads as it starts."""
+    """Return the variables that Python reads at startup."""
     return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
 
 
@@ -35,7 +35,7 @@ def main(folder: str, *words: str) -> int:
         requests.connect(f"{folder}/socket")
         socket.send_fds(requests, [b"!"], [asked.fileno(), 0, 1, 2, tells])
     os.close(tells)
-    # Who reads what it writes sees the end of the command, not of this.
+    # Readers of its output must see the command's end, not this program's.
     for number in range(3):
         os.close(number)
     with open(told, encoding="ascii") as lines:

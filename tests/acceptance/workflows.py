@@ -1,4 +1,4 @@
-"""DSL files for the tests. They are JSON, which is YAML as well."""
+"""DSL files for the tests, as JSON, which is valid YAML."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,11 @@ Node = dict[str, Any]
 def app(
     name: str, nodes: Iterable[Node], edges: str, *, mode: str = "workflow", version: str = "0.6.0", **workflow: Any
 ) -> str:
-    """A file with these nodes.
+    """Return a file with these nodes.
 
     Args:
-        edges: Separated by blanks: ``a>b``, or ``a:handle>b``; several through one node: ``a>b>c``.
-        workflow: More of the ``workflow`` block, such as ``features``.
+        edges: Separated by spaces: ``a>b``, or ``a:handle>b``; chains: ``a>b>c``.
+        workflow: Further keys of the ``workflow`` block, such as ``features``.
     """
     known = list(nodes)
     content = {
@@ -28,7 +28,7 @@ def app(
 
 
 def with_environment(text: str, /, **variables: tuple[str, Any]) -> str:
-    """A file with environment variables: type and value by name."""
+    """Add environment variables to a file: type and value by name."""
     content = json.loads(text)
     content["workflow"]["environment_variables"] = [
         {"name": name, "value_type": kind, "value": value} for name, (kind, value) in variables.items()
@@ -53,7 +53,7 @@ def node(node_id: str, node_type: str, **data: Any) -> Node:
 
 
 def start(*names: str, required: bool = False) -> Node:
-    """A start node with a paragraph for each name."""
+    """Return a start node with a paragraph for each name."""
     return node("start", "start", variables=[_paragraph(name, required) for name in names])
 
 
@@ -62,12 +62,12 @@ def _paragraph(name: str, required: bool) -> dict[str, Any]:
 
 
 def end(node_id: str = "end", **outputs: str) -> Node:
-    """An end node. ``x="start.q"`` puts out the variable ``q`` of ``start`` as ``x``."""
+    """Return an end node. ``x="start.q"`` outputs the variable ``q`` of ``start`` as ``x``."""
     return node(node_id, "end", outputs=[{"variable": name, "value_selector": _at(at)} for name, at in outputs.items()])
 
 
 def fetch(node_id: str, url: str, **data: Any) -> Node:
-    """A GET request."""
+    """Return a GET request."""
     return node(
         node_id,
         "http-request",
@@ -98,18 +98,19 @@ def template(node_id: str, text: str, /, **variables: str) -> Node:
 
 
 def first_of(node_id: str, *selectors: str) -> Node:
-    """A variable aggregator."""
+    """Return a variable aggregator."""
     return node(node_id, "variable-aggregator", output_type="string", variables=[_at(at) for at in selectors])
 
 
 def if_contains(node_id: str, at: str, part: str) -> Node:
-    """An if-else with the handles ``true`` and ``false``."""
+    """Return an if-else with the handles ``true`` and ``false``."""
     condition = {"variable_selector": _at(at), "comparison_operator": "contains", "value": part, "varType": "string"}
     return node(node_id, "if-else", cases=[{"case_id": "true", "logical_operator": "and", "conditions": [condition]}])
 
 
 def form(node_id: str, text: str, hours: int = 1) -> Node:
-    """A human-input node with the paragraph ``comment`` and the actions ``yes`` and ``no``, for some ``hours``."""
+    """Return a human-input node with the paragraph ``comment`` and the actions ``yes`` and ``no``, valid for some
+    ``hours``."""
     return node(
         node_id,
         "human-input",
@@ -123,7 +124,7 @@ def form(node_id: str, text: str, hours: int = 1) -> Node:
 
 
 def iteration(node_id: str, over: str, collect: str, *body: Node, parallel: int = 1) -> list[Node]:
-    """An iteration with its body; ``<node_id>-start`` begins it."""
+    """Return an iteration with its body, which begins with ``<node_id>-start``."""
     container = node(
         node_id,
         "iteration",
@@ -155,10 +156,10 @@ ASKS = app(
     [start("q"), form("ask", "About {{#start.q#}}: {{#$output.comment#}}"), end(said="ask.comment")],
     "start>ask ask:yes>end ask:no>end",
 )
-"""Waits until somebody comments on its input ``q``."""
+"""Waits for a comment on its input ``q``."""
 
 ECHO = app("Echo", [start("q"), end(q="start.q")], "start>end")
-"""Puts out its input ``q``."""
+"""Outputs its input ``q``."""
 
 
 def triggered(
@@ -168,7 +169,7 @@ def triggered(
     node_id: str = "hook",
     cron: str = "0 * * * *",
 ) -> str:
-    """An app that a webhook starts, whose run divides 6 by the number ``n`` of the body, and a schedule."""
+    """Return an app started by a webhook, which divides 6 by the number ``n`` of the body, and by a schedule."""
     number = [{"name": "n", "type": "number", "required": True}]
     kind = [{"name": "X-Kind", "type": "string", "required": False}]
     nodes = [

@@ -1,6 +1,6 @@
-"""The fields of what commands print with ``--json``: scripts read them, so that none may be lost or renamed unseen.
+"""Fields printed by commands with ``--json``: scripts read them, so lost or renamed ones must be noticed.
 
-Usage: python -m tests.cli.json_fields writes ``json_fields.txt`` anew.
+Usage: python -m tests.cli.json_fields rewrites ``json_fields.txt``.
 """
 
 import json
@@ -21,7 +21,7 @@ _PROVIDERS: Final = "providers: {mine: {type: openai, base_url: 'http://127.0.0.
 
 
 def shape(value: Any, path: str = "") -> Iterator[str]:
-    """The paths of a value's fields with what they hold."""
+    """Yield the paths of a value's fields with their types."""
     match value:
         case dict():
             for name, item in value.items():
@@ -45,7 +45,7 @@ class Shell:
         self.rows: dict[str, set[str]] = {}
 
     def __call__(self, name: str, *rest: str, home: bool = True) -> list[dict[str, Any]]:
-        """What a command prints, an object a line; its fields are noted beside its name."""
+        """Return a command's output, one object per line, and record its fields."""
         command = [*name.split(), *rest, "--json", *(("--home", str(self._home)) if home else ())]
         outcome = CliRunner().invoke(cli, command, env=self._environment)
         found = [json.loads(line) for line in outcome.stdout.splitlines()]
@@ -55,7 +55,7 @@ class Shell:
 
 
 def fields(folder: Path) -> str:
-    """The table: a line a field, below the command that prints it."""
+    """Return the table: one line per field, below its command."""
     jikko = Shell(folder)
     quote, nightly = str(_EXAMPLES / "parallel-quote.yml"), str(_EXAMPLES / "uses" / "nightly-report.yml")
     jikko("check", quote)

@@ -1,4 +1,4 @@
-"""Processes of a cluster over a real NATS server, in one process of the tests."""
+"""Cluster processes over a real NATS server, in one test process."""
 
 import secrets
 
@@ -11,13 +11,13 @@ from jikko.ports.cluster import Cluster
 from tests.cluster.recorder import Recorder
 
 NATS = pytest.param("nats", marks=[pytest.mark.services, pytest.mark.nats])
-"""For fixtures that have one kind of cluster a parameter."""
+"""Parameter of fixtures with one kind of cluster each."""
 SECONDS = 1.0
-"""After which a member of the tests counts as gone."""
+"""Seconds after which a test member is considered dead."""
 
 
 class NatsGroup:
-    """A cluster of its own among those of one NATS."""
+    """Separate cluster on a shared NATS server."""
 
     def __init__(self, url: str, *, seconds: float = SECONDS, per_minute: int = 0) -> None:
         self.url = url
@@ -29,10 +29,10 @@ class NatsGroup:
     async def start(
         self, *, patience: float = 10.0, seconds: float = 0.0, member: Recorder | None = None
     ) -> tuple[NatsCluster, Recorder]:
-        """One more.
+        """Start another member.
 
         Args:
-            seconds: Its own, if it has other settings.
+            seconds: Its own heartbeat settings, if they differ.
         """
         name, seconds = f"{secrets.token_hex(4)}/0", seconds or self._seconds
         link = await NatsLink.open(self.url, self.names, member_seconds=seconds, per_minute=self._per_minute, name=name)
@@ -42,7 +42,7 @@ class NatsGroup:
         return cluster, member
 
     async def attend(self) -> NatsCluster:
-        """A process that is known, and no more."""
+        """Add a process that is merely known."""
         name = f"{secrets.token_hex(4)}/0"
         link = await NatsLink.open(self.url, self.names, member_seconds=self._seconds, per_minute=0, name=name)
         cluster = NatsCluster(name, link, seconds=self._seconds)

@@ -1,4 +1,4 @@
-"""NATS servers of the tests: the real one, of PyPI, in a folder of its own, on free ports of this machine."""
+"""NATS servers of the tests: the real server from PyPI, in a separate folder, on free ports of this machine."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.free_ports import free_port
 
 
 class NatsServer(LocalService):
-    """One server; it can be killed, and started again on the same port and store, or on an empty store."""
+    """Server that can be killed, and restarted on the same port with the same or an empty store."""
 
     title = "NATS"
 
@@ -41,17 +41,17 @@ class NatsServer(LocalService):
         super().begin()
 
     def lose_store(self) -> None:
-        """Forget all that was kept. While it does not run."""
+        """Delete the store while the server is stopped."""
         shutil.rmtree(self.folder / "store")
 
     def reload(self) -> None:
-        """Have it read its settings again."""
+        """Make it reload its settings."""
         os.kill(self.pid, signal.SIGHUP)
 
 
 @contextmanager
 def nats_running(*more: str, jetstream: bool = True) -> Iterator[NatsServer]:
-    """One server."""
+    """Run one server."""
     with tempfile.TemporaryDirectory(prefix="jikko-nats-") as folder:
         server = NatsServer(Path(folder) / "nats", port=free_port(), more=more, jetstream=jetstream)
         server.start()
@@ -63,7 +63,7 @@ def nats_running(*more: str, jetstream: bool = True) -> Iterator[NatsServer]:
 
 @contextmanager
 def three_running() -> Iterator[list[NatsServer]]:
-    """Three servers that keep copies for each other."""
+    """Run three servers that replicate each other."""
     with tempfile.TemporaryDirectory(prefix="jikko-nats-") as name, ExitStack() as stack:
         folder, ports = Path(name), [free_port() for _ in range(3)]
         routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
@@ -84,6 +84,6 @@ def three_running() -> Iterator[list[NatsServer]]:
 
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[NatsServer]:
-    """One that nobody ends; each test has a cluster of its own in it."""
+    """Permanent server, in which each test has its own cluster."""
     with nats_running() as server:
         yield server

@@ -1,4 +1,4 @@
-"""A member of a cluster that takes note of all that it is told."""
+"""Cluster member that records its calls."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from jikko.ports.cluster import Answer, Command, Hint, OrphanedRuns, ServerState
 
 @dataclass
 class Durable:
-    """Runs that count as taken over once the test says so."""
+    """Runs that count as taken over once the test allows."""
 
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
     is_whole: bool = True
@@ -19,22 +19,22 @@ class Durable:
 
 @dataclass
 class Recorder:
-    """A ``Member`` that takes note."""
+    """Recording ``Member``."""
 
     answer: Answer = True
     commands: list[Command] = field(default_factory=list)
     hints: list[Hint] = field(default_factory=list)
     taken: list[OrphanedRuns] = field(default_factory=list)
     waiting: list[WaitingRun] = field(default_factory=list)
-    """Those that it was offered."""
+    """Runs offered to it."""
     told: ServerState = field(default_factory=lambda: ServerState(since=0.0, runs=0))
     takes_waiting: bool = True
     has_room: asyncio.Event = field(default_factory=asyncio.Event)
     offers: "asyncio.Future[WaitingRuns]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    """Where it can offer what waits."""
+    """Where it can offer waiting runs."""
     is_leading: bool = False
     holds: asyncio.Event = field(default_factory=asyncio.Event)
-    """Cleared, no command is answered."""
+    """While cleared, no command is answered."""
     durable: Durable = field(default_factory=Durable)
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class Recorder:
         self.hints.append(hint)
 
     async def read_again(self) -> None:
-        """There are no files."""
+        """No-op: there are no files."""
 
     async def take_over(self, orphans: OrphanedRuns) -> Durable:
         self.taken.append(orphans)

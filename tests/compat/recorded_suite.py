@@ -1,4 +1,4 @@
-"""What the tests of all recorded suites share: their cases, the fast ones among them, and what an answer differs in."""
+"""Shared parts of the tests of recorded suites: their cases, the fast ones among them, and differences of answers."""
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -17,16 +17,16 @@ HERE = Path(__file__).parent
 
 
 def suite_of(folder: str, left_out: Collection[str] = ()) -> Suite:
-    """The suite of a folder beside this file, as our own overrides have it."""
+    """Return the suite of a folder beside this file, with our overrides."""
     suite = load_suite(HERE / folder, "")
     return Suite(suite.root, [with_overrides(case) for case in suite.cases if case.name not in left_out])
 
 
 def sampled(cases: Sequence[Case], slow: Collection[str] = ()) -> list[Any]:
-    """Parameters of a test, named as the cases are. Every third is fast, so that all families are among them.
+    """Return a test's parameters, named after the cases. Every third is fast, so that all families are covered.
 
     Args:
-        slow: Names of cases that wait for long.
+        slow: Names of cases with long waits.
     """
     return [
         pytest.param(case, id=case.name, marks=[pytest.mark.slow] if number % 3 or case.name in slow else [])
@@ -41,10 +41,10 @@ def differences(
     transport: HttpTransport,
     is_known: Callable[[Finding], bool] = lambda finding: False,
 ) -> list[str]:
-    """What the answers to a case have otherwise than the recorded ones; the wording of errors is our own.
+    """Return the differences of a case's answers from the recorded ones; the wording of errors is our own.
 
     Args:
-        is_known: Of a finding that does not count.
+        is_known: Whether a finding is ignored.
     """
     around = Surroundings(target.keys, suite.files, target.echo_url, target.knowledge)
     return [

@@ -1,4 +1,4 @@
-"""Replays of the runs that a suite has made: each has to do what it did, by its log alone."""
+"""Replays of a suite's runs: each must behave as before, by its log alone."""
 
 import asyncio
 import os
@@ -14,10 +14,10 @@ from tests.effort import PATIENCE
 
 
 def otherwise(folder: Path) -> list[str]:
-    """The runs that do otherwise when they are replayed on the current version, with what is different.
+    """Return the runs that differ when replayed on the current version, with the differences.
 
     Args:
-        folder: Of the server that made them.
+        folder: Folder of the server that made them.
     """
     results = all_results(folder)
     assert results, "there are no runs: the other tests of the file make them"
@@ -29,10 +29,10 @@ def otherwise(folder: Path) -> list[str]:
 
 
 def all_results(folder: Path) -> list[tuple[str, ReplayedResult]]:
-    """What becomes of each run of a server on the current version of its app, with the name of that.
+    """Return the result of each of a server's runs on the current version of its app, with the app's name.
 
     Args:
-        folder: With the server's ``home``, and its providers and tools.
+        folder: Contains the server's ``home``, and its providers and tools.
     """
     return asyncio.run(_all_results(folder))
 

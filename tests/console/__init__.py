@@ -1,1 +1,1 @@
-"""The console in a browser, against the real server."""
+"""The console in a browser, against a real server."""

@@ -1,4 +1,4 @@
-"""Pictures of pages, for people who want to see them (``TEST_PICTURES=1``): nothing compares them."""
+"""Screenshots of pages for human review (``TEST_PICTURES=1``): nothing compares them."""
 
 import os
 
@@ -17,16 +17,16 @@ TAKEN = os.environ.get("TEST_PICTURES") == "1"
 
 
 def picture(page: Page, name: str, theme: str = "light") -> None:
-    """Take a picture of what the page shows, if pictures are wanted."""
+    """Take a screenshot, if enabled."""
     if TAKEN and page.viewport_size:
         page.screenshot(path=PICTURES / f"{name}-{page.viewport_size['width']}-{theme}.png")
 
 
 def keep(page: Page, name: str, axe: str = "") -> None:
-    """Show a state large and light, small and dark: nothing in it may be beyond the side.
+    """Show a state wide and light, narrow and dark: nothing may overflow horizontally.
 
     Args:
-        axe: The text of axe, which then finds nothing either.
+        axe: Source of axe, which must not report violations.
     """
     for size, theme in ((SMALL, "dark"), (LARGE, "light")):
         page.set_viewport_size(size)

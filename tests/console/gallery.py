@@ -1,4 +1,5 @@
-"""Apps whose runs look odd: names that are long, turned or have no glyph, large values, files, agents, knowledge."""
+"""Apps with unusual runs: names that are long, right-to-left or without glyphs, large values, files, agents,
+knowledge."""
 
 import json
 from typing import Any
@@ -8,7 +9,7 @@ from tests.console.apps import placed
 from tests.strategies.agents import agent, tool
 
 LONG = "Überprüfung der eingereichten Rückerstattungsanträge " * 4
-"""212 characters, none of which may push anything beyond the frame."""
+"""212 characters, which must not overflow the frame."""
 UNBROKEN = "W" * 240
 ARABIC = "مراجعة طلبات الاسترداد"
 PRIVATE = "\ue000\uf8ff私用領域\U000f0000"
@@ -47,7 +48,7 @@ INPUTS: list[dict[str, Any]] = [
     {**_FILE, "variable": "letter", "label": "Letter", "type": "file", "required": False, "max_length": 1},
     {**_FILE, "variable": "pictures", "label": "Pictures", "required": False},
 ]
-"""A variable of each kind that a form has."""
+"""One variable of each kind in forms."""
 
 
 def _titled(entry: dict[str, Any], title: str) -> dict[str, Any]:
@@ -55,11 +56,11 @@ def _titled(entry: dict[str, Any], title: str) -> dict[str, Any]:
 
 
 def gallery_apps(echo: str, dataset: str) -> dict[str, str]:
-    """By the name of their file.
+    """Return the apps by file name.
 
     Args:
-        echo: The address of the echo server.
-        dataset: The id of the dataset that is asked.
+        echo: Address of the echo server.
+        dataset: Id of the queried dataset.
     """
     lost = fetch("lost", f"{echo.rpartition(':')[0]}:9/", error_strategy="default-value")
     lost["data"] |= {
@@ -156,6 +157,6 @@ def gallery_apps(echo: str, dataset: str) -> dict[str, str]:
 
 
 def providers(model: str) -> str:
-    """A file of providers with one whose models are those of a test."""
+    """Return a providers file with a test's model server."""
     entry = {"type": "openai", "base_url": model, "api_key": "key"}
     return json.dumps({"providers": {"langgenius/openai/openai": entry}})

@@ -1,11 +1,11 @@
-"""Pictures for tests."""
+"""Images for tests."""
 
 import struct
 import zlib
 
 
 def png(width: int, height: int) -> bytes:
-    """A picture with a gradient."""
+    """Return an image with a gradient."""
     rows = b"".join(
         b"\0" + b"".join(bytes((x * 4 % 256, y * 5 % 256, 128)) for x in range(width)) for y in range(height)
     )

@@ -1,7 +1,7 @@
-"""Logs of runs as they might go, with events of every kind, in an order that the engine keeps to.
+"""Random run logs, with events of every kind in an order the engine keeps.
 
-Those of random graphs are in `tests/engine/test_random_graphs.py`; these have what such graphs do not: chats, agents,
-tries, forms, stops, retries, processes that end, iterations in loops, and text that comes from several nodes at once.
+Those of random graphs are in `tests/engine/test_random_graphs.py`; these cover what such graphs lack: chats, agents,
+attempts, forms, stops, retries, dying processes, iterations in loops, and text from several nodes at once.
 """
 
 from collections.abc import Callable
@@ -56,13 +56,13 @@ DEEPEST: Final = 2
 
 @dataclass
 class Open:
-    """An execution that has not ended."""
+    """Execution in progress."""
 
     started: NodeStarted
     waits: bool = False
-    """For its form."""
+    """Whether it waits for its form."""
     length: int | None = None
-    """Of a container that has begun: how many rounds it plans."""
+    """Planned rounds of a started container."""
     parallel: bool = False
     begun: int = 0
     ended: set[int] = field(default_factory=set)
@@ -76,13 +76,13 @@ class Open:
         return self.started.node_type in CONTAINERS
 
     def round(self, index: int) -> RoundPath:
-        """Where nodes of a round of it are."""
+        """Return the path of nodes in one of its rounds."""
         kind: Any = self.started.node_type
         return (*self.started.rounds, Round(self.id, self.started.node_id, kind, index))
 
 
 class Story:
-    """Writes the log of one run."""
+    """Writer of one run's log."""
 
     def __init__(self, random: Random) -> None:
         self.events: list[Event] = []
@@ -93,10 +93,10 @@ class Story:
         self._epoch = 1
 
     def write(self, moves: int) -> list[Event]:
-        """A log.
+        """Write a log.
 
         Args:
-            moves: Things that happen, at most.
+            moves: Maximum number of steps.
         """
         chance = self._random.random
         turn = Turn(conversation_id="c", message_id="m") if chance() < 0.3 else None
@@ -121,7 +121,7 @@ class Story:
         return self.events
 
     def _say(self, kind: Callable[..., Event], /, **what: Any) -> None:
-        # Clocks of machines differ, and are set.
+        # Clocks of machines differ, and are adjusted.
         self._at += self._random.choice([0.0, 0.001, 0.5, 60.0, -0.02])
         self.events.append(kind(at=self._at, **what))
 
@@ -140,7 +140,7 @@ class Story:
         }
 
     def _places(self) -> list[RoundPath]:
-        """Where a node may start: at the top, and in rounds that go on."""
+        """Return where a node may start: at the top level, and in open rounds."""
         places: list[RoundPath] = [()]
         for one in self._open.values():
             if one.length is not None and len(one.started.rounds) < DEEPEST:
@@ -148,7 +148,7 @@ class Story:
         return places
 
     def _within(self, one: Open, index: int | None = None) -> bool:
-        """Whether some node of a container, or of one of its rounds, goes on."""
+        """Return whether a node of a container, or of one of its rounds, is running."""
         return any(
             entry.execution_id == one.id and index in (None, entry.index)
             for other in self._open.values()
@@ -199,7 +199,7 @@ class Story:
         self._open[started.execution_id] = Open(started)
 
     def _spent(self, one: Open) -> Usage | None:
-        """What is counted: a container's is the sum of its rounds, and of what failed in a round no total tells."""
+        """Return the usage: a container's is the sum of its rounds; nodes that failed in a round are in no total."""
         if one.is_container or self._random.random() < 0.5:
             return None
         tokens = self._random.randint(0, 500)
@@ -275,11 +275,11 @@ class Story:
             self._again(one)
 
     def _again(self, one: Open) -> None:
-        """It runs again, under its id."""
+        """Run it again, under its id."""
         self._say(NodeStarted, **self._about(one))
 
     def _pause(self) -> bool:
-        """Nothing runs but what waits for its form, if anything does. Returns whether the run goes on."""
+        """Pause if only forms are open. Returns whether the run continues."""
         waiting = [one for one in self._open.values() if one.waits]
         if not waiting:
             return True

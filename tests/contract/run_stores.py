@@ -1,4 +1,4 @@
-"""The run stores that the tests go over."""
+"""Run stores that tests are parametrized with."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ RUN_STORES = ["sqlite", POSTGRES]
 
 @asynccontextmanager
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    """The empty store that a parameter names."""
+    """Empty store named by a parameter."""
     store: RunStore
     if request.param == "sqlite":
         store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))

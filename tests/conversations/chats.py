@@ -25,7 +25,7 @@ async def chat_app(
 
 
 class Chat:
-    """One end user of a chat app."""
+    """End user of a chat app."""
 
     def __init__(self, client: httpx.AsyncClient, user: str = "anna") -> None:
         self.client = client
@@ -33,7 +33,7 @@ class Chat:
         self.conversation_id = ""
 
     async def ask(self, query: str, /, **more: Any) -> httpx.Response:
-        """Ask in the conversation, which is the new one afterwards if it was none."""
+        """Ask in the conversation, which the first question creates."""
         answer = await self.client.post("/v1/chat-messages", json=self.body(query, **more))
         if answer.status_code == 200 and answer.headers["content-type"] == "application/json":
             self.conversation_id = answer.json()["conversation_id"]
@@ -49,7 +49,7 @@ class Chat:
         return body | more
 
     async def stream(self, query: str, /, **more: Any) -> list[dict[str, Any]]:
-        """The events of a streamed answer."""
+        """Return the events of a streamed answer."""
         answer = await self.ask(query, response_mode="streaming", **more)
         events = events_of(answer.text)
         for event in events[:1]:
@@ -57,14 +57,14 @@ class Chat:
         return events
 
     async def messages(self, **more: Any) -> list[dict[str, Any]]:
-        """The messages of the conversation, oldest first."""
+        """Return the messages of the conversation, oldest first."""
         query = {"user": self.user, "conversation_id": self.conversation_id} | more
         answer = await self.client.get("/v1/messages", params=query)
         found: list[dict[str, Any]] = answer.json()["data"]
         return found
 
     async def variables(self) -> dict[str, str]:
-        """The variables of the conversation, as texts."""
+        """Return the variables of the conversation, as texts."""
         answer = await self.client.get(
             f"/v1/conversations/{self.conversation_id}/variables", params={"user": self.user}
         )
@@ -78,18 +78,18 @@ class Chat:
 
 @asynccontextmanager
 async def chat_with(world: World, app: App, process: Process | None = None) -> AsyncIterator[Chat]:
-    """An end user who talks to an app."""
+    """End user of an app."""
     async with client_of(world, app, process) as client:
         yield Chat(client)
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
-    """The messages of a stream."""
+    """Parse the messages of a stream."""
     return [msgspec.json.decode(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
 
 
 def answer_of(events: Sequence[dict[str, Any]]) -> str:
-    """The answer, as a client of the stream has it at the end."""
+    """Return the final answer, as a client of the stream sees it."""
     text = ""
     for event in events:
         if event["event"] == "message":

@@ -1,7 +1,7 @@
-"""Renders the chart with Helm, and holds what comes out against the schemas of Kubernetes.
+"""Renders the chart with Helm, and validates the result against Kubernetes schemas.
 
-A program, run with the Python of ``tools.py``: {"values": …, "versions": […]} a line, and one line in return:
-{"objects": […], "refused": …, "wrong": […]}.
+A program, run with the Python of ``tools.py``: it reads lines {"values": …, "versions": […]}, and answers each with a
+line {"objects": […], "refused": …, "wrong": […]}.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Images and containers, built and run by Debian's buildah and podman where there is no Docker: as root, with what
-mounts they make in a namespace of their own, so that all are gone with it.
+"""Images and containers, built and run by Debian's buildah and podman where Docker is missing: as root, with mounts in
+a private namespace, so that they disappear at the end.
 
-No registry of images is reached: what the image is built on is made of Debian's packages.
+No image registry is contacted: the base image is made of Debian packages.
 """
 
 import os
@@ -14,11 +14,11 @@ from tests.effort import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 _AUTHORITIES = Path("/usr/local/share/ca-certificates")
-"""Those that this machine trusts besides Debian's: registries of packages may be behind one."""
+"""Additional authorities trusted by this machine: package registries may use one."""
 _LIMITS = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"]
-"""By themselves the programs ask for more than a machine may grant."""
+"""By default the programs request more than a machine may grant."""
 _BUILDING = 900.0
-"""Seconds that what downloads packages may take."""
+"""Timeout of steps that download packages, in seconds."""
 BASE = "localhost/debian:trixie"
 IMAGE = "localhost/jikko"
 SLIM = "localhost/jikko-slim"
@@ -29,18 +29,18 @@ LOCKED_UP = [
     "--cap-drop=all",
     "--security-opt=no-new-privileges",
 ]
-"""As a container is to be run (deploy/Dockerfile, deploy/compose.yml, deploy/helm)."""
+"""Recommended restrictions of a container (deploy/Dockerfile, deploy/compose.yml, deploy/helm)."""
 
 
 class Engine:
-    """Builds and runs, with all that it keeps in one folder."""
+    """Container engine that keeps everything in one folder."""
 
     def __init__(self, folder: Path) -> None:
         if os.geteuid() != 0:
             raise AssertionError("images are built and run as root: run these tests as root")
         self._folder = folder
-        # In memory: tens of thousands of files are written and thrown away. crun wants the second version of control
-        # groups alone.
+        # In memory: tens of thousands of files are written and discarded. crun requires version 2 of control groups
+        # alone.
         script = (
             f"mount -t tmpfs -o size=4g none {folder} && mkdir -m 1777 {folder}/tmp && "
             "mount -t cgroup2 none /sys/fs/cgroup && echo ready && exec sleep infinity"
@@ -53,7 +53,7 @@ class Engine:
         self._kept = [f"--root={folder / 'store'}", f"--runroot={folder / 'run'}"]
 
     def make_base(self) -> None:
-        """Make what an image is built on."""
+        """Create the base image."""
         made = self._folder / "base"
         text = f"FROM scratch\nADD base.tar /\nCOPY authorities {_AUTHORITIES}\n"
         script = (
@@ -61,14 +61,14 @@ class Engine:
             f"printf %s '{text}' > {made}/Containerfile"
         )
         self._run(["sh", "-c", script], PATIENCE)
-        # Nothing is left out of packages: each would go through a filter, which takes as long as all else together.
+        # Package files are not excluded: filtering takes as long as everything else together.
         command = ["mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io", "trixie"]
         self._run([*command, f"{made}/base.tar"], _BUILDING)
         self.buildah("bud", "--isolation=chroot", f"--tag={BASE}", str(made))
         self._run(["rm", f"{made}/base.tar"], PATIENCE)
 
     def build(self) -> None:
-        """Build the images of this checkout; layers that both have are made once."""
+        """Build the images of this checkout; shared layers are built once."""
         options = ["--isolation=chroot", "--network=host", "--format=docker", f"--build-arg=BASE={BASE}", *_LIMITS]
         options += [
             "--build-arg=VERSION=1.2.3",
@@ -83,7 +83,7 @@ class Engine:
         return self._run(["buildah", *self._kept, *arguments], _BUILDING)
 
     def podman(self, *arguments: str) -> str:
-        """What it said. A command that fails, fails the test with that."""
+        """Return podman's output. A failing command fails the test with it."""
         options = ["--cgroup-manager=cgroupfs", "--runtime=crun", "--log-level=error"]
         return self._run(["podman", *self._kept, *options, *arguments], PATIENCE)
 
@@ -94,10 +94,10 @@ class Engine:
         return self.podman("run", *options, *variables, *arguments)
 
     def boot(self, units: Path, packages: Sequence[str]) -> "Machine":
-        """A machine with these units that has what the image has, started by systemd, on a network of its own.
+        """Boot a machine with the image's content and these units, by systemd, on its own network.
 
         Args:
-            packages: Of Debian, besides.
+            packages: Additional Debian packages.
         """
         name = self.buildah("from", "--isolation=chroot", "--network=host", *_LIMITS, IMAGE).strip()
         install = "apt-get update -qq && apt-get install -qq --yes --no-install-recommends systemd systemd-sysv"
@@ -110,7 +110,7 @@ class Engine:
         return Machine(["nsenter", "--mount", f"--target={self._space.pid}"], root)
 
     def close(self) -> None:
-        """End all containers, and forget all."""
+        """Stop all containers, and delete everything."""
         self.podman("rm", "--all", "--force", "--time=0")
         self._space.kill()
         self._space.communicate()
@@ -131,7 +131,7 @@ class Engine:
 
 
 class Machine:
-    """What systemd has started in a folder."""
+    """System booted by systemd in a folder."""
 
     def __init__(self, within: list[str], root: str) -> None:
         nspawn = ["systemd-nspawn", "--keep-unit", "--register=no", "--private-network", "--boot", "--console=pipe"]
@@ -146,7 +146,7 @@ class Machine:
             assert time.monotonic() < deadline, "systemd does not start"
 
     def shell(self, script: str, *arguments: str) -> str:
-        """What a script says that succeeds."""
+        """Return the output of a script that must succeed."""
         done = self._try("bash", "-euc", script, "bash", *arguments)
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.journal()}"
         return done.stdout

@@ -1,4 +1,4 @@
-"""Proxies between clients and a server: the real programs, with the files of ``deploy/`` where there are any."""
+"""Proxies between clients and a server: the real programs, with the files of ``deploy/`` where they exist."""
 
 import os
 import ssl
@@ -39,7 +39,7 @@ def caddy(folder: Path, names: dict[str, str], port: int) -> list[str]:
 
 
 def nginx_for_web_sockets(folder: Path, names: dict[str, str], port: int) -> list[str]:
-    """As for other programs behind it: whatever a client wants to change to is asked of the server."""
+    """Forward every protocol upgrade to the server, as for other programs behind nginx."""
     upgrades = 'proxy_set_header Upgrade $http_upgrade;\n        proxy_set_header Connection "upgrade";'
     return nginx(folder, {**names, 'proxy_set_header Connection "";': upgrades}, port)
 
@@ -68,7 +68,7 @@ backend servers
 
 
 def renamed(file: Path, names: dict[str, str]) -> str:
-    """A file with the names that are an operator's own; each of them is in it."""
+    """Replace an operator's own names in a file; each must occur."""
     text = file.read_text(encoding="utf-8")
     for name, own in names.items():
         assert name in text, name
@@ -77,7 +77,7 @@ def renamed(file: Path, names: dict[str, str]) -> str:
 
 
 class Proxied:
-    """A server, a proxy in front of it, and a client of the proxy."""
+    """Server behind a proxy, and a client of the proxy."""
 
     def __init__(self, make: Callable[[Path, dict[str, str], int], list[str]], folder: Path, server: Server) -> None:
         authority = trustme.CA()
@@ -122,7 +122,7 @@ class Proxied:
 
 
 class Place:
-    """Apps, their keys, and servers of them."""
+    """Apps, their keys, and their servers."""
 
     def __init__(self, folder: Path, echo: EchoServer) -> None:
         self.folder = folder

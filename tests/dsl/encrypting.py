@@ -1,4 +1,4 @@
-"""Encrypts ids of datasets as Dify exports them."""
+"""Encryption of dataset ids as in Dify's exports."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ WORKSPACE = "6f1d6b0e-3a52-4a5f-9d50-6f0f8a1c2d3e"
 
 
 def encrypted(text: str, workspace: str) -> str:
-    """A text as a workspace encrypts it."""
+    """Encrypt a text for a workspace."""
     key = hashlib.sha256(workspace.encode()).digest()
     padder = padding.PKCS7(128).padder()
     padded = padder.update(text.encode()) + padder.finalize()

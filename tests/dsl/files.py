@@ -1,4 +1,4 @@
-"""DSL files for tests, written in a few words."""
+"""Concise DSL files for tests."""
 
 import json
 from typing import Any
@@ -13,13 +13,13 @@ RUNNABLE = frozenset(
 
 
 def node(node_id: str, kind: str, *, parent: str | None = None, **data: Any) -> dict[str, Any]:
-    """A node as it is in the file; ``parent`` is its ``parentId``."""
+    """Return a node as in a file; ``parent`` is its ``parentId``."""
     wrapper = {"parentId": parent} if parent else {}
     return {"id": node_id, "type": "custom", **wrapper, "data": {"type": kind, "title": node_id.upper(), **data}}
 
 
 def edges(*arrows: str) -> list[dict[str, Any]]:
-    """Edges: ``"a --> b"``, ``"if --true--> b"``."""
+    """Parse edges: ``"a --> b"``, ``"if --true--> b"``."""
     found = []
     for arrow in arrows:
         source, _, rest = arrow.partition(" --")
@@ -30,7 +30,7 @@ def edges(*arrows: str) -> list[dict[str, Any]]:
 
 
 def file(nodes: Any, edges: Any = (), *, workflow: dict[str, Any] | None = None, **top: Any) -> str:
-    """The text of a file. Every JSON is YAML."""
+    """Return the text of a file. JSON is valid YAML."""
     graph = {"nodes": nodes, "edges": list(edges) if isinstance(edges, tuple) else edges}
     app = {"mode": "workflow", "name": "test"}
     return json.dumps(
@@ -44,7 +44,7 @@ def read(text: bytes | str) -> Loaded:
 
 
 def problems(text: bytes | str) -> list[str]:
-    """What is wrong with a file, fatal or not, each as it is shown."""
+    """Return a file's problems, fatal or not, as displayed."""
     return list(map(shown, read(text).problems))
 
 
@@ -53,5 +53,5 @@ def shown(problem: Diagnostic) -> str:
 
 
 def fields(data: dict[str, Any]) -> Fields:
-    """The data of a node, to be read in a test of a reader."""
+    """Return a node's data for tests of a reader."""
     return Fields("data", data, [])

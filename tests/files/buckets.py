@@ -1,4 +1,4 @@
-"""A server that speaks S3, on this machine."""
+"""S3-compatible server on this machine."""
 
 import secrets
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
 class Buckets:
-    """Buckets of one server; each test takes one of its own."""
+    """Server that gives each test its own bucket."""
 
     def __init__(self, address: str) -> None:
         self.address = address
 
     def url(self, name: str) -> str:
-        """The setting for a bucket, which need not be there."""
+        """Return the setting for a bucket, which need not exist."""
         return f"s3://{name}/some/folder?endpoint={self.address}&region=eu-central-1"
 
     def made(self) -> str:
-        """The setting for a new bucket."""
+        """Create a bucket, and return its setting."""
         name = f"bucket-{secrets.token_hex(8)}"
         httpx.put(
             f"{self.address}/{name}", headers={"x-amz-acl": "private"}, verify=trusted(), timeout=PATIENCE
@@ -46,7 +46,7 @@ def s3_server() -> Iterator[Buckets]:
 
 @pytest.fixture
 def buckets(s3_server: Buckets, monkeypatch: pytest.MonkeyPatch) -> Buckets:
-    """Buckets of a server that speaks S3, and who may use them."""
+    """Buckets of an S3-compatible server, with credentials."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return s3_server

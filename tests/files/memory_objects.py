@@ -1,4 +1,4 @@
-"""Objects in memory, as the plainest statement of the contract."""
+"""In-memory objects, as the simplest implementation of the contract."""
 
 import time
 
@@ -6,7 +6,7 @@ from jikko.ports.stores.blob_store import FileMissing
 
 
 class MemoryObjects:
-    """An ``ObjectStore`` that forgets everything when the process ends."""
+    """``ObjectStore`` that lives as long as the process."""
 
     def __init__(self) -> None:
         self._objects: dict[str, tuple[bytes, float]] = {}

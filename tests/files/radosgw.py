@@ -1,4 +1,4 @@
-"""A second server that speaks S3: Ceph's radosgw, of Debian, with buckets in SQLite and no cluster."""
+"""Second S3-compatible server: Debian's radosgw of Ceph, with buckets in SQLite and without a cluster."""
 
 import errno
 import os
@@ -39,12 +39,11 @@ rgw_enable_apis = s3
 
 
 class RadosBuckets(Buckets):
-    """Buckets of it."""
+    """Buckets of radosgw."""
 
     def __init__(self, address: str, authority: Path | None = None) -> None:
         """Args:
-        authority: Who has signed its certificate.
-        """
+        authority: Issuer of its certificate."""
         super().__init__(address)
         self._authority = authority
 
@@ -64,12 +63,11 @@ class RadosBuckets(Buckets):
 
 
 class RadosServer:
-    """The server, as a plain user, in a folder of its own."""
+    """radosgw, run by an unprivileged user in a separate folder."""
 
     def __init__(self, folder: Path, certificate: bytes = b"") -> None:
         """Args:
-        certificate: With its private key, as PEM. Empty: it does not encrypt.
-        """
+        certificate: With its private key, as PEM; empty for no encryption."""
         self._folder = folder
         self._port = free_port()
         self._scheme, where = "http", f"endpoint=127.0.0.1:{self._port}"
@@ -87,7 +85,7 @@ class RadosServer:
         return f"{self._scheme}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Make who may use it, and wait until it answers."""
+        """Create the user, and wait until the server answers."""
         self.make_user(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
         with (self._folder / "out").open("wb") as out:
             self._process = subprocess.Popen([*self._command("radosgw"), "-f"], stdout=out, stderr=out, **self._plain)
@@ -101,9 +99,8 @@ class RadosServer:
 
     def make_user(self, key: str, secret: str, *more: str) -> None:
         """Args:
-        key: What it is called, too.
-        more: Options of the server's own command.
-        """
+        key: Also the user's name.
+        more: Options of the server's own command."""
         user = ["user", "create", f"--uid={key}", "--display-name=Jikko", f"--access-key={key}", f"--secret={secret}"]
         command = [*self._command("radosgw-admin"), *user, *more]
         hung = 0
@@ -111,11 +108,11 @@ class RadosServer:
             try:
                 made = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE, **self._plain)
                 break
-            except subprocess.TimeoutExpired:  # now and then it never ends, having done its work or not
+            except subprocess.TimeoutExpired:  # occasionally it never ends, whether or not its work is done
                 hung += 1
                 assert hung < 5, "radosgw-admin hangs each time"
                 if self._process is None:
-                    # The next one may wait for what this one has left, and nothing else is there yet.
+                    # A retry could wait for remains of this attempt, and nothing else exists yet.
                     shutil.rmtree(self._folder / "data")
                     (self._folder / "data").mkdir()
                     as_plain_user(self._folder, self._folder / "data")
@@ -134,7 +131,7 @@ class RadosServer:
 
 @contextmanager
 def rados_running(certificate: bytes = b"") -> Iterator[RadosServer]:
-    """One server."""
+    """Run one server."""
     with tempfile.TemporaryDirectory(prefix="jikko-rgw-") as folder:
         server = RadosServer(Path(folder), certificate)
         try:
@@ -152,11 +149,11 @@ def rados_server() -> Iterator[RadosBuckets]:
 
 @pytest.fixture
 def rados_buckets(rados_server: RadosBuckets, monkeypatch: pytest.MonkeyPatch) -> RadosBuckets:
-    """Buckets of a second, independent server that speaks S3, and who may use them."""
+    """Buckets of a second, independent S3-compatible server, with credentials."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return rados_server
 
 
 RADOS = pytest.param("radosgw", marks=[pytest.mark.services])
-"""For fixtures that have one implementation a parameter."""
+"""Parameter of fixtures with one implementation each."""

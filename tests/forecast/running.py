@@ -1,4 +1,4 @@
-"""Runs files in this process, for comparison with what was said of them."""
+"""Runs files in this process, for comparison with their forecasts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from jikko.settings import Settings
 
 @dataclass(frozen=True)
 class Ran:
-    """How a run ended."""
+    """End of a run."""
 
     status: str
     error: str
     failed: tuple[str, ...]
-    """The ids of the nodes that failed, in order."""
+    """Ids of failed nodes, in order."""
 
 
 def checked(text: str | bytes) -> CheckedFile:
@@ -38,22 +38,22 @@ def foretold(text: str | bytes, here: Installation | None = None) -> Forecast:
 
 
 def here(providers: Path | None, **more: Any) -> Installation:
-    """An installation with no environment variables."""
+    """Return an installation without environment variables."""
     return installation(providers, {}, **{"tools": _tools, "strategies": _strategies, **more})
 
 
 def _tools() -> Tools:
-    """Those of an installation without a tools file."""
+    """Return the tools of an installation without a tools file."""
     return known_tools(Settings(home=Path()), {})
 
 
 def _strategies() -> Strategies:
-    """Those of an installation without plugins."""
+    """Return the strategies of an installation without plugins."""
     return known_strategies(Settings(home=Path()), {})
 
 
 async def ran(text: str | bytes, inputs: Mapping[str, Any], home: Path, providers: Path | None) -> Ran:
-    """Run a file to its end. A run that is refused has failed at no node."""
+    """Run a file to its end. A refused run has no failed nodes."""
     source = text.encode() if isinstance(text, str) else text
     async with assemble(Settings(home=home, providers=providers), in_memory=True, environment={}) as assembly:
         published = await assembly.apps.publish(source, source="test")

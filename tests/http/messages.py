@@ -1,7 +1,7 @@
-"""What clients get of runs, conversations and datasets, field by field: of what has every field, and of what has few.
+"""Responses about runs, conversations and datasets, field by field: of objects with all fields, and with few.
 
-``python -m tests.http.messages`` writes ``messages.txt`` anew. A change of it is a change that clients see: it belongs
-into the changelog, and is made on purpose.
+``python -m tests.http.messages`` rewrites ``messages.txt``. Its changes are visible to clients: they must be intended,
+and belong in the changelog.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ KEPT: Final = Path(__file__).parent / "messages.txt"
 
 
 def kept() -> str:
-    """What the file has to say."""
+    """Return the content of the file."""
     return "".join(f"{name}: {_text(value)}\n" for name, value in _all())
 
 

@@ -1,8 +1,8 @@
-"""What clients can rely on, as lines of text: operations with what they take and answer, and the fields of schemas; of
-the console's own API, too; and the examples that readers see.
+"""API contract as lines of text: operations with parameters and responses, and the fields of schemas, including the
+console's own API; and the examples shown to readers.
 
-``python -m tests.http.outline`` writes ``api.txt``, ``console/api.txt`` and ``examples.txt`` anew. A change of one is a
-change that clients see: it belongs into the changelog, and is made on purpose.
+``python -m tests.http.outline`` rewrites ``api.txt``, ``console/api.txt`` and ``examples.txt``. Their changes are
+visible to clients: they must be intended, and belong in the changelog.
 """
 
 import json
@@ -21,31 +21,31 @@ _SAID: Final = (
     *("items", "prefixItems", "minItems", "maxItems", "properties", "required", "additionalProperties"),
     *("discriminator", "default"),
 )
-"""The keywords of a schema that are shown, in this order. Versions of the library that writes schemas differ in the
-others and in the order."""
+"""Schema keywords to show, in order. Versions of the library that writes schemas differ in the others and in
+the order."""
 
 KEPT: Final[dict[str, Callable[[], str]]] = {
     "api.txt": lambda: outline(openapi("0")),
     "console/api.txt": lambda: outline(described_console()),
     "examples.txt": lambda: examples(openapi("0")["components"]["schemas"]),
 }
-"""What the files have to say, by their names from here."""
+"""Contents of the files, by relative name."""
 
 
 def described_console() -> dict[str, Any]:
-    """The description of the console's API. What it would serve does not matter."""
+    """Return the description of the console's API, independent of what it serves."""
     console: Any = SimpleNamespace(count=None)
     return console_description("0", console_operations(console, None))
 
 
 def outline(described: dict[str, Any]) -> str:
-    """A description without its words."""
+    """Return a description without its prose."""
     lines = [*_operations(described["paths"]), *_schemas(described["components"]["schemas"])]
     return "\n".join(lines) + "\n"
 
 
 def examples(schemas: dict[str, Any]) -> str:
-    """One for each schema."""
+    """Return an example for each schema."""
     shown = (json.dumps(example_of(schema, schemas), ensure_ascii=False) for schema in schemas.values())
     return "".join(f"{name}: {example}\n" for name, example in zip(schemas, shown, strict=True))
 
@@ -90,7 +90,7 @@ def _shown(schema: Any) -> str:
 
 
 def _bare(schema: Any) -> Any:
-    """A schema in this file's own keywords and order, whatever the library that wrote it chose."""
+    """Normalize keywords and their order, whatever the library that wrote the schema chose."""
     if not isinstance(schema, dict):
         return schema
     return {word: _part(word, schema[word]) for word in _SAID if word in schema}

@@ -1,4 +1,4 @@
-"""Files that pretend to be uploaded, and a web that pretends to have files."""
+"""Simulated uploads, and a simulated web with files."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ def empty_store(signer: UrlSigner = SIGNER) -> Files:
 
 
 class Part:
-    """One file of a multipart body."""
+    """File in a multipart body."""
 
     def __init__(
         self, content: bytes = b"hello", filename: str | None = "a.txt", content_type: str | None = "text/plain"
@@ -36,7 +36,7 @@ Answer = HttpResponse | HttpFailure
 
 
 class Web:
-    """An ``HttpClient`` that answers from a table, by method and address."""
+    """``HttpClient`` that answers from a table, by method and URL."""
 
     def __init__(self, answers: Mapping[tuple[str, str], Answer | Callable[[OutgoingRequest], Answer]]) -> None:
         self._answers = answers

@@ -1,4 +1,4 @@
-"""A server of OpenAI's protocol that makes vectors, slowly, and notes what of."""
+"""Slow embedding server with OpenAI's protocol that records its inputs."""
 
 import json
 import threading
@@ -11,14 +11,14 @@ from tests.knowledge.scene import vector_of
 
 
 class EmbeddingServer:
-    """The server, and a providers file that leads to it."""
+    """Server, with a providers file for it."""
 
     batch = 8
 
     def __init__(self, providers: Path, *, seconds: float = 0.02) -> None:
         self.providers = providers
         self.texts: list[str] = []
-        """All that it was asked to embed, in order."""
+        """All embedded texts, in order."""
         self._seconds = seconds
         owner = self
 
@@ -50,10 +50,10 @@ class EmbeddingServer:
             handler.end_headers()
             handler.wfile.write(content)
         except OSError:
-            pass  # the process that asked was killed
+            pass  # the calling process was killed
 
     def is_done(self, count: int) -> bool:
-        """Whether it was asked for N different texts."""
+        """Return whether it has embedded ``count`` different texts."""
         return len(set(self.texts)) >= count
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
-"""The results of if-else nodes that were recorded from a Dify 1.15 server: docs/dify-behaviour.md, “If-else”.
+"""Results of if-else nodes recorded from a Dify 1.15 server: docs/dify-behaviour.md, “If-else”.
 
-Each block has the variables, and one row for each condition: selector, operator, value, and the result or the error.
+Each block has the variables, and a row for each condition: selector, operator, value, and result or error.
 """
 
 from typing import Any, Final
@@ -41,7 +41,7 @@ _EXTENSION: Final = SubConditions("and", (SubCondition("extension", "contains", 
 _TYPE: Final = SubConditions("and", (SubCondition("type", "in", ["document"]),))
 
 SUB_CONDITIONS: Final = {"contains": _EXTENSION, "not contains": _EXTENSION, "all of": _TYPE}
-"""By the operator of the condition on the file list that they belong to."""
+"""By operator of the parent condition on a file list."""
 
 Row = tuple[str, str, Any, bool | str]
 Block = tuple[dict[str, Any], list[Row]]

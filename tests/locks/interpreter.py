@@ -1,4 +1,4 @@
-"""Executes seccomp filters as the kernel does, for machines that the tests do not run on."""
+"""Interpreter of seccomp filters, equivalent to the kernel's, for machines that the tests do not run on."""
 
 import struct
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from jikko.locks.numbers import numbers
 
 
 def answer(program: bytes, number: int, arguments: Sequence[int] = (), *, machine: str) -> int:
-    """What a filter answers to a call."""
+    """Return a filter's verdict on a call."""
     words = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("=iIQ6Q", number, ARCH_OF[machine], 0, *(word & 0xFFFFFFFFFFFFFFFF for word in words))
     instructions = list(struct.iter_unpack("HBBI", program))
@@ -29,6 +29,6 @@ def answer(program: bytes, number: int, arguments: Sequence[int] = (), *, machin
 
 
 def outcome(program: bytes, name: str, arguments: Sequence[int] = (), *, machine: str) -> int | str:
-    """``"allowed"``, ``"asked"``, ``"killed"`` or the number of the error."""
+    """Return ``"allowed"``, ``"asked"``, ``"killed"`` or the error number."""
     found = answer(program, numbers(machine)[name], arguments, machine=machine)
     return {ALLOW: "allowed", ASK: "asked", KILL: "killed"}.get(found, found & 0xFFFF)

@@ -1,4 +1,4 @@
-"""One HTTP request node on a bench: what it sends, and what it makes of an answer."""
+"""Test bench of one HTTP request node: its requests, and its handling of responses."""
 
 import pytest
 
@@ -25,7 +25,7 @@ START: dict[str, Json] = {
 
 
 class Bench:
-    """Runs a node with a server that answers as told."""
+    """Runs a node with a scripted server."""
 
     def __init__(self, **data: Json) -> None:
         self.http = ScriptedHttp()

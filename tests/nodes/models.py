@@ -1,4 +1,4 @@
-"""A model that says what a test wants, and a context for nodes that call it."""
+"""Scripted model, and a context for nodes that call it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from tests.nodes.context import FakeContext, FilesOfOneUser
 
 @dataclass
 class ScriptedModels:
-    """``Models`` whose answers are given, in pieces; the last one is repeated."""
+    """``Models`` with given answers in pieces; the last one repeats."""
 
     answers: list[Completion | ModelFailure | list[Chunk | str]]
     able: Abilities = field(default_factory=Abilities)
@@ -63,14 +63,14 @@ class ScriptedModels:
 
 @dataclass
 class Rendering:
-    """As much of a ``Sandbox`` as prompts use: shows what it was asked to render."""
+    """Part of a ``Sandbox`` used by prompts: records what it renders."""
 
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         return f"rendered {template} with {dict(variables)} for {app_id}"
 
 
 class ModelContext(FakeContext):
-    """A context in which a model answers."""
+    """Context with a model."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class ModelContext(FakeContext):
 
     @property
     def shown(self) -> str:
-        """The text that was streamed."""
+        """Return the streamed text."""
         return "".join(text for name, text in self.text_chunks if name == "text")
 
     def think(self, text: str, *, final: bool = False) -> None:
@@ -95,7 +95,7 @@ class ModelContext(FakeContext):
 
 
 def calls(*arguments: str, text: str = "") -> Completion:
-    """An answer that calls a function with each of these arguments."""
+    """Return an answer that calls a function with each of these arguments."""
     return Completion(
         text=text,
         tool_calls=tuple(FunctionCall(f"call-{n}", "extract_parameters", each) for n, each in enumerate(arguments)),

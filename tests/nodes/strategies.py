@@ -1,4 +1,4 @@
-"""Strategies that are scripted, for agent nodes under test."""
+"""Scripted strategies for agent nodes under test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from jikko.values import Json
 
 @dataclass
 class ScriptedStrategies:
-    """``Strategies`` with one: it logs and says what it is given, or fails, and keeps what it was invoked with."""
+    """``Strategies`` with one that logs and returns its input, or fails, and records its invocations."""
 
     calls: list[StrategyCall] = field(default_factory=list)
 
@@ -38,7 +38,7 @@ class ScriptedStrategies:
 
 
 def agent(query: Json, **parameters: Json) -> dict[str, Json]:
-    """The configuration of a node that invokes it."""
+    """Return the configuration of a node that invokes it."""
     return {
         "type": "agent",
         "agent_strategy_provider_name": "a/b/c",

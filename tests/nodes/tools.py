@@ -1,4 +1,4 @@
-"""Tools that are scripted, for nodes under test."""
+"""Scripted tools for nodes under test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ from jikko.values import Json
 
 @dataclass
 class ScriptedTools:
-    """``Tools`` with one tool, ``say``: it says what it is told to, or fails, and keeps what it was called with."""
+    """``Tools`` with one tool, ``say``, that returns a scripted output, or fails, and records its calls."""
 
     parameters: Sequence[ToolParameter] = (ToolParameter(name="text"),)
     says: Sequence[ToolMessage] | None = None
-    """``None``: what it was given."""
+    """``None`` for the tool's input."""
     failure: ToolFailure | None = None
     usage: Usage | None = None
     shown: Json = None
@@ -55,7 +55,7 @@ class ScriptedTools:
 
 
 def say(**data: Json) -> dict[str, Json]:
-    """The configuration of a node that calls it."""
+    """Return the configuration of a node that calls it."""
     return {
         "type": "tool",
         "provider_type": "api",

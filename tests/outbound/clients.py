@@ -1,4 +1,4 @@
-"""Clients and requests for the tests of the outgoing client."""
+"""Clients and requests for tests of the outgoing client."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -41,7 +41,7 @@ def get(
     app_id: str = "",
     follow_redirects: bool = True,
 ) -> OutgoingRequest:
-    """A request whose timeouts are far away, but for those that are given."""
+    """Return a request with long timeouts, except for given ones."""
     return OutgoingRequest(
         method=method,
         url=url,
@@ -57,7 +57,7 @@ def get(
 
 
 class Names:
-    """A name service that answers what a test says: for each name a list of answers, the last one for good."""
+    """Scripted name service: a list of answers per name, of which the last one repeats."""
 
     def __init__(self, **answers: Sequence[Sequence[str]]) -> None:
         self._answers = {name: list(rounds) for name, rounds in answers.items()}

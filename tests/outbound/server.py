@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that does exactly what a test says, byte by byte. It need not be HTTP."""
+"""HTTP server on loopback, scripted byte by byte. Its responses need not be HTTP."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Received:
-    """A request that arrived."""
+    """Received request."""
 
     method: str
     target: str
@@ -18,24 +18,24 @@ class Received:
     """By lower-case name."""
     body: bytes
     connection: int
-    """Which connection it came on, counted from 1."""
+    """Number of its connection, from 1."""
 
 
 Act: TypeAlias = Callable[[asyncio.StreamWriter, Received], Awaitable[None]]
-"""Answers one request; the connection is closed behind it."""
+"""Answers one request; the connection is closed afterwards."""
 
 
 @dataclass
 class RawServer:
-    """Answers by path: bytes are sent as they are and the connection is kept; an ``Act`` does what it wants."""
+    """Answers by path: bytes are sent unchanged and the connection is kept; an ``Act`` is in control."""
 
     answers: Mapping[str, bytes | Act]
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     sent: int = 0
-    """Bytes that acts handed over by ``pour``."""
+    """Bytes sent by acts through ``pour``."""
     lost: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a client goes away while an act waits for it."""
+    """Set when a client disconnects while an act waits for it."""
     port: int = 0
     scheme: str = "http"
 
@@ -43,7 +43,7 @@ class RawServer:
         return f"{self.scheme}://{host}:{self.port}{path}"
 
     async def pour(self, writer: asyncio.StreamWriter, chunk: bytes, times: int) -> None:
-        """Send a chunk again and again, as fast as the client takes it."""
+        """Send a chunk repeatedly, as fast as the client reads."""
         for _ in range(times):
             writer.write(chunk)
             await writer.drain()
@@ -92,7 +92,7 @@ async def serving(
 
 
 def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
-    """A well-formed answer; underscores in names of headers are dashes."""
+    """Return a well-formed response; underscores in header names become dashes."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -109,6 +109,6 @@ async def _read(reader: asyncio.StreamReader, connection: int) -> Received | Non
     first, *lines = head.decode().strip().split("\r\n")
     method, target, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    # The test of a stalled upload asks for its body not to be read.
+    # The test of a stalled upload requests that its body is not read.
     length = 0 if "/unread" in target else int(headers.get("content-length", 0))
     return Received(method, target, headers, await reader.readexactly(length), connection)

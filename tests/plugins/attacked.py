@@ -1,6 +1,6 @@
-"""A server with two locked plugins, one of which attacks; all are of one user, unless the server is root.
+"""Server with two locked plugins, one of which attacks; all run as one user, unless the server is root.
 
-Run as a program: it prints what the attacker could do, and how the server and the other plugin were before and after.
+Run as a program: it prints the attacker's successes, and the state of the server and the other plugin before and after.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ LIVES = "print('here', flush=True); input()"
 
 
 def standing(process_id: int) -> dict[str, Any]:
-    """What others could change of a process."""
+    """Return what others could change of a process."""
     status = Path(f"/proc/{process_id}/status").read_text()
     return {
         "limits": Path(f"/proc/{process_id}/limits").read_text(),

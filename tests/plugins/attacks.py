@@ -1,6 +1,6 @@
-"""What a plugin may try against its lock, and what is seen of it from outside.
+"""Attacks of a plugin on its lock, and their observation from outside.
 
-Run as a program it is the plugin: it tries each attack, and prints what came of it.
+Run as a program it is the plugin: it tries each attack, and prints the results.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ libc.syscall.restype = ctypes.c_long
 
 
 def given() -> dict[str, Any]:
-    """Process ids, ports and paths of the server, and the numbers of system calls."""
+    """Return process ids, ports and paths of the server, and numbers of system calls."""
     found: dict[str, Any] = json.loads(sys.argv[1])
     return found
 
@@ -47,7 +47,7 @@ def by_number(number: int, *arguments: Any) -> int:
 
 
 def in_child(act: Callable[[], Any]) -> None:
-    """Do it in a child, and raise what it raised: what it does to itself is no matter."""
+    """Call ``act`` in a child process, whose own state does not matter, and re-raise its exception."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -76,7 +76,7 @@ def other() -> tuple[str, int]:
 
 
 def message(port: int) -> Any:
-    """A ``struct msghdr`` to a port of this machine; the kept buffers are its parts."""
+    """Return a ``struct msghdr`` to a port of this machine; it refers to the kept buffers."""
     address = ctypes.create_string_buffer(
         struct.pack("=H", socket.AF_INET) + struct.pack(">H", port) + b"\x7f\0\0\1" + bytes(8), 16
     )
@@ -131,12 +131,12 @@ def lowers(process_id: int) -> None:
 
 
 def clones(flags: int, call_: str = "clone") -> None:
-    """By the call itself. A child that comes of it ends at once."""
+    """Make the raw call. A resulting child ends at once."""
     plain = flags | SIGCHLD, 0, 0, 0, 0
     extended = ctypes.create_string_buffer(struct.pack("QQQQQQQQ", flags, 0, 0, 0, SIGCHLD, 0, 0, 0), 64), 64
     if call(call_, *(plain if call_ == "clone" else extended)) == 0:
         os._exit(0)
-    with contextlib.suppress(ChildProcessError):  # a sibling is its parent's
+    with contextlib.suppress(ChildProcessError):  # a sibling belongs to its parent
         os.wait()
 
 
@@ -169,7 +169,8 @@ def connects_to(path: str) -> None:
 
 
 def attacks() -> dict[str, Callable[[], Any]]:
-    """What works without the lock, by name: each changes something of the server's, or reaches something."""
+    """Return attacks that succeed without the lock, by name: each changes something of the server's, or reaches
+    something."""
     server, plugin, file = given()["server"], given()["plugin"], given()["file"]
     named = {"the server": server, "another plugin": plugin}
     at_processes: dict[str, Callable[[int], Any]] = {
@@ -251,7 +252,7 @@ def attacks() -> dict[str, Callable[[], Any]]:
 
 
 def quiet_attacks() -> dict[str, Callable[[], Any]]:
-    """Those that a locked plugin is not told of: they succeed, and do nothing."""
+    """Return attacks that silently do nothing in a locked plugin."""
     file = given()["file"]
     return {
         "the mode of a file of the server": lambda: os.chmod(file, 0),
@@ -261,7 +262,7 @@ def quiet_attacks() -> dict[str, Callable[[], Any]]:
 
 
 def outcome(act: Callable[[], Any]) -> str | int:
-    """``"done"``, or the number of the error."""
+    """Return ``"done"`` or the error number."""
     try:
         act()
     except OSError as error:
@@ -270,7 +271,7 @@ def outcome(act: Callable[[], Any]) -> str | int:
 
 
 def sweep(numbers: list[int]) -> dict[str, int]:
-    """Which error each number answers with, given nothing but zeros; 0 for none."""
+    """Return the error of each system call with all-zero arguments; 0 for none."""
     answers = {}
     for number in numbers:
         ctypes.set_errno(0)

@@ -1,4 +1,5 @@
-"""Makes each use of a system call behind the filter of plugins, and again without that call; prints how they end."""
+"""Makes each use of a system call behind the plugins' filter, with and without that call allowed; prints the
+results."""
 
 import json
 import os
@@ -17,7 +18,7 @@ from tests.plugins.uses import PATIENCE, USES
 
 
 def filter_without(name: str) -> bytes:
-    """The filter as if a call were not on the list."""
+    """Return the filter without one of its allowed calls."""
 
     def assembled(bodies: Mapping[str, Body], **settings: Any) -> bytes:
         return assemble({call: body for call, body in bodies.items() if call != name}, **settings)

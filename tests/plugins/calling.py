@@ -1,4 +1,4 @@
-"""Calls what an installed plugin has, by the ports that nodes have."""
+"""Calls to installed plugins through the ports of nodes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ class World:
         return messages
 
     async def asked(self, kind: str, request: Any = None, **more: Any) -> Any:
-        """What the plugin is answered; a text if that is an error."""
+        """Return the answer to the plugin; a text if it is an error."""
         [message] = await self.messages_of("ask", type=kind, request=request or {}, **more)
         text = message.text
         return json.loads(text) if text.startswith("[") else text

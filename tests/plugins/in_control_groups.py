@@ -1,7 +1,6 @@
-"""Uses control groups of a real kernel, and prints what came of it: ``test_control_groups`` boots one and runs this.
+"""Uses control groups of a real kernel and prints the results: ``test_control_groups`` boots one and runs this.
 
-As root at the root of all groups, then as a plain user in a group that was delegated to it. Prints a line of JSON for
-each.
+First as root in the root group, then as an unprivileged user in a delegated group. Prints a line of JSON for each.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ ROOT = Path("/sys/fs/cgroup")
 MEMORY = 128 << 20
 UID, USER = 64_000, 64_901
 LEFT_BY = 999_999
-"""A process that there never was."""
+"""Id of a process that never existed."""
 ATTEMPTS = {
     "memory files": """
 import os
@@ -61,7 +60,7 @@ async def started(groups: Cgroups) -> tuple[Cgroup, PluginProcess]:
     make_state(state, UID)
     lock = Lock(read=(STAND_IN.parent,), write=(state,), ports=None, memory=MEMORY, uid=UID, cgroup=group.folder)
     command = lock.command(["/usr/bin/python3", "-I", "-S", str(STAND_IN)])
-    # The kernel of this test has no Landlock; all other locks are put on.
+    # This test's kernel has no Landlock; all other locks apply.
     command = [json.dumps({**json.loads(each), "require": False}) if each[:1] == "{" else each for each in command]
     limits = ProcessLimits(memory=MEMORY)
     process = await PluginProcess.start(
@@ -87,7 +86,7 @@ async def called(process: PluginProcess, code: str) -> Any:
 
 
 def swept() -> Cgroups:
-    """Groups, and nothing left of a server that was killed."""
+    """Return the groups, with nothing left of a killed server."""
     left = ROOT / f"jikko-plugin-{LEFT_BY}-1"
     left.mkdir()
     forgotten = os.fork()
@@ -104,7 +103,7 @@ def swept() -> Cgroups:
 
 
 def is_there(process: int) -> bool:
-    """Whether it has not ended. Who has to know of its end may still be told, which is no matter of the group."""
+    """Return whether it is running; a zombie, which the group need not reap, is not."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -133,7 +132,7 @@ async def as_root(groups: Cgroups) -> dict[str, Any]:
 
 
 def as_plain_user() -> dict[str, Any]:
-    """In a process of its own: a group is delegated to a user, as systemd does it, and this is its only process."""
+    """Run in a separate process, the only one in a group delegated to a user as by systemd."""
     service = ROOT / "jikko.service"
     service.mkdir()
     for name in (".", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"):
@@ -162,7 +161,7 @@ def as_plain_user() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print both."""
+    """Print both results."""
     print("RESULT", json.dumps(asyncio.run(as_root(swept()))), flush=True)
     process = os.fork()
     if not process:

@@ -1,4 +1,4 @@
-"""A plugin of our own, written with the SDK: one tool that does what it is told, and a strategy."""
+"""Our own plugin, written with the SDK: one scripted tool, and a strategy."""
 
 from typing import Any
 
@@ -122,7 +122,7 @@ def parameter(name: str, type_: str, **fields: Any) -> dict[str, Any]:
 
 
 def files(requirement: str = "dify_plugin>=0.7.4,<0.8") -> dict[str, bytes]:
-    """The files of its package."""
+    """Return the files of its package."""
     source = {"extra": {"python": {"source": "provider/sdk.py"}}}
     identity = {
         "author": "tester",
@@ -176,7 +176,7 @@ def files(requirement: str = "dify_plugin>=0.7.4,<0.8") -> dict[str, bytes]:
 
 
 def strategy_files(requirement: str = "dify_plugin>=0.7.4,<0.8") -> dict[str, bytes]:
-    """The files of a package with a strategy: the SDK wants it apart from tools."""
+    """Return the files of a package with a strategy: the SDK requires it apart from tools."""
     base = files(requirement)
     manifest = yaml.safe_load(base["manifest.yaml"])
     manifest |= {"name": "asker", "plugins": {"agent_strategies": ["provider/asker.yaml"]}}
@@ -319,7 +319,7 @@ _COMMON = """
 
 
 def model_files(requirement: str = "dify_plugin>=0.7.4,<0.8") -> dict[str, bytes]:
-    """The files of a package with models of all kinds that are called."""
+    """Return the files of a package with models of all supported kinds."""
     base = files(requirement)
     manifest = yaml.safe_load(base["manifest.yaml"])
     manifest |= {"name": "thinker", "plugins": {"models": ["provider/thinker.yaml"]}}

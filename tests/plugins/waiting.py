@@ -1,4 +1,4 @@
-"""Waits for what nothing tells of."""
+"""Polling for conditions without notification."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""An installation with the stand-in, made by the installer itself: it needs no package, and so no index."""
+"""Installation with the stand-in, made by the real installer: it needs no packages, and so no index."""
 
 import os
 from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""Calls models of a fake server without a workflow around it."""
+"""Calls to models of a fake server, without a workflow."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,13 +19,13 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "number"}}}
 
 
 def models_at(url: str, **fields: Any) -> ProviderModels:
-    """The provider ``openai`` at an address."""
+    """Return the provider ``openai`` at a URL."""
     entry = {"type": "openai", "base_url": url, "api_key": "${KEY}", "timeout": PATIENCE, **fields}
     return ProviderModels(parse_providers(yaml.safe_dump({"providers": {"openai": entry}}), {"KEY": KEY}), BACKENDS)
 
 
 def request(text: str = "hello", **fields: Any) -> ModelRequest:
-    """A chat of one message."""
+    """Return a chat request with one message."""
     given: dict[str, Any] = {
         "provider": "openai",
         "model": "gpt-4o",
@@ -37,7 +37,7 @@ def request(text: str = "hello", **fields: Any) -> ModelRequest:
 
 @asynccontextmanager
 async def served(answer: Answer, **fields: Any) -> AsyncIterator[tuple[FakeModel, ProviderModels]]:
-    """A fake server, and the provider that calls it."""
+    """Fake server, and the provider that calls it."""
     async with FakeModel(answer) as fake:
         models = models_at(fake.url, **fields)
         try:

@@ -1,4 +1,4 @@
-"""A fake model for tests that have no event loop."""
+"""Fake model for tests without an event loop."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from tests.providers.fake_model import Answer, FakeModel
 
 
 class Model:
-    """A fake model in a thread of its own, which outlives servers."""
+    """Fake model in its own thread, which outlives servers."""
 
     def __init__(self, answer: Answer) -> None:
         self.model = FakeModel(answer)

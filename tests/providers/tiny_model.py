@@ -1,6 +1,5 @@
-"""Writes a tiny Llama-architecture model with random weights (475 KB) as GGUF: real to a server, meaningless in what it
-says. Needs nothing but the standard library. Usage: ``python -m tests.providers.tiny_model tiny.gguf``.
-"""
+"""Writes a tiny Llama-architecture model with random weights (475 KB) as GGUF: real to a server, but its output is
+meaningless. Requires only the standard library. Usage: ``python -m tests.providers.tiny_model tiny.gguf``."""
 
 import random
 import struct

@@ -26,10 +26,10 @@ OPENAI = "langgenius/openai/openai"
 
 
 def workflow(data: Mapping[str, Json], outputs: Mapping[str, str], **top: Any) -> bytes:
-    """``start`` (with input ``s``), one node ``m``, and an ``end`` for each handle.
+    """Return a workflow of ``start`` (with input ``s``), one node ``m``, and an ``end`` for each handle.
 
     Args:
-        data: Of the node ``m``.
+        data: Data of the node ``m``.
         outputs: Outputs of the ends by name, each with the name of an output of ``m``.
     """
     handles = ["source"]
@@ -77,7 +77,7 @@ async def assembled(
     environment: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Assembly]:
-    """Everything, with one provider."""
+    """Assemble all services, with one provider."""
     file = folder / "providers.yml"
     file.write_text(json.dumps({"providers": {OPENAI: dict(entry)}}))
     given = Settings(home=folder / "home", providers=file, **settings)
@@ -89,18 +89,18 @@ async def assembled(
 
 
 async def begun(assembly: Assembly, source: bytes, text: str = "hello") -> RunLog:
-    """A run that was started."""
+    """Start a run."""
     published = await assembly.apps.publish(source, source="test")
     return await assembly.runs.start(published.app, StartRequest(inputs={"s": text}, user="tester"))
 
 
 async def finished(live: RunLog | RunReader) -> "Outcome":
-    """The whole run."""
+    """Wait for the end of a run."""
     return Outcome([event async for batch in live.follow() for _, event in batch])
 
 
 class Outcome:
-    """What came of a run."""
+    """Outcome of a run."""
 
     def __init__(self, events: list[Event]) -> None:
         self.events = events
@@ -112,7 +112,7 @@ class Outcome:
 
     @property
     def node(self) -> NodeFinished:
-        """The end of the node ``m``."""
+        """Return the end of the node ``m``."""
         [node] = [event for event in self.events if isinstance(event, NodeFinished) and event.node_id == "m"]
         return node
 
@@ -122,5 +122,5 @@ class Outcome:
 
     @property
     def shown(self) -> list[str]:
-        """The pieces of the node's text that were streamed."""
+        """Return the streamed pieces of the node's text."""
         return [event.text for event in self.events if isinstance(event, TextChunk) and event.selector == ("m", "text")]

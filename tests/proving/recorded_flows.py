@@ -1,4 +1,5 @@
-"""Ten flows with runs of them, recorded in this process: fake models, and a server that says what it was asked for."""
+"""Ten flows with their runs, recorded in this process: with fake models, and a server that echoes requested
+addresses."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -116,11 +117,11 @@ INPUTS: dict[str, Sequence[Mapping[str, Any]]] = {
     "word-list": [{"text": "実行 🚑 été"}],
     "shopping-list": [{"query": "milk and bread"}, {"query": "clear"}],
 }
-"""By flow; of a chat what is said, in one conversation."""
+"""Inputs by flow; for chats, the messages of one conversation."""
 
 
 class Shop:
-    """A server that answers each request with its address."""
+    """Server that answers each request with its address."""
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         return HttpResponse(200, (("Content-Type", "text/plain"),), request.url.encode())
@@ -129,7 +130,7 @@ class Shop:
 
 
 class RecordedFlow(Struct):
-    """A flow, and its runs."""
+    """Flow with its runs."""
 
     app: App
     content: dict[str, Any]
@@ -137,13 +138,13 @@ class RecordedFlow(Struct):
 
     @property
     def ran(self) -> set[str]:
-        """Ids of the nodes that ran in any run."""
+        """Return the ids of nodes that ran in any run."""
         places = (place for recording in self.recordings for place in recording.executions)
         return {place.rpartition("/")[2] for place in places}
 
 
 async def recorded(assembly: Assembly, name: str) -> RecordedFlow:
-    """A flow of ``INPUTS`` with its runs."""
+    """Record the runs of a flow in ``INPUTS``."""
     text = MADE[name].encode() if name in MADE else (EXAMPLES / f"{name}.yml").read_bytes()
     flow = await runs_of(assembly, text, *INPUTS[name])
     assert all(recording.end.status == "succeeded" for recording in flow.recordings), name
@@ -151,7 +152,7 @@ async def recorded(assembly: Assembly, name: str) -> RecordedFlow:
 
 
 async def runs_of(assembly: Assembly, text: bytes, *all_inputs: Mapping[str, Any]) -> RecordedFlow:
-    """A flow with a run for each inputs; those of a chat, which have a ``query``, are in one conversation."""
+    """Record a run of a flow per inputs; those of a chat, which have a ``query``, form one conversation."""
     published = (await assembly.apps.publish(text, source="flow.yml")).app
     recordings, conversation = [], ""
     for inputs in all_inputs:
@@ -183,11 +184,11 @@ async def runs_of(assembly: Assembly, text: bytes, *all_inputs: Mapping[str, Any
 async def replayed(
     assembly: Assembly, flow: RecordedFlow, text: bytes, *, ports: NodePorts | None = None, before: bytes | None = None
 ) -> list[ReplayedResult]:
-    """What becomes of its runs on another version.
+    """Replay its runs on another version.
 
     Args:
-        ports: Other ones than those of the assembly.
-        before: The version that they are taken to be of, if it is another than the published one.
+        ports: Replace those of the assembly.
+        before: Version that the runs are assumed to be of, if not the published one.
     """
     was: Workflow = await assembly.workflows.get(flow.app)
     if before is not None:

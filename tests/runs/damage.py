@@ -1,4 +1,4 @@
-"""Ways in which the log of a run gets damaged on the disk."""
+"""Corruptions of a run's stored log."""
 
 import sqlite3
 from collections.abc import Callable
@@ -9,22 +9,22 @@ from jikko.repositories.shared_sql import stored_id
 from jikko.store.event_codec import DEFLATE_2, compress, decompress
 
 Damage = Callable[[bytes], bytes | None]
-"""What becomes of the bytes of a log. ``None``: they are gone."""
+"""Returns the corrupted bytes of a log; ``None`` if it is deleted."""
 
 
 def flipped(log: bytes) -> bytes:
-    """A bit is another one: of a compressed log in its first block, of another one in the middle."""
+    """Flip a bit: of a compressed log in its first block, of others in the middle."""
     at = 1 if log[:1] == DEFLATE_2 else len(log) // 2
     return log[:at] + bytes([log[at] ^ (0x06 if at == 1 else 0x80)]) + log[at + 1 :]
 
 
 def cut_off(log: bytes) -> bytes:
-    """The second half is missing."""
+    """Truncate to the first half."""
     return log[: len(log) // 2]
 
 
 def later(log: bytes) -> bytes:
-    """The last event is of a kind that a later version writes."""
+    """Give the last event a type of a later version."""
     packed = log[:1] == DEFLATE_2
     text = decompress(log) if packed else log
     at = text.rindex(b'{"event":"') + len(b'{"event":"')
@@ -33,7 +33,7 @@ def later(log: bytes) -> bytes:
 
 
 def gone(log: bytes) -> None:
-    """The row is missing."""
+    """Delete the row."""
 
 
 WAYS: dict[str, Damage] = {
@@ -45,7 +45,7 @@ WAYS: dict[str, Damage] = {
 
 
 def damage(folder: Path, run_id: str, way: Damage) -> None:
-    """Damage the log of a run: of one that goes on, what was written last."""
+    """Corrupt the log of a run; if the run is open, its latest write."""
     with closing(sqlite3.connect(folder / "jikko.db", isolation_level=None)) as other:
         (key,) = other.execute("SELECT key FROM runs WHERE run_id = ?", (stored_id(run_id),)).fetchone()
         found = other.execute("SELECT events, 'run_archive', 'true' FROM run_archive WHERE run = ?", (key,)).fetchone()

@@ -1,4 +1,4 @@
-"""A store that writes and does not say so, as one over a network does when its connection breaks."""
+"""Store that writes without acknowledgement, as over a broken network connection."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,12 +9,11 @@ from jikko.ports.stores.run_store import Append
 
 
 class ForgetfulStore:
-    """A ``RunStore`` in front of another, which loses the answers to some appends that were written."""
+    """``RunStore`` in front of another that loses acknowledgements of some appends."""
 
     def __init__(self, store: Any, loses: Iterator[bool]) -> None:
         """Args:
-        loses: For each append, whether its answer is lost.
-        """
+        loses: For each append, whether its acknowledgement is lost."""
         self._store = store
         self._loses = loses
         self.offered: list[Append] = []

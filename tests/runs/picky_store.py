@@ -1,4 +1,4 @@
-"""A store that cannot keep some events, which no store should do."""
+"""Store that cannot store some events, in violation of the contract."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from tests.store.in_memory import RunsInMemory
 
 
 class PickyStore(RunsInMemory):
-    """Cannot keep what ``takes`` does not like, and says so in a way that no store should."""
+    """Store that rejects events unless ``takes`` accepts them, with an exception outside the contract."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class PickyStore(RunsInMemory):
         self.takes = takes
         self._error = error or ZeroDivisionError("secret")
         self._at_once = at_once
-        """Whether it raises, and not the future."""
+        """Whether the call raises, instead of its future."""
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         if all(self.takes(event) for event in batch.events):
@@ -35,5 +35,5 @@ class PickyStore(RunsInMemory):
 
 
 def is_no_result(event: Event) -> bool:
-    """Whether an event is not the end of a node."""
+    """Return whether an event is not the end of a node."""
     return not isinstance(event, NodeFinished)

@@ -1,4 +1,4 @@
-"""A run of another process and its tail here, in virtual time."""
+"""Run of another process and its tail here, in virtual time."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -16,19 +16,19 @@ from tests.store.in_memory import RunsInMemory
 
 
 class Store(RunsInMemory):
-    """Notes when a record is read, and behind which positions events are."""
+    """Store that records reads of the record, and the positions of event reads."""
 
     def __init__(self) -> None:
         super().__init__()
         self.looks: list[float] = []
         self.reads: list[int] = []
         self.asked: list[float] = []
-        """When it was asked for changes."""
+        """Times of requests for changes."""
         self.is_away = False
         self.has_backpressure = False
-        """Whether it is another copy, which has none of the runs."""
+        """Whether another copy, which has none of the runs, answers."""
         self.meanwhile: list[Event] = []
-        """What the run does between the reading of its record and of its events."""
+        """Events of the run between the reads of its record and its events."""
         self.draft = Draft()
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
@@ -52,7 +52,7 @@ class Store(RunsInMemory):
 
 
 class Holder(Alone):
-    """The process that executes the run, as another one reaches it."""
+    """Process that executes the run, as seen from another."""
 
     def __init__(self, *answers: Answer) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Holder(Alone):
 
 
 class Scene:
-    """A run elsewhere, and its tail here."""
+    """Run elsewhere, and its tail here."""
 
     def __init__(self, cluster: Alone, *events: Event, is_here: Callable[[], bool] = lambda: False) -> None:
         self.store = Store()

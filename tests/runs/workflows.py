@@ -1,4 +1,4 @@
-"""Small DSL files for the tests of services and routes."""
+"""Small DSL files for tests of services and routes."""
 
 import json
 import re
@@ -10,7 +10,7 @@ _UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def dsl(nodes: list[Node], edges: list[str], *, name: str = "test", environment: list[Any] | None = None) -> bytes:
-    """A DSL file. Edges are ``"a --> b"`` or ``"a --handle--> b"``."""
+    """Return a DSL file. Edges are ``"a --> b"`` or ``"a --handle--> b"``."""
     found = []
     for text in edges:
         source, *handle, target = (part for raw in text.split("--") if (part := raw.strip(" >")))
@@ -24,29 +24,29 @@ def dsl(nodes: list[Node], edges: list[str], *, name: str = "test", environment:
             "graph": {"nodes": nodes, "edges": found},
         },
     }
-    # JSON is YAML, but for halves of surrogate pairs, and for what has to be escaped.
+    # JSON is valid YAML, except for lone surrogates and characters that must be escaped.
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(document, ensure_ascii=False)).encode()
 
 
 def node(node_id: str, kind: str, **data: Any) -> Node:
-    """A node of a file."""
+    """Return a node of a file."""
     return {"id": node_id, "type": "custom", "data": {"type": kind, "title": node_id, **data}}
 
 
 def start(*names: str) -> Node:
-    """A start node with optional text inputs."""
+    """Return a start node with optional text inputs."""
     variables = [{"variable": name, "label": name, "type": "paragraph", "required": False} for name in names]
     return node("start", "start", variables=variables)
 
 
 def end(**selectors: list[str]) -> Node:
-    """An end node with these outputs."""
+    """Return an end node with these outputs."""
     outputs = [{"variable": name, "value_selector": selector} for name, selector in selectors.items()]
     return node("end", "end", outputs=outputs)
 
 
 def form(node_id: str = "ask", *, hours: int = 1, **data: Any) -> Node:
-    """A human-input node with one paragraph and two actions."""
+    """Return a human-input node with one paragraph and two actions."""
     return node(
         node_id,
         "human-input",

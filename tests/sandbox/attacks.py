@@ -1,9 +1,9 @@
 # ruff: noqa: E501 (programs and their outcomes are kept on one line each)
 
-"""The attacks: programs that try what a stranger would try, and how to tell that they failed.
+"""Attacks of untrusted programs on the sandbox, and checks that they failed.
 
-In Python programs, ``t(f, ...)`` calls ``f`` and tells what happened, beginning with ``OPEN`` if it worked; ``sc(n, ...)``
-issues a system call by its number. An attacker can issue any, so hiding ``ctypes`` would be no defence.
+In Python programs, ``t(f, ...)`` calls ``f`` and reports the result, beginning with ``OPEN`` if it worked; ``sc(n,
+...)`` makes a system call by number. An attacker can make any, so hiding ``ctypes`` would be no defence.
 """
 
 import os
@@ -34,14 +34,14 @@ def sc(n, *a):
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A program, and whether an outcome of it means that the sandbox held."""
+    """Program, and whether an outcome of it means that the sandbox held."""
 
     name: str
     language: str
     code: str
     held: Callable[[Outcome], bool]
     arguments: tuple[str, ...] = ()
-    """Which of ``server``, ``parent`` (process ids) and ``secret_file`` the program takes."""
+    """Arguments of the program: any of ``server``, ``parent`` (process ids) and ``secret_file``."""
 
 
 def nothing_worked(outcome: Outcome) -> bool:
@@ -60,9 +60,9 @@ def fails_with(*texts: str, kind: str | None = None) -> Callable[[Outcome], bool
     return lambda o: bool(o.error) and any(text in o.error for text in texts) and kind in (None, o.kind)
 
 
-# Where the server itself is held up, a program that computes uses up what it may have of the processor.
+# If the server itself is delayed, a computing program reaches its CPU limit first.
 wall = fails_with("wall time limit", "CPU time limit", kind="SandboxLimitError")
-# On a busy machine the clock may win the race. That the memory limit is named, is tested in the contract.
+# On a busy machine the time limit may come first. The contract tests that the memory limit is reported.
 memory = fails_with("memory limit", "wall time limit", kind="SandboxLimitError")
 output = fails_with("output limit")
 
@@ -311,7 +311,7 @@ def main():
 FRAME = 'import os\ndef send(b, block=0):\n    os.write(3, len(b).to_bytes(4, "big") + block.to_bytes(4, "big") + b)\n'
 
 OUTPUT = [
-    # More than fits into the memory of a program. A gigabyte takes a minute on a machine that has others to serve first.
+    # More than fits into a program's memory. A gigabyte would take a minute on a busy machine.
     python("12 64 MB printed", "def main():\n    for i in range(64): print('x' * (1 << 20))\n    return {'ok': 1}", result_is({"ok": 1})),
     python("12 a gigabyte written to 1 and 2", "import os\ndef main():\n    b = b'x' * (1 << 20)\n    for i in range(512): os.write(1, b); os.write(2, b)\n    return {'ok': 1}", result_is({"ok": 1})),
     python("12 a flood on the connection", 'import os\ndef main():\n    while True: os.write(3, b"\\xff" * (1 << 20))', output),
@@ -338,7 +338,7 @@ OUTPUT = [
     python("12 a right reply, then an endless loop", FRAME + 'def main():\n    send(b\'{"ok":{"a":1}}\')\n    while True: pass', result_is({"a": 1})),
     python("12 closing everything, then ending", "import os\ndef main(): os.closerange(0, 100)", fails_with("ended its process", "crashed", "closed the connection")),
     python("12 closing everything, then an endless loop", "import os\ndef main():\n    os.closerange(0, 100)\n    while True: pass",
-        # Which of the limits ends it first is a race: all three are as right.
+        # Which limit ends it is a race: all three are right.
         fails_with("closed the connection", "wall time limit", "CPU time limit")),
 ]  # fmt: skip
 

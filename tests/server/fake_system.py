@@ -1,4 +1,4 @@
-"""The system of a supervisor, which starts no processes: its workers are tasks, each at the other end of a channel."""
+"""Fake system of a supervisor without processes: its workers are tasks, each at the other end of a channel."""
 
 import asyncio
 import errno
@@ -13,18 +13,18 @@ from jikko.cluster.cluster_messages import Assembled, Begin, Channel, Message, S
 from tests.runs.world import until
 
 NO_PROCESS = 1 << 30
-"""Ids from here on are no process's: Linux has less than four million of them."""
+"""Ids from here on belong to no process: Linux has less than four million."""
 
 
 class Worker:
-    """The process of a worker, as the system tells of it; and its end of the channel."""
+    """Worker process, as seen by the system, with its end of the channel."""
 
     def __init__(self, pid: int, end: socket.socket, begins: bool) -> None:
         self.pid = pid
         self.returncode: int | None = None
         self.signals: list[int] = []
         self.ends_at: Sequence[int] = (signal.SIGTERM, signal.SIGKILL)
-        """The signals that it ends at: with 0 at SIGTERM."""
+        """Signals that end it; SIGTERM with exit code 0."""
         self.begin: Begin | None = None
         self.got: list[Message] = []
         self._ended = asyncio.Event()
@@ -73,13 +73,13 @@ class Worker:
 
 @dataclass
 class System:
-    """What starts processes, and sends them signals."""
+    """Starts processes, and sends them signals."""
 
     workers: list[Worker] = field(default_factory=list)
     commands: list[tuple[str, ...]] = field(default_factory=list)
     options: list[dict[str, Any]] = field(default_factory=list)
     refusals: int = 0
-    """How many starts are refused from now on."""
+    """Number of future starts to refuse."""
     begins: bool = True
     """Whether workers serve as soon as they are told to."""
 
@@ -94,6 +94,6 @@ class System:
         return self.workers[-1]
 
     async def started(self, count: int) -> list[Worker]:
-        """The workers, once so many were told to begin."""
+        """Return the workers, once ``count`` were told to begin."""
         await until(lambda: len([one for one in self.workers if one.begin is not None]) >= count)
         return self.workers

@@ -1,4 +1,4 @@
-"""A server in one process, and what its event loop imports for each first request. Run by ``test_first_uses``."""
+"""Single-process server, and the imports in its event loop for each first request. Run by ``test_first_uses``."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Noting(MetaPathFinder):
-    """Finds nothing, and notes what the main thread imports."""
+    """Import finder that finds nothing, and records imports of the main thread."""
 
     def __init__(self) -> None:
         self.modules: list[str] = []
@@ -22,7 +22,7 @@ class Noting(MetaPathFinder):
 
 
 async def asked(app: Any, method: str, path: str, key: str, body: bytes) -> int:
-    """The status of the answer to a request."""
+    """Return the status of the response to a request."""
     told: list[Any] = []
     received = [{"type": "http.request", "body": body, "more_body": False}]
     kind = b"multipart/form-data; boundary=b" if body.startswith(b"--b") else b"application/json"
@@ -58,7 +58,7 @@ async def main(requests: list[Any]) -> None:
         for name, method, path, key, body in requests:
             noting.modules.clear()
             status = await asked(app, method, path, key, body.encode())
-            # Others were only looked for: where packages of the fork server are.
+            # Others were only searched for: to locate packages of the fork server.
             found[name] = status, [module for module in noting.modules if module in sys.modules]
             found[f"{name}, in all"] = status, list(sys.modules)
     print(json.dumps(found))

@@ -1,4 +1,4 @@
-"""A process that appends until it is killed. It prints a line for each append that was acknowledged."""
+"""Process that appends until it is killed. It prints a line for each acknowledged append."""
 
 import asyncio
 import itertools

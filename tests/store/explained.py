@@ -1,4 +1,4 @@
-"""What PostgreSQL does for each statement of a database that is watched: as it was executed, by its own account."""
+"""PostgreSQL's execution plans of all statements of a watched database, as executed."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -17,47 +17,46 @@ SET auto_explain.log_level = notice; SET client_min_messages = notice;
 
 
 class Statement(Struct, frozen=True):
-    """One statement that was executed."""
+    """Executed statement."""
 
     plan: dict[str, Any]
-    """As PostgreSQL tells it."""
+    """Plan as reported by PostgreSQL."""
     text: str
 
     @property
     def milliseconds(self) -> float:
-        """That it took, as it was watched."""
+        """Return its duration under observation."""
         return float(self.plan["Actual Total Time"]) if "Actual Total Time" in self.plan else 0.0
 
     @property
     def pages(self) -> int:
-        """That were looked at, of 8 KB; one that is looked at twice counts twice."""
+        """Return the pages of 8 KB read, counting repeated reads."""
         return int(self.plan["Shared Hit Blocks"] + self.plan["Shared Read Blocks"])
 
     @property
     def rows(self) -> float:
-        """That were looked at in tables and indices, wanted or not."""
+        """Return the rows read in tables and indexes, wanted or not."""
         return sum(_looked_at(step) for step in self.steps() if "Scan" in step["Node Type"])
 
     def steps(self) -> Iterator[dict[str, Any]]:
-        """All steps of the plan."""
+        """Yield all steps of the plan."""
         return _steps(self.plan)
 
     def goes_through(self, table: str) -> bool:
-        """Whether all rows of a table are looked at."""
+        """Return whether a table is scanned completely."""
         return any(step["Node Type"].endswith("Seq Scan") and step["Relation Name"] == table for step in self.steps())
 
 
 class Explained(Postgres):
-    """A database whose statements are watched."""
+    """Database with watched statements."""
 
     def __init__(self, url: str, *, settings: str = "") -> None:
         """Args:
-        settings: Statements for each connection, ended by ``;``.
-        """
+        settings: Statements for each connection, terminated by ``;``."""
         super().__init__(url)
         self._settings = settings
         self.statements: list[Statement] = []
-        """Those that were executed, in order; to be cleared by whoever counts."""
+        """Executed statements, in order; cleared by callers that count."""
 
     async def connect(self, *, by_key: bool = False) -> Connection:
         connection = await super().connect(by_key=by_key)
@@ -83,12 +82,12 @@ class Explained(Postgres):
 
     @property
     def pages(self) -> int:
-        """That all statements looked at."""
+        """Return the pages read by all statements."""
         return sum(statement.pages for statement in self.statements)
 
     @property
     def rows(self) -> float:
-        """Likewise."""
+        """Return the rows read by all statements."""
         return sum(statement.rows for statement in self.statements)
 
 

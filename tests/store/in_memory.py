@@ -1,4 +1,4 @@
-"""Stores in memory for tests that need no file: they start no thread, so they work in virtual time, too."""
+"""In-memory stores for tests that need no file: they start no thread, so they also work in virtual time."""
 
 from contextlib import closing
 from functools import cache
@@ -15,10 +15,10 @@ from jikko.store.sqlite.memory_database import MemoryDatabase, new_connection
 
 
 def new_database(image: bytes | None = None) -> MemoryDatabase:
-    """A new database: a tenth of the time of its migrations.
+    """Return a new database, in a tenth of the time of its migrations.
 
     Args:
-        image: Of the database that it is to be a copy of; by default of one that is empty.
+        image: Image of the database to copy; by default an empty one.
     """
     connection = connect(Path(":memory:"), busy_timeout=0)
     connection.deserialize(image or _image())
@@ -40,14 +40,14 @@ class RunsInMemory(SqliteRunStore):
 
 
 class CallbacksInMemory(CallbackStore):
-    """Call-backs of runs in memory."""
+    """Callbacks of runs in memory."""
 
     def __init__(self, runs: RunsInMemory) -> None:
         super().__init__(runs.database)
 
 
 class AppsInMemory(AppStore):
-    """Apps in a database that other stores may share. So are the classes below."""
+    """Apps in a database that other stores may share, as for the classes below."""
 
     def __init__(self, database: MemoryDatabase | None = None) -> None:
         super().__init__(database or new_database())
@@ -61,7 +61,7 @@ class ConversationsInMemory(SqliteConversationStore):
 
 
 class FilesInMemory(FileIndex):
-    """What is known of files."""
+    """File metadata."""
 
     def __init__(self, database: MemoryDatabase | None = None) -> None:
         super().__init__(database or new_database())

@@ -1,9 +1,9 @@
-"""What a version asks of PostgreSQL, for its successors: those that it goes back from must still take it.
+"""Statements of a version to PostgreSQL, for its successors: versions that it can be rolled back from must accept them.
 
     PYTHONPATH=src:. python -m tests.store.older_statements NUMBER
 
-records each statement that the stores of this checkout send while its contract tests run, as
-``fixtures/postgres-NUMBER.json.gz``. NUMBER is that of its last migration.
+records each statement sent by this checkout's stores in its contract tests, as ``fixtures/postgres-NUMBER.json.gz``.
+NUMBER is that of its last migration.
 """
 
 import gzip
@@ -20,17 +20,17 @@ from jikko import __file__ as package
 FOLDER: Final = Path(__file__).parent / "fixtures"
 ASKED: Final = ("tests/contract", "tests/store/archive", "tests/store/moving", "tests/maintenance")
 _PASSED_ON: Final = ("database.py", "migrate.py", "sql.py")
-"""What sends statements of others: tests send some by it, too."""
+"""Modules that pass statements on; tests send some through them, too."""
 
 
 def kept(number: int) -> list[str]:
-    """The statements of the version whose last migration had this number."""
+    """Return the statements of the version whose last migration had this number."""
     found: list[str] = json.loads(gzip.decompress((FOLDER / f"postgres-{number:04}.json.gz").read_bytes()))
     return found
 
 
 class Recorder:
-    """Notes what connections of asyncpg are given by modules of Jikko."""
+    """Records statements that modules of Jikko send through asyncpg."""
 
     def __init__(self) -> None:
         self.statements: dict[str, None] = {}

@@ -15,10 +15,10 @@ from tests.store.postgres_server import PostgresServer
 
 @contextmanager
 def pooler(server: PostgresServer, mode: str) -> Iterator[str]:
-    """The real PgBouncer in front of a new database.
+    """Real PgBouncer in front of a new database.
 
     Args:
-        mode: For how long a client has a connection of its own: ``session``, ``transaction`` or ``statement``.
+        mode: Period for which a client keeps a connection: ``session``, ``transaction`` or ``statement``.
     """
     made = urlsplit(server.made())
     name, port = made.path.strip("/"), free_port()

@@ -1,6 +1,6 @@
-"""New SQLite databases of tests: copies of the first of their kind, which its migrations made.
+"""Templates of new SQLite databases: copies of the first of their kind, made by its migrations.
 
-``tests/store`` is about migrations and files themselves, and has none of this.
+``tests/store`` tests migrations and files themselves, and does not use them.
 """
 
 import sqlite3
@@ -19,12 +19,12 @@ from jikko.store.sqlite.migrate import Migration, folder_id
 
 _OPEN: Final = Database.open
 _templates: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
-"""Contents of a file, and the folder's id in it, if it has one, by what the file is made with."""
+"""Contents of a file, and the folder's id in it, if any, by parameters of its creation."""
 
 
 @pytest.fixture(autouse=True)
 def databases_from_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new database is a copied file, with an id of its own: a fifth of the time of its migrations."""
+    """Copy a file with a new id for each new database: a fifth of the time of its migrations."""
     monkeypatch.setattr(Database, "open", _open)
 
 

@@ -1,4 +1,4 @@
-"""A database that takes and refuses what a test says, for writers of runs in virtual time: no server is needed."""
+"""Scripted database for writers of runs in virtual time: no server is needed."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from jikko.store.postgres.runs.run_writer import RunWriter
 
 
 def write(number: int = 1, *, size: int = 2, mark: int = 7, at: int = 0, status: int = 0) -> RunWrite:
-    """An append of one event to the log of a run with a number."""
+    """Return an append of one event to a run's log."""
     run_id = number.to_bytes(16, "big")
     return RunWrite(run_id, at, b"x" * size, b"app", 0.0, "here", (), (status, 1, at + 1, mark), ())
 
 
 class Line:
-    """A connection."""
+    """Connection."""
 
     def __init__(self, database: "Database") -> None:
         self.database = database
@@ -62,20 +62,20 @@ class Database:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.times: list[float] = []
-        """When connections were wanted."""
+        """Times of connection requests."""
         self.is_down = False
         self.hangs = False
         self.timeline = "00000001"
         self.untold = ""
-        """Whether it does not tell its timeline, and what becomes of the connection that asks for it."""
+        """If not empty, queries of the timeline fail; ``and lost`` also loses the connection."""
         self.takes = 0.0
-        """Seconds that a batch takes."""
+        """Duration of a batch in seconds."""
         self.batches: list[list[RunWrite]] = []
         self.batch_times: list[float] = []
         self.answers: list[Exception | Callable[[Line], Exception]] = []
-        """What goes wrong with the next batches."""
+        """Failures of the next batches."""
         self.refuses: set[bytes] = set()
-        """Runs whose appends their logs refuse."""
+        """Runs whose logs refuse appends."""
         self.fails: dict[bytes, JikkoError] = {}
         self.heads: dict[bytes, Any] = {}
 
@@ -110,7 +110,7 @@ class Database:
 
 
 def database_of(monkeypatch: pytest.MonkeyPatch) -> Database:
-    """One that takes the batches of writers, at the time of their loop."""
+    """Return a database that accepts writers' batches, at the time of their loop."""
     database = Database()
     monkeypatch.setattr(run_writer, "write_batch", database.write_batch)
     monkeypatch.setattr(appends, "heads", database.found)

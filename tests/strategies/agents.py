@@ -1,4 +1,4 @@
-"""Agents over a fake model, which is asked over a real socket."""
+"""Agents with a fake model, over a real socket."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def constant(value: Json) -> dict[str, Json]:
 
 
 def tool(name: str, *, provider: str = "time", kind: str = "builtin", **fields: Json) -> dict[str, Json]:
-    """An entry of an agent's list of tools."""
+    """Return an entry of an agent's list of tools."""
     return {
         "enabled": True,
         "type": kind,
@@ -44,7 +44,7 @@ def tool(name: str, *, provider: str = "time", kind: str = "builtin", **fields: 
 
 
 def agent(*tools: Mapping[str, Json], strategy: str = "function_calling", **parameters: Json) -> dict[str, Any]:
-    """The data of an agent node ``m``, which works on the input ``s``."""
+    """Return the data of an agent node ``m`` with the input ``s``."""
     given = {
         "model": constant(MODEL),
         "tools": constant([dict(tool) for tool in tools]),
@@ -69,7 +69,7 @@ def used(prompt: int, completion: int) -> dict[str, Any]:
 
 
 def calls(*wanted: tuple[str, Mapping[str, Json] | str], text: str = "") -> list[dict[str, Any]]:
-    """The events of an answer that calls tools."""
+    """Return the events of an answer that calls tools."""
     listed = [
         {
             "index": index,
@@ -84,12 +84,12 @@ def calls(*wanted: tuple[str, Mapping[str, Json] | str], text: str = "") -> list
 
 
 def says(*pieces: str) -> list[dict[str, Any]]:
-    """The events of an answer in words."""
+    """Return the events of an answer in words."""
     return [*(delta(piece) for piece in pieces), delta(finish="stop"), used(20, 3)]
 
 
 def script(answers: Sequence[Sequence[dict[str, Any]]]) -> Answer:
-    """A model that answers so, one after the other; the last one again and again."""
+    """Answer with each in turn; the last one repeats."""
     given = iter(answers)
     last: list[Sequence[dict[str, Any]]] = [answers[-1]]
 
@@ -104,7 +104,7 @@ def script(answers: Sequence[Sequence[dict[str, Any]]]) -> Answer:
 
 
 def holding(model: FakeModel, answered: int = 1) -> asyncio.Event:
-    """Have a model answer so many requests, and keep the next one waiting: that is the event."""
+    """Make a model answer ``answered`` requests and hold the next one, whose arrival sets the event."""
     held, first = asyncio.Event(), model.answer
 
     async def answer(exchange: Exchange) -> None:
@@ -119,14 +119,14 @@ def holding(model: FakeModel, answered: int = 1) -> asyncio.Event:
 
 
 async def cut_off(assembly: Assembly, live: RunLog, held: asyncio.Event) -> RunIdentity:
-    """End the process that runs it, once the model keeps a request waiting. Returns which run it is."""
+    """End the process that runs it, once the model holds a request. Returns the run's identity."""
     await asyncio.wait_for(held.wait(), PATIENCE)
     await assembly.runs.close(0)
     return live.record.identity
 
 
 async def gone_on(assembly: Assembly, run: RunIdentity) -> Outcome:
-    """The end of a run that another process began."""
+    """Return the end of a run that another process began."""
     await assembly.runs.control.take_over()
     record = await assembly.store.record(run.run_id, run.app_id)
     assert record is not None

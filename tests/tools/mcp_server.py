@@ -1,4 +1,4 @@
-"""An MCP server on standard input and output that does what its argument says. Written without the library."""
+"""Scripted MCP server on standard input and output, written without the library."""
 
 import json
 import os

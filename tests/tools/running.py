@@ -1,4 +1,4 @@
-"""Whole runs with tools, in this process."""
+"""Complete runs with tools, in this process."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.outbound.server import Received
 
 
 class Waiting:
-    """A server that begins an answer and never ends it."""
+    """Server that begins a response and never ends it."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -26,7 +26,7 @@ class Waiting:
     async def act(self, writer: asyncio.StreamWriter, request: Received) -> None:
         self.asked.set()
         writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:  # a client that is gone is noticed when something is sent
+        while True:  # a disconnected client is noticed when sending
             writer.write(b"X: y\r\n")
             await writer.drain()
             await asyncio.sleep(0.01)
@@ -36,7 +36,7 @@ class Waiting:
 async def installation(
     tmp_path: Path, tools: Mapping[str, Any], *, in_memory: bool = True, **settings: Any
 ) -> AsyncIterator[Assembly]:
-    """An installation with these entries under ``tools:``."""
+    """Installation with these entries under ``tools:``."""
     file = tmp_path / "tools.yml"
     file.write_text(json.dumps({"tools": dict(tools)}, ensure_ascii=False), encoding="utf-8")
     given = Settings(home=tmp_path / "home", tools=file, http_allow=("127.0.0.0/8",), **settings)
@@ -65,7 +65,7 @@ async def ran(assembly: Assembly, name: str, **inputs: Any) -> RunFinished:
 def tool(
     node_id: str = "tool", kind: str = "workflow", provider: str = "inner", name: str = "inner", **data: Any
 ) -> Node:
-    """A tool node. ``given`` are its parameters, by name: variables as ``node.name``."""
+    """Return a tool node. ``given``: Its parameters, by name: variables as ``node.name``."""
     given = {key: {"type": "variable", "value": at.split(".")} for key, at in data.pop("given", {}).items()}
     return node(
         node_id,
@@ -82,6 +82,6 @@ def tool(
 
 
 def outer(middle: Node, name: str = "Outer", **outputs: str) -> str:
-    """An app with the input ``q`` and one node in the middle."""
+    """Return an app with the input ``q`` and one node in the middle."""
     asked = outputs or {"text": f"{middle['id']}.text"}
     return app(name, [start("q"), middle, end(**asked)], f"start>{middle['id']} {middle['id']}>end")

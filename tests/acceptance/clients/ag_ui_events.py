@@ -1,4 +1,4 @@
-"""Checks events by the models of the package ``ag-ui-protocol``: a list of them as JSON on standard input."""
+"""Validates events with the models of the package ``ag-ui-protocol``: a JSON list on standard input."""
 
 import json
 import sys
@@ -10,6 +10,6 @@ from pydantic import TypeAdapter
 event_type: Any = import_module("ag_ui.core").Event
 checker: TypeAdapter[Any] = TypeAdapter(event_type)
 events = [checker.validate_python(event) for event in json.load(sys.stdin)]
-# A model keeps what it does not know.
+# Models keep unknown fields.
 unknown = {(event.type.value, name) for event in events for name in (event.model_extra or {})}
 print(json.dumps({"checked": len(events), "unknown": sorted(unknown)}))

@@ -1,6 +1,6 @@
-"""What a program does that uses the package ``dify-client-python``. What it has no method for, its ``request`` does.
+"""Program that uses the package ``dify-client-python``; its ``request`` covers missing methods.
 
-Run with the task as JSON in the first argument; prints what came back as JSON.
+Takes the task as JSON in the first argument; prints the result as JSON.
 """
 
 import io

@@ -1,6 +1,6 @@
-"""What a program does that uses the package ``dify-python-sdk``.
+"""Program that uses the package ``dify-python-sdk``.
 
-Run with the task as JSON in the first argument; prints what came back as JSON.
+Takes the task as JSON in the first argument; prints the result as JSON.
 """
 
 import json

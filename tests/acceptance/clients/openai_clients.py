@@ -1,6 +1,6 @@
-"""What a program does that uses the packages ``openai``, ``langchain-openai`` and ``litellm``.
+"""Program that uses the packages ``openai``, ``langchain-openai`` and ``litellm``.
 
-Run with the task as JSON in the first argument; prints what came back as JSON.
+Takes the task as JSON in the first argument; prints the result as JSON.
 """
 
 import base64

@@ -11,7 +11,7 @@ from tests.store.postgres_server import POSTGRES, new_database
 
 @pytest.fixture(params=["sqlite", POSTGRES])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenKnowledge]:
-    """A place for datasets that has none."""
+    """Place for datasets, without any yet."""
     if request.param == "postgres":
         async with new_database(request) as database:
             yield PostgresKnowledge(database)

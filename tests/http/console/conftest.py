@@ -1,4 +1,4 @@
-"""What most of these tests begin with."""
+"""Fixtures for most of these tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,20 +11,20 @@ from tests.http.console.scene import Scene, console_on
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """A process that serves a console."""
+    """Process that serves a console."""
     async with console_on(tmp_path / "home", console_shares=True) as scene:
         yield scene
 
 
 @pytest.fixture
 async def operator(scene: Scene) -> AsyncIterator[httpx.AsyncClient]:
-    """A script that may do all."""
+    """Script with full access."""
     async with await scene.script() as client:
         yield client
 
 
 @pytest.fixture
 async def viewer(scene: Scene) -> AsyncIterator[httpx.AsyncClient]:
-    """A script that may look."""
+    """Script with read access."""
     async with await scene.script("viewer", "onlooker") as client:
         yield client

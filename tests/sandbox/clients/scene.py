@@ -1,4 +1,4 @@
-"""A program that makes requests, and the other side of them."""
+"""Program that makes requests, and their server."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ def json_answer(text: str, status: int = 200, **headers: str) -> HttpResponse:
 
 @dataclass
 class Outside:
-    """Answers what a test says, and keeps what it was asked for."""
+    """Scripted server that records requests."""
 
     answers: Answers = lambda request: json_answer("{}")
     requests: list[OutgoingRequest] = field(default_factory=list)
@@ -36,12 +36,12 @@ class Outside:
         return answer
 
     def headers(self, number: int = -1) -> dict[str, str]:
-        """The headers of a request, by lower-case name."""
+        """Return the headers of a request, by lower-case name."""
         return {name.lower(): value for name, value in self.requests[number].headers}
 
 
 async def result_of(sandbox: Sandbox, outside: Outside, code: str, arguments: Mapping[str, Json] | None = None) -> Json:
-    """What the lines of a program leave in ``r``."""
+    """Return the value of ``r`` after a program's lines."""
     body = "\n".join(f"    {line}" for line in code.strip().splitlines())
     names = ", ".join(arguments or {})
     program = f"def main({names}):\n{body}\n    return {{'r': r}}"

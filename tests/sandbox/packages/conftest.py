@@ -15,7 +15,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def no_index() -> Iterator[None]:
-    """Nothing is looked for on an index."""
+    """Disable package indexes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_CONFIG_FILE", "/dev/null")

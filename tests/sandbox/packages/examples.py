@@ -1,4 +1,4 @@
-"""The programs of docs/packages.md, with what they are said to return."""
+"""Programs of docs/packages.md, with their documented results."""
 
 import json
 import re
@@ -12,18 +12,18 @@ _PROGRAM = re.compile(r"```python\n(.*?)```\n(?:\nWith `(\w+)` = `(.*?)`:\n\n```
 
 @dataclass(frozen=True)
 class Example:
-    """One program of the page."""
+    """Program of the page."""
 
     code: str
     needs: tuple[str, ...]
-    """The packages that its first line names."""
+    """Packages named in its first line."""
     arguments: dict[str, Any]
     result: Any
-    """``None``: the page does not say."""
+    """``None`` if not documented."""
 
 
 def examples() -> list[Example]:
-    """All programs, in the order of the page."""
+    """Return all programs, in page order."""
     found = []
     for code, name, value, result in _PROGRAM.findall(PAGE.read_text(encoding="utf-8")):
         line = code.partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Wheels that tests make themselves: small packages, good and bad, that no index is needed for."""
+"""Wheels made by tests: small packages, good and bad, available without an index."""
 
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ if os.fork() == 0:
 """
 
 NATIVE = Path(markupsafe._speedups.__file__)
-"""A native module, whose name does not say where it is."""
+"""Native module whose name is independent of its location."""
 
 GOOD: Mapping[str, Mapping[str, str | bytes]] = {
     "plain": {
@@ -35,7 +35,7 @@ GOOD: Mapping[str, Mapping[str, str | bytes]] = {
     },
     "large": {"large.py": "import os\nKEPT = os.urandom(48 << 20)\ndef first(): return KEPT[0]"},
 }
-"""The files of packages by name, each a package of its own."""
+"""Files by package name."""
 
 BAD: Mapping[str, tuple[str, str]] = {
     "threading_one": (
@@ -55,16 +55,16 @@ BAD: Mapping[str, tuple[str, str]] = {
     "leaving": ("import os\nos._exit(3)", "ended with status 3 before it was ready while it imported leaving"),
     "exiting": ("raise SystemExit(4)", "exiting cannot be imported (exiting: SystemExit: 4)"),
 }
-"""Programs that packages run when they are imported, and why they are refused."""
+"""Programs that packages run at import, with the reason for their refusal."""
 
 
 def wheel(
     folder: Path, name: str, files: Mapping[str, str | bytes] | str, version: str = "1.0", requires: str = ""
 ) -> Path:
-    """Make a wheel.
+    """Build a wheel.
 
     Args:
-        files: Its files, or the text of its one module.
+        files: Its files, or the text of its only module.
         requires: A requirement.
     """
     contents = {f"{name}.py": files} if isinstance(files, str) else dict(files)

@@ -1,4 +1,4 @@
-"""Requests as a reader of HTTP finds them on a connection, ours or another, and where two of them differ."""
+"""Requests as parsed by our HTTP reader or another, and their differences."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
@@ -13,7 +13,7 @@ class Request(NamedTuple):
     target: str
     """Path and query."""
     headers: tuple[tuple[str, str], ...]
-    """Names in small letters; without ``Upgrade``, which is not a part of what is asked."""
+    """Lower-case names, without ``Upgrade``, which is not part of the request."""
     body: bytes
     is_whole: bool
 
@@ -21,11 +21,11 @@ class Request(NamedTuple):
 class Reading(NamedTuple):
     requests: list[Request]
     end: Literal["open", "closed", "refused"]
-    """Whether more would be read, nothing more would be, or something is wrong."""
+    """Whether more would be read, nothing more, or an error occurred."""
 
 
 class _Reader(RequestReader):
-    """Collects what is read, as long as the connection would be open."""
+    """Collects what is read while the connection is open."""
 
     def __init__(self) -> None:
         super().__init__(HeadLimits())
@@ -51,7 +51,7 @@ class _Reader(RequestReader):
 
 
 def read_here(pieces: Iterable[bytes]) -> Reading:
-    """What our reader makes of a connection."""
+    """Return our reader's result for a connection."""
     reader = _Reader()
     try:
         for piece in pieces:
@@ -59,7 +59,7 @@ def read_here(pieces: Iterable[bytes]) -> Reading:
                 reader.feed(piece)
     except Refused:
         if not reader.is_closed:
-            # How much of a body came before that is nothing to compare.
+            # The amount of body received before an error is not compared.
             return Reading(
                 [entry if entry.is_whole else entry._replace(body=b"") for entry in reader.requests], "refused"
             )
@@ -69,7 +69,7 @@ def read_here(pieces: Iterable[bytes]) -> Reading:
 def request(
     method: str, target: str, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"", *, is_whole: bool = False
 ) -> Request:
-    """A request in the form in which all are compared; targets in absolute form become those of an origin."""
+    """Normalize a request for comparison; targets in absolute form become origin form."""
     named = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
     if target.startswith("http://"):
         host, slash, path = target.removeprefix("http://").partition("/")
@@ -81,7 +81,7 @@ def request(
 
 
 def differences(connections: Iterable[Connection], others: Iterable[Reading]) -> dict[str, tuple[str, bytes]]:
-    """Where we differ from how others read connections: by the oddity how, and the bytes, of its first one."""
+    """Return our differences from another reader, by oddity: the difference, and the bytes, of its first occurrence."""
     found: dict[str, tuple[str, bytes]] = {}
     for (data, oddity), theirs in zip(connections, others, strict=True):
         if differs := _difference(read_here([data]), theirs):
@@ -90,7 +90,7 @@ def differences(connections: Iterable[Connection], others: Iterable[Reading]) ->
 
 
 def _difference(ours: Reading, theirs: Reading) -> str:
-    """How we read something else, or more, than others do; empty where we do not, or refuse what they take."""
+    """Describe what we read differently, or additionally; empty if nothing, or if we refuse what they accept."""
     for number, (here, there) in enumerate(zip(ours.requests, theirs.requests, strict=False), 1):
         both = here.is_whole and there.is_whole
         if (here if both else here[:3]) != (there if both else there[:3]):

@@ -1,6 +1,6 @@
-"""Connections as clients, proxies and attackers fill them: what other readers of HTTP are compared with ours by.
+"""Connections of clients, proxies and attackers, for comparing HTTP readers with ours.
 
-Each connection has several requests. At most one of them is odd, and says in what way.
+Each connection has several requests. At most one of them is odd, and is labelled.
 """
 
 import os
@@ -209,15 +209,15 @@ ODDITIES.append("chunks in HTTP/1.0")
 
 
 class Connection(NamedTuple):
-    """What comes on a connection."""
+    """Bytes of a connection."""
 
     data: bytes
     oddity: str
-    """Of one of its requests; empty if they are all as they should be."""
+    """Oddity of one of its requests; empty if all are regular."""
 
 
 def corpus(random: Random, count: int) -> Iterator[Connection]:
-    """That many connections, and before them one or two of each oddity with and without an upgrade."""
+    """Yield one or two connections of each oddity with and without an upgrade, then ``count`` random ones."""
     for oddity in ODDITIES:
         for upgrade in ([], [UPGRADES[0]]):
             yield Connection(_request(random, oddity, *upgrade) + _request(random) + SMUGGLED, oddity)
@@ -229,12 +229,12 @@ def corpus(random: Random, count: int) -> Iterator[Connection]:
             upgrade = [random.choice(UPGRADES)] if random.random() < 0.4 else []
             requests.insert(random.randrange(len(requests)), _request(random, oddity, *upgrade))
         data = b"".join(requests)
-        # Some end before they are whole.
+        # Some are truncated.
         yield Connection(data[: random.randrange(len(data))] if random.random() < 0.1 else data, oddity)
 
 
 def pieces(random: Random, data: bytes) -> list[bytes]:
-    """The same, split at some places."""
+    """Split the bytes at random places."""
     cuts = sorted(random.randrange(len(data) + 1) for _ in range(random.randrange(1, 9)))
     return [data[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
@@ -258,7 +258,7 @@ def _request(random: Random, oddity: str = "", upgrade: list[bytes] | None = Non
 
 
 def _framed(random: Random, oddity: str) -> tuple[list[bytes], bytes]:
-    """Headers, and the body as they say."""
+    """Return headers, and a body framed accordingly."""
     if oddity in LENGTHS:
         return LENGTHS[oddity], b"hello"
     if oddity in CHUNKS:

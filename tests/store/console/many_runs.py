@@ -1,4 +1,4 @@
-"""A database with very many runs, written straight into its tables."""
+"""Database with very many runs, written straight into its tables."""
 
 import random
 import sqlite3
@@ -60,7 +60,7 @@ _STATUSES: list[RunStatus] = [*["succeeded"] * 94, *["failed"] * 4, "stopped", "
 
 
 def write_runs(path: Path, count: int, seconds_between: float = 2.0) -> tuple[list[str], list[str]]:
-    """Write runs of several apps. Returns the ids of the apps and, of the first, its versions."""
+    """Write runs of several apps. Returns the ids of the apps and the versions of the first."""
     Database.open(path).close()
     drawn = random.Random(1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -148,8 +148,8 @@ def _row(
 
 
 async def milliseconds(pages: RunPages, app_id: str, versions: Sequence[str], end: float) -> dict[str, float]:
-    """What page 1 with its counts takes with each of ``FILTERS``, and charts of some spans of time up to an end:
-    processor time, the median of some tries."""
+    """Return the CPU time of page 1 with its counts for each of ``FILTERS``, and of charts for some periods up to
+    ``end``: the median of several tries."""
 
     async def listed(query: RunFilter) -> None:
         await pages.page(query, limit=50)
