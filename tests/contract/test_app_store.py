@@ -179,7 +179,7 @@ async def test_a_key_cannot_be_added_twice_or_to_no_app(store: AppStore) -> None
     key = a_key(app)
     await store.add_key(key)
 
-    with pytest.raises(Conflict, match="exists already"):
+    with pytest.raises(Conflict, match="already exists"):
         await store.add_key(msgspec.structs.replace(key, id=new_id()))
     with pytest.raises(Conflict, match="There is no app"):
         await store.add_key(a_key(an_app(), "app-nobody"))

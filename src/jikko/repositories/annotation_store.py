@@ -45,7 +45,7 @@ _SAME: Final = f"""
 ORDER BY j.key LIMIT 1
 """
 _SUPERSEDE: Final = f"""
-UPDATE annotation_jobs SET status = {_FAILED}, error = 'Another request came before it was done.'
+UPDATE annotation_jobs SET status = {_FAILED}, error = 'Superseded by another request.'
 WHERE status < 2 AND {OF_APP}
 """
 _FORGET_JOBS: Final = "DELETE FROM annotation_jobs WHERE status > 1 AND created_at < :before"

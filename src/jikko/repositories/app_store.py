@@ -330,7 +330,7 @@ def _publish(
         require_expected(app.name, expected, "" if current is None else id_text(current[0]))
     own = {"app_id": app.id, "workflow_id": version.id}
     if (yield Row(_VERSION, **own)) is not None:
-        raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
+        raise Conflict(f"App {app.id} already has a version {version.id}; versions never change.")
     if (yield Row(_HAS_NAMESAKE, name=app.name, app_id=app.id)) is not None:
         raise NameTaken(app.name)
     number: int = (yield Row(_NEXT_NUMBER, app_id=app.id))[0]
@@ -374,5 +374,5 @@ def _add_key(key: ApiKey, only_first: bool) -> Operation[bool]:
     if only_first and (yield Row(_HAS_KEY, app_id=key.app_id)) is not None:
         return False
     if (yield Count(_ADD_KEY, **_KEYS.values(key))) == 0:
-        raise Conflict(f"The API key {key.hint} exists already.")
+        raise Conflict(f"The API key {key.hint} already exists.")
     return True

@@ -54,7 +54,7 @@ class FileIndex:
             StoreUnavailable: It could not be written.
         """
         if await self._sql.count(_ADD, **_TABLE.values(file)) == 0:
-            raise Conflict(f"There is a file {file.id} already.")
+            raise Conflict(f"A file {file.id} already exists.")
 
     async def find(self, file_id: str) -> StoredFile | None:
         """Return a file of any app. ``file_id``: Case-insensitive."""

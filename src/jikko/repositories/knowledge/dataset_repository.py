@@ -76,7 +76,7 @@ class DatasetIdTaken(Conflict):
     """Another dataset has the id; nothing was written."""
 
     def __init__(self, dataset_id: str) -> None:
-        super().__init__(f"There is a dataset with the id {dataset_id} already.")
+        super().__init__(f"A dataset with the id {dataset_id} already exists.")
 
 
 class DatasetStore:

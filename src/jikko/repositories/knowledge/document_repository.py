@@ -138,7 +138,7 @@ class DocumentStore:
         document, job = change(found)
         other = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=document.name)
         if other is not None and other.id != document.id:
-            raise InvalidParam(f"There is another document called {document.name!r} in the dataset.")
+            raise InvalidParam(f"Another document in the dataset is called {document.name!r}.")
         yield from DOCUMENTS.replace(document)
         if content is not None:
             yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
