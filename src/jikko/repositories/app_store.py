@@ -216,7 +216,7 @@ class AppStore:
         return None if row is None else self._version(row, zlib.decompress(row[5]))
 
     async def versions(self, app_id: str) -> list[WorkflowVersion]:
-        """Return all versions of an app, newest first, without ``source``."""
+        """Return all versions of an app, newest first, with an empty ``source``."""
         return [self._version(row, b"") for row in await self._sql.rows(_VERSIONS, app_id=app_id)]
 
     async def version_ids(self) -> list[tuple[str, str]]:

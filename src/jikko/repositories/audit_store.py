@@ -65,6 +65,6 @@ class AuditStore:
     async def prune_starts(self, before: float, *, limit: int = 500) -> int:
         """Delete entries of starts older than ``before``. Returns their number; fewer than ``limit`` if none
         are left."""
-        # This scans them all: outside of the transaction, so that no write waits.
+        # This scans them all: with a reader, so that no write waits.
         old = await self._sql.read(lambda: _AUDIT.all(_EXPIRED_STARTS, before=before, actions=STARTS, limit=limit))
         return await self._sql.count(_DELETE, entry_ids=tuple(entry.id for entry in old)) if old else 0

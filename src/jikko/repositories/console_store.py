@@ -180,7 +180,7 @@ class ConsoleStore:
         yield from _TICKETS.add([ticket])
 
     async def take_ticket(self, digest: bytes, *, now: float) -> ConsoleTicket | None:
-        """Remove and return a ticket, unless it has expired. Only one of concurrent callers gets it."""
+        """Remove a ticket, and return it unless it has expired. Only one of concurrent callers gets it."""
 
         def take() -> Operation[ConsoleTicket | None]:
             return _TICKETS.found((yield Row(_TAKE_TICKET, digest=digest)))

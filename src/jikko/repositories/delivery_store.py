@@ -132,7 +132,7 @@ class DeliveryStore:
         return int((await self._sql.rows(_DEAD))[0][0])
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
-        """Delete deliveries received before a time that have no run any more. ``limit``: See ``RunStore.prune``.
+        """Delete deliveries without an existing run, received before a time. ``limit``: See ``RunStore.prune``.
         Returns the number deleted; fewer than ``limit`` if none are left."""
         return await self._sql.count(_PRUNE, before=before, limit=limit)
 

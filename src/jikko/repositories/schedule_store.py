@@ -76,7 +76,7 @@ class ScheduleStore:
             forget_before: Earlier outcomes of the schedule are deleted, except waiting ones.
 
         Returns:
-            ``False`` if the schedule was deleted or changed meanwhile (``changed_at``); nothing is stored then.
+            ``False`` if the schedule was deleted or changed (``changed_at``) meanwhile: its progress is not stored.
         """
         kept: int = yield Count(_SAVE, **_STATES.values(state))
         yield from _put(times)
