@@ -84,7 +84,7 @@ class RetryMock(RetryNode):
     """Node that would run again and can be mocked."""
 
     outputs: Annotated[dict[str, Json] | None, Meta(description="Its outputs in the run, if it succeeded.")]
-    handles: Annotated[list[str], Meta(description="For branching nodes: the branch taken; otherwise empty.")]
+    handles: Annotated[list[str], Meta(description="Branches of the node; empty if it does not branch.")]
     can_fake: Annotated[bool, Meta(description='Whether `{"fake_model": true}` is allowed instead of outputs.')]
 
 

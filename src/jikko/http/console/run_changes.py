@@ -37,7 +37,7 @@ class ExecutionDifference(Struct):
 
     node_id: str
     title: str
-    rounds: Annotated[list[int], Meta(description="Indexes of the enclosing containers, outermost first, from 0.")]
+    rounds: Annotated[list[int], Meta(description="Rounds of the enclosing containers, outermost first, from 0.")]
     change: Change
     fields: Annotated[list[ChangedField], Meta(description="First 50 differences.")]
     seconds: Annotated[list[float], Meta(description="Durations before and after, if it ran in both.")]
@@ -53,7 +53,7 @@ class RunDifferences(Struct):
     after: Run
     fields: Annotated[list[ChangedField], Meta(description="Status, error, inputs, outputs, answer, tokens, steps.")]
     nodes: Annotated[list[ExecutionDifference], Meta(description="In order of start; the first 500.")]
-    more_nodes: Annotated[int, Meta(description="Number of further differences.")]
+    more_nodes: Annotated[int, Meta(description="Number of further nodes that differ.")]
     same: Annotated[int, Meta(description="Number of identical node executions.")]
 
 

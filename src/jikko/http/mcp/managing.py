@@ -166,7 +166,7 @@ async def _called(request: Request, tool: ManageTool, arguments: Params) -> dict
     operation = tool.operation
     asked = _request(request, tool, arguments)
     if request.reservation is not None:
-        # The body reuses the message's reservation: waiting for a second one while holding the first could deadlock.
+        # Released before the body reserves its own: waiting for memory while holding some could deadlock.
         request.reservation.leave()
         request.reservation = None
     try:

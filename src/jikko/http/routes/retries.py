@@ -75,7 +75,7 @@ class Lineage(Struct):
     workflow_run_id: Uuid
     retry_of: Annotated[Uuid | None, Meta(description="The run that this one retries.")]
     from_node_ids: Annotated[list[str], Meta(description="The nodes from which it retries that run.")]
-    taken_over: Annotated[list[Uuid], Meta(description="Number of node executions reused from that run.")]
+    taken_over: Annotated[list[Uuid], Meta(description="Its node executions that were reused from that run.")]
     replaced: Annotated[
         dict[str, list[str]],
         Meta(description="Names of overridden values, by node."),
