@@ -191,7 +191,7 @@ def test_a_damaged_log_of_an_open_run_does_not_keep_the_server_from_starting(sce
         assert again.finished(fourth)["status"] == "succeeded"
         # Nobody could go on with it, so it has ended; and it can be repeated.
         until(lambda: again.detail(third)["status"] == "failed", "it has ended")
-        assert again.detail(third)["error"].startswith("The run could not go on: its log is damaged: ")
+        assert again.detail(third)["error"].startswith("The run could not continue: its log is damaged: ")
         until(lambda: f"run {third} ends as failed" in server.output, "the log says so")
         answer = again.request("POST", f"/v1/workflows/run/{third}/retry", json={"user": "u"})
         assert answer.json()["data"]["status"] == "succeeded"

@@ -99,8 +99,8 @@ async def test_an_open_run_fails_at_the_next_start(
     record = await world.store.record(run_id)
     assert record is not None
     assert record.status == "failed"
-    assert str(record.error).startswith("The run could not go on: its log is damaged: ")
-    assert str(record.error).endswith("Retry the run: it begins again at its inputs.")
+    assert str(record.error).startswith("The run could not continue: its log is damaged: ")
+    assert str(record.error).endswith("Retry the run from its inputs.")
     assert (await world.ended(sound)).status == "succeeded"
     await can_be_repeated(world, process, app, record)
 

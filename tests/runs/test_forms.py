@@ -235,7 +235,10 @@ async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(
     assert (await ended_or_paused(assembly, other.record.identity.run_id)).status == "succeeded"
     for _, live, _ in gone:
         record = await ended_or_paused(assembly, live.record.identity.run_id)
-        assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
+        assert (record.status, record.error) == (
+            "failed",
+            "The run could not continue: The app of the run was deleted.",
+        )
     assert await assembly.store.due_runs(clock.now) == []
 
 

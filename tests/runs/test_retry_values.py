@@ -196,14 +196,14 @@ async def test_all_that_is_wrong_is_said_at_once_and_nothing_runs(world: World) 
 
     assert str(refused.value).split("; ") == [
         "mocks: no node has the id or title 'yess' (did you mean 'yes'?)",
-        "mocks: 'start' is where the run begins: give its values in the place of a mock",
-        "mocks: judge.output must be of the type string, as in the run that is repeated",
+        "mocks: 'start' is where the run begins: give its values instead of a mock",
+        "mocks: judge.output must be of the type string, as in the retried run",
         "mocks: 'path': A mocked branch has to say which way it goes: give it class_id or selected_case_id or "
         "__action_id. It is left by true or false",
-        "values: there is no node 'lok' (did you mean 'look'?)",
+        "values: no node 'lok' (did you mean 'look'?)",
         "values: 'both' runs again: mock it, to give its outputs",
         "values: nothing that runs again reads look.valu (of 'look' it reads value)",
-        "values: look.value must be of the type string, as in the run that is repeated",
+        "values: look.value must be of the type string, as in the retried run",
         "values: nothing that runs again reads sys.user_id (of 'sys' it reads nothing)",
     ]
     assert refused.value.code == "invalid_param"
@@ -247,7 +247,7 @@ async def test_the_file_of_another_cannot_be_given(world: World) -> None:
     first = await first_run(world, process, app, q="x")
     file = {"dify_model_identity": "__dify__file__", "transfer_method": "local_file", "related_id": "1"}
     for given in ({"value": file}, {"value": "x", "more": {"deep": [[file]]}}):
-        with pytest.raises(InvalidParam, match="a file must be one of the run that is repeated"):
+        with pytest.raises(InvalidParam, match="a file must be one of the retried run"):
             await repeated(world, process, app, first, mocks={"look": given})
 
 

@@ -324,7 +324,7 @@ async def test_a_form_of_an_app_that_is_gone_is_not_taken_and_the_run_ends(world
     assert not await process.runs.control.submit(run.record.identity.run_id, filled(run))
 
     record = await world.ended(run.record.identity.run_id)
-    assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
+    assert (record.status, record.error) == ("failed", "The run could not continue: The app of the run was deleted.")
 
 
 async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world: World, store: HeldStore) -> None:

@@ -59,7 +59,7 @@ async def end_damaged(store: RunStore, record: RunRecord, damage: LogDamaged, no
         StoreUnavailable: The database could not be written.
     """
     log.error("run %s ends as failed: %s", record.identity.run_id, damage)
-    error = f"The run could not go on: its log is damaged: {damage.what}. Retry the run: it begins again at its inputs."
+    error = f"The run could not continue: its log is damaged: {damage.what}. Retry the run from its inputs."
     await append_end(store, record, "failed", error, now)
 
 

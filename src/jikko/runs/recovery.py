@@ -214,7 +214,7 @@ class Recovery:
                 raise NotFound("The app of the run was deleted.")
             return await self._workflows.get(app, identity.workflow_id)
         except (NotFound, InvalidDocument) as error:
-            log.append([given_up(log.record, f"The run could not go on: {error}", self._clock())])
+            log.append([given_up(log.record, f"The run could not continue: {error}", self._clock())])
             return None
 
     def _known(self, record: RunRecord) -> RunLog | None:

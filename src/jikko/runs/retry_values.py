@@ -112,10 +112,10 @@ class RepeatedRun(Struct, frozen=True):
 
     def _wrong_mock(self, node_id: str, outputs: Mapping[str, Json]) -> Iterator[str]:
         if node_id == self._root:
-            yield f"{node_id!r} is where the run begins: give its values in the place of a mock"
+            yield f"{node_id!r} is where the run begins: give its values instead of a mock"
         elif outputs == FAKE_MODEL:
             if self.workflow.graph.nodes[node_id].node.type not in _OF_MODELS:
-                yield f"{node_id!r} asks no model: fake_model is for nodes of the types {', '.join(sorted(_OF_MODELS))}"
+                yield f"{node_id!r} has no model: fake_model is for nodes of the types {', '.join(sorted(_OF_MODELS))}"
         elif set(outputs) == {"error"}:
             if not isinstance(outputs["error"], str):
                 yield f"{node_id!r}: error must be a text"
@@ -135,7 +135,7 @@ class RepeatedRun(Struct, frozen=True):
         graph = self.workflow.graph
         if owner != "sys" and owner not in graph.nodes:
             hint = did_you_mean(owner, list(graph.nodes))
-            yield f"values: there is no node {owner!r}" + (f" ({hint})" if hint else "")
+            yield f"values: no node {owner!r}" + (f" ({hint})" if hint else "")
         elif owner != self._root and owner in self._again():
             yield f"values: {owner!r} runs again: mock it, to give its outputs"
         else:
@@ -191,9 +191,9 @@ def _wrong(what: str, given: dict[str, Json], recorded: Mapping[str, Json], file
     for name, value in given.items():
         before = recorded.get(name)
         if value is not None and before is not None and (kind := _kind(before)) != _kind(value):
-            yield f"{what}.{name} must be of the type {kind}, as in the run that is repeated"
+            yield f"{what}.{name} must be of the type {kind}, as in the retried run"
     if not files >= set(_files(given)):
-        yield f"{what}: a file must be one of the run that is repeated"
+        yield f"{what}: a file must be one of the retried run"
 
 
 def _kind(value: Json) -> str:

@@ -118,7 +118,7 @@ async def test_a_node_that_asks_no_model_has_none(scene: Scene, operator: httpx.
     body = {"mocks": {wrong: FAKE}}
     refused = await operator.post(f"{API}/runs/{first['id']}/retry", json=body)
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_param")
-    assert f"mocks: '{wrong}' asks no model: fake_model is for nodes of the types llm" in refused.json()["message"]
+    assert f"mocks: '{wrong}' has no model: fake_model is for nodes of the types llm" in refused.json()["message"]
 
 
 async def test_it_is_kept_over_the_end_of_the_process(tmp_path: Path) -> None:
