@@ -126,7 +126,6 @@ class Access:
         return Visitor(known.name, known.role, known.expires_at or 0.0, _scopes(known), known.id, known.expires_at)
 
     async def leave(self, cookie: str) -> None:
-        """End a session."""
         await self._store.delete_session(digest(cookie))
 
     async def tokens(self) -> list[ConsoleToken]:
@@ -241,7 +240,6 @@ def _end_of(session: ConsoleSession) -> float:
 
 
 def _visitor(session: ConsoleSession, now: float) -> Visitor:
-    """Return the visitor of a session in use."""
     end = min(session.created_at + SESSION_SECONDS, now + IDLE_SECONDS, session.expires_at or math.inf)
     source = session.source if is_uuid(session.source) else ""
     return Visitor(session.name, session.role, end, _scopes(session), source, session.expires_at)

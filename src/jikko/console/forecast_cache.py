@@ -66,7 +66,6 @@ class ForecastCache:
         """Forecasts by version and the app's overrides."""
 
     async def of(self, app: App, version: WorkflowVersion) -> AppForecast:
-        """Return the forecast of an app's version."""
         key, now = (version.id, app.environment), self._clock()
         known = self._known.get(key)
         if known is None or now - known[0] > _TTL_SECONDS:

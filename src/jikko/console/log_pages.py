@@ -112,7 +112,7 @@ def encoded(position: int, event: Event, *, reveals: bool = True) -> bytes:
 
 
 def plain_event(event: Event, *, reveals: bool = True) -> dict[str, Any]:
-    """Return an event's JSON, complete."""
+    """Return an event as JSON, complete."""
     plain: dict[str, Any] = msgspec.to_builtins(event)
     if not reveals and isinstance(event, FormRequested):
         hidden: dict[str, Json] = {"form_token": None, "approval_channels": []}

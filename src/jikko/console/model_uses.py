@@ -63,7 +63,6 @@ class ModelUses(RunObserver):
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """Long names of called providers."""
         return tuple(self._uses)
 
     def hour(self, *providers: str) -> ProviderHour:

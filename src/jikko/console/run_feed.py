@@ -38,7 +38,6 @@ class RunFeed(RunObserver):
             self.note(run.run_id)
 
     def note(self, run_id: str) -> None:
-        """Note a change of a run in this process."""
         moved = self._moved
         if len(moved) >= MAX_RUNS and run_id not in moved:
             del moved[next(iter(moved))]
@@ -47,7 +46,6 @@ class RunFeed(RunObserver):
             self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tell_all)
 
     def moved(self, hint: RunsMoved) -> None:
-        """Handle changes reported by any process."""
         self.hints_received += 1
         for look in self._looking:
             look.note(hint.run_ids)

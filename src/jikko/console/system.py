@@ -36,8 +36,6 @@ class LoadInfo(Struct, frozen=True):
 
 
 class SettingInfo(Struct, frozen=True, rename={"source": "from"}):
-    """A setting."""
-
     name: str
     value: str
     """Value; masked for secrets."""
@@ -140,7 +138,6 @@ class System:
         return self._checks
 
     async def close(self) -> None:
-        """Cancel running checks."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.gather(self._checking, return_exceptions=True)

@@ -130,7 +130,6 @@ class _Head(Struct, frozen=True):
     task_id: str
 
     def of(self, event: str, *, with_task: bool = True) -> dict[str, Json]:
-        """Return the common fields of a message."""
         head: dict[str, Json] = {
             "event": event,
             "conversation_id": self._shown_conversation,
@@ -140,7 +139,6 @@ class _Head(Struct, frozen=True):
         return {**head, "task_id": self.task_id} if with_task else head
 
     def answer(self, text: str, metadata: MessageMetadata) -> AppAnswer:
-        """Make a complete answer."""
         return AppAnswer(
             task_id=self.task_id,
             id=self.message_id,

@@ -149,7 +149,6 @@ class StreamEncoder:
         return dify_events.message(self._identity, name, data)
 
     def _paused(self, event: RunPaused) -> RunRecord:
-        """Return the record at the pause."""
         record = copy.copy(self._record)
         record.apply(event)
         return record

@@ -236,7 +236,6 @@ class TurnEvents(MessageEvents):
         self._place = MessageEnvelope(turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
 
     def run_message(self, name: str, data: Struct) -> ChatMessage:
-        """Make a message about the run."""
         return ChatMessage(name, *self._place, self._identity.run_id, data)
 
     def replaced(self) -> TextReplacedMessage:
@@ -248,7 +247,6 @@ class TurnEvents(MessageEvents):
         return SpokenMessage("tts_message" if audio else "tts_message_end", *self._place, audio)
 
     def piece(self, event: TextChunk) -> AnswerChunk:
-        """Return the message of an answer chunk."""
         return AnswerChunk(*self._place, self._place.message_id, event.text, event.selector)
 
     def of(self, record: RunRecord, event: Event) -> list[Struct]:

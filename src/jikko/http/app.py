@@ -320,8 +320,6 @@ class Router:
 
 
 class _Table:
-    """Operations of one method."""
-
     __slots__ = ("_pattern", "endings", "fixed", "match", "varied")
 
     def __init__(self, operations: list[Operation]) -> None:

@@ -81,7 +81,6 @@ class Operation(Endpoint, frozen=True, kw_only=True):
 
     @property
     def refusals(self) -> tuple[int, ...]:
-        """Return all its error statuses, sorted."""
         by_key = () if self.open else (401, 403, 421) if self.key == "console" else (401, 429)
         by_body = () if self.body is None else (400, 413, 415)
         return tuple(sorted({*self.errors, *by_key, *by_body}))

@@ -72,11 +72,9 @@ CallbackUrl: TypeAlias = Annotated[
         },
     ),
 ]
-"""See ``checked_url``."""
 
 TRACE_SESSION: Final = {"type": "string", "minLength": 1, "maxLength": 200}
 TraceSession: TypeAlias = Annotated[Any, Meta(extra_json_schema={"anyOf": [TRACE_SESSION, {"type": "null"}]})]
-"""See ``check_trace_session``."""
 
 
 class UserRequest(Struct):
@@ -246,7 +244,6 @@ def _readers(into: type[Struct]) -> Mapping[str, Callable[[str], Any]]:
 
 
 def _parts(kind: Any) -> Iterator[Any]:
-    """Yield a type, and its component types and annotations."""
     yield kind
     for part in get_args(kind):
         yield from _parts(part)

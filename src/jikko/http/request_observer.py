@@ -81,7 +81,6 @@ class ObservedRequest:
         return self._send(message)
 
     def whole(self, status: int, headers: Headers, body: bytes) -> Awaitable[None]:
-        """See ``send_whole``."""
         self._status = status
         if self._has_body:
             self._size = len(body)
@@ -90,7 +89,6 @@ class ObservedRequest:
         )
 
     def _shown(self, status: int, headers: Headers) -> Headers:
-        """Return an answer's headers, with those that observers add."""
         headers = [*headers]
         for responding in self._observed.responding:
             try:

@@ -64,9 +64,8 @@ class TraceQuery(Struct):
 
 
 def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
-    """Return the guarantees that a request asks for, or ``None``.
-    ``operation``: With the body, it identifies the request. Raises ``InvalidParam``: the idempotency key is empty or
-    too long, or the callback URL is invalid."""
+    """Return the guarantees that a request asks for, or ``None``. ``operation``: With the body, it identifies the
+    request. Raises ``InvalidParam``: the idempotency key is empty or too long, or the callback URL is invalid."""
     key = request.header(b"idempotency-key")
     url = body.get("callback_url")
     if key is None and url is None:
@@ -110,11 +109,9 @@ class RunBodies:
     """Whether the stream begins with a ping."""
 
     async def accepted(self, request: Request, run: Started) -> bytes:
-        """Encode the immediate answer."""
         return bodies.running_body(run.record)
 
     async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
-        """Make the answer for an ended run."""
         return Response(bodies.blocking_body(run.record, end.outputs))
 
     async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:

@@ -161,7 +161,6 @@ class AgentEvents:
         return base if self._texts == 1 else f"{base}-{self._texts}"
 
     def _called(self, event: AgentLogged) -> Iterator[AgentEvent]:
-        """Yield the events of a tool call in an agent node's log."""
         output = event.data.get("output")
         told: Mapping[str, Json] = output if isinstance(output, dict) else {}
         is_over = event.status != "start"
@@ -199,7 +198,6 @@ class AgentEvents:
         self._messages.append({"id": f"{call_id}-result", "role": "tool", **result})
 
     def _close(self) -> Iterator[AgentEvent]:
-        """Close everything open."""
         self.is_over = True
         yield from self._close_text()
         for call_id, name in list(self._calls.items()):

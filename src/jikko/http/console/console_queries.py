@@ -92,7 +92,6 @@ class RunsFilter(Struct):
     conversation: Annotated[str, Meta(description="ID of a conversation.")] = ""
 
     async def wanted_of(self, models: VersionModels) -> RunFilter:
-        """Convert to a filter of the store."""
         wanted = self.wanted
         return replace(wanted, workflow_ids=await models.versions(self.model, wanted.app_id)) if self.model else wanted
 

@@ -41,11 +41,8 @@ which needs the network once. Then start the server again.</p>
 
 
 class PageFile(Struct, frozen=True):
-    """File of the page."""
-
     media_type: bytes
     tag: bytes
-    """Its ``ETag``."""
     bodies: Mapping[str, bytes]
     """Contents by encoding; ``""`` for uncompressed."""
     is_hashed: bool
@@ -109,7 +106,6 @@ def _answer(request: Request, file: PageFile) -> SendableResponse:
 
 
 def _accepted(header: str) -> set[str]:
-    """Return the encodings that a client accepts."""
     found = set()
     for part in header.lower().split(","):
         name, _, weight = part.partition(";")

@@ -24,7 +24,6 @@ class Figures(Struct):
     failed: float = 0
     tokens: float = 0
     costs: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """By currency."""
     took: list[tuple[float, float]] = []
     """Durations of sampled runs in seconds, each with its weight: the number of runs that it stands for."""
     first: list[tuple[float, float]] = []
@@ -50,9 +49,8 @@ def looked_at(strata: Iterable[Stratum]) -> tuple[int, int]:
 
 def figures_of(strata: Sequence[Stratum], by: By, models: Mapping[str, Collection[str]]) -> dict[Group, Figures]:
     """Compute statistics by group. By time and by app, only durations and tokens are sampled, the rest is exact. A
-    sampled run's weight is its share of its stratum. Strata without samples are represented by others of the same
-    span (by time) or of the same app.
-    ``models``: Models by version ID; a run counts for each."""
+    sampled run is weighted by the number of runs that it stands for. Strata without samples are represented by
+    others of the same span (by time) or of the same app. ``models``: Models by version ID; a run counts for each."""
     found: dict[Group, Figures] = defaultdict(Figures)
     every, told = Counter[Group](), Counter[Group]()
     for stratum in strata:

@@ -292,8 +292,7 @@ class WrongHost(JikkoError):
 
 
 def require_host(request: Request, public_url: str, listens_on: str) -> None:
-    """Prevent DNS rebinding.
-    ``listens_on``: Host in the settings. Raises ``WrongHost``."""
+    """Prevent DNS rebinding. ``listens_on``: Host in the settings. Raises ``WrongHost``."""
     host = (request.header(b"host") or "").lower()
     name = _name_of(host)
     here = request.scope.get("server") or ("", 0)

@@ -172,7 +172,6 @@ async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]
 
 
 async def _asked(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
-    """Ask a question, in a new conversation."""
     query = arguments.get("query") if app.mode in CHAT_MODES else ""
     if not isinstance(query, str):
         raise InvalidParam("query is required" if query is None else "query must be a string")

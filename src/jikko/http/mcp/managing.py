@@ -67,8 +67,6 @@ _OPERATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
 
 
 class ManageTool(Struct, frozen=True):
-    """Operation as a tool."""
-
     operation: Operation
     fixed: Mapping[str, str]
     schema: Schema
@@ -219,7 +217,6 @@ def _request(request: Request, tool: ManageTool, arguments: Params) -> Request:
 
 
 def _text(name: str, value: Json) -> str:
-    """Encode an argument for an address or header."""
     if isinstance(value, (dict, list)):
         raise McpRefused(INVALID_PARAMS, f"{name} must be a text, a number or a boolean")
     return value if isinstance(value, str) else json.dumps(value)

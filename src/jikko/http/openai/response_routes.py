@@ -275,7 +275,6 @@ class _Told(Struct):
         )
 
     def message(self, answer: AnswerText) -> OutputMessage:
-        """Encode the answer's message."""
         return OutputMessage(
             self._item_id(answer), "completed" if answer.is_over else "in_progress", [OutputText(answer.text)]
         )
@@ -284,7 +283,6 @@ class _Told(Struct):
         return f"msg_{answer.message_id or answer.run_id}"
 
     async def events(self, begun: StartOutcome | Message, answer: AnswerText) -> AsyncIterator[bytes]:
-        """Yield an answer as stream events."""
         number = 0
 
         def event(kind: str, **fields: Any) -> bytes:

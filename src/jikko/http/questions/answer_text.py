@@ -111,19 +111,16 @@ class AnswerText:
 
     @property
     def text(self) -> str:
-        """Whole text."""
         if self._given is not None:
             return self._given
         return (self._fold.text if self._fold is not None and self.is_shown else "") + self._waits_for
 
     @property
     def forms(self) -> list[FormRequested]:
-        """Forms that the run waits for."""
         return list(self._forms.open.values())
 
     @property
     def files(self) -> list[Json]:
-        """Files in the answer."""
         return [] if self._fold is None else self._fold.files
 
     @property
@@ -138,7 +135,6 @@ class AnswerText:
 
     @property
     def finish_reason(self) -> Literal["stop", "content_filter"]:
-        """Reason for the end."""
         return "content_filter" if self._fold is not None and self._fold.is_moderated else "stop"
 
     def apply(self, event: Event) -> Delta | None:

@@ -129,7 +129,6 @@ async def begin(
 
 
 async def _require_free(request: Request, asked: Asker) -> None:
-    """Raise ``NotFound`` or ``Conflict``: see ``begin``."""
     latest = await request.api.conversations.messages(asked.conversation_id, limit=1)
     owner = end_user(asked.app.id, asked.user)
     if not latest or latest[0].app_id != asked.app.id or latest[0].end_user_id != owner:

@@ -1,5 +1,4 @@
-"""Asking and stopping a completion app.
-Source: docs/dify-behaviour.md, “Apps without a workflow”."""
+"""Asking and stopping a completion app. Source: docs/dify-behaviour.md, “Apps without a workflow”."""
 
 from typing import Annotated, Final
 

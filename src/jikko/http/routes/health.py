@@ -38,7 +38,6 @@ async def welcome(request: Request) -> SendableResponse:
 
 
 def _page(version: str) -> str:
-    """Make a self-contained page with relative links."""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Jikko</title>"
         "<meta name=viewport content='width=device-width'>"

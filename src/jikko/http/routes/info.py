@@ -185,7 +185,6 @@ def _system_parameters(limits: "FileLimits") -> SystemParameters:
 
 
 async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
-    """Return the settings of annotation replies, if enabled."""
     setting = await api.chat.annotations.setting(app.id)
     if setting is None:
         return {"enabled": False}

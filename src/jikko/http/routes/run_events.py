@@ -1,5 +1,4 @@
-"""Event log of a run, and Dify's stream of a run in progress.
-Source: docs/dify-behaviour.md, “Rejoining a stream”."""
+"""Event log of a run, and Dify's stream of a run in progress. Source: docs/dify-behaviour.md, “Rejoining a stream”."""
 
 import contextlib
 from collections.abc import AsyncIterator
