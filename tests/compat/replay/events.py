@@ -1,4 +1,5 @@
-"""Streams: naming events so that two recordings of one run can be laid side by side, whatever their interleaving."""
+"""Names of events in streams, independent of interleaving, so that two recordings of a run can be compared side by
+side."""
 
 from __future__ import annotations
 
@@ -7,36 +8,36 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 
-#: Marks where the last chunk of a text of several chunks came.
+# : Marks the place of the last chunk of a text with several chunks.
 TEXT_END = "$text_end"
 
-#: Events that carry a piece of a streamed text: of a workflow, of a chatflow or a basic app, and of an agent.
+# : Events with a piece of streamed text: of a workflow, of a chatflow or basic app, and of an agent.
 CHUNKS = ("text_chunk", "message", "agent_message")
 
-#: Chunks whose text lies in the event itself.
+# : Chunks with the text in the event itself.
 FLAT = ("message", "agent_message")
 
-#: Events between which an agent says something: a text does not go on behind them.
+# : Events between an agent's texts: no text continues after them.
 BREAKS = ("agent_thought", "message_file", "message_replace")
 
 
 def text_holder(chunk: JsonObject) -> tuple[JsonObject, str]:
-    """The object in which a chunk has its text, and the key; a chatflow's chunks are flat."""
+    """Return the object that contains a chunk's text, and its key; a chatflow's chunks are flat."""
     return (chunk, "answer") if chunk.get("event") in FLAT else (_data(chunk), "text")
 
 
 def with_text(chunk: JsonObject, text: str) -> JsonObject:
-    """The same chunk with another text."""
+    """Return the chunk with another text."""
     owner, key = text_holder(chunk)
     return {**chunk, key: text} if owner is chunk else {**chunk, "data": {**owner, key: text}}
 
 
 def coalesce(events: list[JsonObject]) -> list[JsonObject]:
-    """Join the chunks of one streamed text: how a model cuts its text is not the engine's doing.
+    """Join the chunks of a streamed text: the model, not the engine, decides where to split it.
 
-    Chunks are one text when they name the same variable and no other chunk (in a basic app: none of ``BREAKS``) lies
-    between them.  The joined chunk stands where the first one stood; a ``$text_end`` event stands where the last one
-    stood. Empty chunks of basic apps are left out: how many there are depends on the model's wire.
+    Chunks form one text if they name the same variable, without another chunk (in a basic app: any of ``BREAKS``) in
+    between. The joined chunk takes the place of the first one; a ``$text_end`` event that of the last one. Empty chunks
+    of basic apps are dropped: their number depends on the model's protocol.
     """
     events = [e for e in events if not _is_empty(e)]
     groups: list[list[int]] = []
@@ -65,17 +66,17 @@ def coalesce(events: list[JsonObject]) -> list[JsonObject]:
 
 
 def _is_empty(event: JsonObject) -> bool:
-    """Whether an event is an empty chunk of a basic app."""
+    """Return whether an event is an empty chunk of a basic app."""
     return event.get("event") in FLAT and event.get("answer") == "" and not selector_of(event)
 
 
 def _kind(chunk: JsonObject) -> tuple[str, list[Any]]:
-    """What chunks of one text have in common."""
+    """Return what the chunks of one text have in common."""
     return str(chunk.get("event")), selector_of(chunk)
 
 
 def keys(events: list[JsonObject]) -> list[str]:
-    """A name for each event that does not depend on interleaving: type, node, round, and a running number."""
+    """Return a name for each event that is independent of interleaving: type, node, round, and a running number."""
     rounds = {_execution(e): r for e in events if (r := _round(e)) is not None}
     seen: Counter[str] = Counter()
     names = []
@@ -93,35 +94,35 @@ def keys(events: list[JsonObject]) -> list[str]:
 
 
 def round_of(event: JsonObject, events: list[JsonObject]) -> Any:
-    """Round of its container in which an event's node ran, or None."""
+    """Return the container's round in which an event's node ran, or ``None``."""
     return next((r for e in events if _execution(e) == _execution(event) and (r := _round(e)) is not None), None)
 
 
 def _data(event: JsonObject) -> JsonObject:
-    """The event's data, or nothing."""
+    """Return the event's data, or an empty object."""
     data = event.get("data")
     return data if isinstance(data, dict) else {}
 
 
 def selector_of(event: JsonObject) -> list[Any]:
-    """The variable that a chunk belongs to."""
+    """Return the variable of a chunk."""
     owner = event if event.get("event") in FLAT else _data(event)
     return owner.get("from_variable_selector") or []
 
 
 def _text_of(chunk: JsonObject) -> str:
-    """The text of a chunk."""
+    """Return the text of a chunk."""
     owner, key = text_holder(chunk)
     return str(owner.get(key))
 
 
 def _execution(event: JsonObject) -> tuple[Any, Any]:
-    """What ties node_started, node_retry and node_finished together."""
+    """Return the key that node_started, node_retry and node_finished share."""
     return _data(event).get("node_id"), _data(event).get("id")
 
 
 def _round(event: JsonObject) -> str | None:
-    """Round index in an event's own execution metadata (only node_finished and node_retry tell it)."""
+    """Return the round index in an event's own metadata (only in node_finished and node_retry)."""
     metadata = _data(event).get("execution_metadata")
     if not isinstance(metadata, dict) or event.get("event") not in ("node_finished", "node_retry"):
         return None

@@ -1,4 +1,4 @@
-"""Taking the steps of a case through a transport."""
+"""Execution of a case's steps through a transport."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from .transport import Request, Transport
 VARIABLE = re.compile(r"\$\{([\w:]+)(\|upper)?\}")
 POLL_TIMEOUT = 20.0
 LATER = 3
-"""Chunks of a text that come first where the recording waited for some tenths of a second."""
+"""Chunks of a text that precede a step for which the recording waited some tenths of a second."""
 POLL_INTERVAL = 0.02
 
 
 @dataclass(frozen=True)
 class AppKey:
-    """An imported app: its API key and its ids."""
+    """API key and ids of an imported app."""
 
     api_key: str
     app_id: str
     workflow_id: str
     webhooks: dict[str, str] = field(default_factory=dict)
-    """The last parts of addresses, by node."""
+    """Last parts of webhook addresses, by node."""
 
 
 @dataclass
 class Transcript:
-    """The answers to a case's steps, by step name, and the values that were known beforehand."""
+    """Answers to a case's steps, by step name, and the values known beforehand."""
 
     replies: dict[str, JsonObject] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)
 
 
 class MissingValue(Exception):
-    """A request needs a value that no earlier answer gave."""
+    """A request needs a value missing from all earlier answers."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the cases of a suite are executed with."""
+    """Environment of a suite's executions."""
 
     keys: dict[str, AppKey]
     files: Path
@@ -55,9 +55,9 @@ class Surroundings:
 
 
 def execute(case: Case, transport: Transport, around: Surroundings, nonce: str = "") -> Transcript:
-    """Take all steps of ``case``; a step that cannot be taken gets the reply ``{"error": ...}``.
+    """Take all steps of ``case``; the reply to a failing step is ``{"error": ...}``.
 
-    ``nonce`` is a text that no other execution uses; by default a random one.
+    ``nonce`` is unique to the execution; random by default.
     """
     return _Execution(case, transport, around, nonce or uuid.uuid4().hex).run()
 
@@ -89,7 +89,7 @@ class _Execution:
                 self._transcript.known |= {f"«workflow:{alias}»": key.workflow_id}
 
     def run(self) -> Transcript:
-        """Take every step in turn."""
+        """Take all steps in order."""
         for step in self._case.steps:
             self._take(step)
         return self._transcript
@@ -113,13 +113,13 @@ class _Execution:
 
         try:
             reply = self._send(step, note)
-        except Exception as error:  # whatever went wrong is the answer to this step
+        except Exception as error:  # any error is this step's answer
             reply = {"error": f"{type(error).__name__}: {error}"}
         self._capture(step, reply.get("body"))
         self._transcript.replies[step.name] = reply
 
     def _send(self, step: Step, on_event: Any) -> JsonObject:
-        """Send the step's request, again while its ``poll`` condition holds."""
+        """Send the step's request, and repeat it while its ``poll`` condition holds."""
         request = self._request(step)
         reply = self._transport.send(request, on_event)
         deadline = time.monotonic() + POLL_TIMEOUT
@@ -129,7 +129,7 @@ class _Execution:
         return reply
 
     def _capture(self, step: Step, source: Any) -> None:
-        """Note the values that later requests use; of several events the first one with a value counts."""
+        """Store values for later requests; of several events, the first with a value counts."""
         for name, dotted in step.capture.items():
             value = _at(source, dotted)
             if isinstance(value, str) and name not in self._values:
@@ -152,13 +152,13 @@ class _Execution:
         )
 
     def _content(self, file: JsonObject) -> bytes:
-        """Bytes of an uploaded file: from the suite, literal, or ``size`` filler bytes."""
+        """Return an uploaded file's bytes: from the suite, literal, or ``size`` filler bytes."""
         if "path" in file:
             return (self._files / str(file["path"])).read_bytes()
         return str(file["text"]).encode() if "text" in file else b"x" * int(file["size"])
 
     def _fill(self, value: Any) -> Any:
-        """``value`` with ``${name}`` replaced by what is known under that name."""
+        """Replace each ``${name}`` in a value."""
         if isinstance(value, dict):
             return {k: self._fill(v) for k, v in value.items()}
         if isinstance(value, list):
@@ -166,34 +166,34 @@ class _Execution:
         return VARIABLE.sub(self._value, value) if isinstance(value, str) else value
 
     def _value(self, hit: re.Match[str]) -> str:
-        """Value of one ``${name}`` or ``${name|upper}``."""
+        """Return the value of one ``${name}`` or ``${name|upper}``."""
         if hit[1] not in self._values:
             raise MissingValue(hit[1])
         return self._values[hit[1]].upper() if hit[2] else self._values[hit[1]]
 
 
 def _at(value: Any, dotted: str) -> Any:
-    """The value at a dotted path, or None."""
+    """Return the value at a dotted path, or ``None``."""
     for key in dotted.split("."):
         value = _part(value, key)
     return value
 
 
 def _part(value: Any, key: str) -> Any:
-    """The part of an object or of an array that a step of a dotted path names, or None."""
+    """Return an object's or array's part for one step of a dotted path, or ``None``."""
     if isinstance(value, list) and key.isdecimal():
         return value[int(key)] if int(key) < len(value) else None
     return value.get(key) if isinstance(value, dict) else None
 
 
 def _is_trigger(during: JsonObject, event: JsonObject) -> bool:
-    """Whether ``event`` is the moment for the nested steps: its type, and its node if one is named."""
+    """Return whether ``event`` triggers the nested steps: by its type, and its node if one is named."""
     node = during.get("node_id")
     return event.get("event") == during.get("after") and (node is None or event["data"].get("node_id") == node)
 
 
 def _holds(condition: JsonObject, reply: JsonObject) -> bool:
-    """Whether the body still has all values of a ``poll`` condition; a list there holds alternatives."""
+    """Return whether the body still has all values of a ``poll`` condition; a list there contains alternatives."""
     wanted = {key: value if isinstance(value, list) else [value] for key, value in condition.items()}
     body = reply.get("body")
     return isinstance(body, dict) and all(_at(body, key) in values for key, values in wanted.items())

@@ -1,4 +1,4 @@
-"""Starting a fresh Jikko for a suite: import its apps, serve them next to the support servers, stop everything."""
+"""Starts a new Jikko for a suite: imports its apps, serves them with the support servers, and stops everything."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from .processes import running
 PROVIDER = "langgenius/openai/openai"
 RERANKER = "langgenius/jina/jina"
 CODE_SECONDS = "5"
-"""What a node's code may take: a case waits for it twice."""
+"""Time limit of a node's code: a case reaches it twice."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server under test."""
+    """Server under test."""
 
     base_url: str
     echo_url: str
     keys: dict[str, AppKey]
     folder: Path
-    """Its data folder is in it, as ``home``, beside its providers and tools."""
+    """Contains its data folder, ``home``, and its providers and tools."""
     knowledge: Knowledge | None = None
 
 
 @contextmanager
 def started(suite: Suite, command: str, workdir: Path | None = None) -> Iterator[Target]:
-    """A running Jikko with all apps of ``suite`` imported; data and logs in ``workdir`` or in a temporary folder."""
+    """Run Jikko with all apps of ``suite`` imported; data and logs are in ``workdir`` or a temporary folder."""
     with ExitStack() as stack:
         if workdir is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
@@ -74,7 +74,7 @@ def started(suite: Suite, command: str, workdir: Path | None = None) -> Iterator
 
 
 def _tools(suite: Suite, home: Path, echo_url: str, stack: ExitStack) -> Path:
-    """The tools file of the suite, and the MCP server that it names."""
+    """Return the suite's tools file, after starting its MCP server."""
     port = free_port()
     server = [sys.executable, "-m", f"{__package__}.support.mcp_server", "--port", str(port)]
     here = {"PYTHONPATH": str(Path(__file__).parent.parent)}
@@ -90,7 +90,7 @@ def _tools(suite: Suite, home: Path, echo_url: str, stack: ExitStack) -> Path:
 
 
 def _environment(home: Path, model_port: int, suite: Suite, echo_url: str) -> dict[str, str]:
-    """The environment of the contract; with a provider of models that rank where the suite has knowledge."""
+    """Return the contract's environment, with a provider of reranking models if the suite has knowledge."""
     providers = home / "providers.yaml"
     settings = {"type": "openai", "base_url": f"http://127.0.0.1:{model_port}/v1", "api_key": "sk-fake"}
     wanted = suite.providers
@@ -113,7 +113,7 @@ def _environment(home: Path, model_port: int, suite: Suite, echo_url: str) -> di
 def _knowledge(
     wanted: dict[str, Any], command: list[str], env: Mapping[str, str], echo_url: str
 ) -> tuple[dict[str, str], str]:
-    """Make the external knowledge APIs and a key of the knowledge API; returns the ids of the former, and the key."""
+    """Create the external knowledge APIs and a key of the knowledge API. Returns the former's ids, and the key."""
     made = {}
     for name, api in wanted.get("external_apis", {}).items():
         endpoint = api["endpoint"].replace("${ECHO_URL}", echo_url)
@@ -123,7 +123,7 @@ def _knowledge(
 
 
 def _json_output(command: list[str], env: Mapping[str, str]) -> dict[str, str]:
-    """The JSON object that a command prints."""
+    """Return the JSON object printed by a command."""
     done = subprocess.run(command, env={**os.environ, **env}, text=True, stdout=subprocess.PIPE, check=True)
     return dict(json.loads(done.stdout))
 
@@ -136,7 +136,7 @@ def _import(
     echo_url: str,
     knowledge: Knowledge | None = None,
 ) -> dict[str, AppKey]:
-    """Import every DSL file; an app that cannot be imported gets no key, so its cases fail."""
+    """Import every DSL file; an app that fails to import gets no key, so its cases fail."""
     folder = home / "dsl"
     folder.mkdir()
     files = []
@@ -164,5 +164,5 @@ def _import(
 
 
 def localised(dsl: str, echo_url: str) -> str:
-    """A DSL with the address of the echo server filled in."""
+    """Return a DSL with the address of the echo server filled in."""
     return dsl.replace("${ECHO_URL}", echo_url).replace("${ECHO_HOST}", echo_url.split("//")[-1])

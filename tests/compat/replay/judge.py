@@ -1,4 +1,4 @@
-"""Comparing a transcript with a case's expectations: which differences, at which level."""
+"""Comparison of a transcript with a case's expectations: differences with their levels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .symbols import Bindings
 
 @dataclass(frozen=True)
 class Finding:
-    """A difference, where it is and the level at which it counts."""
+    """Difference with its place and level."""
 
     level: Level
     step: str
@@ -27,7 +27,7 @@ class Finding:
 
 
 def judge(case: Case, transcript: Transcript) -> list[Finding]:
-    """All findings of a case, in the order of its steps."""
+    """Return all findings of a case, in step order."""
     bindings = Bindings()
     for symbol, value in transcript.known.items():
         bindings.bind(symbol, value)
@@ -35,7 +35,7 @@ def judge(case: Case, transcript: Transcript) -> list[Finding]:
 
 
 def applicable_levels(case: Case) -> set[Level]:
-    """The levels at which a case expects anything."""
+    """Return the levels with expectations in a case."""
     levels = {Level.RESULT}
     for step in case.all_steps:
         levels |= {Level.RECORD} if step.kind != "api" else set()
@@ -45,7 +45,7 @@ def applicable_levels(case: Case) -> set[Level]:
 
 
 def judge_step(step: Step, reply: JsonObject | None, bindings: Bindings) -> Iterator[Finding]:
-    """Findings of one step."""
+    """Yield the findings of one step."""
     expect = step.expect or {}
     if reply is None or "error" in reply:
         got = MISSING if reply is None else reply["error"]
@@ -65,7 +65,7 @@ def judge_step(step: Step, reply: JsonObject | None, bindings: Bindings) -> Iter
 
 
 def _judge_events(step: Step, expect: JsonObject, got: list[JsonObject], bindings: Bindings) -> Iterator[Finding]:
-    """Lay the events side by side by name, compare each pair, then check the order."""
+    """Match events by name, compare each pair, then check the order."""
     expected = expect["events"]
     got = event_names.coalesce(got)
     names, got_names = event_names.keys(expected), event_names.keys(got)
@@ -83,7 +83,7 @@ def _judge_events(step: Step, expect: JsonObject, got: list[JsonObject], binding
 
 
 def _judge_order(step: Step, expect: JsonObject, names: list[str], places: dict[str, int]) -> Iterator[Finding]:
-    """The events come in the expected order, or respect the precedence pairs if there are any."""
+    """Check that events come in the expected order, or respect the precedence pairs if there are any."""
     chain = [i for i, name in enumerate(names) if name in places]
     pairs = expect["precedence"] if "precedence" in expect else list(pairwise(chain))
     for before, after in pairs:
@@ -93,7 +93,7 @@ def _judge_order(step: Step, expect: JsonObject, names: list[str], places: dict[
 
 
 def _stream_finding(step: Step, index: int, event: JsonObject, expected: Any, got: Any) -> Finding:
-    """A missing or surplus event; one that ends the stream also changes the result."""
+    """Report a missing or surplus event; one that ends the stream also changes the result."""
     if step.kind == "talk":
         level = level_of("talk", ("events", index, "answer"), event.get("event"))
     else:
@@ -102,18 +102,18 @@ def _stream_finding(step: Step, index: int, event: JsonObject, expected: Any, go
 
 
 def _finding(step: Step, difference: Difference, event: str | None) -> Finding:
-    """Put a level on a difference."""
+    """Assign a level to a difference."""
     level = Level.TEXT if difference.wording else level_of(step.kind, difference.path, event)
     return Finding(level, step.name, difference.path, difference.expected, difference.got)
 
 
 def _bare(event: JsonObject) -> JsonObject:
-    """An expected event without its marks."""
+    """Return an expected event without its markers."""
     return {k: v for k, v in event.items() if k != "$optional"}
 
 
 def _has_wording(value: Any) -> bool:
-    """Whether an expectation holds a text that counts at L4."""
+    """Return whether an expectation contains a text that counts at L4."""
     if isinstance(value, dict):
         return "$text" in value or any(_has_wording(v) for v in value.values())
     return isinstance(value, list) and any(_has_wording(v) for v in value)

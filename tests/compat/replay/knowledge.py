@@ -31,7 +31,7 @@ INDEX_INTERVAL = 0.02
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What cases and DSL files refer to: a key of the knowledge API, and ids by name."""
+    """References of cases and DSL files: a key of the knowledge API, and ids by name."""
 
     api_key: str
     datasets: dict[str, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Knowledge:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Values for the requests of cases."""
+        """Return values for the cases' requests."""
         return {
             "key:knowledge": self.api_key,
             **{f"dataset:{n}": i for n, i in self.datasets.items()},
@@ -49,7 +49,7 @@ class Knowledge:
 
     @property
     def symbols(self) -> dict[str, str]:
-        """Ids that are known before a case runs, by symbol."""
+        """Return ids known before a case runs, by symbol."""
         tools = {name: _tool(own) for name, own in self.datasets.items()}
         return {
             f"«{kind}:{n}»": i
@@ -58,20 +58,20 @@ class Knowledge:
         }
 
     def localised(self, dsl: str) -> str:
-        """A DSL with the ids of datasets filled in."""
+        """Return a DSL with the ids of datasets filled in."""
         for name, identity in self.datasets.items():
             dsl = dsl.replace(f"${{DATASET:{name}}}", identity)
         return dsl
 
 
 def wanted(root: Path) -> JsonObject | None:
-    """What a suite says about its knowledge, if anything."""
+    """Return a suite's description of its knowledge, if any."""
     file = root / "knowledge.json"
     return jsontext.load(file) if file.exists() else None
 
 
 def fill(document: JsonObject, base_url: str, api_key: str, external_apis: dict[str, str], echo_url: str) -> Knowledge:
-    """Make all datasets over the API, one document after the other; returns their ids."""
+    """Create all datasets over the API, one document after the other. Returns their ids."""
     made = Knowledge(api_key, {}, external_apis)
     headers = {"Authorization": f"Bearer {api_key}"}
     with httpx.Client(base_url=base_url, headers=headers, timeout=60.0, trust_env=False, verify=trusted()) as client:
@@ -85,7 +85,7 @@ def fill(document: JsonObject, base_url: str, api_key: str, external_apis: dict[
 
 
 def _dataset(client: httpx.Client, recipe: JsonObject) -> str:
-    """Make one dataset with its metadata fields and documents."""
+    """Create a dataset with its metadata fields and documents."""
     identity = str(_call(client, "POST", "/v1/datasets", recipe["create"])["id"])
     path = f"/v1/datasets/{identity}"
     if changes := recipe.get("update"):
@@ -109,7 +109,7 @@ def _dataset(client: httpx.Client, recipe: JsonObject) -> str:
 
 
 def _await(client: httpx.Client, path: str) -> None:
-    """Wait until all documents of a batch are indexed, or failed."""
+    """Wait until all documents of a batch are indexed or have failed."""
     deadline = time.monotonic() + INDEX_TIMEOUT
     while time.monotonic() < deadline:
         rows = client.get(path).raise_for_status().json()["data"]
@@ -120,7 +120,7 @@ def _await(client: httpx.Client, path: str) -> None:
 
 
 def _call(client: httpx.Client, method: str, path: str, body: JsonObject) -> JsonObject:
-    """One request, and its JSON answer."""
+    """Send a request, and return its JSON answer."""
     response = client.request(method, path, json=body)
     if response.is_error:
         raise httpx.HTTPError(f"{method} {path}: {response.status_code} {response.text[:200]}")
@@ -128,7 +128,7 @@ def _call(client: httpx.Client, method: str, path: str, body: JsonObject) -> Jso
 
 
 def _resolved(value: Any, known: dict[str, str]) -> Any:
-    """A recipe with its ``${…}`` filled in."""
+    """Return a recipe with its ``${…}`` filled in."""
     if isinstance(value, dict):
         return {k: _resolved(v, known) for k, v in value.items()}
     if isinstance(value, list):
@@ -140,5 +140,5 @@ def _resolved(value: Any, known: dict[str, str]) -> Any:
 
 
 def _tool(dataset_id: str) -> str:
-    """The name by which agents call a dataset."""
+    """Return the name by which agents call a dataset."""
     return f"dataset_{dataset_id.replace('-', '_')}"

@@ -20,7 +20,7 @@ STOP_TIMEOUT = 10.0
 
 @contextmanager
 def running(command: Sequence[str], ready_url: str, log: Path, env: Mapping[str, str] | None = None) -> Iterator[int]:
-    """Run ``command`` while the block lasts; yields its process id once ``ready_url`` answers 200."""
+    """Run ``command`` for the block. Yields its process id once ``ready_url`` answers 200."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             command,
@@ -40,7 +40,7 @@ def running(command: Sequence[str], ready_url: str, log: Path, env: Mapping[str,
 def _await(child: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Wait for the first 200."""
     deadline = time.monotonic() + START_TIMEOUT
-    # One client: each reads the trusted authorities.
+    # A single client: each loads the trusted authorities.
     with httpx.Client(timeout=2.0, trust_env=False, verify=trusted()) as client:
         while time.monotonic() < deadline:
             if child.poll() is not None:
@@ -57,7 +57,7 @@ def _await(child: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End the child's process group, at first politely."""
+    """Stop the child's process group, gracefully at first."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if child.poll() is None:
             try:

@@ -1,7 +1,7 @@
-"""Placeholders in expected values, and the bindings they collect while a case is compared.
+"""Placeholders in expected values, and their bindings during the comparison of a case.
 
-``«kind:n»`` is a *symbol*: it stands for one concrete value, the same wherever the symbol occurs in the case, and
-no two symbols may stand for the same value.  ``«kind»`` is a *wildcard*: any value of the right shape.
+``«kind:n»`` is a *symbol*: it stands for the same concrete value everywhere in the case, different from those of all
+other symbols. ``«kind»`` is a *wildcard*: any value of the right shape.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Bindings:
     symbols: dict[str, str] = field(default_factory=dict)
 
     def bind(self, symbol: str, value: str) -> bool:
-        """Relate ``symbol`` to ``value``; False when either is already related to something else."""
+        """Bind ``symbol`` to ``value``; ``False`` if either is already bound otherwise."""
         known_value, known_symbol = self.values.get(symbol), self.symbols.get(value)
         if known_value is None and known_symbol is None:
             self.values[symbol], self.symbols[value] = value, symbol
@@ -58,21 +58,21 @@ class Bindings:
         return known_value == value and known_symbol == symbol
 
     def copy(self) -> Bindings:
-        """The same relation, to be extended on trial."""
+        """Return a copy for tentative extension."""
         return Bindings(dict(self.values), dict(self.symbols))
 
     def resolve(self, text: str) -> str:
-        """``text`` with its bound symbols replaced by their values (for readable reports)."""
+        """Replace bound symbols in ``text`` by their values (for readable reports)."""
         return PLACEHOLDER.sub(lambda m: self.values.get(m[0], m[0]), text)
 
 
 def has_placeholder(text: str) -> bool:
-    """Whether ``text`` contains a symbol or a wildcard."""
+    """Return whether ``text`` contains a symbol or a wildcard."""
     return "«" in text and PLACEHOLDER.search(text) is not None
 
 
 def match_text(expected: str, got: str, bindings: Bindings) -> bool:
-    """Whether ``got`` is an instance of the pattern ``expected``; binds the symbols it meets."""
+    """Return whether ``got`` matches the pattern ``expected``; binds its symbols."""
     if not has_placeholder(expected):
         return expected == got
     pattern, names, end = "", [], 0
@@ -90,7 +90,7 @@ def match_text(expected: str, got: str, bindings: Bindings) -> bool:
 
 
 def match_wildcard(expected: str, got: Any) -> bool | None:
-    """Match a value that is *only* a wildcard against a non-text; None when ``expected`` is no such wildcard."""
+    """Match a value that is *only* a wildcard against a non-text; ``None`` if ``expected`` is not a wildcard."""
     hit = PLACEHOLDER.fullmatch(expected)
     if hit is None or hit[2] is not None:
         return None

@@ -1,9 +1,9 @@
-"""The HTTP server that http-request nodes of the recorded workflows call.
+"""HTTP server called by http-request nodes of the recorded workflows.
 
-``/echo`` answers with what it was sent.  Others: ``/status/N``, ``/sleep/S``, ``/flaky/KEY/N`` (N times 500, then 200),
-``/redirect``, ``/big/N``, those of ``FIXED``, ``/knowledge/retrieval``, an external knowledge base, and
-``/extension``, an API-based extension.
-Answers carry fixed ``Server`` and ``Date`` headers, so that recordings do not differ.
+``/echo`` echoes the request. Others: ``/status/N``, ``/sleep/S``, ``/flaky/KEY/N`` (N times 500, then 200),
+``/redirect``, ``/big/N``, those of ``FIXED``, ``/knowledge/retrieval``, an external knowledge base, and ``/extension``,
+an API-based extension.
+Answers have fixed ``Server`` and ``Date`` headers, so that recordings do not differ.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
-#: A web page with something to read and something to leave out.
+# : Web page with an article and boilerplate.
 ARTICLE = b"""<!DOCTYPE html>
 <html lang="en"><head><title>On tea</title>
 <meta name="author" content="the editors"><style>p {color: red}</style></head>
@@ -102,7 +102,7 @@ class EchoHandler(BaseHTTPRequestHandler):
         self._reply(500 if attempt <= failures else 200, {"attempt": attempt})
 
     def _echo(self, path: str, query: str, body: bytes) -> None:
-        """Tell what was sent, with a fixed name for a multipart boundary."""
+        """Echo the request, with a fixed name for a multipart boundary."""
         headers = {k.lower(): v for k, v in self.headers.items() if k.lower() not in UNTOLD}
         _, mark, boundary = headers.get("content-type", "").partition("boundary=")
         if mark:
@@ -112,7 +112,7 @@ class EchoHandler(BaseHTTPRequestHandler):
         self._reply(200, {"method": self.command, "path": path, "query": query, "headers": headers, "body": text})
 
     def _read_body(self) -> bytes:
-        """The request's body, of known length or chunked."""
+        """Return the request's body, of known length or chunked."""
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = b""
@@ -125,7 +125,7 @@ class EchoHandler(BaseHTTPRequestHandler):
     def _reply(
         self, status: int, body: Any, kind: str = "application/json", headers: dict[str, str] | None = None
     ) -> None:
-        """Send one answer; 204 and 304 have no body, nor has the answer to HEAD."""
+        """Send an answer; 204, 304 and answers to HEAD have no body."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         if status in (204, 304):
             content = b""
@@ -149,7 +149,7 @@ class EchoHandler(BaseHTTPRequestHandler):
 
 
 class LoopbackServer(ThreadingHTTPServer):
-    """A threaded server with room for bursts of connections."""
+    """Threaded server with a backlog for bursts of connections."""
 
     daemon_threads = True
     request_queue_size = 256

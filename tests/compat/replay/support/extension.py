@@ -1,8 +1,7 @@
-"""An API-based extension by Dify's contract: one endpoint for moderation and for external data.
+"""API-based extension by Dify's contract: one endpoint for moderation and for external data.
 
-A question or an input with ``BAD`` in it is refused, one with ``SWAP`` rewritten; an answer with ``SECRET`` in it is
-refused, one with ``MASK`` rewritten.  External data tells what it was asked.  ``BROKEN`` gives status 500.  The key
-has to be ``ext-key``.
+A question or an input with ``BAD`` is refused, one with ``SWAP`` rewritten; an answer with ``SECRET`` is refused, one
+with ``MASK`` rewritten. External data echoes the request. ``BROKEN`` returns status 500. The key must be ``ext-key``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ KEY = "Bearer ext-key"
 
 
 def answer(authorization: str | None, body: bytes) -> tuple[int, Any]:
-    """Status and body of the answer to one request."""
+    """Return status and body of the answer to a request."""
     if authorization != KEY:
         return 403, {"message": "wrong key"}
     asked = json.loads(body)
@@ -35,7 +34,7 @@ def answer(authorization: str | None, body: bytes) -> tuple[int, Any]:
 
 
 def _input(inputs: dict[str, Any], query: str) -> dict[str, Any]:
-    """What becomes of a question."""
+    """Moderate a question."""
     text = " ".join([query, *(str(v) for v in inputs.values())])
     if "BAD" in text:
         return {"flagged": True, "action": "direct_output", "preset_response": "The extension refuses."}
@@ -46,7 +45,7 @@ def _input(inputs: dict[str, Any], query: str) -> dict[str, Any]:
 
 
 def _output(text: str) -> dict[str, Any]:
-    """What becomes of an answer."""
+    """Moderate an answer."""
     if "SECRET" in text:
         return {"flagged": True, "action": "direct_output", "preset_response": "The extension hides it."}
     if "MASK" in text:

@@ -1,8 +1,8 @@
-"""An external knowledge base by Dify's contract: ``POST …/retrieval``.
+"""External knowledge base by Dify's contract: ``POST …/retrieval``.
 
-The knowledge id says what is answered: ``shop`` searches four texts; ``mirror`` tells in a record what it was asked;
-``empty``, ``bare`` (records without title and metadata), ``broken`` (no JSON), ``odd`` (records that are no list),
-``fail`` (500); any other is unknown (404).  The key has to be ``ext-key``.
+The knowledge id selects the answer: ``shop`` searches four texts; ``mirror`` echoes the request in a record; ``empty``,
+``bare`` (records without title and metadata), ``broken`` (not JSON), ``odd`` (records are not a list), ``fail`` (500);
+any other is unknown (404). The key must be ``ext-key``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TEXTS = {
 
 
 def answer(authorization: str | None, body: bytes) -> tuple[int, Any]:
-    """Status and body of the answer to one request."""
+    """Return status and body of the answer to a request."""
     if authorization != KEY:
         return 403, {"error_code": 1002, "error_msg": "Authorization failed"}
     try:
@@ -53,7 +53,7 @@ def answer(authorization: str | None, body: bytes) -> tuple[int, Any]:
 
 
 def _search(query: str, setting: dict[str, Any]) -> list[dict[str, Any]]:
-    """The texts that fit the query well enough, best first."""
+    """Return the texts that match the query well enough, best first."""
     scored = sorted(((relevance(query, text), title) for title, text in TEXTS.items()), reverse=True)
     best = [(s, t) for s, t in scored if s >= (setting.get("score_threshold") or 0.0)][: setting.get("top_k") or 4]
     return [

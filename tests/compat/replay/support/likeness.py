@@ -1,8 +1,7 @@
-"""Vectors and relevance of texts by the words that they share: stand-ins for models of embedding and reranking.
+"""Embeddings and relevance of texts by shared words: stand-ins for embedding and reranking models.
 
-A vector is a bag of words, hashed into ``DIMENSIONS`` places and brought to length 1.  The relevance of a document is
-the share of the query's words that it holds, and a little more the shorter it is.  Both refuse texts with
-``FAIL`` in them.
+A vector is a bag of words, hashed into ``DIMENSIONS`` dimensions and normalized to length 1. The relevance of a
+document is the share of the query's words in it, plus a little for being short. Both refuse texts with ``FAIL``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections import Counter
 
 DIMENSIONS = 256
 
-#: A word of Latin letters and digits, or one character of Chinese or Japanese.
+# : Word of Latin letters and digits, or one Chinese or Japanese character.
 WORD = re.compile(r"[a-z0-9]+|[\u3040-\u30ff\u4e00-\u9fff]")
 
 
@@ -23,9 +22,9 @@ class Refused(Exception):
 
 
 def vector_of(text: str) -> list[float]:
-    """Counts of the words of a text, each word at a place of its own (but for collisions), brought to length 1.
+    """Return the word counts of a text, each word in its own dimension (except collisions), normalized to length 1.
 
-    A text without words points to the first place.
+    A text without words points to the first dimension.
     """
     _refuse(text)
     counts = Counter(_place(word) for word in WORD.findall(text.lower())) or Counter({0: 1})
@@ -34,12 +33,12 @@ def vector_of(text: str) -> list[float]:
 
 
 def _place(word: str) -> int:
-    """The place of a word in a vector."""
+    """Return the dimension of a word."""
     return int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % DIMENSIONS
 
 
 def relevance(query: str, document: str) -> float:
-    """How well a document fits a query, between 0 and 1."""
+    """Return the relevance of a document to a query, between 0 and 1."""
     _refuse(query)
     wanted, held = set(WORD.findall(query.lower())), WORD.findall(document.lower())
     share = len(wanted & set(held)) / len(wanted) if wanted else 0.0
@@ -47,6 +46,6 @@ def relevance(query: str, document: str) -> float:
 
 
 def _refuse(text: str) -> None:
-    """Refuse a text that asks for it."""
+    """Raise ``Refused`` for a text that requests it."""
     if "FAIL" in text:
         raise Refused("rate limited")

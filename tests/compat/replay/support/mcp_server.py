@@ -1,8 +1,7 @@
-"""An MCP server (streamable HTTP) whose tools give every kind of content.
+"""MCP server (streamable HTTP) whose tools return every kind of content.
 
 ``/mcp`` answers with JSON, ``/mcp/stream`` with an event stream, ``/mcp/guarded`` only if the header ``X-Token`` is
-``secret``, ``/mcp/broken`` always with status 500; a query is ignored.  The tool ``echo`` tells what it was called
-with.
+``secret``, ``/mcp/broken`` always with status 500; queries are ignored. The tool ``echo`` returns its arguments.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PATHS = {"/mcp", "/mcp/stream", "/mcp/guarded", "/mcp/broken"}
 
 
 def _schema(required: list[str], **properties: str) -> JsonObject:
-    """A JSON schema of an object, given the types of its properties."""
+    """Return the JSON schema of an object with the given types of properties."""
     return {
         "type": "object",
         "properties": {k: {"type": t, "description": f"the {k}"} for k, t in properties.items()},
@@ -36,7 +35,7 @@ _ECHO = _schema(["text"], text="string", count="integer", ratio="number", flag="
 _TABLE = _schema(["city", "celsius"], city="string", celsius="number", tags="array", more="object")
 _NONE = _schema([])
 
-#: Tools: what each is for, its input, and its output if declared.
+# : Description, input schema, and output schema if declared, of each tool.
 TOOLS: dict[str, tuple[str, JsonObject, JsonObject | None]] = {
     "echo": ("tells its arguments", _ECHO, None),
     "say": ("says a text", _schema(["text"], text="string"), None),
@@ -79,7 +78,7 @@ def _encoded(content: bytes) -> str:
 
 
 def call(name: str, arguments: JsonObject, headers: dict[str, str]) -> JsonObject:
-    """The result of a tool."""
+    """Return the result of a tool."""
     match name:
         case "echo":
             return {"content": [_text(json.dumps({"arguments": arguments, "token": headers.get("x-token")}))]}
@@ -138,7 +137,7 @@ def call(name: str, arguments: JsonObject, headers: dict[str, str]) -> JsonObjec
 
 
 def answer(message: JsonObject, headers: dict[str, str]) -> JsonObject:
-    """The result of a request."""
+    """Return the result of a request."""
     parameters = message.get("params") or {}
     match message["method"]:
         case "initialize":
@@ -163,15 +162,15 @@ class McpHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Health; there are no messages that the server sends by itself."""
+        """Answer health checks; the server sends no messages by itself."""
         self._send(200 if self.path == "/health" else 405, b'{"status": "ok"}')
 
     def do_DELETE(self) -> None:
-        """The end of a session."""
+        """End a session."""
         self._send(200, b"")
 
     def do_POST(self) -> None:
-        """A message of the client."""
+        """Handle a message of the client."""
         message = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
         headers = {k.lower(): v for k, v in self.headers.items()}
         path = self.path.split("?")[0]

@@ -47,18 +47,18 @@ CREATED = 1767225600
 SLOW_SECONDS = 0.3
 CHUNK_SECONDS = 0.02
 
-#: What an agent that thinks in text says last when it goes on; the question stands before it.
+# : Last message of an agent that thinks in text when it continues; the question precedes it.
 CONTINUE = "continue"
 PARAMETERS = ("temperature", "top_p", "max_tokens", "stop")
 
 
 class BrokenOff(Exception):
-    """A stream ends here, without an end."""
+    """The stream is cut off here."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model says, in the words it is streamed in, and the tool it calls instead, if any."""
+    """Reply in streamed words, and the tool called instead, if any."""
 
     words: list[str]
     prompt_tokens: int
@@ -81,7 +81,7 @@ class Reply:
 
 
 def reply_to(messages: list[JsonObject], body: JsonObject, *, one_text: bool = False) -> Reply:
-    """The reply to a prompt of one or more messages; ``one_text``: of a model that completes texts."""
+    """Return the reply to a prompt of one or more messages. ``one_text``: For completion models."""
     texts = [text_of(m) for m in messages]
     last = texts[-1] if texts else ""
     tokens = sum(len(t.split()) for t in texts)
@@ -106,7 +106,7 @@ def reply_to(messages: list[JsonObject], body: JsonObject, *, one_text: bool = F
 
 
 def _found(texts: list[str], last: str) -> str:
-    """Which of the texts of the last question ``HAS:`` stand in the prompt."""
+    """Return the texts of the last question's ``HAS:`` that occur in the prompt."""
     asked = re.findall(r"HAS:(.*?):END", last, re.DOTALL)[-1].split("|")
     rest = re.sub(r"HAS:.*?:END", "", "\n".join(texts), flags=re.DOTALL)
     return " ".join(f"{text}={'yes' if text in rest else 'no'}" for text in asked)
@@ -118,7 +118,7 @@ def _words(text: str) -> list[str]:
 
 
 def _scripted(messages: list[JsonObject]) -> Any:
-    """What a script in the prompt says for this round, or None without a script."""
+    """Return the scripted reply for this round, or ``None`` without a script."""
     for index, message in reversed(list(enumerate(messages))):
         text = text_of(message)
         if message.get("role") != "user" or text == CONTINUE:
@@ -137,7 +137,7 @@ def _scripted(messages: list[JsonObject]) -> Any:
 
 
 def _played(entry: Any, tokens: int, body: JsonObject) -> Reply:
-    """The reply that an entry of a script stands for."""
+    """Return the reply of a script's entry."""
     if isinstance(entry, str):
         if entry == "FAIL":
             raise Refused("rate limited")
@@ -148,7 +148,7 @@ def _played(entry: Any, tokens: int, body: JsonObject) -> Reply:
 
 
 def _shown(messages: list[JsonObject], body: JsonObject) -> str:
-    """A prompt as text."""
+    """Return a prompt as text."""
     lines = []
     for message in messages:
         content = message.get("content")
@@ -165,7 +165,7 @@ def _shown(messages: list[JsonObject], body: JsonObject) -> str:
 
 
 def text_of(message: JsonObject) -> str:
-    """The text of a chat message, whose content may be a list of parts."""
+    """Return the text of a chat message, whose content may be a list of parts."""
     content = message.get("content")
     if isinstance(content, list):
         return "".join(part.get("text", "") for part in content if part.get("type") == "text")
@@ -173,7 +173,7 @@ def text_of(message: JsonObject) -> str:
 
 
 def _tool(text: str, body: JsonObject) -> str | None:
-    """Name of the tool to call, if tools are offered and the reply can be its arguments."""
+    """Return the name of the tool to call, if tools are offered and the reply can be its arguments."""
     tools, choice = body.get("tools") or [], body.get("tool_choice")
     if not tools or choice == "none":
         return None
@@ -305,7 +305,7 @@ class ModelHandler(BaseHTTPRequestHandler):
 
 
 def _chunks(body: JsonObject, reply: Reply, chat: bool) -> Iterator[JsonObject]:
-    """The chunks of a streamed reply: its words, the reason it ends for, and the usage if asked for."""
+    """Yield the chunks of a streamed reply: its words, its finish reason, and the usage if requested."""
     kind = "chat.completion.chunk" if chat else "text_completion"
 
     def chunk(delta: JsonObject, text: str, reason: str | None = None) -> JsonObject:
@@ -328,12 +328,12 @@ def _chunks(body: JsonObject, reply: Reply, chat: bool) -> Iterator[JsonObject]:
 
 
 def _says(reply: Reply) -> bool:
-    """Whether a calling reply has a text besides the arguments of its call."""
+    """Return whether a calling reply has a text besides the arguments of its call."""
     return bool(reply.words) and all(reply.text != arguments for _, arguments in reply.calls)
 
 
 def _calls(reply: Reply) -> list[JsonObject]:
-    """The tool calls of a reply."""
+    """Return the tool calls of a reply."""
     return [
         {"id": f"call_{i}", "type": "function", "function": {"name": n, "arguments": a}}
         for i, (n, a) in enumerate(reply.calls, 1)
@@ -341,12 +341,12 @@ def _calls(reply: Reply) -> list[JsonObject]:
 
 
 def _envelope(body: JsonObject, kind: str) -> JsonObject:
-    """What all answers of one request have in common."""
+    """Return the fields shared by all answers to a request."""
     return {"id": "chatcmpl-fake", "object": kind, "created": CREATED, "model": body.get("model")}
 
 
 def _file_size(content: bytes) -> int:
-    """Size of the file in a multipart body."""
+    """Return the size of the file in a multipart body."""
     for part in content.split(b"\r\n--"):
         head, _, data = part.partition(b"\r\n\r\n")
         if b"filename=" in head:
@@ -355,7 +355,7 @@ def _file_size(content: bytes) -> int:
 
 
 def _embeddings(body: JsonObject) -> JsonObject:
-    """The vector of each text."""
+    """Return the vector of each text."""
     texts = [str(t) for t in (body["input"] if isinstance(body["input"], list) else [body["input"]])]
     data = [{"object": "embedding", "index": i, "embedding": vector_of(t)} for i, t in enumerate(texts)]
     tokens = sum(len(t.split()) for t in texts)
@@ -364,7 +364,7 @@ def _embeddings(body: JsonObject) -> JsonObject:
 
 
 def _ranking(body: JsonObject) -> JsonObject:
-    """The documents in the order of their scores, each by its place in the request."""
+    """Rank the documents by score, each with its index in the request."""
     documents = [str(d.get("text", "") if isinstance(d, dict) else d) for d in body["documents"]]
     scores = [(-relevance(str(body["query"]), document), index) for index, document in enumerate(documents)]
     best = sorted(scores)[: body.get("top_n") or None]
