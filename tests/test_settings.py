@@ -82,7 +82,7 @@ def test_the_file_has_values_of_its_own_types(home: str, line: str, value: objec
     ],
 )
 def test_a_variable_of_another_type_is_refused_by_its_name(home: str, name: str, text: str) -> None:
-    with pytest.raises(InvalidSettings, match=f"environment variable JIKKO_{name.upper()}: '{text}' is no value"):
+    with pytest.raises(InvalidSettings, match=f"environment variable JIKKO_{name.upper()}: '{text}' is not a valid"):
         read_settings({"JIKKO_HOME": home, f"JIKKO_{name.upper()}": text})
 
 
@@ -118,13 +118,13 @@ def test_a_number_of_the_command_line_is_refused_where_one_of_the_environment_is
 @pytest.mark.parametrize("line", ["port = 80.5", "port = true", 'port = "http"', "http_verify = 2"])
 def test_a_value_of_another_type_in_the_file_is_refused_with_its_place(home: str, line: str) -> None:
     in_file(home, line)
-    with pytest.raises(InvalidSettings, match=r"jikko\.toml: .* is no value for"):
+    with pytest.raises(InvalidSettings, match=r"jikko\.toml: .* is not a valid"):
         read_settings({"JIKKO_HOME": home})
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("prot = 80", r"jikko\.toml: there is no setting 'prot'"), ("port =", r"jikko\.toml cannot be read")],
+    [("prot = 80", r"jikko\.toml: unknown setting 'prot'"), ("port =", r"jikko\.toml cannot be read")],
 )
 def test_a_file_that_is_not_understood_is_refused(home: str, text: str, message: str) -> None:
     in_file(home, text)

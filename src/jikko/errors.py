@@ -115,7 +115,7 @@ class NameTaken(Conflict):
     """The name belongs to another app; nothing was written."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is another app called {name!r}.")
+        super().__init__(f"Another app is named {name!r}.")
 
 
 class NameGivenTwice(Conflict):
@@ -267,8 +267,8 @@ class LogTooNew(JikkoError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
-            f"Run {run_id} was executed by a newer version of Jikko, and none of its servers can be reached. Try again "
-            "once one is there."
+            f"Run {run_id} was executed by a newer version of Jikko, and no such server can be reached. Try again "
+            "once one is running."
         )
 
 
@@ -293,7 +293,7 @@ class RunLeft(JikkoError):
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("The server is shutting down; the run goes on when it is back.")
+        super().__init__("The server is shutting down; the run continues when it is back.")
 
 
 class LogDamaged(StoreUnavailable):
@@ -332,7 +332,7 @@ class FolderInUse(InvalidSettings):
     """Another process holds the data folder."""
 
     def __init__(self, home: Path, owner: str = "") -> None:
-        self.owner = owner or "it does not say which"
+        self.owner = owner or "unknown"
         """The owning process, in words."""
         super().__init__(
             f"Another process uses the data folder {home} ({self.owner}). Stop it, or give this one a folder of its "

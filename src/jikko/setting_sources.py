@@ -43,7 +43,7 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
     for name, value in in_file.items():
         if name not in known:
             hint = did_you_mean(name, [*known, "env"])
-            wrong.append(f"{file}: there is no setting {name!r}{f' ({hint})' if hint else ''}.")
+            wrong.append(f"{file}: unknown setting {name!r}{f' ({hint})' if hint else ''}.")
             continue
         _take(values, wrong, name, value, known[name].type, str(file))
     for name, entry in known.items():
@@ -112,4 +112,4 @@ def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
             return number
         return text
     except (ValueError, KeyError, RuntimeError):  # the last: the path's ``~user`` does not exist
-        raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None
+        raise InvalidSettings(f"{where}: {value!r} is not a valid {name}.") from None

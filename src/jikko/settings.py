@@ -281,10 +281,10 @@ class Settings:
                 yield f"{name} is {value}; expected a number from 0 up."
         for name in ("app_share", "trace_ratio"):
             if (part := getattr(self, name)) > 1:
-                yield f"{name} is {part}; expected a part, from 0 up to 1."
+                yield f"{name} is {part}; expected a share from 0 to 1."
         for name in ("port", "metrics_port"):
             if (number := getattr(self, name)) > _LAST_PORT:
-                yield f"{name} is {number}; the last one is {_LAST_PORT}."
+                yield f"{name} is {number}; the highest is {_LAST_PORT}."
         if self.max_head < _MIN_HEAD_BYTES:
             yield f"max_head is {self.max_head}; an ordinary request needs {_MIN_HEAD_BYTES} bytes."
         if self.workers > _MAX_WORKERS:
@@ -295,9 +295,9 @@ class Settings:
         if self.archive_after_days and not (self.database_url and self.files_url):
             yield "archive_after_days moves runs from PostgreSQL into a bucket: set database_url and files_url, too."
         if 0 < self.archive_after_days < _MIN_ARCHIVE_DAYS:
-            yield f"archive_after_days is {self.archive_after_days}; {_MIN_ARCHIVE_DAYS} is the least, 0 is never."
+            yield f"archive_after_days is {self.archive_after_days}; {_MIN_ARCHIVE_DAYS} is the minimum, 0 is never."
         if self.nats_url and self.member_seconds < _MIN_MEMBER_SECONDS:
-            yield f"member_seconds is {self.member_seconds}; 1 is the least that tells a dead server from a slow one."
+            yield f"member_seconds is {self.member_seconds}; 1 is the minimum to tell a dead server from a slow one."
         for name, choices in _CHOICES.items():
             if (value := getattr(self, name)).lower() not in choices:
                 yield f"{name} is {value!r}; expected {', '.join(choices[:-1])} or {choices[-1]}."

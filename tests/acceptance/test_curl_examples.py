@@ -83,11 +83,11 @@ def test_each_printed_line_runs_whatever_the_file_asks_for(tmp_path: Path) -> No
     [
         (
             a_file("x", an_input("f", "file", allowed_file_upload_methods=["remote_url"])),
-            "its input 'f' takes files by their address only",
+            "its input 'f' accepts files only by URL",
         ),
         (
             a_file("x", an_input("f", "file", allowed_file_types=["custom"])),
-            "its input 'f' takes no file of any ending",
+            "its input 'f' accepts no file extension",
         ),
         (
             a_file("x", an_input("o", "json_object", json_schema='{"type": "object", "minProperties": 3}')),

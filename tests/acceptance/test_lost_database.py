@@ -125,7 +125,7 @@ def test_files_are_checked_though_no_database_answers(jikko: Command, tmp_path: 
     for command in ("check", "show"):
         outcome = jikko(command, tmp_path / "held.yml", JIKKO_DATABASE_URL=url)
         assert outcome.code == 0, outcome
-        assert "warning: what `jikko apps env` has set is not known" in outcome.err
+        assert "warning: the values of `jikko apps env` are unknown" in outcome.err
         assert not outcome.has_traceback
     refused = jikko("apps", "list", JIKKO_DATABASE_URL=url)
     assert refused.code != 0

@@ -105,8 +105,8 @@ def test_what_wins_over_a_value_that_is_set_is_named(jikko: Command, file: Path)
     outer = {"JIKKO_ENV_TRIAGE_EU_LIMIT": "9", "JIKKO_ENV_API_KEY": SECRET}
     shown = jikko("apps", "env", "Triage (EU)", **outer)
     assert shown.out.splitlines() == [
-        'api_key  secret  ""  (empty; overruled by JIKKO_ENV_API_KEY)',
-        "limit  number  8  (set; overruled by JIKKO_ENV_TRIAGE_EU_LIMIT)",
+        'api_key  secret  ""  (empty; overridden by JIKKO_ENV_API_KEY)',
+        "limit  number  8  (set; overridden by JIKKO_ENV_TRIAGE_EU_LIMIT)",
     ]
     told = [json.loads(line) for line in jikko("apps", "env", "Triage (EU)", "--json", **outer).out.splitlines()]
     assert [one["overruled_by"] for one in told] == ["JIKKO_ENV_API_KEY", "JIKKO_ENV_TRIAGE_EU_LIMIT"]

@@ -167,4 +167,4 @@ def test_a_damaged_database_is_told_and_the_file_is_checked(jikko: Command, file
     outcome = jikko("check", file)
     assert outcome.code == 1
     assert "will fail" in outcome.out
-    assert "what `jikko apps env` has set is not known: The database" in outcome.err
+    assert "the values of `jikko apps env` are unknown: The database" in outcome.err

@@ -419,7 +419,7 @@ def test_what_keeps_a_later_worker_from_starting_ends_nothing(tmp_path: Path, ap
         providers.write_text("providers: [")
 
         kill(one.process)
-        until(lambda: several.server.output.count("another one is tried") >= 2, "it was tried twice")
+        until(lambda: several.server.output.count("another one is started") >= 2, "it was tried twice")
         # New connections do not wait for the worker that cannot be started.
         assert {several.client("echo").process for _ in range(20)} == {other.process}
         providers.write_text("providers: {}")

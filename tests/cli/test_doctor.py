@@ -71,9 +71,9 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
     findings = [(line["ok"], line["detail"]) for line in named(lines, "settings")]
     assert code == 1
     assert findings == [
-        (False, f"{tmp_path}/jikko.toml: 'viele' is no value for max_steps."),
-        (False, f"{tmp_path}/jikko.toml: there is no setting 'prot' (did you mean 'port'?)."),
-        (False, "environment variable JIKKO_CODE_SECONDS: 'soon' is no value for code_seconds."),
+        (False, f"{tmp_path}/jikko.toml: 'viele' is not a valid max_steps."),
+        (False, f"{tmp_path}/jikko.toml: unknown setting 'prot' (did you mean 'port'?)."),
+        (False, "environment variable JIKKO_CODE_SECONDS: 'soon' is not a valid code_seconds."),
         (False, "workers is 5000; at most 1024 processes can share the work."),
         (True, "nothing reads JIKKO_MAX_SECNDS (did you mean 'JIKKO_MAX_SECONDS'?): see docs/settings.md"),
     ]
@@ -111,7 +111,7 @@ def test_a_port_that_another_program_has_fails_and_says_what_to_do(tmp_path: Pat
     [line] = named(lines, "port")
     assert line["detail"] == (
         f"Cannot listen on 127.0.0.1:{number}: Address already in use. "
-        "Choose another with --port or JIKKO_PORT (0: any that is free)."
+        "Choose another with --port or JIKKO_PORT (0: any free one)."
     )
 
 

@@ -29,7 +29,7 @@ def test_to_list_all_commands_imports_none(way: str) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    assert "Bring the database up to date." in shown
+    assert "Migrate the database to this version." in shown
     assert set(json.loads(shown.splitlines()[-1])) == {
         *("jikko.cli", "jikko.cli.main", "jikko.cli.command_failure", "jikko.cli.command_failure"),
         *("jikko.cli.terminal", "jikko.cli.terminal"),

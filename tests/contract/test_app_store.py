@@ -116,7 +116,7 @@ async def test_apps_are_listed_oldest_first_and_found_by_name(store: AppStore) -
 async def test_a_name_is_that_of_one_app(store: AppStore) -> None:
     app, other = await published(store, an_app("経費精算 🧾")), await published(store, an_app("other"))
 
-    with pytest.raises(NameTaken, match="another app called '経費精算 🧾'"):
+    with pytest.raises(NameTaken, match="Another app is named '経費精算 🧾'"):
         await store.publish(an_app("経費精算 🧾"), a_version())
     with pytest.raises(NameTaken):
         await store.publish(msgspec.structs.replace(other, name="経費精算 🧾"), a_version())

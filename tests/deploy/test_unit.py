@@ -222,7 +222,9 @@ def test_a_restart_ended_the_programs_of_runs_under_way(activator: Activator, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "message"), [("2", "2 sockets were handed over"), ("1", "does not listen for TCP")])
+@pytest.mark.parametrize(
+    ("count", "message"), [("2", "2 sockets were inherited"), ("1", "is not a listening TCP socket")]
+)
 def test_what_is_no_socket_for_it_is_refused(tmp_path: Path, count: str, message: str) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         done = subprocess.run(

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 PARKED = {
     "code": "service_unavailable",
-    "message": "The server is shutting down; the run goes on when it is back.",
+    "message": "The server is shutting down; the run continues when it is back.",
     "status": 503,
 }
 

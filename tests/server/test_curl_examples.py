@@ -122,11 +122,11 @@ async def test_a_file_is_uploaded_first_of_a_type_that_the_input_takes(
     [
         (
             {"type": "file", "allowed_file_types": ["image"], "allowed_file_upload_methods": ["remote_url"]},
-            "its input 'v' takes files by their address only",
+            "its input 'v' accepts files only by URL",
         ),
         (
             {"type": "file", "allowed_file_types": ["custom"], "allowed_file_upload_methods": ["local_file"]},
-            "its input 'v' takes no file of any ending",
+            "its input 'v' accepts no file extension",
         ),
         (
             {
@@ -143,7 +143,7 @@ async def test_where_there_is_no_sample_the_reason_stands_in_place_of_a_line(
     required = await app_with(world, {"variable": "v", "label": "v", "required": True, **of})
     optional = await app_with(world, {"variable": "v", "label": "v", "required": False, **of})
 
-    assert await lines(world, required) == [f"  no line to try it with: {reason}"]
+    assert await lines(world, required) == [f"  no command to try it with: {reason}"]
     assert "  curl -N " in (await lines(world, optional))[-1]
 
 

@@ -70,7 +70,7 @@ async def test_that_it_can_be_done_is_said_at_once_and_what_came_of_it_after_eac
 
     levels = [record.levelname for record in caplog.records if record.name == "jikko.server.process_signals"]
     assert levels == ["INFO", "ERROR", "ERROR", "ERROR", "INFO"]
-    assert "tools.yml: b is wrong What they said before goes on to hold." in caplog.messages
+    assert "tools.yml: b is wrong The previous contents stay in effect." in caplog.messages
 
 
 async def test_wrong_files_are_told_and_other_errors_go_on() -> None:

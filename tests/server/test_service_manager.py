@@ -41,7 +41,7 @@ def test_nothing_is_handed_over_unless_it_is_to_this_process(environment: dict[s
 
 @pytest.mark.parametrize("count", ["2", "10"])
 def test_several_sockets_are_refused(count: str) -> None:
-    with pytest.raises(InvalidSettings, match=f"^{count} sockets were handed over"):
+    with pytest.raises(InvalidSettings, match=f"^{count} sockets were inherited"):
         handed_over({**OURS, "LISTEN_FDS": count})
 
 
@@ -65,8 +65,8 @@ def test_what_does_not_listen_for_tcp_is_refused(tmp_path: Path) -> None:
         local.listen()
         refusals = [taken(each.fileno()) for each in (idle, local, file)]
 
-    assert refusals[:2] == ["The socket that was handed over (LISTEN_FDS) does not listen for TCP."] * 2
-    assert refusals[2].startswith("What was handed over (LISTEN_FDS) is no socket: ")
+    assert refusals[:2] == ["The inherited socket (LISTEN_FDS) is not a listening TCP socket."] * 2
+    assert refusals[2].startswith("The inherited descriptor (LISTEN_FDS) is not a socket: ")
 
 
 @pytest.fixture

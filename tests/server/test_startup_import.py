@@ -148,7 +148,7 @@ async def test_keys_that_cannot_be_brought_are_refused_and_not_told(
 
 async def test_a_key_of_bytes_that_are_no_text_is_refused(assembly: Assembly, tmp_path: Path) -> None:
     (tmp_path / "keys").write_bytes(b"\xff\xfe")
-    with pytest.raises(InvalidSettings, match="no text in UTF-8"):
+    with pytest.raises(InvalidSettings, match="is not UTF-8 text"):
         await bring_keys(assembly, str(tmp_path / "keys"))
     await bring_keys(assembly, " \n ")  # nothing
 

@@ -262,7 +262,7 @@ async def test_one_that_was_killed_is_replaced_and_it_is_told_where_its_runs_go(
     await scene.is_ready()
     workers[0].end(-9)
     await system.started(3)
-    assert f"worker {NO_PROCESS} was killed by signal 9; its runs go on in another one" in caplog.text
+    assert f"worker {NO_PROCESS} was killed by signal 9; another one takes over its runs" in caplog.text
     assert workers[2].begin is not None
     assert workers[2].begin.files is None  # all is published
     await until(lambda: len(scene.supervisor._hub.serving) == 2)
@@ -270,11 +270,11 @@ async def test_one_that_was_killed_is_replaced_and_it_is_told_where_its_runs_go(
     system.begins = False
     workers[2].end(3)
     await system.started(4)
-    assert f"worker {NO_PROCESS + 2} ended with exit code 3; its runs go on in another one" in caplog.text
+    assert f"worker {NO_PROCESS + 2} ended with exit code 3; another one takes over its runs" in caplog.text
     before = scene.sockets[0].fileno()
     workers[3].end(4)  # it never served: its place is left to the others
     await system.started(5)
-    assert f"worker {NO_PROCESS + 3} ended with exit code 4; another one is tried" in caplog.text
+    assert f"worker {NO_PROCESS + 3} ended with exit code 4; another one is started" in caplog.text
     assert (before != -1, scene.sockets[0].fileno()) == (True, -1)
     assert scene.sockets[1].fileno() != -1
     assert scene.supervisor._sockets[0].getsockname() == scene.sockets[1].getsockname()
@@ -289,7 +289,7 @@ async def test_one_that_was_killed_before_it_served_is_tried_again_on_the_same_s
     system.begins = True
     worker.end(-9)
     await scene.is_ready()
-    assert f"worker {NO_PROCESS} was killed by signal 9; another one is tried" in caplog.text
+    assert f"worker {NO_PROCESS} was killed by signal 9; another one is started" in caplog.text
     assert scene.sockets[0].fileno() != -1
     assert await scene.stopped() == ExitCode.OK
 

@@ -71,9 +71,7 @@ class PluginPackages:
             return read_package(local, keys)
         wanted = identifier(source)
         if wanted is None:
-            raise PackageRefused(
-                f"There is no file or folder {source}, and it is not the name of a plugin (author/name)."
-            )
+            raise PackageRefused(f"No file or folder {source}, and it is not the name of a plugin (author/name).")
         data, exact = await self._downloaded(wanted)
         plugin, archive = read_package(data, keys)
         if plugin.id != exact.plugin or plugin.checksum != exact.checksum:
@@ -122,8 +120,8 @@ class PluginPackages:
     async def _downloaded(self, wanted: Identifier) -> tuple[bytes, Identifier]:
         if not self._settings.plugins_market:
             raise PackageRefused(
-                f"{wanted.plugin} is no file here, and nothing is downloaded: set JIKKO_PLUGINS_MARKET to the address "
-                "of a marketplace, such as https://marketplace.dify.ai, or give the path of its .difypkg file."
+                f"{wanted.plugin} is not a file here, and nothing is downloaded: set JIKKO_PLUGINS_MARKET to the "
+                "address of a marketplace, such as https://marketplace.dify.ai, or give the path of its .difypkg file."
             )
         http = http_client(self._settings)
         try:

@@ -44,7 +44,7 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
         )
         return replace(limits, concurrent_runs=settings.code_processes) if settings.code_processes else limits
     except ValueError as error:
-        raise InvalidSettings(f"A setting JIKKO_CODE_… is out of its range: {error}") from None
+        raise InvalidSettings(f"A setting JIKKO_CODE_… is out of range: {error}") from None
 
 
 async def try_sandbox(settings: Settings) -> list[Diagnostic]:

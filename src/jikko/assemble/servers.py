@@ -53,7 +53,7 @@ class SeenServers:
         except NotFoundError:
             return []  # no server has declared anything
         except NATS_ERRORS as error:
-            raise StoreUnavailable(f"NATS does not say which servers there are: {error}") from None
+            raise StoreUnavailable(f"NATS does not list the servers: {error}") from None
         states = {name: beat.state for name, beat in beats.items() if beat.state is not None}
         # One process represents its server: the number of processes gives no more weight.
         usual = _usual(list({server_of(name): state for name, state in states.items()}.values()))

@@ -13,11 +13,11 @@ from jikko.ports.stores.audit_store import AuditFilter
 
 
 @click.command(short_help="List who changed what.")
-@click.option("--app", help="Only of an app (name or id), also of one that was removed.")
-@click.option("--actor", help="Only of this token, or user of the machine.")
+@click.option("--app", help="Only changes of this app (name or id), also a removed one.")
+@click.option("--actor", help="Only changes by this token, or system user.")
 @click.option("--action", help="Only this operation of the API, such as stop_run, or command, such as 'apps use'.")
 @click.option("--since", type=duration, metavar="AGE", help="Only entries younger than this, such as 2h or 7d.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, help="Maximum number of entries.")
 @with_assembly
 async def audit(
     assembly: Assembly,
@@ -41,5 +41,5 @@ async def audit(
         change = "" if entry.after is None else json.dumps(entry.after, ensure_ascii=False)[:60]
         rows.append((asdict(entry), (at, entry.actor, entry.via, entry.action, entry.what, change)))
     if not rows:
-        show_nothing("nothing was changed yet", as_json=as_json)
+        show_nothing("no changes yet", as_json=as_json)
     show_table(("AT", "WHO", "VIA", "ACTION", "WHAT", "AFTER"), rows, as_json=as_json)

@@ -19,7 +19,7 @@ def callbacks() -> None:
     """List undelivered call-backs, and send them again."""
 
 
-@callbacks.command("list", short_help="List call-backs that were not delivered.")
+@callbacks.command("list", short_help="List undelivered call-backs.")
 @click.option("--app", help="Only those of this app (name or id).")
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
@@ -32,12 +32,12 @@ async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
         line = f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
         show_entry(_entry(entry), f"{line}{entry.error or ''}".rstrip(), as_json=as_json)
     if not found:
-        show_nothing("no call-back waits or was given up", as_json=as_json)
+        show_nothing("no undelivered call-backs", as_json=as_json)
 
 
-@callbacks.command(short_help="Have call-backs delivered again.")
+@callbacks.command(short_help="Send call-backs again.")
 @click.argument("run_ids", nargs=-1, metavar="RUN_ID...")
-@click.option("--all", "everything", is_flag=True, help="All that were not delivered.")
+@click.option("--all", "everything", is_flag=True, help="All undelivered ones.")
 @with_settings
 async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> int:
     """Send call-backs again, also delivered ones; the server does so within seconds."""

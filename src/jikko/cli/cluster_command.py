@@ -45,13 +45,15 @@ def cluster() -> None:
 @cluster.command(short_help="Start a cluster here, until Ctrl-C.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--servers", type=click.IntRange(1, 20), default=3, help="How many servers.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8001, help="Of the first server; 0: any free ones.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8001, help="Port of the first server; 0: any free ones."
+)
 @click.option("--postgres", default="", metavar="URL", help="A database to use.  [default: a new PostgreSQL server]")
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Keep everything in FOLDER, and go on from it next time.  [default: keep nothing]",
+    help="Keep all data in FOLDER, and continue with it next time.  [default: keep nothing]",
 )
 @providers_option
 @json_option
@@ -174,7 +176,7 @@ def _lines_of(app: ClusterApp, started: LocalCluster) -> Sequence[str]:
         f"  RUN=$({start.strip().replace('curl -N', 'curl -s', 1)} | {_RUN_ID})",
         f"- Follow it at {other.title}:",
         f"  curl -N {other.url}/v1/workflows/run/$RUN/events -H 'Accept: text/event-stream' -H {key}",
-        f"- Kill {first.title}, which executes it; another server goes on with the run a few seconds later:",
+        f"- Kill {first.title}, which executes it; another server takes over the run a few seconds later:",
         f"  kill -9 {first.pid}",
     ]
 
@@ -199,7 +201,7 @@ async def list_(settings: Settings, as_json: bool) -> None:
     show_table(_HEAD, [(server._asdict(), _row(server)) for server in found], as_json=as_json)
 
 
-@servers.command(short_help="Have a server end in good order.")
+@servers.command(short_help="Stop a server gracefully.")
 @click.argument("name")
 @with_settings
 async def drain(settings: Settings, name: str, as_json: bool) -> None:
@@ -221,9 +223,9 @@ async def drain(settings: Settings, name: str, as_json: bool) -> None:
             raise Failure(f"{what}: {names}", exit_code=ExitCode.NOT_FOUND, code="not_found")
         [server] = meant
         if not await seen.end(server):
-            message = f"{server.name} did not take it: it does not answer, or is of an earlier version"
+            message = f"{server.name} did not accept: it does not answer, or has an earlier version"
             raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
-    text = f"{server.name} ends; {server.runs} runs end there or go on at others"
+    text = f"{server.name} ends; {server.runs} runs end there or continue on others"
     show_entry({"name": server.name, "ends": True}, text, as_json=as_json)
 
 

@@ -30,7 +30,7 @@ from jikko.terminal_text import harmless
 
 
 @click.group(invoke_without_command=True)
-@click.option("--viewer", is_flag=True, help="A link that lets look, and change nothing.")
+@click.option("--viewer", is_flag=True, help="Make the link read-only.")
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
 @home_option
 @json_option
@@ -64,16 +64,16 @@ def tokens() -> None:
 
 @tokens.command("new", short_help="Make a token.")
 @click.argument("name")
-@click.option("--viewer", is_flag=True, help="It may look, and change nothing.")
+@click.option("--viewer", is_flag=True, help="Make the token read-only.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice(get_args(Scope)),
-    help="A scope, instead of all. Repeatable. Scopes to write include reading the same.",
+    help="A scope, instead of all. Repeatable. Write scopes include reading.",
 )
-@click.option("--expires", type=duration, help="After how long it expires, such as 30d or 12h.  [default: never]")
-@to_option("Write it into FILE, which only its owner can read, and show nothing of it.")
+@click.option("--expires", type=duration, help="Lifetime, such as 30d or 12h.  [default: unlimited]")
+@to_option("Write it to FILE, readable only by its owner, and do not show it.")
 @with_settings
 async def new(
     settings: Settings,
@@ -86,7 +86,7 @@ async def new(
 ) -> None:
     """Make a token called NAME, which the server logs with its actions. It is shown only now."""
     if viewer and scopes:
-        raise click.UsageError("--viewer is a set of scopes by itself: leave out --scope.")
+        raise click.UsageError("--viewer already sets the scopes: omit --scope.")
     async with assembled(settings, console=True) as assembly:
         access = _console_of(assembly).access
         entry, token = await access.new_token(
@@ -133,7 +133,7 @@ async def revoke(settings: Settings, token_id: str, as_json: bool) -> None:
 
 def _console_of(assembly: Assembly) -> Any:
     if assembly.console is None:
-        raise click.ClickException("There is no console: JIKKO_CONSOLE is off.")
+        raise click.ClickException("The console is off (JIKKO_CONSOLE).")
     return assembly.console
 
 

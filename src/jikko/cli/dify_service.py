@@ -67,7 +67,7 @@ class DifyService:
         """Return the entries of one page. Raises as ``numbered``."""
         data = (await self.one(f"{path}?{urlencode(query)}", dict[str, Any])).get("data")
         if not isinstance(data, list):
-            raise self.unreadable(path, "it has no list called data")
+            raise self.unreadable(path, "it has no list named data")
         return data
 
     async def one(self, path: str, kind: type[T]) -> T:
@@ -144,7 +144,7 @@ class DifyService:
                         f"{url}: {why}",
                         exit_code=ExitCode.UNAVAILABLE,
                         code="no_server",
-                        hint="Say where it is with --url URL, as https://dify.example",
+                        hint="Give its address with --url URL, such as https://dify.example",
                     ) from None
             pause = max(wait, min(asked, _LONGEST_WAIT))
             click.echo(harmless(f"{url.partition('?')[0]}: {why}; asked again in {math.ceil(pause)} s"), err=True)

@@ -42,7 +42,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
     cls=LazyGroup, listed=_listed(), context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=_VERSION_HELP)
-@click.option("--url", envvar="JIKKO_URL", help="A server elsewhere, for commands of its management API; with --token.")
+@click.option("--url", envvar="JIKKO_URL", help="A remote server, for commands of its management API; with --token.")
 @click.option(
     "--token", envvar="JIKKO_TOKEN", help="A token of that server: `jikko console tokens new NAME` makes one."
 )

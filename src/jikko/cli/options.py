@@ -57,7 +57,7 @@ lang_option = click.option(
     "--lang",
     type=click.Choice(["en", "ja"]),
     default=None,
-    help="The language of findings.  [default: that of LC_ALL, LC_MESSAGES or LANG; in JSON, English]",
+    help="Language of findings.  [default: that of LC_ALL, LC_MESSAGES or LANG; in JSON, English]",
 )
 
 

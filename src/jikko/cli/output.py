@@ -128,7 +128,7 @@ def show_nothing(text: str, *, as_json: bool) -> None:
 
 def _file(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
     if path is not None and not path.parent.is_dir():
-        raise click.UsageError(f"{path} cannot be written: there is no folder {path.parent}")
+        raise click.UsageError(f"{path} cannot be written: no folder {path.parent}")
     return path
 
 

@@ -28,7 +28,7 @@ def packages() -> None:
     "files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with one requirement a line. Can be given more than once.",
+    help="A file with one requirement a line. Repeatable.",
 )
 @with_settings
 def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path, ...], as_json: bool) -> None:
@@ -43,7 +43,7 @@ def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path
     _show(_changed(install_packages(settings, requirements, files, _reporter(as_json))), as_json)
 
 
-@packages.command("list", short_help="Say what is installed.")
+@packages.command("list", short_help="List installed packages.")
 @with_settings
 def list_(settings: Settings, as_json: bool) -> None:
     """List installed libraries: first those installed by name, then their dependencies."""

@@ -23,20 +23,20 @@ from jikko.server.serving import holding, prepare_process
     type=click.IntRange(min=0),
     envvar="JIKKO_WORKERS",
     show_envvar=True,
-    help="Processes that share the work and the database; 0 for one for each core.  [default: 1]",
+    help="Processes that share the work and the database; 0 for one per core.  [default: 1]",
 )
 @click.option(
     "--shutdown-seconds",
     type=float,
     envvar="JIKKO_SHUTDOWN_SECONDS",
     show_envvar=True,
-    help="How long runs may finish when the server stops; others go on at the next start.  [default: 10]",
+    help="Seconds for active runs to finish when the server stops; others continue at the next start.  [default: 10]",
 )
 @click.option(
     "--public-url",
     envvar="JIKKO_PUBLIC_URL",
     show_envvar=True,
-    help="The address by which clients reach the server, for links to files.  [default: that of each request]",
+    help="Base URL for clients, for links to files.  [default: from each request]",
 )
 @click.option(
     "--reload", is_flag=True, help="Publish FILES again whenever they change; for development, with one worker."

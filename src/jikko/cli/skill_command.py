@@ -58,12 +58,12 @@ def _named(link: re.Match[str]) -> str:
 
 @click.command()
 @click.argument("kind", type=click.Choice(["workflow", "test"]), default="workflow")
-@click.option("--node", type=click.Choice(sorted(BY_TYPE)), metavar="TYPE", help="Only the `data` of a type of node.")
+@click.option("--node", type=click.Choice(sorted(BY_TYPE)), metavar="TYPE", help="Only the `data` of a node type.")
 def schema(kind: str, node: str | None) -> None:
     """Print the JSON Schema of a KIND of file: workflow, DSL files for `jikko check`; test, test files for `jikko
     test`."""
     if node is not None and kind != "workflow":
-        raise click.UsageError("--node is of workflow files.")
+        raise click.UsageError("--node is only for workflow files.")
     found = schema_of_test_files() if kind == "test" else document_schema(BY_TYPE)
     if node is not None:
         found = {"$schema": found["$schema"], "title": f"data of {node} nodes", **node_schema(node, BY_TYPE)}

@@ -16,7 +16,7 @@ def warn_of_unknown(environment: Mapping[str, str], command: click.Command) -> N
     command, whose options name variables, too."""
     for name in unknown(environment, command):
         click.echo(
-            f"warning: nothing reads the environment variable {name}; docs/settings.md has those that are", err=True
+            f"warning: nothing reads the environment variable {name}; docs/settings.md lists the known ones", err=True
         )
 
 

@@ -44,7 +44,7 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
         removed = await assembly.upkeep.user_removal.remove(found.id, user, alone=not address)
         await assembly.runs.close(0)
     if not removed.something:
-        raise Failure(f"Nothing is kept of {user!r} in {found.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found")
+        raise Failure(f"No data of {user!r} in {found.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found")
     counts = {"conversations": removed.conversations, "runs": removed.runs, "files": removed.files}
     listed = ", ".join(counted(count, what[:-1]) for what, count in counts.items())
     show_entry(counts, f"{listed}: removed.", as_json=as_json)

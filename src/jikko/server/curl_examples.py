@@ -73,9 +73,9 @@ def example_lines(
         decisive: The reason why every run will fail, if known, reported as by ``jikko check``.
     """
     if decisive is not None and decisive.node == workflow.graph.root_id:
-        return [f"  no line to try it with: {outcome_sentence(decisive)}"]
+        return [f"  no command to try it with: {outcome_sentence(decisive)}"]
     if reason := why_not(workflow):
-        return [f"  no line to try it with: {reason}"]
+        return [f"  no command to try it with: {reason}"]
     inputs = samples_of(workflow.inputs)
     upload = shlex.quote(f"{base}/v1/files/upload")
     uploads: list[str] = []
@@ -115,8 +115,8 @@ def _without_sample(variable: StartVariable) -> str:
     if variable.type in ("file", "file-list") and _sample_file(variable) is None:
         methods = variable.allowed_file_upload_methods
         if methods and "local_file" not in methods:
-            return what + "takes files by their address only"
-        return what + "takes no file of any ending"
+            return what + "accepts files only by URL"
+        return what + "accepts no file extension"
     if variable.type == "json_object" and not _fits(samples_of([variable])[variable.name], variable.json_schema):
         return what + "has a JSON schema for which no sample was found"
     return ""

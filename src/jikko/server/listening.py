@@ -40,7 +40,7 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
         # The error's text without the addition of `create_server`.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-        another = "--host" if is_host else "--port (0: any that is free)"
+        another = "--host" if is_host else "--port (0: any free one)"
         raise OSError(f"Cannot listen on {host}:{port}: {reason}. Choose another with {another}.") from None
 
 
@@ -74,15 +74,15 @@ def handed_over(environment: Mapping[str, str] = os.environ) -> socket.socket | 
     if count == "0":
         return None
     if count != "1":
-        raise InvalidSettings(f"{count} sockets were handed over (LISTEN_FDS); expected one: name one ListenStream.")
+        raise InvalidSettings(f"{count} sockets were inherited (LISTEN_FDS); expected one: use one ListenStream.")
     try:
         found = socket.socket(fileno=_FIRST)
         listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
-        raise InvalidSettings(f"What was handed over (LISTEN_FDS) is no socket: {error.strerror}.") from None
+        raise InvalidSettings(f"The inherited descriptor (LISTEN_FDS) is not a socket: {error.strerror}.") from None
     if found.family not in (socket.AF_INET, socket.AF_INET6) or not listens:
         found.detach()
-        raise InvalidSettings("The socket that was handed over (LISTEN_FDS) does not listen for TCP.")
+        raise InvalidSettings("The inherited socket (LISTEN_FDS) is not a listening TCP socket.")
     found.set_inheritable(False)
     return found
 

@@ -84,7 +84,7 @@ class OperatorFileReload:
             log.exception("the files of providers, tools and plugins cannot be read again")
             refused = "Reading them failed; the log says why."
         if refused:
-            log.error("%s What they said before goes on to hold.", refused)
+            log.error("%s The previous contents stay in effect.", refused)
         else:
             log.info("the files of providers, tools and plugins were read again")
         self._hold.say_read(refused)

@@ -117,7 +117,7 @@ def _keys_of(setting: str) -> list[tuple[str, str]]:
         text = Path(setting).expanduser().read_text(encoding="utf-8")
     except (OSError, ValueError, RuntimeError) as error:
         # The setting is not quoted: it may be a key instead of the intended list.
-        what = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InvalidSettings(
             f"{PREFIX}KEYS is neither a list of `APP = KEY` lines nor a file that can be read ({what})."
         ) from None

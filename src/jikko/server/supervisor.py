@@ -249,7 +249,7 @@ class Supervisor:
             self._stop()
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        then = "its runs go on in another one" if child.has_served else "another one is tried"
+        then = "another one takes over its runs" if child.has_served else "another one is started"
         log.warning("worker %d %s; %s", child.process_id, how, then)
 
 

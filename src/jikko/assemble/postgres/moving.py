@@ -51,7 +51,7 @@ async def move_to_postgres(settings: Settings, url: str, files_url: str, report:
     """
     under_way = MoveMark(settings.home)
     if not (settings.database.exists() or under_way.read()):
-        raise InvalidSettings(f"There is nothing to move: {settings.database} is not there.")
+        raise InvalidSettings(f"There is nothing to move: {settings.database} does not exist.")
     database = Postgres(url)
     try:
         rows = await _moved(settings, database, files_url, report, under_way)
@@ -140,7 +140,7 @@ async def _copy_contents(here: BlobStore, files_url: str, report: Callable[[str,
         for digest in digests:
             stored = await there.put(here.stream(digest))
             if stored.digest != digest:
-                raise StoreUnavailable(f"The file {digest} is damaged: its bytes are others.")
+                raise StoreUnavailable(f"The file {digest} is damaged: its contents have changed.")
             copied += 1
         after = digests[-1]
         report("file_contents", copied)

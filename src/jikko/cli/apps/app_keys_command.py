@@ -54,14 +54,14 @@ async def issue_key(
 @click.command()
 @click.argument("app", required=False)
 @click.option("--new", is_flag=True, help="Make another key.")
-@click.option("--apps", metavar="APP,APP", help="With --new, in place of APP: one key that opens all of them.")
-@to_option("With --new: write the key into FILE, which only its owner can read, and show nothing of it.")
+@click.option("--apps", metavar="APP,APP", help="With --new, instead of APP: one key for all of these apps.")
+@to_option("With --new: write the key to FILE, readable only by its owner, and do not show it.")
 @click.option(
     "--add",
     "source",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help="Have keys open the app that clients have already: one a line; - for standard input.",
+    help="Add keys that clients already have: one a line; - for standard input.",
 )
 @click.option("--revoke", metavar="KEY_ID", help="Remove a key.")
 @with_settings

@@ -66,7 +66,9 @@ async def show(assembly: Assembly, app: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("app")
-@click.option("--version", "which", default="", metavar="VERSION", help="Its number or id.  [default: the current one]")
+@click.option(
+    "--version", "which", default="", metavar="VERSION", help="Version number or id.  [default: the current one]"
+)
 @to_option("The file to write.  [default: standard output]")
 @with_assembly
 async def export(assembly: Assembly, app: str, which: str, file: Path | None) -> None:

@@ -29,14 +29,14 @@ env_options = together(
         "env",
         multiple=True,
         metavar="NAME=VALUE",
-        help="A value for an environment variable of the workflow; may be repeated. Others see it in the list of "
-        "processes: secrets are better set by JIKKO_ENV_NAME, or in a file.",
+        help="A value for an environment variable of the workflow; repeatable. The process list shows it to others: "
+        "set secrets by JIKKO_ENV_NAME, or in a file.",
     ),
     click.option(
         "--env-file",
         type=_FILE,
         metavar="FILE",
-        help="Such values as NAME=VALUE lines; - for standard input. --env wins.",
+        help="The same values as NAME=VALUE lines; - for standard input. --env wins.",
     ),
 )
 """Options read by ``env_of``."""
@@ -73,7 +73,7 @@ def _text(file: Path) -> str:
 @click.command("env")
 @click.argument("app")
 @click.argument("pairs", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option("--unset", multiple=True, metavar="NAME", help="Take a value back; that of the file holds again.")
+@click.option("--unset", multiple=True, metavar="NAME", help="Remove a value; the file's applies again.")
 @click.option(
     "--from-file", "file", type=_FILE, metavar="FILE", help="Values as NAME=VALUE lines; - for standard input."
 )
@@ -100,7 +100,7 @@ async def env(
         winner = overruled_by(variable.name, found.name, settings.env)
         entry = {"name": variable.name, "type": variable.value_type, "value": value, "set": bool(place)}
         where = "set" if place else "from the file" if variable.value != "" else "empty"
-        where += f"; overruled by {winner}" if winner else ""
+        where += f"; overridden by {winner}" if winner else ""
         line = f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})"
         entry["overruled_by"] = winner or None
         click.echo(json.dumps(entry) if as_json else harmless(line))

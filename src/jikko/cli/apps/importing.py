@@ -66,8 +66,8 @@ async def import_(
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--prune", is_flag=True, help="Remove apps that no file of FOLDER is of, as `jikko apps delete` does.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--prune", is_flag=True, help="Remove apps without a file in FOLDER, as `jikko apps delete` does.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, without doing it.")
 @with_settings
 async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_json: bool) -> int:
     """Publish the DSL files below FOLDER: new ones as apps, changed ones as versions.

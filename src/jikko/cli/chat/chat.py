@@ -128,15 +128,15 @@ class ChatCommand(LazyGroup):
 @click.command(
     cls=ChatCommand,
     invoke_without_command=True,
-    listed={"import": ("jikko.cli.chat.dify_chats:import_", "Copy conversations of a Dify.")},
+    listed={"import": ("jikko.cli.chat.dify_chats:import_", "Copy conversations of a Dify server.")},
 )
 @click.argument("file", required=False, type=click.Path(allow_dash=True, path_type=Path))
 @click.argument("questions", required=False, type=click.Choice(["-"]), metavar="[-]")
 @click.option("--app", "app", metavar="NAME", shell_complete=complete_app, help="An app of the data folder.")
-@click.option("--url", envvar="JIKKO_URL", show_envvar=True, help="A server, with the key of the app; also a Dify's.")
+@click.option("--url", envvar="JIKKO_URL", show_envvar=True, help="A Jikko or Dify server; with --key.")
 @click.option("--key", envvar="JIKKO_KEY", show_envvar=True, help="The API key of the app; with --url.")
 @click.option("--user", default="cli", help="The end user.")
-@click.option("--conversation", default="", metavar="ID", help="Go on with this conversation.")
+@click.option("--conversation", default="", metavar="ID", help="Continue this conversation.")
 @inputs_options
 @env_options
 @providers_option
@@ -168,12 +168,12 @@ def chat(
     if file is not None and str(file) == "-":
         file, questions = None, "-"
     if (file is not None) + bool(given["app"]) + bool(given["url"] and not given["app"] and file is None) != 1:
-        raise click.UsageError("Say with whom: a FILE, --app NAME, or --url URL with --key KEY.")
+        raise click.UsageError("Choose an app: FILE, --app NAME, or --url URL with --key KEY.")
     url = given["url"] if file is None and not given["app"] else ""
     if url and not given["key"]:
-        raise click.UsageError("A server wants the API key of the app: --key, or JIKKO_KEY.")
+        raise click.UsageError("--url needs the API key of the app: --key, or JIKKO_KEY.")
     if "-" in (document, str(env_file)):
-        raise click.UsageError("Standard input has the questions; inputs and variables come from elsewhere.")
+        raise click.UsageError("Standard input is read for questions; give inputs and variables in another way.")
     settings = settings_of(
         home=given["home"],
         env=env_of(env, env_file),

@@ -101,12 +101,12 @@ class ChatImport:
         conversation = there.here(owner)
         first = await self._store.first_message(conversation.id)
         if first is not None and (first.app_id, first.end_user_id) != (owner.app_id, owner.end_user_id):
-            raise Failure("it is here already, as one of another app or user")
+            raise Failure("it already exists here, for another app or user")
         is_here, variables = first is not None, None
         async for message in self._messages(there, owner):
             if await self._store.conversation_of(message.id) is not None:
                 counts.failed += 1
-                _warn(f"{owner.user}: message {message.id} is here already, in another conversation: left out")
+                _warn(f"{owner.user}: message {message.id} already exists here, in another conversation: skipped")
                 continue
             if variables is None:
                 variables = await self._variables(there.id, owner.user) if self._has_variables else []
@@ -123,7 +123,7 @@ class ChatImport:
             counts.messages += 1
             is_here = True
             if message.status == "paused":
-                _warn(f"{owner.user}: message {message.id} waits for a form there; it is taken as it is")
+                _warn(f"{owner.user}: message {message.id} waits for a form there; it is copied as it is")
             if message.feedback is not None and message.feedback.rating is not None:
                 given = ThereFeedback(message.id, conversation.id, message.feedback.rating)
                 self._ratings[conversation.id].setdefault(message.id.lower(), given)
@@ -147,7 +147,7 @@ class ChatImport:
                 yield each
         for each in await self._new(newest, there):
             if each is newest[-1] and each.is_unanswered and time.time() - each.created_at < _STILL_ANSWERED:
-                _warn(f"{owner.user}: message {each.id} is being answered there: left out until the next import")
+                _warn(f"{owner.user}: message {each.id} is being answered there: skipped until the next import")
             else:
                 yield each
 
@@ -248,21 +248,21 @@ def _listed(users: tuple[str, ...], file: Path | None) -> list[str]:
         raise click.UsageError(f"--users: {file} cannot be read: {error}.") from None
     wanted = list(dict.fromkeys(each.strip() for each in (*users, *listed) if each.strip()))
     if not wanted:
-        raise click.UsageError("Say whose conversations: --user USER, or --users FILE.")
+        raise click.UsageError("Name the users: --user USER, or --users FILE.")
     return wanted
 
 
 @click.command("import")
-@click.option("--url", required=True, help="Where it is, such as https://dify.example.")
+@click.option("--url", required=True, help="Address of the server, such as https://dify.example.")
 @click.option(
     "--key",
     required=True,
     envvar="JIKKO_DIFY_KEY",
     show_envvar=True,
-    help="The key of the app there, which begins with app-; - to read it from standard input.",
+    help="The app's key there, app-…; - to read it from standard input.",
 )
 @click.option("--app", required=True, metavar="NAME", shell_complete=complete_app, help="The app here (name or id).")
-@click.option("--user", "users", multiple=True, help="Whose conversations: the user of requests. Can be given again.")
+@click.option("--user", "users", multiple=True, help="A user of requests, whose conversations are copied. Repeatable.")
 @click.option(
     "--users", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with one user a line."
 )

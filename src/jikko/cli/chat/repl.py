@@ -81,7 +81,7 @@ _ERASE = "\x1b[K"
 _HELP = """\
 @PATH in a question attaches a file, @"PATH" one with blanks in its name; @@ is an @.
 Ctrl-C stops the answer, Ctrl-D ends the conversation.
-/new begins a new conversation, /id tells the id of this one, /help this."""
+/new starts a new conversation, /id shows this one's id, /help this."""
 
 
 class Talk:
@@ -138,7 +138,7 @@ class Talk:
                     self._conversation.id = ""
                     say_opening(self._parameters)
                 case "/id":
-                    click.echo(self._conversation.id or "there is no conversation yet", err=True)
+                    click.echo(self._conversation.id or "no conversation yet", err=True)
                 case "/help":
                     click.echo(_HELP, err=True)
                 case _:
@@ -197,7 +197,9 @@ class Talk:
     def _answer_form(self, turn: TurnOutcome) -> bool:
         form = turn.forms[0]
         if not form.get("form_token"):
-            raise Failure("the answer waits for another person, by mail or on another page", exit_code=ExitCode.PAUSED)
+            raise Failure(
+                "the answer waits for another person, by e-mail or on another page", exit_code=ExitCode.PAUSED
+            )
         self._write_end(turn)
         try:
             answers, action = ask(form, str(form.get("node_title") or form.get("node_id")), form_variables(form))
@@ -246,7 +248,7 @@ class Talk:
             return
         self._write_end(turn)
         if turn.replaced:
-            _note("(what stands above the last answer was taken back)")
+            _note("(text above the last answer was retracted)")
         if turn.status == "stopped":
             _note("(stopped)")
         elif turn.has_failed:

@@ -47,10 +47,10 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
     "--fail-on",
     type=click.Choice(["cannot_be_imported", "will_fail", "may_fail", "warning"]),
     default="will_fail",
-    help="The mildest finding that makes the exit code 1.",
+    help="The lowest level of a finding that makes the exit code 1.",
 )
 @click.option("--strict", is_flag=True, help="The same as --fail-on warning.")
-@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 regardless of findings.")
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "github"]),

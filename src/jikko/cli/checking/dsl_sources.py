@@ -104,7 +104,7 @@ def outside_of(settings: Settings) -> Any:
     try:
         return known(settings)
     except (InvalidSettings, StoreUnavailable) as error:
-        click.echo(f"warning: what `jikko apps env` has set is not known: {error}", err=True)
+        click.echo(f"warning: the values of `jikko apps env` are unknown: {error}", err=True)
         return Outside(settings.env)
 
 

@@ -57,7 +57,7 @@ def port(settings: Settings) -> Diagnostic:
 
 
 @click.command()
-@click.option("--cluster", is_flag=True, help="Look at what several servers need, and at nothing else.")
+@click.option("--cluster", is_flag=True, help="Check only the requirements of several servers.")
 @home_option
 @json_option
 @lang_option

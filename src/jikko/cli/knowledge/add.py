@@ -66,10 +66,10 @@ def _below(folder: Path) -> Iterator[Path]:
 @click.option(
     "--technique",
     type=click.Choice(["high_quality", "economy"]),
-    help="Of a new dataset: high_quality finds by vectors (an embedding model), economy by keywords.",
+    help="For a new dataset: high_quality searches by vectors (an embedding model), economy by keywords.",
 )
-@click.option("--model", metavar="PROVIDER/MODEL", help="Of a new dataset: the embedding model, if not the default.")
-@click.option("--separator", help="Where texts are cut; \\n for a line break. By default they are cut automatically.")
+@click.option("--model", metavar="PROVIDER/MODEL", help="For a new dataset: the embedding model, if not the default.")
+@click.option("--separator", help="Separator of chunks; \\n for a line break. By default they are cut automatically.")
 @click.option("--size", type=click.IntRange(50, 4000), help="Characters of a chunk, with --separator.  [default: 500]")
 @click.option("--sync", is_flag=True, help="Remove documents of the dataset that are not among the files.")
 @providers_option
@@ -94,7 +94,7 @@ async def add(
         raise click.UsageError("--size goes with --separator.")
     files, passed = files_below(paths)
     for path in passed:
-        click.echo(f"left out: {path} (not a kind of file that is read)", err=True)
+        click.echo(f"skipped: {path} (unsupported file type)", err=True)
     rule: Any = None
     if separator is not None:
         segmentation = {"separator": separator, "max_tokens": size or 500, "chunk_overlap": 0}

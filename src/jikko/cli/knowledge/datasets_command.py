@@ -64,7 +64,7 @@ async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
 @click.command()
 @click.argument("dataset")
 @click.argument("query")
-@click.option("--top", type=click.IntRange(1, 100), default=5, help="How many texts to show.")
+@click.option("--top", type=click.IntRange(1, 100), default=5, help="Number of segments to show.")
 @providers_option
 @with_assembly
 async def search(assembly: Assembly, dataset: str, query: str, top: int, as_json: bool) -> None:
@@ -114,12 +114,12 @@ def keys() -> None:
 
 
 @keys.command(short_help="Make a key.")
-@to_option("Write the key into FILE, which only its owner reads, and show nothing of it.")
+@to_option("Write the key to FILE, readable only by its owner, and do not show it.")
 @with_settings
 async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
     """Make a key. It is shown only now: on a terminal and with --json. Otherwise name a file for it."""
     if file is None and not as_json and not sys.stdout.isatty():
-        raise click.UsageError("Say where the key goes: --to FILE, or --json.")
+        raise click.UsageError("Choose where the key goes: --to FILE, or --json.")
     async with assembled(settings) as assembly:
         key, kept = await assembly.knowledge.keys.create()
         if file is not None:
@@ -157,7 +157,7 @@ def external() -> None:
     """External search services with Dify's external knowledge API."""
 
 
-@external.command(short_help="Note where an API is.")
+@external.command(short_help="Add an API.")
 @click.argument("name")
 @click.option("--endpoint", required=True, metavar="URL", help="Its address, without /retrieval at the end.")
 @click.option("--api-key", metavar="KEY", help="Its key; - to read it from standard input.", required=True)
@@ -187,7 +187,7 @@ async def list_apis(assembly: Assembly, as_json: bool) -> None:
         _show(api, as_json)
 
 
-@external.command("remove", short_help="Forget an API.")
+@external.command("remove", short_help="Remove an API.")
 @click.argument("name")
 @with_assembly
 async def remove_api(assembly: Assembly, name: str, as_json: bool) -> None:
@@ -202,9 +202,9 @@ async def remove_api(assembly: Assembly, name: str, as_json: bool) -> None:
 @click.option(
     "--workspace",
     metavar="ID",
-    help="Understand ids that this workspace of a Dify has encrypted; datasets with the plain ids are meant by them.",
+    help="Decrypt dataset ids that this workspace of a Dify server has encrypted.",
 )
-@click.option("--forget", is_flag=True, help="Forget what TEXT means, or the workspace.")
+@click.option("--forget", is_flag=True, help="Remove the mapping of TEXT, or the workspace.")
 @with_settings
 async def map_(
     settings: Settings, text: str | None, dataset: str | None, workspace: str | None, forget: bool, as_json: bool
@@ -216,9 +216,9 @@ async def map_(
     if text is not None and workspace is not None:
         raise click.UsageError("Either TEXT or --workspace.")
     if text is not None and (dataset is None) != forget:
-        raise click.UsageError("Say which DATASET it means, or --forget.")
+        raise click.UsageError("Give the DATASET that it means, or --forget.")
     if text is None and workspace is None and forget:
-        raise click.UsageError("Say what to forget: TEXT or --workspace.")
+        raise click.UsageError("Give what to forget: TEXT or --workspace.")
     async with assembled(existing(settings)) as assembly:
         datasets, names = assembly.knowledge.datasets, assembly.knowledge.dataset_names
         if text is not None:

@@ -25,7 +25,12 @@ from jikko.terminal_text import harmless
 @click.command("import")
 @click.argument("datasets", nargs=-1, metavar="[DATASETS]...")
 @click.option(
-    "--from-dify", "--url", "url", metavar="URL", required=True, help="Where it is, such as https://dify.example."
+    "--from-dify",
+    "--url",
+    "url",
+    metavar="URL",
+    required=True,
+    help="Address of the server, such as https://dify.example.",
 )
 @click.option(
     "--key",
@@ -33,9 +38,9 @@ from jikko.terminal_text import harmless
     required=True,
     envvar="JIKKO_DIFY_KEY",
     show_envvar=True,
-    help="A key of its knowledge API, which begins with dataset-; - to read it from standard input.",
+    help="A key of its knowledge API, dataset-…; - to read it from standard input.",
 )
-@click.option("--model", metavar="PROVIDER/MODEL", help="Embed by this model here, instead of those that it has there.")
+@click.option("--model", metavar="PROVIDER/MODEL", help="Embed with this model here, instead of those used there.")
 @providers_option
 @with_settings
 async def import_(

@@ -104,8 +104,8 @@ def cause_of(error: Exception) -> str:
 
 @click.command()
 @click.argument("source", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
-@click.option("--at", default="", metavar="NAME", help="Of a bucket: which backup, not the newest.")
-@click.option("--check", "only_look", is_flag=True, help="Read all of the backup, and write nothing.")
+@click.option("--at", default="", metavar="NAME", help="For a bucket: the backup to restore, instead of the newest.")
+@click.option("--check", "only_look", is_flag=True, help="Verify the backup, and write nothing.")
 @with_settings
 def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: bool) -> None:
     """Restore a backup to the data folder, which must be new or empty: nothing is overwritten.

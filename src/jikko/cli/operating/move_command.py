@@ -52,13 +52,13 @@ _SHOWN = ("apps", "runs", "conversations", "files")
     metavar="URL",
     envvar="JIKKO_DATABASE_URL",
     show_envvar=True,
-    help="The database, with nothing in it: postgresql://USER@HOST/DATABASE.",
+    help="The database, empty: postgresql://USER@HOST/DATABASE.",
 )
 @click.option(
     "--files-to",
     "files_url",
     metavar="URL",
-    help="A bucket for the files, as JIKKO_FILES_URL.  [default: what files_url says; without one they stay]",
+    help="A bucket for the files, as JIKKO_FILES_URL.  [default: that of files_url; without one they stay]",
 )
 @json_option
 @taking_settings

@@ -61,7 +61,7 @@ def reloaded(settings: Settings) -> bool:
             return False
         if now.reads > before.reads:
             if now.refused:
-                raise Failure(f"{now.refused}\nWhat they said before goes on to hold.", code="refused")
+                raise Failure(f"{now.refused}\nThe previous contents stay in effect.", code="refused")
             return True
         time.sleep(_POLL_SECONDS)
     raise Failure(f"{before} does not answer.", exit_code=ExitCode.UNAVAILABLE, code="no_server")
@@ -115,7 +115,7 @@ def rotate(settings: Settings, as_json: bool) -> None:
     _tell_rotated(count, as_json)
 
 
-@keys.command(short_help="Accept no links of older keys.")
+@keys.command(short_help="Reject links signed by older keys.")
 @with_settings
 def forget(settings: Settings, as_json: bool) -> None:
     """Remove all keys but the newest: links signed with them are refused from now on.
@@ -146,7 +146,7 @@ def _tell_forgotten(count: int, as_json: bool) -> None:
 def _of_servers(settings: Settings, *, forget: bool) -> int:
     """Change the keys in the database of several servers, and wait until all have them."""
     if sys.stderr.isatty():
-        click.echo("Waiting until all servers have heard of it …", err=True)
+        click.echo("Waiting for all servers …", err=True)
     try:
         return change_keys(settings, forget=forget)
     except JikkoError as error:

@@ -28,8 +28,8 @@ _UNCHECKED: Final = "signed; signature not checked (JIKKO_PLUGINS_KEYS names no 
     "needed",
     multiple=True,
     metavar="FILES",
-    help="Install what these DSL files need. FILE and FOLDER are then where packages are looked for; a folder may hold "
-    "many. What is in none of them is downloaded, if JIKKO_PLUGINS_MARKET is set. May be given several times.",
+    help="Install what these DSL files need. Packages are then taken from FILE and FOLDER, which may "
+    "hold many; missing ones are downloaded if JIKKO_PLUGINS_MARKET is set. Repeatable.",
 )
 @click.option("--again", is_flag=True, help="Reinstall.")
 @click.option(

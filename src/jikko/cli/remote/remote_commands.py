@@ -31,7 +31,7 @@ def manage(settings: Settings) -> None:
     Clients that speak HTTP need no command: the server has the same at /mcp/manage.
     """
     raise click.UsageError(
-        "Say which server: --url and --token (JIKKO_URL, JIKKO_TOKEN). `jikko console tokens new NAME` makes a token."
+        "Name the server: --url and --token (JIKKO_URL, JIKKO_TOKEN). `jikko console tokens new NAME` makes a token."
     )
 
 

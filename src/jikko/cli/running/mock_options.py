@@ -21,16 +21,14 @@ trial_options = together(
 )
 """Options of commands that run workflows."""
 retry_options = together(
-    click.option(
-        "--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]"
-    ),
-    click.option("--current", is_flag=True, help="By the current version of the app; nodes that it changes run again."),
+    click.option("--from", "from_node", metavar="NODE_ID", help="The node to run again.  [default: those that failed]"),
+    click.option("--current", is_flag=True, help="With the app's current version; changed nodes run again."),
     mock_option,
     click.option(
         "--values",
         multiple=True,
         metavar="NODE=JSON",
-        help="Outputs of a node in the place of the recorded ones, for what runs again; of the start node: inputs. "
+        help="Outputs that replace a node's recorded ones, for nodes that run again; for the start node: inputs. "
         "NODE=@FILE reads them. Repeatable.",
     ),
 )

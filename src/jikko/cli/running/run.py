@@ -76,7 +76,7 @@ class _Wanted:
     envvar="JIKKO_MAX_SECONDS",
     show_envvar=True,
     metavar="SECONDS",
-    help="The longest it may take; then it fails.  [default: 3600]",
+    help="Time limit of the run.  [default: 3600]",
 )
 @click.option("--keep", is_flag=True, help="Keep the run in the data folder; so does --home.")
 @click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="Keep the run in this data folder.")
@@ -85,7 +85,7 @@ class _Wanted:
     "save_to",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Save the files that the run makes in DIR; outputs name their paths, with --json a last line does.",
+    help="Save the run's files in DIR; outputs contain their paths, with --json a last line does.",
 )
 @trial_options
 @json_option

@@ -54,7 +54,7 @@ async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
 
 @click.command()
 @acting
-@click.option("--form", "which", metavar="FORM", help="Its id, node or title.  [default: the only one that is open]")
+@click.option("--form", "which", metavar="FORM", help="Id, node or title of the form.  [default: the only open one]")
 @click.option("--action", metavar="ID", help="The action to take.  [default: the only one]")
 @inputs_options
 @with_settings

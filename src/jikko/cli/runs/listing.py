@@ -32,10 +32,10 @@ _MAX_OPEN_RUNS = 1000
 @click.command("list")
 @click.option("--app", help="Only runs of this app (name or id), also a removed one.", shell_complete=complete_app)
 @click.option("--all", "of_all", is_flag=True, help="Also runs of apps that were removed.")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only runs that are, or ended, so.")
-@click.option("--trigger", metavar="KIND|APP/NODE", help="Only runs that triggers started: of a kind, or this one.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only runs with this status.")
+@click.option("--trigger", metavar="KIND|APP/NODE", help="Only runs started by this trigger, or kind of triggers.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 7d.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="Maximum number of runs, newest first.")
 @with_settings
 async def list_(
     settings: Settings,

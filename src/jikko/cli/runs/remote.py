@@ -21,7 +21,7 @@ from jikko.settings import Settings
 
 acting = together(
     click.argument("run_id", metavar="RUN", shell_complete=complete_run),
-    click.option("--user", default="cli", help="Who does it."),
+    click.option("--user", default="cli", help="The acting user."),
 )
 """Parameters of commands on a run: ``run_id``, ``user``."""
 

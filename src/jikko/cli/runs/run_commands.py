@@ -90,7 +90,7 @@ async def stop_run(run_id: str, user: str, settings: Settings) -> tuple[bool, st
 @click.command()
 @acting
 @retry_options
-@click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is that of the run.")
+@click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is the run's.")
 @with_settings
 async def retry(
     settings: Settings,
@@ -214,7 +214,7 @@ def _value(value: Any) -> str:
 @click.option(
     "--app", help="Only runs of this app (name or id), also a removed one; no files.", shell_complete=complete_app
 )
-@click.option("--dry-run", is_flag=True, help="Say how many there are, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Print their number, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal, nothing is asked.")
 @with_settings
 async def prune(

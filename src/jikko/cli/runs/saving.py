@@ -43,7 +43,7 @@ from jikko.values import Json
 @click.option(
     "--redact",
     is_flag=True,
-    help="Put stand-ins for e-mail addresses, numbers of telephones, accounts and cards, and IP addresses.",
+    help="Replace e-mail addresses, phone, account and card numbers, and IP addresses by placeholders.",
 )
 @click.option(
     "--hide", "hidden", multiple=True, metavar="TEXT", help="With --redact: also replace this text, such as a name."

@@ -21,7 +21,7 @@ from jikko.settings import Settings
 @click.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @click.option("--app", help="Only runs of this app (name or id).")
-@click.option("--run", "named", multiple=True, metavar="ID", help="Only this run; may be given several times.")
+@click.option("--run", "named", multiple=True, metavar="ID", help="Only this run. Repeatable.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 7d.")
 @click.option("--until", type=duration, metavar="AGE", help="Only runs that began before that, such as 30d.")
 @with_settings
@@ -59,7 +59,7 @@ async def export_runs(
         except OSError as error:
             raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
     for reason in damaged:
-        click.echo(f"Left out: {reason}", err=True)
+        click.echo(f"Skipped: {reason}", err=True)
     click.echo(f"{count} runs were written" + (f", {len(damaged)} were left out." if damaged else "."), err=True)
     return 1 if damaged else 0
 

@@ -35,20 +35,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="The app (name or id) whose newest runs are replayed; with --from its id.",
     shell_complete=complete_app,
 )
-@click.option("--last", type=click.IntRange(min=1), default=100, show_default=True, help="How many of them.")
+@click.option("--last", type=click.IntRange(min=1), default=100, show_default=True, help="Number of runs.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 7d.")
 @click.option("--from", "export", type=_FILE, metavar="FILE", help="Runs of a file that `jikko runs export` wrote.")
 @click.option(
     "--against", type=_FILE, metavar="WORKFLOW", help="The changed workflow file.  [default: the app's current version]"
 )
-@click.option("--before", type=_FILE, metavar="WORKFLOW", help="With --from: the workflow file that the runs were of.")
+@click.option("--before", type=_FILE, metavar="WORKFLOW", help="With --from: the original workflow file of the runs.")
 @click.option(
     "--mode",
     type=click.Choice(["strict", "nearest", "live"]),
     default="nearest",
     show_default=True,
-    help="What becomes of a request that was another one then. strict: the run fails. nearest: it gets the answer of "
-    "then, which is told as assumed. live: it is really made.",
+    help="Handling of changed requests. strict: the run fails. nearest: the recorded answer is used, and reported as "
+    "assumed. live: the request is made.",
 )
 @click.option(
     "--price",
@@ -66,7 +66,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="The longest that a run may take here.",
+    help="Time limit of a run.",
 )
 @providers_option
 @tools_option
@@ -135,7 +135,7 @@ async def replay(
 
 @click.command()
 @click.option("--app", required=True, help="The app (name or id).", shell_complete=complete_app)
-@click.option("--last", type=click.IntRange(min=1), default=500, show_default=True, help="How many of its newest runs.")
+@click.option("--last", type=click.IntRange(min=1), default=500, show_default=True, help="Number of its newest runs.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 90d.")
 @lcov_option
 @with_settings

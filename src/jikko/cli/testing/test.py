@@ -71,7 +71,7 @@ class _Wanted(NamedTuple):
     is_flag=True,
     help="Run cases with `outside: replay` for real, and record the answers to their nodes.",
 )
-@click.option("--update", is_flag=True, help="Update the snapshots of cases to what they do now.")
+@click.option("--update", is_flag=True, help="Update the snapshots of cases to their current results.")
 @click.option("--coverage", "covers", is_flag=True, help="Show nodes and branches that no case reached.")
 @lcov_option
 @click.option(
@@ -85,7 +85,7 @@ class _Wanted(NamedTuple):
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="The longest a run may take.",
+    help="Time limit of a run.",
 )
 @providers_option
 @tools_option

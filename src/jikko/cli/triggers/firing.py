@@ -34,12 +34,12 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 @click.command(short_help="Call a webhook, or run a schedule now.")
 @click.argument("trigger")
 @click.option("--body", default="", metavar="TEXT", help="The body; @FILE for a file, @- for standard input.")
-@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header besides.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="An additional header.")
 @click.option("--as", "sign_as", type=click.Choice(tuple(PRESETS)), help="Sign as this sender.  [default: the file's]")
 @click.option("--secret", help="The secret to sign with.  [default: the first of the triggers file]")
-@click.option("--query", default="", metavar="A=1&B=2", help="What stands behind the address.")
+@click.option("--query", default="", metavar="A=1&B=2", help="The query string.")
 @click.option("--url", help="The server.  [default: the one of the data folder]")
-@click.option("--dry", is_flag=True, help="Show what would happen, and start nothing.")
+@click.option("--dry", is_flag=True, help="Show what would happen, without starting anything.")
 @with_settings
 async def fire(
     settings: Settings,

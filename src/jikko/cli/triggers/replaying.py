@@ -62,7 +62,7 @@ async def _listed(
 
 @click.command("list")
 @_filters
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="Maximum number of deliveries, newest first.")
 @with_assembly
 async def list_(assembly: Assembly, /, limit: int, as_json: bool, **chosen: Any) -> None:
     """List deliveries, newest first, each with the state of its newest run."""
@@ -140,7 +140,7 @@ def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., 
 
 
 @click.command()
-@click.option("--dry", is_flag=True, help="Show what would happen, and start nothing.")
+@click.option("--dry", is_flag=True, help="Show what would happen, without starting anything.")
 @_of_several
 async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool) -> int:
     """Run each DELIVERY again, with the current version of its app: through the server, or here if there is none.

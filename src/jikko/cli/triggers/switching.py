@@ -108,7 +108,7 @@ def _moment(text: str) -> float:
 
 @click.command(short_help="Pause a schedule.")
 @click.argument("trigger")
-@click.option("--for", "seconds", type=duration, metavar="TIME", help="For how long: 30m, 2h, 3d.  [default: for good]")
+@click.option("--for", "seconds", type=duration, metavar="TIME", help="Duration: 30m, 2h, 3d.  [default: unlimited]")
 @click.option("--reason", default="paused by hand", help="A reason, shown in the list.")
 @with_assembly
 async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
@@ -128,8 +128,8 @@ async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason:
 @click.argument("trigger")
 @click.option("--from", "since", type=_moment, metavar="TIME", help="The first due time.")
 @click.option("--to", "until", type=_moment, metavar="TIME", help="The last due time.")
-@click.option("--overlap", type=click.Choice(OVERLAPS), default="queue_all", help="How their runs go with others.")
-@click.option("--drop", is_flag=True, help="Drop the due times of earlier backfills that wait still.")
+@click.option("--overlap", type=click.Choice(OVERLAPS), default="queue_all", help="Overlap with other runs.")
+@click.option("--drop", is_flag=True, help="Drop waiting due times of earlier backfills.")
 @with_assembly
 async def backfill(
     assembly: Assembly,

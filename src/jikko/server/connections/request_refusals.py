@@ -43,7 +43,7 @@ def too_large(limits: HeadLimits, *, is_head: bool) -> Refused:
     if is_head:
         message = f"The head of the request has more than {limits.bytes} bytes (the limit is set by JIKKO_MAX_HEAD)."
     else:
-        message = f"More than {limits.bytes} bytes stand between two pieces of the body, or in its trailers."
+        message = f"More than {limits.bytes} bytes are between two chunks of the body, or in its trailers."
     return Refused(431, "request_header_fields_too_large", message)
 
 
@@ -95,7 +95,7 @@ def late(limits: HeadLimits) -> Refused:
 def slow(limits: HeadLimits) -> Refused:
     """Return the refusal of a body below the minimum rate."""
     message = (
-        f"Of the body of the request came fewer than {LEAST_BYTES_PER_SECOND} bytes a second, "
+        f"The body of the request had fewer than {LEAST_BYTES_PER_SECOND} bytes a second, "
         f"for {limits.body_seconds:g} seconds (JIKKO_BODY_SECONDS)."
     )
     return Refused(408, "request_timeout", message)
@@ -103,7 +103,7 @@ def slow(limits: HeadLimits) -> Refused:
 
 def other_version() -> Refused:
     """Return the refusal of an unsupported version of HTTP."""
-    message = "The version of HTTP in the request line is not one that is spoken here: HTTP/1.1 and HTTP/1.0."
+    message = "The version of HTTP in the request line is not supported: only HTTP/1.1 and HTTP/1.0 are."
     return Refused(505, "http_version_not_supported", message)
 
 

@@ -82,7 +82,7 @@ def postgres_program(name: str) -> str:
     if not found:
         raise InvalidSettings(
             f"PostgreSQL is not installed: no {name} below {_PACKAGED}. Install it (Debian, Ubuntu: "
-            "apt-get install postgresql), or name a database that you have: --postgres postgresql://USER@HOST/DATABASE."
+            "apt-get install postgresql), or use an existing database: --postgres postgresql://USER@HOST/DATABASE."
         )
     return str(max(found, key=lambda path: int(path.parts[-3])))
 
