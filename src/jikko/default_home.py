@@ -10,13 +10,8 @@ LOCAL_HOME = Path(".jikko")
 
 
 def default_home() -> Path:
-    """Return the default data folder: that of the current folder, else that of the user.
-
-    Folders above the current one are not searched.
-
-    Raises:
-        InvalidSettings: This user has no home.
-    """
+    """Return the default data folder: that of the current folder, else that of the user. Folders above the current one
+    are not searched. Raises ``InvalidSettings``: this user has no home."""
     if has_local_home():
         return LOCAL_HOME.absolute()
     try:

@@ -284,10 +284,8 @@ class ServerStopping(JikkoError):
 
 
 class RunLeft(JikkoError):
-    """The server stops before a run has ended. Its start is durable: the run continues when the server is back.
-
-    There is no ``Retry-After``: a client that retries has the work done twice.
-    """
+    """The server stops before a run has ended. Its start is durable: the run continues when the server is back. There
+    is no ``Retry-After``: a client that retries has the work done twice."""
 
     code = "service_unavailable"
     status = 503

@@ -10,11 +10,8 @@ _VERSION = 0x7000 << 64 | 0x8000 << 48
 
 
 def new_id() -> str:
-    """Return a new UUID (version 7) in its canonical text form.
-
-    Later ids sort behind earlier ones (to the millisecond), so that indexes grow at their end. Ids are names, not
-    secrets: access depends on the key.
-    """
+    """Return a new UUID (version 7) in its canonical text form. Later ids sort behind earlier ones (to the
+    millisecond), so that indexes grow at their end. Ids are names, not secrets: access depends on the key."""
     bits = getrandbits(80) & 0x0FFF_3FFF_FFFF_FFFF_FFFF
     value = (time.time_ns() // 1_000_000) << 80 | _VERSION | bits
     text = value.to_bytes(16).hex()

@@ -13,10 +13,8 @@ _TRACESTATE: Final = b"tracestate"
 
 
 class LogContext(msgspec.Struct, frozen=True):
-    """The request or run being processed, as raw values.
-
-    Every request and run has a context, but few log anything: the text of a line is made only when one is written.
-    """
+    """The request or run being processed, as raw values. Every request and run has a context, but few log anything: the
+    text of a line is made only when one is written."""
 
     request_id: bytes = b""
     """``X-Request-Id`` of the response; ASCII."""

@@ -53,10 +53,8 @@ class Histogram:
         parts[-1] += value
 
     def median(self, *labels: str) -> float | None:
-        """Return the approximate median, interpolated within its bucket; ``None`` without values.
-
-        At most the last bound.
-        """
+        """Return the approximate median, interpolated within its bucket; ``None`` without values. At most the last
+        bound."""
         parts = self.values.get(labels, [])[:-1]
         half = sum(parts) / 2
         lower = 0.0

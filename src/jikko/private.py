@@ -41,13 +41,8 @@ def make_file(path: Path) -> None:
 
 
 def make_whole_file(path: Path, content: bytes) -> bytes:
-    """Make a file with this content, durably and atomically, unless it exists. Returns its content.
-
-    Of two concurrent processes, both get the content that the first wrote.
-
-    Raises:
-        OSError: It cannot be made or read.
-    """
+    """Make a file with this content, durably and atomically, unless it exists. Returns its content. Of two concurrent
+    processes, both get the content that the first wrote. Raises ``OSError``: it cannot be made or read."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -65,10 +60,8 @@ def make_whole_file(path: Path, content: bytes) -> bytes:
 
 
 def tighten(path: Path) -> None:
-    """Revoke other users' access to a file or folder.
-
-    Missing files, and those of other users, stay as they are; so do the targets of symlinks.
-    """
+    """Revoke other users' access to a file or folder. Missing files, and those of other users, stay as they are; so do
+    the targets of symlinks."""
     with suppress(OSError):
         if (mode := path.lstat().st_mode) & _GROUP_AND_WORLD and not stat.S_ISLNK(mode):
             path.chmod(stat.S_IMODE(mode) & ~_GROUP_AND_WORLD)
@@ -83,10 +76,8 @@ def is_open_to_others(path: Path) -> bool:
 
 
 def tighten_tree(root: Path) -> None:
-    """Revoke other users' access to a folder and everything below it.
-
-    Skips a folder that is already closed, since its contents are too. Follows no symlinks.
-    """
+    """Revoke other users' access to a folder and everything below it. Skips a folder that is already closed, since its
+    contents are too. Follows no symlinks."""
     if root.is_symlink() or not is_open_to_others(root):
         return
     for folder, _, files in os.walk(root, topdown=False):

@@ -54,10 +54,8 @@ def _flows() -> "Iterator[Callable[[Path], jikko.Flow]]":
 
 @pytest.fixture
 def run_flow(request: pytest.FixtureRequest, _flows: "Callable[[Path], jikko.Flow]") -> "Callable[..., jikko.FlowRun]":
-    """Run a workflow, as ``jikko.Flow.run`` does: ``run_flow(FILE, inputs, mocks=…)``.
-
-    The path is relative to the test's folder. Calls without a mock are refused, unless ``outside`` is given.
-    """
+    """Run a workflow, as ``jikko.Flow.run`` does: ``run_flow(FILE, inputs, mocks=…)``. The path is relative to the
+    test's folder. Calls without a mock are refused, unless ``outside`` is given."""
 
     def run(path: str | Path, inputs: Mapping[str, Any] | None = None, **given: Any) -> "jikko.FlowRun":
         return _flows(request.path.parent / path).run(inputs, **{"outside": "refuse", **given})

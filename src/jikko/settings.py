@@ -33,10 +33,8 @@ _CHOICES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every field is also an environment variable: ``JIKKO_`` and its name in capitals.
-
-    The environment wins over the settings file, which wins over the defaults.
-    """
+    """Every field is also an environment variable: ``JIKKO_`` and its name in capitals. The environment wins over the
+    settings file, which wins over the defaults."""
 
     home: Path = field(default_factory=default_home)
     """The data folder: database, uploaded files, keys."""
@@ -377,10 +375,8 @@ class Settings:
 
 
 def for_worker(settings: Settings, workers: int) -> Settings:
-    """Return the settings of one of ``workers`` processes: shared limits are divided, rounded up.
-
-    Those of programs and documents have their defaults elsewhere, and are divided there.
-    """
+    """Return the settings of one of ``workers`` processes: shared limits are divided, rounded up. Those of programs and
+    documents have their defaults elsewhere, and are divided there."""
 
     def share(limit: int) -> int:
         return -(-limit // workers)

@@ -37,10 +37,8 @@ def parsed(traceparent: str) -> TraceContext | None:
 
 
 def kept_of(traceparent: str, tracestates: Iterable[str]) -> str:
-    """Return the trace headers that a run keeps: ``traceparent``, a space, and ``tracestate``.
-
-    Empty without a valid ``traceparent``. An invalid ``tracestate`` is dropped, as W3C requires.
-    """
+    """Return the trace headers that a run keeps: ``traceparent``, a space, and ``tracestate``. Empty without a valid
+    ``traceparent``. An invalid ``tracestate`` is dropped, as W3C requires."""
     place = parsed(traceparent)
     if place is None:
         return ""

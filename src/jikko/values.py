@@ -30,10 +30,8 @@ FILE_IDENTITY: Final = "__dify__file__"
 
 
 MAX_DEPTH: Final = 256
-"""Maximum depth of lists and objects in a value from outside.
-
-A recursive function, ours or a library's, may take three stack frames a level.
-"""
+"""Maximum depth of lists and objects in a value from outside. A recursive function, ours or a library's, may take three
+stack frames a level."""
 
 
 class _Unset(Enum):

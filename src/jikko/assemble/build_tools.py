@@ -74,10 +74,8 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
 
 
 async def import_for_nodes(settings: Settings, source: bytes) -> None:
-    """Import the node classes of a DSL file and its tools' modules, off the event loop.
-
-    Failing imports are reported where they are needed, if at all.
-    """
+    """Import the node classes of a DSL file and its tools' modules, off the event loop. Failing imports are reported
+    where they are needed, if at all."""
     types = types_in(source)
     modules = modules_of(types)
     if types & {"agent", "tool"}:

@@ -59,12 +59,8 @@ class PluginPackages:
         self.installer = installer
 
     async def read(self, source: str) -> tuple[Plugin, Archive]:
-        """Read a package from a file, from a folder, or by its name.
-
-        Raises:
-            PackageRefused: It is unusable or unavailable.
-            OSError: It cannot be read.
-        """
+        """Read a package from a file, from a folder, or by its name. Raises ``PackageRefused``: it is unusable or
+        unavailable; ``OSError``: it cannot be read."""
         keys = believed_keys(self._settings)
         local = await asyncio.to_thread(_local, Path(source))
         if local is not None:
@@ -224,12 +220,8 @@ class PluginPackages:
 
 
 def _local(path: Path) -> bytes | None:
-    """Return the package in a file or folder; ``None`` if there is none.
-
-    Raises:
-        PackageRefused: The folder is not a plugin's.
-        OSError: It cannot be read.
-    """
+    """Return the package in a file or folder; ``None`` if there is none. Raises ``PackageRefused``: the folder is not a
+    plugin's; ``OSError``: it cannot be read."""
     if path.is_dir():
         return pack(path)
     if not path.is_file():

@@ -37,10 +37,8 @@ def are_installed(settings: Settings) -> bool:
 
 
 class Plugins:
-    """Plugins of one process: ``Tools``, and ``strategies``. Their runtime is imported on first use.
-
-    The plugins file is read at once, so that its errors appear when the server starts.
-    """
+    """Plugins of one process: ``Tools``, and ``strategies``. Their runtime is imported on first use. The plugins file
+    is read at once, so that its errors appear when the server starts."""
 
     def __init__(
         self,

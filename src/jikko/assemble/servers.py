@@ -95,12 +95,8 @@ def _usual(states: list[ServerState]) -> ServerState:
 
 @asynccontextmanager
 async def seen_servers(settings: Settings) -> AsyncIterator[SeenServers]:
-    """Observe the servers without joining them.
-
-    Raises:
-        InvalidSettings: There is a single server, or NATS is unusable.
-        StoreUnavailable: The database or NATS is unreachable.
-    """
+    """Observe the servers without joining them. Raises ``InvalidSettings``: there is a single server, or NATS is
+    unusable; ``StoreUnavailable``: the database or NATS is unreachable."""
     if not settings.nats_url:
         raise InvalidSettings("There is one server here: without JIKKO_NATS_URL, it shares its database with no other.")
     access = access_of(settings)

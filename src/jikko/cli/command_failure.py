@@ -67,10 +67,8 @@ def _show(error: click.ClickException, as_json: bool) -> None:
 
 
 class LazyCommands(UserDict[str, Any]):
-    """Mapping of names to commands, for ``click.Group``.
-
-    Each value is a module that has the command under its name, or module and name: ``jikko.cli.apps.apps:list_``.
-    """
+    """Mapping of names to commands, for ``click.Group``. Each value is a module that has the command under its name, or
+    module and name: ``jikko.cli.apps.apps:list_``."""
 
     def __getitem__(self, name: str) -> click.Command:
         command = self.data[name]

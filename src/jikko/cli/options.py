@@ -122,10 +122,8 @@ def settings_of(**given: Any) -> Settings:
 
 
 def taking_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[..., Any]:
-    """Decorate a function or coroutine function to get the settings instead of its options that are settings.
-
-    A returned number is the exit code. Errors end the command as in ``ending_with_errors``.
-    """
+    """Decorate a function or coroutine function to get the settings instead of its options that are settings. A
+    returned number is the exit code. Errors end the command as in ``ending_with_errors``."""
 
     @wraps(work)
     def command(*arguments: P.args, **given: P.kwargs) -> Any:
@@ -170,12 +168,8 @@ def _opened(
 
 
 def existing(settings: Settings) -> Settings:
-    """Return the settings if there is a record: commands that read or change one never create it.
-
-    Raises:
-        Failure: There is no database.
-        InvalidSettings: As ``record_exists``.
-    """
+    """Return the settings if there is a record: commands that read or change one never create it. Raises ``Failure``:
+    there is no database; ``InvalidSettings``: as ``record_exists``."""
     if not record_exists(settings):
         message = f"There is nothing in {settings.home}: it has no database."
         hint = "`jikko apps import FILE` and `jikko serve FILE` create one; --home DIRECTORY names another data folder."

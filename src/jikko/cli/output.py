@@ -197,10 +197,8 @@ def _words(value: Any, column: str) -> str:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing, replaced atomically after the block; if the block raises, it is unchanged.
-
-    Other than regular files, such as pipes, are written directly. Raises ``OSError``: it cannot be written.
-    """
+    """Open a file for writing, replaced atomically after the block; if the block raises, it is unchanged. Other than
+    regular files, such as pipes, are written directly. Raises ``OSError``: it cannot be written."""
     # A symlink stays; its target is replaced.
     path = path.resolve()
     if path.exists() and not path.is_file():

@@ -18,10 +18,8 @@ _ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def color_wanted(environment: Mapping[str, str]) -> bool | None:
-    """Return whether to print colors regardless of the output; ``None``: only on a terminal.
-
-    ``NO_COLOR`` overrides ``FORCE_COLOR`` (https://no-color.org, https://force-color.org), which overrides ``TERM``.
-    """
+    """Return whether to print colors regardless of the output; ``None``: only on a terminal. ``NO_COLOR`` overrides
+    ``FORCE_COLOR`` (https://no-color.org, https://force-color.org), which overrides ``TERM``."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("FORCE_COLOR", "0") not in ("", "0"):
@@ -107,11 +105,8 @@ def padded(text: str, columns: int) -> str:
 
 
 def open_those_that_are_closed() -> None:
-    """Redirect streams that the caller closed (``2>&-``) to nowhere.
-
-    Otherwise the next file or socket gets their descriptor, and printed text goes into it. Called before any is opened;
-    free if none is closed.
-    """
+    """Redirect streams that the caller closed (``2>&-``) to nowhere. Otherwise the next file or socket gets their
+    descriptor, and printed text goes into it. Called before any is opened; free if none is closed."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
@@ -134,10 +129,8 @@ def write_what_an_encoding_lacks_as_question_marks() -> None:
 
 
 def output_is_at_fault(error: OSError) -> bool:
-    """Return whether standard output or standard error caused the error.
-
-    If so, the stream is redirected to nowhere: Python would retry at exit, and fail with another exit code.
-    """
+    """Return whether standard output or standard error caused the error. If so, the stream is redirected to nowhere:
+    Python would retry at exit, and fail with another exit code."""
     at_fault = _comes_from_printing(error)
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:

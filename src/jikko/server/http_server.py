@@ -47,16 +47,8 @@ class _Server(uvicorn.Server):
         yield
 
     async def drain(self, seconds: float) -> float:
-        """Accept no more connections, and wait until the open ones have closed.
-
-        Each is closed after its next response, or after its idle timeout.
-
-        Args:
-            seconds: Longest wait.
-
-        Returns:
-            The seconds that it took.
-        """
+        """Accept no more connections, and wait until the open ones have closed. Each is closed after its next response,
+        or after its idle timeout. ``seconds``: Longest wait. Returns the seconds that it took."""
         for server in self.servers:
             server.close()
         closing = (b"connection", b"close")

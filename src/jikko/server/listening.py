@@ -102,10 +102,8 @@ def notify(state: str, environment: Mapping[str, str] = os.environ, *, waits: bo
 
 
 async def tell_that_it_goes_round(environment: Mapping[str, str] = os.environ) -> None:
-    """Send the service manager's watchdog heartbeats from the event loop, until cancelled.
-
-    Without them the manager kills and restarts the process.
-    """
+    """Send the service manager's watchdog heartbeats from the event loop, until cancelled. Without them the manager
+    kills and restarts the process."""
     wanted = environment.get("WATCHDOG_USEC", "")
     if (
         not wanted.isdecimal()

@@ -163,10 +163,8 @@ class ServerMember:
 
 
 class OfOneMachine:
-    """``Member`` among the processes of one server, if there are more servers.
-
-    It hears at once of a sibling's death, and leaves everything else to the cluster of all servers.
-    """
+    """``Member`` among the processes of one server, if there are more servers. It hears at once of a sibling's death,
+    and leaves everything else to the cluster of all servers."""
 
     def __init__(self, member: ServerMember) -> None:
         self._member = member

@@ -19,12 +19,8 @@ class Observers:
     """Observers of one process, as configured by the settings."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
-        """Args:
-        environment: Such as ``os.environ``: OpenTelemetry has its own variables.
-
-        Raises:
-            InvalidSettings: Tracing is enabled, and its libraries are not installed.
-        """
+        """``environment``: Such as ``os.environ``: OpenTelemetry has its own variables. Raises ``InvalidSettings``:
+        tracing is enabled, and its libraries are not installed."""
         self.metrics = _metrics(settings) if settings.metrics_port else None
         """``None`` if metrics are off."""
         self._traces = _traces(settings) if is_wanted(environment) else None

@@ -16,10 +16,8 @@ _HANGUP: Final = getattr(signal, "SIGHUP", None)
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """Return the signals to handle: SIGTERM, Ctrl-C, and SIGHUP at the end of the terminal.
-
-    SIGHUP is left out if the process was started with it ignored, as by ``nohup``.
-    """
+    """Return the signals to handle: SIGTERM, Ctrl-C, and SIGHUP at the end of the terminal. SIGHUP is left out if the
+    process was started with it ignored, as by ``nohup``."""
     if _HANGUP is None or signal.getsignal(_HANGUP) is signal.SIG_IGN:
         return (signal.SIGTERM, signal.SIGINT)
     return (signal.SIGTERM, signal.SIGINT, _HANGUP)

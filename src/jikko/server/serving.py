@@ -47,14 +47,8 @@ def _allow_connections() -> None:
 
 @contextlib.contextmanager
 def holding(settings: Settings) -> Iterator[Hold]:
-    """Hold the data folder during the block.
-
-    Outside the event loop, since it may wait for the workers of a killed server.
-
-    Raises:
-        FolderInUse: Another process holds it.
-        InvalidSettings: It is not writable.
-    """
+    """Hold the data folder during the block. Outside the event loop, since it may wait for the workers of a killed
+    server. Raises ``FolderInUse``: another process holds it; ``InvalidSettings``: it is not writable."""
     with contextlib.ExitStack() as held:
         try:
             hold = held.enter_context(sole_owner(settings.home))

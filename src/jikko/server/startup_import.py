@@ -74,12 +74,8 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
 
 
 async def publish_one(assembly: Assembly, file: Path) -> App:
-    """Publish a new or changed file, and print the result.
-
-    Raises:
-        InvalidDocument, Conflict: It cannot be published.
-        InvalidEnvironment: A value set for an environment variable has the wrong type.
-    """
+    """Publish a new or changed file, and print the result. Raises ``InvalidDocument``, ``Conflict``: it cannot be
+    published; ``InvalidEnvironment``: a value set for an environment variable has the wrong type."""
     published = await published_file(assembly, file)
     for problem in published.warnings:
         click.echo(harmless(f"{file}: warning: {problem}"), err=True)

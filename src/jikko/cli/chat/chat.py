@@ -56,12 +56,8 @@ class ChatTarget:
 
 @asynccontextmanager
 async def opened(place: ChatTarget) -> AsyncIterator[AsyncClient]:
-    """Yield a client of the app.
-
-    Raises:
-        JikkoError: The file cannot be imported, or the app does not exist.
-        Failure: It is not a chat app, or is unreachable.
-    """
+    """Yield a client of the app. Raises ``JikkoError``: the file cannot be imported, or the app does not exist;
+    ``Failure``: it is not a chat app, or is unreachable."""
     async with AsyncExitStack() as stack:
         if place.url:
             service = await stack.enter_async_context(AsyncClient(place.url, place.key, user=place.user))

@@ -22,11 +22,8 @@ class TypedQuestion:
 
 
 def question_of(line: str) -> TypedQuestion:
-    """Parse a line.
-
-    A word that starts with ``@`` and names a file (quoted, if it has blanks) attaches that file, and is removed from
-    the text. Others stay, unless they look like a path. ``@@`` is a literal ``@``.
-    """
+    """Parse a line. A word that starts with ``@`` and names a file (quoted, if it has blanks) attaches that file, and
+    is removed from the text. Others stay, unless they look like a path. ``@@`` is a literal ``@``."""
     files: list[Path] = []
     missing: list[str] = []
 

@@ -36,10 +36,8 @@ class DslSource:
 
 
 def dsl_sources(paths: Iterable[str], *, with_tests: bool = False) -> Iterator[DslSource]:
-    """Read the files one after the other; test files only with ``with_tests``.
-
-    A folder stands for the ``*.yml`` and ``*.yaml`` files below it, sorted, without hidden ones.
-    """
+    """Read the files one after the other; test files only with ``with_tests``. A folder stands for the ``*.yml`` and
+    ``*.yaml`` files below it, sorted, without hidden ones."""
     for path in paths:
         if path == "-":
             yield DslSource("-", sys.stdin.buffer.read(LoadLimits().max_bytes + 1))

@@ -45,10 +45,8 @@ class Ending:
 
     @contextmanager
     def asked(self, on_signal: Callable[[], object], again: Callable[[], object] | None = None) -> Iterator[None]:
-        """Within the block, call back at the first SIGINT, SIGTERM or SIGHUP, and ``again`` at each further one.
-
-        A signal that was ignored at the start (``nohup``) stays ignored.
-        """
+        """Within the block, call back at the first SIGINT, SIGTERM or SIGHUP, and ``again`` at each further one. A
+        signal that was ignored at the start (``nohup``) stays ignored."""
         loop = asyncio.get_running_loop()
 
         def handle(number: signal.Signals) -> None:

@@ -232,12 +232,8 @@ async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], want
 
 
 async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:
-    """Publish the file as a new version if it changed. Returns the app and its workflow.
-
-    Raises:
-        InvalidDocument: The file cannot be imported; it is named as given.
-        Failure: The app's mode does not run.
-    """
+    """Publish the file as a new version if it changed. Returns the app and its workflow. Raises ``InvalidDocument``:
+    the file cannot be imported; it is named as given; ``Failure``: the app's mode does not run."""
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
     if document.mode in CHAT_MODES and wanted.question is None:

@@ -40,10 +40,8 @@ class LiveLine:
         self._drawn = ""
 
     def draw(self, title: str, clock: str, coming: str = "") -> None:
-        """Show a title with a clock, and as much of the end of a text as fits.
-
-        Never wider than the terminal. Long titles are cut: the clock is the purpose of the line.
-        """
+        """Show a title with a clock, and as much of the end of a text as fits. Never wider than the terminal. Long
+        titles are cut: the clock is the purpose of the line."""
         room = columns() - 1
         title = cut(printable(f"  ⋯ {title}"), max(6, room - width(clock) - 1))
         line = cut(f"{title} {clock}", room)
@@ -67,9 +65,7 @@ class LiveLine:
 
 class ProgressReporter:
     """Reporter of a line per node on standard error; or, for programs, each event as a line of JSON on standard output.
-
-    On a terminal, a live line at the end shows the running node, its time, its finished rounds, and incoming text.
-    """
+    On a terminal, a live line at the end shows the running node, its time, its finished rounds, and incoming text."""
 
     def __init__(self, *, as_json: bool, stopped_by: Any = None) -> None:
         """``stopped_by``: Returns what stopped the run, if this command did, such as ``Ctrl-C``."""

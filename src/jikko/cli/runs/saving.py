@@ -110,10 +110,8 @@ async def save_runs(
 
 
 def without_secrets(source: bytes) -> tuple[bytes, list[str]]:
-    """Blank out a workflow file's secrets; return it with the names of those environment variables.
-
-    A file without any is unchanged.
-    """
+    """Blank out a workflow file's secrets; return it with the names of those environment variables. A file without any
+    is unchanged."""
     root: Any = parse(decoded(source), LoadLimits())
     workflow = root.get("workflow") or {}
     entries = [

@@ -108,10 +108,7 @@ async def _all(assembly: Assembly, **chosen: Any) -> tuple[str, ...]:
 
 def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., Any]:
     """Decorate a command for named deliveries, or else selected ones: those that failed or are dead, unless a state is
-    named.
-
-    Oldest first. A refused one does not block the others.
-    """
+    named. Oldest first. A refused one does not block the others."""
 
     @wraps(work)
     async def command(settings: Settings, deliveries: tuple[str, ...], as_json: bool, **given: Any) -> int:

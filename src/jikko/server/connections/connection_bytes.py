@@ -19,9 +19,8 @@ class Intake:
     """
 
     def __init__(self, transport: asyncio.Transport, share: Scheduler, hand_on: Callable[[bytes], None]) -> None:
-        """Args:
-        share: Scheduler of the event loop, shared by all connections.
-        hand_on: The receiver. It may call ``pause_reading`` and ``resume_reading``."""
+        """``share``: Scheduler of the event loop, shared by all connections. ``hand_on``: The receiver. It may call
+        ``pause_reading`` and ``resume_reading``."""
         self._transport = transport
         self._slice = TimeSlice(share, str(id(self)))
         self._hand_on = hand_on

@@ -53,11 +53,8 @@ class Connection(Protocol):
 
 
 class Exchange:
-    """A request, while its body is received, and its response, while it is sent.
-
-    Objects are made lazily: most bodies are never waited for, and header lines shared by all responses are encoded
-    once.
-    """
+    """A request, while its body is received, and its response, while it is sent. Objects are made lazily: most bodies
+    are never waited for, and header lines shared by all responses are encoded once."""
 
     __slots__ = (
         "_body",

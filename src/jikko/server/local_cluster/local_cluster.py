@@ -89,12 +89,8 @@ class LocalCluster:
         return self.folder / "settings.sh"
 
     def start(self, files: Sequence[Path]) -> None:
-        """Start everything, publish the files, and wait until every server is ready.
-
-        Raises:
-            InvalidSettings: A program is missing.
-            StoreUnavailable: A process did not start, or a file was not published.
-        """
+        """Start everything, publish the files, and wait until every server is ready. Raises ``InvalidSettings``: a
+        program is missing; ``StoreUnavailable``: a process did not start, or a file was not published."""
         for service in self.services:
             service.dies_with_us = True
         if self._postgres is not None:

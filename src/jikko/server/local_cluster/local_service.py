@@ -29,9 +29,7 @@ class LocalService(ABC):
     stops_by = signal.SIGTERM
 
     def __init__(self, log: Path, **options: Any) -> None:
-        """Args:
-        log: File for its output, appended to at each start.
-        options: For ``subprocess.Popen``."""
+        """``log``: File for its output, appended to at each start. ``options``: For ``subprocess.Popen``."""
         self.log = log
         self.dies_with_us = False
         """Whether it stops when the starting thread ends, even by SIGKILL. Linux only."""

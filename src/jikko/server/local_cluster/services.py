@@ -36,12 +36,8 @@ class LocalPostgres(LocalService):
         super().__init__(folder / "log", cwd=folder, env={"LC_ALL": "C.UTF-8"}, **plain)
 
     def make(self) -> None:
-        """Initialise the data folder, unless it exists.
-
-        Raises:
-            InvalidSettings: PostgreSQL is not installed.
-            StoreUnavailable: It cannot be made here, or belongs to another version.
-        """
+        """Initialise the data folder, unless it exists. Raises ``InvalidSettings``: postgreSQL is not installed;
+        ``StoreUnavailable``: it cannot be made here, or belongs to another version."""
         data = self.folder / "data"
         if (data / "PG_VERSION").exists():
             return
