@@ -132,7 +132,7 @@ def test_settings_that_cannot_be_are_refused(jikko: Command, settings: dict[str,
     too_soon = jikko("serve", "--port", "0", **settings, JIKKO_ARCHIVE_AFTER_DAYS="6.9")
 
     assert (alone.code, "set database_url and files_url" in alone.err) == (2, True)
-    assert (too_soon.code, "7 is the least" in too_soon.err) == (2, True)
+    assert (too_soon.code, "7 is the minimum" in too_soon.err) == (2, True)
 
 
 def test_an_object_that_is_gone_is_told_as_what_it_is(

@@ -227,7 +227,7 @@ def test_a_message_that_another_conversation_has_here_is_told(here: Here, there:
     for messages in (1, 0):
         outcome = here.take(there)
         assert (outcome.code, outcome.lines[0]["messages"], outcome.lines[0]["failed"]) == (1, messages, 1)
-        assert f"message {taken['id']} is here already" in outcome.err
+        assert f"message {taken['id']} already exists here" in outcome.err
     with here.served() as client:
         assert said(client, "talk") == [("one", "1")]
         assert said(client, "other") == [("two", "3")]

@@ -80,7 +80,7 @@ def test_a_report_that_cannot_be_written_is_told_of_before_any_case_runs(
     outcome = jikko("test", path, option, tmp_path / "none" / "x")
 
     assert (outcome.code, outcome.out) == (2, "")
-    assert f"there is no folder {tmp_path / 'none'}" in outcome.err
+    assert f"cannot be written: no folder {tmp_path / 'none'}" in outcome.err
 
 
 def test_coverage_tells_the_nodes_and_branches_that_no_case_came_to(jikko: Command, tmp_path: Path) -> None:
