@@ -170,7 +170,7 @@ def test_a_kept_cluster_goes_on_from_its_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "path", "says"),
     [
-        (["--postgres", "mysql://somewhere"], "", "database_url is no address of a database"),
+        (["--postgres", "mysql://somewhere"], "", "database_url is not a database URL"),
         (["--keep", "/dev/null/folder"], "", "/dev/null/folder cannot be made: Not a directory"),
         (["missing.yml"], "", "missing.yml"),
     ],

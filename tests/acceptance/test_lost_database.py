@@ -137,5 +137,5 @@ def test_what_is_no_address_of_a_database_is_told_by_every_command(jikko: Comman
     for command in (("check", tmp_path / "held.yml"), ("show", tmp_path / "held.yml"), ("apps", "list")):
         refused = jikko(*command, JIKKO_DATABASE_URL="postgresql://host:port/jikko")
         assert refused.code == 2
-        assert "database_url is no address of a database" in refused.err
+        assert "database_url is not a database URL" in refused.err
         assert not refused.has_traceback

@@ -189,7 +189,7 @@ def _wheel() -> bytes:
 @pytest.mark.once
 async def test_an_index_that_does_not_answer_is_told_in_the_words_of_the_installer(tmp_path: Path) -> None:
     content = {**files(), "requirements.txt": b"requests==2.32.0\n"}
-    with pytest.raises(PackageRefused, match=r"(?s)uv says:.*requests"):
+    with pytest.raises(PackageRefused, match=r"(?s)uv reports:.*requests"):
         await installed(tmp_path / "home", content)
     assert InstalledPlugins(tmp_path / "home" / "plugins").entries() == ()
 
@@ -230,7 +230,9 @@ async def test_a_plugin_that_does_not_start_with_another_python_says_which_it_wa
     version = f"{sys.version_info[0]}.{sys.version_info[1] - 1}"
     monkeypatch.setattr("jikko.plugins.install.virtual_environment.shutil.which", lambda name: None)
     broken = {**files(meta=made_for(version)), "main.py": b"import audioop_that_is_gone"}
-    with pytest.raises(PackageRefused, match=rf"(?s)audioop_that_is_gone.*made for python{version}, which is not here"):
+    with pytest.raises(
+        PackageRefused, match=rf"(?s)audioop_that_is_gone.*made for python{version}, which is not installed"
+    ):
         await installed(tmp_path / "home", broken)
 
 

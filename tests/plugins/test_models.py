@@ -239,7 +239,7 @@ async def test_vectors_that_do_not_fit_the_texts_are_told(home: Path, said: list
 
 async def test_a_place_that_no_text_has_is_told(home: Path) -> None:
     async with models(home, [{"docs": [{"index": 3, "score": 1}]}]) as here:
-        with pytest.raises(ModelFailure, match="places of texts that it was not given"):
+        with pytest.raises(ModelFailure, match="indexes of texts that it was not given"):
             await make_reranker(here).rerank(
                 RerankRequest(provider=PROVIDER, model="r", query="猫", texts=["犬"], top_n=1)
             )
@@ -319,7 +319,7 @@ async def test_an_answer_larger_than_allowed_ends_the_call(home: Path) -> None:
 async def test_an_answer_of_a_wrong_shape_is_told(home: Path, said: list[Any]) -> None:
     failure = await failed(home, "able", said)
     assert failure.kind == "InvokeBadRequestError"
-    assert "an answer of a wrong shape" in str(failure)
+    assert "an answer of the wrong shape" in str(failure)
 
 
 async def test_an_answer_without_a_word_is_no_answer(home: Path) -> None:

@@ -143,7 +143,7 @@ def test_two_files_of_one_name_are_refused() -> None:
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("main.py", "1")
         archive.writestr("./main.py", "2")
-    with pytest.raises(PackageRefused, match="two files of one name"):
+    with pytest.raises(PackageRefused, match="two files with the same name"):
         read_archive(data.getvalue())
 
 
@@ -181,19 +181,19 @@ def test_a_part_of_an_archive_is_refused(part: slice) -> None:
 def test_bytes_that_are_turned_are_noticed() -> None:
     data = bytearray(packed({"main.py": b"x" * 100_000}))
     data[60] ^= 0xFF
-    with pytest.raises(PackageRefused, match="can be read"):
+    with pytest.raises(PackageRefused, match="not a readable"):
         read_archive(bytes(data))
 
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"author": None}, r"manifest\.yaml: author is missing|manifest\.yaml\.author"),
     ({"version": "1 2"}, "version"),
-    ({"name": "Bad Name"}, "is no name of a plugin"),
+    ({"name": "Bad Name"}, "is not a plugin name"),
     ({"type": "bundle"}, "only packages of type plugin"),
     ({"meta": {"runner": {"language": "go"}}}, "only plugins written in Python"),
     ({"meta": {"runner": {"entrypoint": "other"}}}, "is not in the package"),
-    ({"plugins": {"tools": ["provider/none.yaml"]}}, r"provider/none\.yaml: is named but not in the package"),
-    ({"plugins": {"tools": [3]}}, "something that is no path"),
+    ({"plugins": {"tools": ["provider/none.yaml"]}}, r"provider/none\.yaml: is listed but not in the package"),
+    ({"plugins": {"tools": [3]}}, "something that is not a path"),
     ({"plugins": {}}, "lists nothing"),
     ({"plugins": "tools"}, "not a mapping"),
 ])  # fmt: skip

@@ -64,7 +64,7 @@ async def test_nothing_is_started_before_the_first_call_and_one_process_takes_al
 async def test_a_plugin_that_died_fails_calls_at_once_until_its_pause_is_over(plugins: Plugins) -> None:
     with pytest.raises(PluginFailure, match="status 3"):
         await plugins.call("a", "exit", status=3)
-    with pytest.raises(PluginFailure, match=r"started again in .* s: .*status 3"):
+    with pytest.raises(PluginFailure, match=r"restarts in .* s: .*status 3"):
         await plugins.call("a")
     assert plugins.started == ["a"]
 

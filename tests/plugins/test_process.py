@@ -318,7 +318,7 @@ async def test_a_file_in_pieces_is_one_message() -> None:
     ([["a", 0, 5, 2, False], ["a", 1, 6, 3, True]], "out of order"),
     ([["a", 0, 5, 6, False]], "6 bytes"),
     ([["a", 0, 5, 4, True]], "4 bytes"),
-    ([["a", 0, 2, 2, True], ["a", 0, 2, 2, True]], "was complete"),
+    ([["a", 0, 2, 2, True], ["a", 0, 2, 2, True]], "another chunk of the complete file"),
     ([["a", 0, 2000, 2, False]], "more than 1000 bytes"),
 ])  # fmt: skip
 async def test_pieces_that_do_not_fit_fail_the_call(pieces: Any, why: str) -> None:

@@ -30,9 +30,9 @@ def test_those_of_a_lock_have_versions_and_hashes() -> None:
     "--index-url https://example.test", "pkg @ file:///etc", "git+https://example.test/x",
 ])  # fmt: skip
 def test_addresses_paths_and_options_are_refused_and_named(line: str) -> None:
-    with pytest.raises(PackageRefused, match="which is no name with a version"):
+    with pytest.raises(PackageRefused, match="which is not a name with a version"):
         from_lock(f"{line}\n")
-    with pytest.raises(PackageRefused, match="which is no name with a version"):
+    with pytest.raises(PackageRefused, match="which is not a name with a version"):
         from_files({"requirements.txt": line.encode()}, None)
 
 

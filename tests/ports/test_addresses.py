@@ -107,7 +107,7 @@ def test_addresses_of_buckets(url: str) -> None:
         ("s3://bucket/a/../b", "a folder is not named .."),
         ("s3://bucket?endpoint=host:9000", "an endpoint begins with https:// or http://"),
         ("s3://bucket?endpoint=https://host:90x0", "an endpoint begins"),
-        ("s3://bucket?part=1", "part is none of these"),
+        ("s3://bucket?part=1", "unknown option part"),
         ("s3://KEY:geheim@bucket", "has no place for keys: set AWS_ACCESS_KEY_ID"),
         ("s3://bucket?endpoint=https://KEY:geheim@host", "has no place for keys"),
         ("s3://bucket?secret_access_key=geheim", "has no place for keys"),

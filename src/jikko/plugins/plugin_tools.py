@@ -133,7 +133,7 @@ class DirectHost(Struct, eq=False):
     async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
         call = self.call
         if call.depth + 1 >= _MAX_DEPTH:
-            raise ToolFailure(f"tools of plugins call each other {_MAX_DEPTH} levels deep; no further one is called")
+            raise ToolFailure(f"tools of plugins call each other {_MAX_DEPTH} levels deep, the limit")
         tools = self.tools()
         tool = await tools.find(name, app_id=call.app_id)
         call = replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1)

@@ -98,7 +98,7 @@ class ModelsOfPlugins:
         found = await self._answer(model, "invoke_rerank", "rerank", asked, _Ranking)
         ranked = {each.index: Ranked(each.index, each.score) for each in reversed(found.docs)}
         if any(not 0 <= place < len(texts) for place in ranked):
-            raise _wrong("places of texts that it was not given")
+            raise _wrong("indexes of texts that it was not given")
         return sorted(ranked.values(), key=lambda each: -each.score)[:top_n]
 
     async def transcribe(self, model: PluginModel, data: bytes) -> str:
@@ -148,7 +148,7 @@ class ModelsOfPlugins:
             try:
                 answer(said)
             except ValueError as error:  # includes errors of msgspec, ``piece_of`` and ``fromhex``
-                raise _wrong(f"an answer of a wrong shape ({error})") from None
+                raise _wrong(f"an answer of the wrong shape ({error})") from None
 
         try:
             await self._runtime.invoke(

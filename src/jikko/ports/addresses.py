@@ -15,9 +15,9 @@ _WANTED: Final = ("any", "primary", "standby", "read-write", "read-only", "prefe
 _OF_DATABASES: Final = {"sslmode": _MODES, "target_session_attrs": _WANTED}
 """Database URL options with restricted values."""
 _OF_BUCKETS: Final = ("endpoint", "region", "ca")
-_DATABASE: Final = "is no address of a database: expected postgresql://USER@HOST/DATABASE"
-_SERVERS: Final = "is no address of NATS servers: expected nats://HOST:4222,nats://HOST:4222"
-_BUCKET: Final = "is no address of a bucket; expected s3://BUCKET[/FOLDER][?endpoint=https://HOST&region=NAME&ca=FILE]"
+_DATABASE: Final = "is not a database URL: expected postgresql://USER@HOST/DATABASE"
+_SERVERS: Final = "is not a list of NATS URLs: expected nats://HOST:4222,nats://HOST:4222"
+_BUCKET: Final = "is not a bucket URL; expected s3://BUCKET[/FOLDER][?endpoint=https://HOST&region=NAME&ca=FILE]"
 _QUOTE: Final = ". In a password, write / @ # ? % and , as %2F %40 %23 %3F %25 and %2C"
 _LAST_PORT: Final = 65_535
 
@@ -73,7 +73,7 @@ def diagnose_bucket_url(url: str) -> str:
     if ".." in parts.path.split("/"):
         return _BUCKET + "; a folder is not named .."
     if unknown := [name for name in options if name not in _OF_BUCKETS]:
-        return f"{_BUCKET}; {unknown[0]} is none of these"
+        return f"{_BUCKET}; unknown option {unknown[0]}"
     if endpoint is None or endpoint.scheme not in ("http", "https") or not _is_host(endpoint.netloc):
         return _BUCKET + "; an endpoint begins with https:// or http://"
     return ""

@@ -136,7 +136,7 @@ class HostCalls(Struct, eq=False):
 
         schema = asked.get("structured_output_schema")
         if not isinstance(schema, dict):
-            raise BadPrompt("structured_output_schema is no JSON Schema.")
+            raise BadPrompt("structured_output_schema is not a JSON Schema.")
         # A forced function call: more models support it than follow a schema.
         tool = FunctionTool("answer", "Gives the answer.", schema)
         completion = await self.host.complete(replace(request, tools=(tool,), tool_choice="required", stream=False))
@@ -144,7 +144,7 @@ class HostCalls(Struct, eq=False):
         try:
             value = json.loads(written)
         except (ValueError, RecursionError):
-            raise RuntimeError("The model's answer is no JSON.") from None
+            raise RuntimeError("The model's answer is not JSON.") from None
         part = last_chunk(request.model, 0, written, completion)
         part["delta"]["message"]["tool_calls"] = []
         yield part | {"structured_output": value}
@@ -227,7 +227,7 @@ class HostCalls(Struct, eq=False):
             case "get":
                 value = await self.storage.get(app_id, plugin.id, key)
                 if value is None:
-                    raise KeyError(f"There is nothing under {key[:60]!r}.")
+                    raise KeyError(f"Nothing is stored under {key[:60]!r}.")
                 yield {"data": value.hex()}
             case "set":
                 try:
@@ -243,7 +243,7 @@ class HostCalls(Struct, eq=False):
             case "exist":
                 yield {"data": await self.storage.get(app_id, plugin.id, key) is not None}
             case other:
-                raise ValueError(f"There is no operation {str(other)[:40]!r} of storage.")
+                raise ValueError(f"Unknown storage operation {str(other)[:40]!r}.")
 
     async def _upload(self, asked: dict[str, Any]) -> AsyncIterator[Any]:
         name = str(asked.get("filename") or "file")

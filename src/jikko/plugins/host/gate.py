@@ -112,7 +112,7 @@ class NetworkGate:
             async with asyncio.timeout(self._head_seconds):
                 head = await reader.readuntil(b"\r\n\r\n")
             if too_many:
-                raise _Refused(503, f"This plugin has {self._max_connections} connections open: no more are taken.")
+                raise _Refused(503, f"This plugin has {self._max_connections} connections open, the limit.")
             await self._answer(head, reader, writer)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
             pass
@@ -130,7 +130,7 @@ class NetworkGate:
             method, target, version = first.split(" ")
             headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         except ValueError:
-            raise _Refused(400, "This is no request.") from None
+            raise _Refused(400, "This is not an HTTP request.") from None
         own = f"127.0.0.1:{self.port}"
         parts = urlsplit(target)
         if method != "CONNECT" and (target.startswith("/") or parts.netloc == own):
@@ -143,7 +143,7 @@ class NetworkGate:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
             if parts.scheme != "http" or not parts.hostname:
-                raise _Refused(400, f"Only http:// goes through here as it is, not {target[:80]!r}.")
+                raise _Refused(400, f"Only http:// is proxied without CONNECT, not {target[:80]!r}.")
             host, port = _host_and_port(parts.netloc.rpartition("@")[2], 80)
             outside = await self._reached(host, port)
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -230,7 +230,7 @@ class NetworkGate:
                 raise _Refused(413, f"The file cannot be kept: {error}") from None
             await _reply(writer, 201, msgspec.json.encode(answer), kind="application/json")
             return
-        raise _Refused(404, "There is nothing here, or not any more.")
+        raise _Refused(404, "Nothing is here, or not any more.")
 
 
 class _Refused(Exception):
@@ -246,7 +246,7 @@ def _host_and_port(netloc: str, default: int) -> tuple[str, int]:
     except ValueError:
         host = port = None
     if not host or (port is not None and not 0 < port < 65_536):
-        raise _Refused(400, f"{netloc[:80]!r} is no host.")
+        raise _Refused(400, f"{netloc[:80]!r} is not a host.")
     return host, port or default
 
 
@@ -298,7 +298,7 @@ def file_in_form(body: bytes, content_type: str) -> tuple[bytes, str, str]:
     described["Content-Type"] = content_type
     boundary = described.get_boundary()
     if described.get_content_type() != "multipart/form-data" or not boundary:
-        raise FormRefused("The body is no multipart form.")
+        raise FormRefused("The body is not a multipart form.")
     parts = _Parts()
     try:
         parser = python_multipart.MultipartParser(boundary.encode("latin-1"), parts.callbacks())

@@ -106,7 +106,7 @@ def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) 
 
 def _message(message: _Message) -> PromptMessage:
     if message.role not in _ROLES:
-        raise BadPrompt(f"There is no role {message.role[:40]!r} of a message.")
+        raise BadPrompt(f"Unknown message role {message.role[:40]!r}.")
     if isinstance(message.content, list):
         parts = tuple(_part(part) for part in message.content)
     else:
@@ -123,7 +123,7 @@ def _part(part: Mapping[str, Any]) -> str | Media:
     if kind == "text":
         return str(part.get("data") or "")
     if kind not in _MEDIA:
-        raise BadPrompt(f"There is no part {kind[:40]!r} of a message.")
+        raise BadPrompt(f"Unknown message part {kind[:40]!r}.")
     written = str(part.get("base64_data") or part.get("data") or "")
     mime_type = str(part.get("mime_type") or f"{kind}/{part.get('format') or 'octet-stream'}")
     if written.startswith("data:"):
@@ -135,7 +135,7 @@ def _part(part: Mapping[str, Any]) -> str | Media:
     try:
         data = base64.b64decode(written, validate=True)
     except (binascii.Error, ValueError):
-        raise BadPrompt(f"A part {kind!r} of a message is no base64.") from None
+        raise BadPrompt(f"A message part {kind!r} is not base64.") from None
     return Media(_MEDIA[kind], mime_type, data=data, filename=name, detail=detail)
 
 

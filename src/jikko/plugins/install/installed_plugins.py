@@ -125,7 +125,7 @@ class InstalledPlugins:
                 taken = set(uids.values())
                 free = next((uid for uid in range(_FIRST_UID, _LAST_UID + 1) if uid not in taken), None)
                 if free is None:
-                    raise InvalidSettings(f"There are {len(taken)} plugins; no user is left for another one.")
+                    raise InvalidSettings(f"There are {len(taken)} plugins; no user id is left for another one.")
                 uids[plugin_id] = free
             found.append(uids[plugin_id])
         return found

@@ -161,7 +161,7 @@ def _other_python(plugin: Plugin, environment: Path) -> str:
     """Suggest why the plugin does not start: it runs with another Python than it was made for."""
     wanted = f"python{plugin.python}"
     used = next((place.name for place in environment.glob("lib/python*")), wanted)
-    return "" if used == wanted else f"\nIt is made for {wanted}, which is not here, and was tried with {used}."
+    return "" if used == wanted else f"\nIt is made for {wanted}, which is not installed, and was tried with {used}."
 
 
 def _unpacked(archive: Archive, temporary: Path) -> Path:

@@ -116,7 +116,7 @@ async def _newest(wanted: Identifier, market: str, http: HttpClient) -> Identifi
         listed = answer["data"]["plugins"]
         found = [identifier(str(entry["latest_package_identifier"])) for entry in listed if isinstance(entry, Mapping)]
     except (msgspec.DecodeError, KeyError, TypeError):
-        raise PackageRefused(f"{market} gives no answer that can be understood.") from None
+        raise PackageRefused(f"{market} sent an invalid answer.") from None
     for exact in found:
         if exact is not None and exact.plugin == wanted.plugin and exact.checksum:
             if wanted.version and exact.version != wanted.version:

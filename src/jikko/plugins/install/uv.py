@@ -115,7 +115,7 @@ class Uv:
                 await process.wait()
         if process.returncode:
             output = (errors or out).decode(errors="replace").strip()[-_LAST_WORDS:]
-            raise PackageRefused(f"What the plugin needs cannot be installed. uv says:\n{output}")
+            raise PackageRefused(f"The plugin's dependencies cannot be installed. uv reports:\n{output}")
         return out.decode(errors="replace")
 
 

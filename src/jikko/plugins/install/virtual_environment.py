@@ -77,14 +77,16 @@ def _listed(files: Mapping[str, bytes]) -> Iterable[str]:
             project: Any = tomllib.loads(files["pyproject.toml"].decode()).get("project", {})
             return [str(line) for line in project.get("dependencies", [])]
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
-        raise PackageRefused(f"What the plugin needs cannot be read: {error}.") from None
-    raise PackageRefused("The package has no uv.lock, pyproject.toml or requirements.txt: nothing says what it needs.")
+        raise PackageRefused(f"The plugin's dependencies cannot be read: {error}.") from None
+    raise PackageRefused(
+        "The package has no uv.lock, pyproject.toml or requirements.txt: its dependencies are unknown."
+    )
 
 
 def _check(line: str) -> None:
     if not _PLAIN.match(line) or "://" in line or " @ " in line:
         raise PackageRefused(
-            f"The plugin needs {line[:200]!r}, which is no name with a version: addresses, paths and options are not "
+            f"The plugin needs {line[:200]!r}, which is not a name with a version: URLs, paths and options are not "
             "installed (--allow-sources tries them)."
         )
 
@@ -139,7 +141,7 @@ async def interpreters(plugin: Plugin) -> list[Path]:
     if pythons:
         return list(dict.fromkeys(pythons))
     raise PackageRefused(
-        f"{plugin.id} needs Python {plugin.python}, and there is no python{major}.{minor} or newer here: Jikko runs on "
+        f"{plugin.id} needs Python {plugin.python}, and no python{major}.{minor} or newer is installed: Jikko runs on "
         f"{sys.version_info[0]}.{sys.version_info[1]}."
     )
 

@@ -124,7 +124,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
         manifest.problem("type", bad_value(repr(manifest.text("type"))), "only packages of type plugin are installed")
     author, name = manifest.text("author", required=True), manifest.text("name", required=True)
     if author and name and not is_plugin_name(f"{author}/{name}"):
-        manifest.problem("name", f"is no name of a plugin: {author}/{name}", "lower case letters, digits, _ and -")
+        manifest.problem("name", f"is not a plugin name: {author}/{name}", "lower case letters, digits, _ and -")
     version = manifest.text("version", required=True)
     if version and (len(version) > 64 or not all(letter.isalnum() or letter in ".-+_" for letter in version)):
         manifest.problem("version", f"is {version[:80]!r}, not a version")
@@ -243,7 +243,7 @@ def _permissions(fields: Fields) -> tuple[str, ...]:
 
 def _is_path(value: Any, fields: Fields, key: str) -> bool:
     if not isinstance(value, str):
-        fields.problem(key, "has something that is no path")
+        fields.problem(key, "lists something that is not a path")
     return isinstance(value, str)
 
 
@@ -251,17 +251,17 @@ def _fields(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -
     empty = Fields(path, {}, problems)
     try:
         if path not in files:
-            empty.problem("", "is named but not in the package")
+            empty.problem("", "is listed but not in the package")
             return empty
         if len(files[path]) > _LIMITS.max_bytes:
             raise YamlProblem(f"has more than {_LIMITS.max_bytes} bytes")
         raw = parse(files[path].decode(), _LIMITS)
     except (YamlProblem, UnicodeDecodeError) as error:
-        empty.problem("", error.what if isinstance(error, YamlProblem) else "is no UTF-8 text")
+        empty.problem("", error.what if isinstance(error, YamlProblem) else "is not UTF-8 text")
         return empty
     if isinstance(raw, dict):
         return Fields(path, raw, problems)
-    empty.problem("", "is no mapping in YAML")
+    empty.problem("", "is not a YAML mapping")
     return empty
 
 

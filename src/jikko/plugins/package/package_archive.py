@@ -76,7 +76,7 @@ def read_archive(data: bytes) -> Archive:
     except PackageRefused:
         raise
     except BROKEN as error:
-        raise PackageRefused(f"This is no .difypkg file that can be read: {error}.") from None
+        raise PackageRefused(f"This is not a readable .difypkg file: {error}.") from None
 
 
 def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
@@ -90,7 +90,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise PackageRefused(f"The package has a link: {entry.filename!r}.")
         if name in files:
-            raise PackageRefused(f"The package has two files of one name: {entry.filename!r}.")
+            raise PackageRefused(f"The package has two files with the same name: {entry.filename!r}.")
         # The size in the entry's header may be false: count the bytes read.
         with archive.open(entry) as stream:
             content = stream.read(room + 1)
@@ -100,7 +100,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
         files[name] = content
     for name in files:
         if any(str(parent) in files for parent in PurePosixPath(name).parents):
-            raise PackageRefused(f"A file of the package is a folder, too: {name!r} lies in it.")
+            raise PackageRefused(f"A file of the package is a folder, too: it contains {name!r}.")
     return files
 
 
@@ -108,13 +108,13 @@ def checked_path(name: str) -> str:
     """Validate an entry's path. Raises ``PackageRefused``: it leaves the folder, or is not portable."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or {"\\", ":", "\0"} & set(name):
-        raise PackageRefused(f"A file of the package would lie outside of its folder: {name!r}.")
+        raise PackageRefused(f"A file of the package would be outside of its folder: {name!r}.")
     if len(name) > _MAX_NAME or any(ord(character) < 32 for character in name):
         raise PackageRefused(f"A file of the package has a name that cannot be used: {name[:80]!r}.")
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise PackageRefused(f"A file of the package has a name that is no text: {name!r}.") from None
+        raise PackageRefused(f"A file of the package has a name that is not text: {name!r}.") from None
     return str(path)
 
 
@@ -124,7 +124,7 @@ def pack(folder: Path) -> bytes:
     Raises ``PackageRefused``: no manifest, or over the size limit; ``OSError``: unreadable.
     """
     if not (folder / "manifest.yaml").is_file():
-        raise PackageRefused(f"{folder} has no manifest.yaml: it is no folder of a plugin.")
+        raise PackageRefused(f"{folder} has no manifest.yaml: it is not a plugin folder.")
     data = io.BytesIO()
     room = MAX_UNPACKED
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -214,10 +214,10 @@ def read_key(pem: str) -> PublicKey:
         modulus, rest = _value(body, 0x02)
         exponent, _ = _value(rest, 0x02)
     except (binascii.Error, ValueError, IndexError) as error:
-        raise BadKey(f"this is no public RSA key in PEM ({error})") from None
+        raise BadKey(f"this is not a public RSA key in PEM ({error})") from None
     key = PublicKey(int.from_bytes(modulus), int.from_bytes(exponent))
     if key.modulus.bit_length() < _SMALLEST_KEY:
-        raise BadKey(f"the key has {key.modulus.bit_length()} bits; at least {_SMALLEST_KEY} are asked for")
+        raise BadKey(f"the key has {key.modulus.bit_length()} bits; at least {_SMALLEST_KEY} are required")
     return key
 
 

@@ -78,19 +78,19 @@ class Blobs:
             piece = msgspec.convert(message, _Piece)
             content = base64.b64decode(piece.blob, validate=True)
         except (msgspec.ValidationError, binascii.Error, ValueError) as error:
-            raise _wrong(f"a piece of a file that cannot be read ({error})") from None
+            raise _wrong(f"an unreadable chunk of a file ({error})") from None
         if piece.id in self._done:
-            raise _wrong(f"a piece of the file {piece.id[:40]!r}, which was complete")
+            raise _wrong(f"another chunk of the complete file {piece.id[:40]!r}")
         blob = self._open.setdefault(piece.id, _Blob(piece.total_length))
         # Old SDKs send the end as a separate, empty chunk.
         if piece.sequence != blob.next or piece.total_length != blob.total:
-            raise _wrong(f"the pieces of the file {piece.id[:40]!r} out of order")
+            raise _wrong(f"the chunks of the file {piece.id[:40]!r} out of order")
         blob.next += 1
         blob.content += content
         if max(len(blob.content), piece.total_length) > self._longest:
             raise PluginFailure("PluginProtocol", f"The plugin sends a file of more than {self._longest} bytes.")
         if len(blob.content) > blob.total or (piece.end and len(blob.content) != blob.total):
-            raise _wrong(f"{len(blob.content)} bytes of the file {piece.id[:40]!r}, said to have {blob.total}")
+            raise _wrong(f"{len(blob.content)} bytes of the file {piece.id[:40]!r}, announced with {blob.total}")
         if not piece.end:
             return None
         del self._open[piece.id]
@@ -207,7 +207,7 @@ class Invocation:
             case "end":
                 self.over.set_result(None)
             case other:
-                raise PluginFailure("PluginProtocol", f"The plugin sends a message of an unknown kind: {other[:40]!r}.")
+                raise PluginFailure("PluginProtocol", f"The plugin sends a message of unknown type {other[:40]!r}.")
 
     def _invoked(self, asked: Invoke) -> None:
         refused = len(self._tasks) >= _MAX_WAITING

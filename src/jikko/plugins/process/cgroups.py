@@ -243,7 +243,7 @@ class Bounds:
         try:
             size = await asyncio.to_thread(size_of, folder, self._room)
         except OSError as error:
-            raise PluginFailure("PluginDied", f"The folder {folder} cannot be counted: {error}") from None
+            raise PluginFailure("PluginDied", f"The folder {folder} cannot be read: {error}") from None
         if size.problem:
             raise PluginFailure(
                 "PluginDied", f"The plugin does not start: its folder {folder} {size.problem}. Remove files in it."

@@ -114,7 +114,7 @@ def become(uid: int, paths: "list[str]") -> None:
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     if 0 in os.getresuid() or 0 in os.getresgid() or os.getgroups():
-        raise LockFailed("the kernel said that root was given up, but it was not; run the server as a plain user")
+        raise LockFailed("the kernel reported that root was dropped, but it was not; run the server as a plain user")
     kept = 0
     if not all(os.access(path, os.R_OK) for path in paths if path):
         kept = 1 << _CAP_DAC_READ_SEARCH
@@ -133,7 +133,7 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     """Apply every lock. Raises ``LockFailed`` or ``OSError`` if one fails."""
     machine = os.uname().machine
     if machine not in MACHINES:
-        raise LockFailed(f"there is no table of system calls for {machine}; JIKKO_PLUGINS_CONFINE=off does without")
+        raise LockFailed(f"no table of system calls for {machine}; JIKKO_PLUGINS_CONFINE=off runs plugins unlocked")
     lowest = 3
     if settings["sockets"]:
         if settings["sockets"] != lowest:
@@ -147,8 +147,8 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     abi = min(landlock_abi(), int(settings.get("abi", 99)))
     if not abi and settings["require"]:
         raise LockFailed(
-            "this kernel has no Landlock, or it is switched off: it takes Linux 5.13 and `landlock` in its list of "
-            "LSMs; JIKKO_PLUGINS_CONFINE=off runs plugins without a lock"
+            "this kernel has no Landlock, or it is switched off: it needs Linux 5.13 and `landlock` in its list of "
+            "LSMs; JIKKO_PLUGINS_CONFINE=off runs plugins unlocked"
         )
     interpreter = os.path.dirname(os.path.dirname(os.path.realpath(command[0])))
     read = [*SYSTEM, interpreter, *settings["read"]]

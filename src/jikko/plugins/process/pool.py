@@ -126,9 +126,7 @@ class ProcessPool(Generic[K]):
         loop = asyncio.get_running_loop()
         if loop.time() < slot.not_before:
             wait = slot.not_before - loop.time()
-            raise PluginFailure(
-                "PluginDied", f"The plugin has died and is started again in {wait:.1f} s: {slot.last_words}"
-            )
+            raise PluginFailure("PluginDied", f"The plugin has died and restarts in {wait:.1f} s: {slot.last_words}")
         await self._make_room()
         try:
             async with self._starting:

@@ -44,12 +44,8 @@ class Size:
         if self.bytes > self._room.bytes:
             return f"holds more than the {self._room.bytes} bytes that JIKKO_PLUGIN_DISK allows"
         if self.files > self._room.files:
-            return f"holds more than {self._room.files} files, which is the most that a plugin may have"
-        return (
-            f"has folders that are nested deeper than {self._room.depth} levels"
-            if self.depth > self._room.depth
-            else ""
-        )
+            return f"holds more than {self._room.files} files, the limit for a plugin"
+        return f"has folders nested deeper than {self._room.depth} levels" if self.depth > self._room.depth else ""
 
     def count(self, folder: int, depth: int = 0) -> None:
         """Count an open folder. Entries that the plugin changes meanwhile are skipped. Blocks."""
