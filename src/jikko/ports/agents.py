@@ -79,8 +79,6 @@ class AgentTool(Struct, frozen=True, kw_only=True):
 
 
 class StrategyCall(Struct, frozen=True, kw_only=True):
-    """One invocation of a strategy."""
-
     strategy: Strategy
     values: Mapping[str, Json]
     """Parameters of kind ``value``, converted to their types. A file is a file mapping."""

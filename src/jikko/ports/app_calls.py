@@ -13,8 +13,6 @@ Source: docs/dify-behaviour.md, “Size limits”.
 
 
 class InnerInput(NamedTuple):
-    """Start variable of an app."""
-
     name: str
     type: str
     """Type in the start node: ``text-input``, ``number``, …"""
@@ -33,8 +31,6 @@ class InnerApp(NamedTuple):
 
 
 class InnerCall(NamedTuple):
-    """A call of an app."""
-
     app: InnerApp
     inputs: Mapping[str, Json]
     files: list[Json]
@@ -49,8 +45,6 @@ class InnerCall(NamedTuple):
 
 
 class InnerOutcome(NamedTuple):
-    """Result of an inner run."""
-
     outputs: Mapping[str, Json]
     error: str | None
     """Why it failed or was stopped; ``None`` if it succeeded, even in part."""

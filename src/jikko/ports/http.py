@@ -47,7 +47,6 @@ class HttpFailure(Exception):
 
 class FormFile(Struct, frozen=True):
     name: str
-    """Name of the form field."""
     filename: str
     """``""`` to send none."""
     content: bytes

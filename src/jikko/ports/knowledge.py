@@ -53,8 +53,6 @@ class Hit(Struct, frozen=True, kw_only=True):
 
 
 class SearchedDataset(NamedTuple):
-    """A searchable dataset."""
-
     id: str
     name: str
     description: str

@@ -55,7 +55,6 @@ class ClusterMeasures(Struct):
     silence: Callable[[], float] = lambda: 0.0
     """Seconds since this process last received its own heartbeat over NATS."""
     reconnects: Counter = field(default_factory=lambda: Counter(()))
-    """NATS reconnections."""
 
 
 class RunMeasures(Struct):

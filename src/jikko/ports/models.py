@@ -14,8 +14,6 @@ PURPOSES: tuple[ModelPurpose, ...] = get_args(ModelPurpose)
 
 
 class ModelName(NamedTuple):
-    """A model of a provider."""
-
     provider: str
     """Name in the DSL."""
     model: str
@@ -64,8 +62,6 @@ class Media(Struct, frozen=True):
 
 
 class FunctionCall(Struct, frozen=True):
-    """A function call of the model."""
-
     id: str
     name: str
     arguments: str
@@ -88,8 +84,6 @@ class PromptMessage(Struct, frozen=True):
 
 
 class FunctionTool(Struct, frozen=True):
-    """A function that the model may call."""
-
     name: str
     description: str
     parameters: Mapping[str, Json]
@@ -195,8 +189,6 @@ class ModelUsage(Struct, frozen=True, kw_only=True):
 
 
 class Completion(Struct, frozen=True, kw_only=True):
-    """A complete answer."""
-
     text: str
     reasoning: str = ""
     """Reasoning, if the provider separates it from the text."""

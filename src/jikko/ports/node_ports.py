@@ -17,8 +17,6 @@ from jikko.ports.tools import Tools
 
 
 class EarlierTurns(Protocol):
-    """Earlier turns of conversations."""
-
     async def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
     ) -> list[Message] | None:
@@ -58,7 +56,6 @@ class ValueLimits(Struct, frozen=True, kw_only=True):
     max_tool_files: int = 67_108_864
     """Bytes of all files of a tool call."""
     max_tool_file_count: int = 1000
-    """Files of a tool call."""
     tool_seconds: float = 600.0
     """Timeout of a tool call, including storing its files."""
 

@@ -70,8 +70,6 @@ class RerankRequest(Struct, frozen=True, kw_only=True):
 
 
 class Ranked(NamedTuple):
-    """A ranked text."""
-
     place: int
     """Index among the request's texts, from 0."""
     score: float

@@ -12,7 +12,6 @@ class ServedApp:
     code: str = field(repr=False)
     """Secret part of its URL, known to callers."""
     app: str
-    """Name of the app."""
     description: str = ""
     """Purpose; by default the app's description."""
     parameters: Mapping[str, str] = field(default_factory=dict)

@@ -146,7 +146,6 @@ class FileMessage(Struct, frozen=True):
     """A stored file: an element of the output ``files``."""
 
     file: Mapping[str, Json]
-    """File mapping."""
 
 
 class LogMessage(Struct, frozen=True, kw_only=True):

@@ -261,8 +261,7 @@ def entity(model: str, abilities: Abilities) -> dict[str, Any]:
     """Describe a model to an agent strategy.
 
     The context size is omitted: with it the SDK would download a tokenizer table to count tokens, and every agent would
-    fail
-    without network.
+    fail without network.
     """
     features = ["tool-call", "multi-tool-call", "stream-tool-call"] if abilities.tools else []
     features += ["vision"] if "image" in abilities.media else []

@@ -18,7 +18,6 @@ from jikko.ports.plugin_models import KnownModel
 from jikko.values import Json
 
 Kind: TypeAlias = Literal["tools", "agent_strategies", "models"]
-"""Kinds of providers."""
 
 KINDS: Final[Mapping[Kind, str]] = {"tools": "tools", "agent_strategies": "strategies", "models": "models"}
 """Supported kinds, each with the key under which its provider lists them."""

@@ -73,8 +73,6 @@ class Cgroup(Struct, eq=False):
 
 
 class Cgroups:
-    """Creates the groups of one server process."""
-
     def __init__(self, base: Path) -> None:
         self._base = base
         self._numbers = count(1)

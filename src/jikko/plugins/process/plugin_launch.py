@@ -40,7 +40,6 @@ class Lock:
     epoll: bool = False
     """Allow ``epoll``, for children too, although the user is the server's."""
     cgroup: Path | None = None
-    """Control group to enter."""
     abi: int = 99
     """Newest Landlock version to use."""
 

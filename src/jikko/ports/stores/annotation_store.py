@@ -8,8 +8,6 @@ JobStatus: TypeAlias = Literal["waiting", "processing", "completed", "error"]
 
 
 class Annotation(msgspec.Struct, frozen=True, kw_only=True):
-    """A question and its answer."""
-
     id: str
     app_id: str
     question: str

@@ -20,8 +20,6 @@ class FileTooLarge(Exception):
 
 
 class Blob(msgspec.Struct, frozen=True):
-    """Stored content."""
-
     digest: str
     """SHA-256 in hexadecimal."""
     size: int

@@ -34,7 +34,6 @@ class Expired(msgspec.Struct, frozen=True):
     """Files removed from the index."""
 
     files: int
-    """Number of files."""
     orphans: list[str]
     """Digests without a file: their content can be removed."""
 
@@ -47,7 +46,6 @@ class Kept(Struct, frozen=True):
     """Pairs of app and end user whose files all stay."""
 
     def has(self, file_id: str, app_id: str, end_user_id: str) -> bool:
-        """Return True if the file is to be kept."""
         return file_id in self.ids or (app_id, end_user_id) in self.owners
 
 
@@ -55,8 +53,6 @@ NOTHING_KEPT: Final = Kept()
 
 
 class FileTotals(Struct, frozen=True):
-    """Totals of the index."""
-
     files: int
     bytes: int
     """Size of all files; shared content counts for each."""

@@ -47,8 +47,6 @@ class DatasetCounts(NamedTuple):
 
 
 class SourceFile(Struct, frozen=True, kw_only=True):
-    """Source file of a document."""
-
     id: str
     name: str
     size: int

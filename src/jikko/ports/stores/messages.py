@@ -55,12 +55,9 @@ class AnnotationReply(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     account_name: str = ""
-    """Author of the annotation."""
 
 
 class MessageMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Metadata of an answer."""
-
     usage: dict[str, Json] | None = None
     """All fields of Dify's usage; ``None`` until the answer is complete."""
     annotation_reply: AnnotationReply | None = None
@@ -131,8 +128,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversationVariable(msgspec.Struct, frozen=True, kw_only=True):
-    """Variable of one conversation."""
-
     id: str
     """Id of the variable in the workflow, the same in all conversations."""
     name: str
@@ -149,8 +144,6 @@ Order: TypeAlias = Literal["created_at", "-created_at", "updated_at", "-updated_
 
 
 class ConversationQuery(Struct, frozen=True, kw_only=True):
-    """Query for an end user's conversations."""
-
     app_id: str
     end_user_id: str
     order: Order = "-updated_at"

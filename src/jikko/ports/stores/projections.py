@@ -100,7 +100,6 @@ class StartOptions(Struct, frozen=True, kw_only=True):
 
     @property
     def projections(self) -> tuple[Projection, ...]:
-        """Projections for the store to write."""
         found: list[Projection] = [] if self.claim is None else [self.claim]
         if self.delivery is not None:
             found.append(DeliveryReceived(delivery=self.delivery))

@@ -37,7 +37,6 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     retry: Literal["repeats", "repeated"] | None = None
     """Repeats another run, or was repeated by one."""
     workflow_id: str | None = None
-    """Version."""
     workflow_ids: tuple[str, ...] | None = None
     """Any of these versions, by ids in lower case."""
     conversation_id: str | None = None
