@@ -156,5 +156,5 @@ def test_an_object_that_is_gone_is_told_as_what_it_is(
         other = client.run(q="still")["data"]["status"]
 
     assert [answer.status_code for answer in answers] == [503] * 3
-    assert all("is missing. Bring it back" in answer.json()["message"] for answer in answers)
+    assert all("is missing. Restore it" in answer.json()["message"] for answer in answers)
     assert other == "succeeded"

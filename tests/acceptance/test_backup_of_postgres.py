@@ -119,7 +119,7 @@ def test_without_its_database_there_is_no_backup_and_no_password_is_told(
     made = place.ran("backup", tmp_path / "copy", JIKKO_DATABASE_URL=with_password)
 
     assert (gone.code, gone.has_traceback, "no_such" in gone.err) == (1, False, True)
-    assert (empty.code, "has nothing of Jikko" in empty.err) == (1, True)
+    assert (empty.code, "has no tables of Jikko" in empty.err) == (1, True)
     assert "geheim" not in gone.err + made.out + made.err + (tmp_path / "copy" / "backup.json").read_text()
 
 

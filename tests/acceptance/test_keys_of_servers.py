@@ -53,4 +53,4 @@ def test_before_a_server_has_started_there_is_nothing_to_rotate(
 ) -> None:
     refused = jikko("keys", "rotate", **several_settings)
 
-    assert (refused.code, "has nothing of Jikko" in refused.err, refused.has_traceback) == (1, True, False)
+    assert (refused.code, "has no tables of Jikko" in refused.err, refused.has_traceback) == (1, True, False)

@@ -62,7 +62,7 @@ def test_a_database_of_several_servers_is_refused_and_left_alone(
     refused = jikko("move", "--from", jikko.home, "--to", url, "--files-to", several_settings["JIKKO_FILES_URL"])
 
     assert (refused.code, refused.has_traceback) == (2, False), refused
-    assert "belongs to other servers: what is moved needs an empty one of its own" in refused.err
+    assert "belongs to other servers: a move needs an empty one of its own" in refused.err
     assert jikko("apps", "list").code == 0, "the folder is served as before"
 
 

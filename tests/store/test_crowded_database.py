@@ -48,7 +48,7 @@ async def test_without_any_it_is_told_at_once(postgres_server: PostgresServer, m
     monkeypatch.setattr(module, "_AGAIN_SECONDS", 3600.0)
     database = for_user(postgres_server, 0)
     try:
-        with pytest.raises(StoreUnavailable, match="it takes no more connections"):
+        with pytest.raises(StoreUnavailable, match="it accepts no more connections"):
             await database.value("SELECT 1")
     finally:
         await database.close()

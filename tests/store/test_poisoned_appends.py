@@ -27,7 +27,7 @@ async def test_it_fails_for_good_and_those_of_its_turn_are_written(request: pyte
         other, *written = store.append(good.step(started())), store.append(poisoned), store.append(many.step(started()))
         await other
         for each in written:
-            with pytest.raises(LogUnwritable, match=r"The database does not take what happened: \w+Error\.") as refused:
+            with pytest.raises(LogUnwritable, match=r"The database rejects the run's events: \w+Error\.") as refused:
                 await each
             assert host not in str(refused.value)
 

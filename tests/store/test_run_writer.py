@@ -178,7 +178,7 @@ def test_what_it_will_never_take_is_told_apart(database: Database, code: str) ->
     _, [outcome] = submitted(database, write())
 
     assert isinstance(outcome, LogUnwritable)
-    assert str(outcome) == "The database does not take what happened: RuntimeError."
+    assert str(outcome) == "The database rejects the run's events: RuntimeError."
     assert sizes(database) == [1]
 
 

@@ -90,7 +90,7 @@ async def test_a_step_that_older_programs_cannot_live_with_waits_for_their_end(
 
     if is_refused:
         with pytest.raises(
-            InvalidSettings, match=r"older version of Jikko \(1 connection, schema 1\), which could not"
+            InvalidSettings, match=r"older version of Jikko \(1 connection, schema 1\), which cannot use"
         ):
             await newer.schema.migrate(database)
         assert await database.value("SELECT to_regclass('a1') IS NOT NULL AND to_regclass('b') IS NULL")
@@ -114,7 +114,7 @@ async def test_a_step_does_not_wait_long_for_who_reads_and_have_all_others_wait_
     try:
         async with asyncio.timeout(PATIENCE), reader.transaction():
             await reader.fetch("SELECT * FROM read_for_long")
-            with pytest.raises(StoreUnavailable, match=r"in use for long, by pg_dump maybe: try again"):
+            with pytest.raises(StoreUnavailable, match=r"in use, perhaps by pg_dump: try again"):
                 await newer.schema.migrate(database)
             assert await database.value("SELECT count(*) FROM read_for_long") == 0
         assert await newer.schema.migrate(database) == 2

@@ -246,7 +246,7 @@ _BEHIND_DICTIONARY: Final = _deflating(_LEAST_WINDOW)
 
 
 class Compressor:
-    """Compresses JSON arrays like ``compress`` their concatenation. For one thread at a time; mostly releases
+    """Compresses JSON arrays as ``compress`` does their concatenation. For one thread at a time; mostly releases
     the GIL."""
 
     def __init__(self) -> None:
@@ -288,7 +288,7 @@ def decompress(blob: bytes) -> bytes:
     if not stream.eof:
         raise DamagedLog("the compressed bytes end too early")
     if kind == DEFLATE_2 and stream.unused_data != zlib.crc32(log).to_bytes(_CHECK):
-        raise DamagedLog("its bytes are not those that were written")
+        raise DamagedLog("its checksum does not match")
     return log
 
 

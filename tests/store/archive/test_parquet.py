@@ -91,7 +91,7 @@ def test_another_table_is_none_of_the_archive() -> None:
 
     sink = io.BytesIO()
     pq.write_table(pa.table({"run_id": ["x"]}), sink)
-    with pytest.raises(DamagedArchive, match="its columns are others"):
+    with pytest.raises(DamagedArchive, match="its columns differ"):
         opened(sink.getvalue())
 
 

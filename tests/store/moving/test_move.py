@@ -228,7 +228,7 @@ async def test_what_does_not_arrive_as_it_was_is_noticed_and_nothing_is_changed(
     )
     await database.execute("CREATE TRIGGER spoil BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION spoil()")
     try:
-        with pytest.raises(StoreUnavailable, match="did not arrive as they were"):
+        with pytest.raises(StoreUnavailable, match="differ from the originals"):
             await move(database, tmp_path / "jikko.db", None, None, quiet)
     finally:
         await database.execute("DROP FUNCTION spoil CASCADE")

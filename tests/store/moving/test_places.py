@@ -74,7 +74,7 @@ async def test_a_database_that_has_datasets_or_tokens_alone_is_in_use(
                 "VALUES ('\\x00', '', 'viewer', '\\x00', '', 1)"
             )
 
-        with pytest.raises(InvalidSettings, match=f"rows in {table} already: what is moved needs an empty one"):
+        with pytest.raises(InvalidSettings, match=f"already has rows in {table}: a move needs an empty one"):
             await move_to_postgres(settings, url, "", quiet)
 
         assert await database.value("SELECT count(*) FROM apps") == 0

@@ -91,7 +91,7 @@ async def _moved(
         under_way.remove()
     if not await is_free(database, known_folder_id(settings.home)):
         raise InvalidSettings(
-            f"The database {database.address} belongs to other servers: what is moved needs an empty one of its own. "
+            f"The database {database.address} belongs to other servers: a move needs an empty one of its own. "
             "Serve that with nats_url once all has arrived, and others join."
         )
     Database.open(settings.database).close()

@@ -149,9 +149,7 @@ async def move(
     async def copy(connection: Connection) -> None:
         await connection.execute(_ALONE)
         if await connection.fetchval(_IS_USED):
-            raise InvalidSettings(
-                f"The database {database.address} has apps or runs: what is moved needs an empty one."
-            )
+            raise InvalidSettings(f"The database {database.address} has apps or runs: a move needs an empty one.")
         with _opened(file) as source:
             for rule in TABLES:
                 moved[rule.name] = await _copied(connection, rule.in_file(source), source, report)
@@ -163,7 +161,7 @@ async def move(
                 "SELECT setval('run_keys', greatest((SELECT max(key) FROM runs), (SELECT max(key) FROM open_runs), 1))"
             )
             if await connection.fetchval(_LOGS) != logs["runs"]:
-                raise StoreUnavailable("The logs of runs did not arrive as they were. Nothing was changed.")
+                raise StoreUnavailable("The copied logs of runs differ from the originals. Nothing was changed.")
         if datasets is not None:
             with _opened(datasets) as source:
                 for table in dataset_tables(source):
@@ -197,7 +195,7 @@ async def _sent(
     connection: Connection, table: str, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]], report: Progress
 ) -> int:
     if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):
-        raise InvalidSettings(f"The database has rows in {table} already: what is moved needs an empty one.")
+        raise InvalidSettings(f"The database already has rows in {table}: a move needs an empty one.")
     sent: Counter[str] = Counter()
 
     def counted() -> Iterator[tuple[Any, ...]]:

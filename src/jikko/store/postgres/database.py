@@ -102,7 +102,7 @@ class Postgres:
             raise InvalidSettings(f"database_url {diagnosis}.")
         for name, path in parse_qsl(urlsplit(url).query):
             if name in _FILES and not os.path.isfile(path):
-                raise InvalidSettings(f"database_url cannot be used: {name} names no file: {path}")
+                raise InvalidSettings(f"database_url cannot be used: {name}: no such file: {path}")
         try:
             import asyncpg
         except ModuleNotFoundError:

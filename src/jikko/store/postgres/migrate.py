@@ -98,9 +98,9 @@ class Schema(NamedTuple):
         """Refuse a step while older programs are connected. Raises ``InvalidSettings``: they are."""
         if users := await users_before(connection, self.group, oldest):
             raise InvalidSettings(
-                f"The database {database.address} is used by an older version of Jikko ({users}), which could not go "
-                f"on with what this version makes of it (schema {self.group.newest}). Stop all servers and commands "
-                "that use it, and start this version then. Nothing was changed."
+                f"The database {database.address} is used by an older version of Jikko ({users}), which cannot "
+                f"use schema {self.group.newest} of this version. Stop all servers and commands that use it, then "
+                "start this version. Nothing was changed."
             )
 
 
@@ -120,7 +120,7 @@ async def reach(database: Postgres) -> str:
         raise _not_opened(database, error) from error.__cause__
     if number < OLDEST * _NUMBERS_A_VERSION:
         raise InvalidSettings(
-            f"The database {database.address} is of PostgreSQL {version}; Jikko needs {OLDEST} or later."
+            f"The database {database.address} runs PostgreSQL {version}; Jikko needs {OLDEST} or later."
         )
     return f"PostgreSQL {version}"
 

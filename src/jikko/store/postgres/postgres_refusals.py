@@ -12,7 +12,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "28000": "check user and password, in database_url or what PGPASSFILE names, and pg_hba.conf of the server",
     "3D000": "make it, or correct database_url",
     "42704": "leave it out of database_url",
-    "55P03": "a table that is to be changed is in use for long, by pg_dump maybe: try again when that is over",
+    "55P03": "a table to be changed is in use, perhaps by pg_dump: try again afterwards",
     "53300": "raise max_connections of the server, or end what holds them",
 }
 """Advice by SQLSTATE."""
@@ -20,7 +20,7 @@ _FOR_CLIENTS: Final[Mapping[str, str]] = {
     "25006": "it is read-only",
     "53100": "its disk is full",
     "53200": "it is out of memory",
-    "53300": "it takes no more connections",
+    "53300": "it accepts no more connections",
     "55P03": "a lock is held for too long",
     "57014": "it takes too long",
     "57P01": "it is shutting down",
@@ -30,11 +30,11 @@ _FOR_CLIENTS: Final[Mapping[str, str]] = {
 """Reasons for clients of the API, by SQLSTATE."""
 _OF_CLASSES: Final[Mapping[str, str]] = {
     "08": "the connection to it was lost",
-    "22": "it does not take a value",
+    "22": "it rejects a value",
     "25": "a transaction is not in the state that the server expects",
     "28": "it refuses the login of the server",
     "3D": "its database is gone",
-    "40": "transactions are in each other's way",
+    "40": "transactions conflict",
     "42": "it lacks a table, a column or a right of the server",
     "53": "it lacks memory, disk or connections",
     "54": "the request is too large for it",
@@ -79,9 +79,9 @@ def _reason(cause: BaseException | None) -> str:
     if isinstance(cause, TimeoutError):
         return f"nothing answers; {_WHERE}, and what is between."
     if _NO_TLS in text:
-        return f"what answers does not encrypt, as sslmode in database_url demands, or is no PostgreSQL; {_WHERE}."
+        return f"what answers does not encrypt, as sslmode in database_url demands, or is not PostgreSQL; {_WHERE}."
     if isinstance(cause, ConnectionError) and not cause.errno:
-        return f"what answers breaks off, or is no PostgreSQL; {_WHERE}."
+        return f"what answers breaks off, or is not PostgreSQL; {_WHERE}."
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {why_untrusted(cause, AUTHORITY)}."
     if isinstance(cause, OSError):

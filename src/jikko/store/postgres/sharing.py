@@ -69,7 +69,7 @@ async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:
     """Return the owner of a database, a data folder or a group of servers, and its link keys. Read-only. Raises
     ``StoreUnavailable``: not readable, or without tables of Jikko."""
     if not await is_there(database):
-        raise StoreUnavailable(f"The database {database.address} has nothing of Jikko.")
+        raise StoreUnavailable(f"The database {database.address} has no tables of Jikko.")
     rows = await database.fetch("SELECT name, value FROM installation WHERE name = ANY($1)", [_OWNER, _KEYS])
     found = {row[0]: bytes(row[1]) for row in rows}
     return found.get(_OWNER, b"").decode(), _cut(found.get(_KEYS, b""))

@@ -181,6 +181,6 @@ class ArchiveObjects:
             return await asyncio.to_thread(opened)
         except DamagedArchive as error:
             raise StoreUnavailable(
-                f"{self.label(each.path)}, which has runs of the archive, is damaged: {error}. Bring it back from a "
+                f"{self.label(each.path)}, which has runs of the archive, is damaged: {error}. Restore it from a "
                 "backup of the bucket."
             ) from error

@@ -61,11 +61,11 @@ class ArchiveFile:
         """``check``: The result of ``check_of`` when it was written. Raises ``DamagedArchive``: not of the archive, or
         altered."""
         if check is not None and check_of(content) != check:
-            raise DamagedArchive("it is not as it was written")
+            raise DamagedArchive("its checksum does not match")
         try:
             self._file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
             if not self._file.schema_arrow.equals(_SCHEMA):
-                raise DamagedArchive("its columns are others")
+                raise DamagedArchive("its columns differ")
             metadata = self._file.metadata
             self._groups = [metadata.row_group(number).column(0) for number in range(metadata.num_row_groups)]
             self._last = [group.statistics.max for group in self._groups]

@@ -235,7 +235,7 @@ class RunArchive:
 
     def _missing(self, path: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"{self.objects.label(path)}, which has runs of the archive, is missing. Bring it back from a backup of "
+            f"{self.objects.label(path)}, which has runs of the archive, is missing. Restore it from a backup of "
             "the bucket."
         )
 

@@ -146,7 +146,7 @@ async def _begin_with_keys(connection: Connection, writes: Sequence[RunWrite]) -
         try:
             await forget_keys(connection, list(writes) * _FORGETS_EACH)
         except Exception as error:  # the starts are durable: nothing is undone
-            log.warning("keys whose time is over cannot be removed, trying again: %s", error)
+            log.warning("expired keys cannot be removed, trying again: %s", error)
     return begun
 
 

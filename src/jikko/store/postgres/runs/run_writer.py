@@ -234,7 +234,7 @@ class RunWriter:
                     if isinstance(failure, StoreUnavailable):
                         failure.in_doubt = in_doubt
                     if code[:2] in _NEVER and not lost:
-                        failure = LogUnwritable(f"The database does not take what happened: {type(error).__name__}.")
+                        failure = LogUnwritable(f"The database rejects the run's events: {type(error).__name__}.")
                         failure.__cause__ = error
                     for offered in batch:
                         offered.settle(failure)
@@ -294,7 +294,7 @@ class RunWriter:
         connection.add_termination_listener(self._on_lost)
         self._connection = connection
         if self._timeline and timeline != self._timeline:
-            logger.warning("the database is another copy than before: what this one lacks is given to it again")
+            logger.warning("the database is another copy than before: missing events are written again")
             self._has_gone_back = True
             asyncio.get_running_loop().call_soon(self.on_rollback)
         self._timeline = timeline
