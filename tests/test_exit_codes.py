@@ -1,4 +1,4 @@
-"""The exit codes, and where they are told."""
+"""Exit codes, and their documentation."""
 
 import re
 from pathlib import Path

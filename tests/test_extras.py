@@ -1,4 +1,4 @@
-"""What is installed on demand is imported on demand: one machine is served without any of it."""
+"""Optional dependencies are imported lazily: a single machine is served without any."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The table of what a small app notices of heavy work has all kinds of it, and names what holds each."""
+"""Table of a small app's delays by heavy work: complete, with the test that bounds each."""
 
 import re
 from pathlib import Path

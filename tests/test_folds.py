@@ -1,4 +1,4 @@
-"""A new event concerns each fold over the log, or is left out of it on purpose: this table says which are."""
+"""Every event is handled by each fold over the log, or deliberately left out: this table lists which."""
 
 import ast
 from collections.abc import Mapping

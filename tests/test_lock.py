@@ -1,4 +1,4 @@
-"""The lock, ``requirements.txt``, has what ``pyproject.toml`` wants, and nothing but what it has is installed."""
+"""``requirements.txt`` locks what ``pyproject.toml`` requires, and only locked libraries are installed."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""JSON with long texts is the same as if it were made at once, and others have the event loop meanwhile."""
+"""Incremental JSON encoding of long texts: equal to encoding at once, and yielding to the event loop."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Counters and histograms: what they have after something was counted."""
+"""Counters and histograms after observations."""
 
 from jikko.measures import Counter, Histogram
 

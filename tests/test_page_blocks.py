@@ -1,4 +1,4 @@
-"""No block of code of the pages is only read: each is run, or read by what reads it, or there is a reason why not."""
+"""Every code block of the pages is executed, or parsed, or has a documented exception."""
 
 import re
 import shlex

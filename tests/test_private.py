@@ -1,4 +1,4 @@
-"""What is kept of runs is read by nobody but its owner."""
+"""Stored run data is readable only by its owner."""
 
 import os
 import stat

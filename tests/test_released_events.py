@@ -1,4 +1,4 @@
-"""What version 0.1.1 makes of a log that is written now: it takes such runs over, and imports exports of them."""
+"""Compatibility of version 0.1.1 with current logs: it takes over such runs, and imports their exports."""
 
 from typing import Final, get_args
 

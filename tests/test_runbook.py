@@ -1,4 +1,4 @@
-"""The runbook has a section for each fault, and names none that there is not."""
+"""The runbook has a section for each fault, and only for existing ones."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The bill of materials has what is locked, with licences that are known, and the wheel has it."""
+"""Bill of materials: complete, with known licences, and in the wheel."""
 
 import json
 import sys

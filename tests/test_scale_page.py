@@ -1,4 +1,4 @@
-"""The page on scale has what the model says, and the model reckons as its formulae are told."""
+"""The page on scale shows the model's figures, and the model uses the documented formulas."""
 
 import re
 

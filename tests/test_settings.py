@@ -1,4 +1,4 @@
-"""Settings: where they come from, which place wins, and what is refused."""
+"""Settings: sources, precedence, and refusals."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Texts that strangers wrote cannot steer the terminal that shows them."""
+"""Untrusted text cannot control the terminal."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Where a run is in a trace: from what came with its request, or from its own id."""
+"""Trace context of a run: from its request, or from its own id."""
 
 import pytest
 

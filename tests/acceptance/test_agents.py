@@ -1,4 +1,4 @@
-"""Agents and plugins of a real server: killed in the middle, they go on; what they started is gone with it."""
+"""Agents and plugins of a server killed mid-run: runs resume, and child processes end with the server."""
 
 import asyncio
 import json

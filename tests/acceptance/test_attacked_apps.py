@@ -1,4 +1,4 @@
-"""Apps without a workflow under attack: by what models say, and by clients that name what belongs to another app."""
+"""Attacks on apps without a workflow: by models' answers, and by clients naming data of another app."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""``jikko audit``: what commands change is kept with who did it; secrets and what only reads are not."""
+"""``jikko audit``: changes by commands are logged with their author; secrets and reads are not."""
 
 from getpass import getuser
 from pathlib import Path

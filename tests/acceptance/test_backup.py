@@ -1,4 +1,4 @@
-"""``jikko backup``: what it copies, and what it never replaces."""
+"""``jikko backup``: copied data, and files that are never overwritten."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""Files in a bucket, as a client sees them, and what an operator reads when the bucket is no good."""
+"""Files in a bucket from a client's view, and the operator's messages about an unusable bucket."""
 
 from pathlib import Path
 

@@ -1,7 +1,6 @@
-"""Clients that were written for Dify, unmodified, as their registries have them.
+"""Unmodified Dify clients from their registries.
 
-Each is installed into a folder of its own: two of them have the same module name. What a client can be asked is in
-``clients/``, one program each.
+Each is installed into its own folder: two of them share a module name. Their programs are in ``clients/``, one each.
 """
 
 import json

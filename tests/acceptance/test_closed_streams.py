@@ -1,4 +1,4 @@
-"""Commands whose standard streams are closed, cannot be written or lack letters: what is told, and what is done."""
+"""Commands with standard streams that are closed, unwritable or of limited encoding: messages and behaviour."""
 
 import json
 import os

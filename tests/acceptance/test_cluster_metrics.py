@@ -1,4 +1,4 @@
-"""What several servers tell of each other, of NATS and of PostgreSQL, as Prometheus would see it."""
+"""Prometheus metrics of several servers about each other, NATS and PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path

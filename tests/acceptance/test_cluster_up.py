@@ -1,4 +1,4 @@
-"""``jikko cluster up``: what it prints is done, with real processes."""
+"""``jikko cluster up``: following its output, with real processes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``jikko check``, and how every command takes a file that is no workflow."""
+"""``jikko check``, and every command's handling of files that are not workflows."""
 
 import json
 import re

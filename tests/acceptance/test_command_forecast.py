@@ -1,4 +1,4 @@
-"""``jikko check`` as people, CI and programs use it: what will happen, where, and what to do."""
+"""``jikko check`` for people, CI and programs: predicted outcome, place and remedy."""
 
 import json
 import subprocess

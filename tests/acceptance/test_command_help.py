@@ -1,4 +1,4 @@
-"""Help, ``jikko doctor``, and what the commands do with wrong settings."""
+"""Help, ``jikko doctor``, and commands with invalid settings."""
 
 import json
 import platform

@@ -1,4 +1,4 @@
-"""``jikko packages``, and what other commands say of what it installs."""
+"""``jikko packages``, and other commands' reports on installed packages."""
 
 import json
 from pathlib import Path

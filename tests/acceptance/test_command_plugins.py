@@ -1,4 +1,4 @@
-"""``jikko plugins``: what it says, and with which exit code."""
+"""``jikko plugins``: output and exit codes."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""``jikko runs diff``: what two runs did differently."""
+"""``jikko runs diff``: differences between two runs."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Evaluations: rows that are scored, gates, baselines, judges, and what is left of one that was killed."""
+"""Evaluations: scored rows, gates, baselines, judges, and the remains of a killed evaluation."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Cases whose answers from outside are recorded once: `jikko test --record`, and `outside: replay`."""
+"""Cases with recorded external answers: `jikko test --record`, and `outside: replay`."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the page at ``/docs`` tries is done, and its answer shown: in a browser, also behind a proxy below a path."""
+"""Trying operations on the page at ``/docs``: in a browser, also behind a proxy below a path."""
 
 import json
 import shutil

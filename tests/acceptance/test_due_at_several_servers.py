@@ -1,4 +1,4 @@
-"""What is due at a time happens once, whichever of several servers is killed, or stands still and goes on."""
+"""Due work happens once, whichever of several servers is killed or frozen and resumed."""
 
 import asyncio
 import signal

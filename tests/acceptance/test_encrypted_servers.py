@@ -1,4 +1,4 @@
-"""Servers whose database, NATS and bucket have certificates of an own authority, and ask clients for theirs."""
+"""Servers with mutual TLS to database, NATS and bucket, under a private authority."""
 
 from contextlib import closing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a workflow gets of a failure that its node's error strategy handles, for each kind of node."""
+"""Error variables after a failure handled by the node's error strategy, for each kind of node."""
 
 from typing import Any
 

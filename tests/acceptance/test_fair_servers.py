@@ -1,4 +1,4 @@
-"""Several servers and apps of which one floods: what others wait, and that every server takes its part."""
+"""Several servers with one flooding app: waits of the other apps, and load shared by all servers."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What breaks outside of Jikko: nothing is lost, and it goes on once the cause is gone. See docs/reliability.md."""
+"""Faults outside of Jikko: nothing is lost, and it recovers once the cause is gone. See docs/reliability.md."""
 
 import json
 import resource

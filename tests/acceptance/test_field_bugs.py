@@ -1,4 +1,4 @@
-"""What went wrong in other engines and needs a server to be seen. The others are in ``service/test_field_bugs.py``."""
+"""Bugs of other engines that need a server to reproduce. The others are in ``tests/runs/test_field_bugs.py``."""
 
 from concurrent.futures import ThreadPoolExecutor
 

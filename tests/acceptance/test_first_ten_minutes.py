@@ -1,4 +1,4 @@
-"""What README and quickstart tell a newcomer to type, typed: in a fresh copy, with a virtual environment of its own."""
+"""Commands of README and quickstart for newcomers, executed in a fresh copy with its own virtual environment."""
 
 import os
 import re

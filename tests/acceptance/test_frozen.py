@@ -1,7 +1,7 @@
-"""A process that stands still until its run was taken over, and then goes on: a zombie, which must do no harm.
+"""Zombie process: frozen until its run was taken over, then resumed; it must do no harm.
 
-The server is a process of its own, stopped by SIGSTOP. The one that takes over is the process of the tests, which opens
-the same data folder in spite of the lock, as a server on another machine would whose network shows the first as dead.
+The server is a subprocess, stopped by SIGSTOP. The test process takes over: it opens the same data folder despite the
+lock, as a server on another machine would during a network partition.
 """
 
 import contextlib

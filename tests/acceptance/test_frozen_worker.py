@@ -1,7 +1,7 @@
-"""A worker that stands still until its runs were taken over, and then goes on, of ``jikko serve --workers 2``.
+"""Zombie worker of ``jikko serve --workers 2``: frozen until its runs were taken over, then resumed.
 
-The supervisor stands still with it: it would kill a worker that misses its heartbeats, and a killed one is no zombie.
-The other worker waits in vain for an answer, and then does what clients ask of it by itself.
+The supervisor is frozen with it: it would kill a worker that misses heartbeats, and a killed worker is no zombie. The
+other worker waits in vain for an answer, and then handles clients' requests itself.
 """
 
 import json

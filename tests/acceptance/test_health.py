@@ -1,4 +1,4 @@
-"""How a server says that it is not well, while something is wrong around it."""
+"""Health reports of a server during faults around it."""
 
 import resource
 import shutil

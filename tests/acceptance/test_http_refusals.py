@@ -1,6 +1,6 @@
-"""Requests that are wrong in some way: each gets the documented 4xx, and nothing else.
+"""Invalid requests: each gets exactly the documented 4xx.
 
-Requests for what is another app's are in `test_strangers`.
+Requests for another app's data are in `test_strangers`.
 """
 
 import socket

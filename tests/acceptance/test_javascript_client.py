@@ -1,4 +1,4 @@
-"""The client of clients/js: its types, its own tests against a server, and what is packed of it."""
+"""JavaScript client in clients/js: its types, its own tests against a server, and its package."""
 
 import json
 import re

@@ -1,6 +1,5 @@
-"""What one of several servers keeps, another has: sign-ins, storage of plugins, documents that it left half indexed,
-old runs. And what is to be done once is done by one of them.
-"""
+"""Data shared by several servers: sign-ins, plugin storage, partly indexed documents, old runs. One-time work is done
+by one of them."""
 
 import asyncio
 import time

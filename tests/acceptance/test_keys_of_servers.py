@@ -1,4 +1,4 @@
-"""``jikko keys`` for several servers, whose keys of links to files are in their database."""
+"""``jikko keys`` for several servers, whose signing keys of file links are in their database."""
 
 from collections.abc import Iterator
 from pathlib import Path

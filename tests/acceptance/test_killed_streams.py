@@ -1,7 +1,7 @@
-"""A server is killed with SIGKILL in the middle of many streams, and the model says something else when it is asked
-again: every run goes on, and clients that come back end up with the text of the record.
+"""SIGKILL of a server amid many streams, with a model that answers differently when asked again: every run resumes, and
+reconnecting clients end up with the record's text.
 
-The seed is printed; ``TEST_SEED`` takes it back. ``TEST_KILLS`` and ``TEST_STREAMS`` change how often, and how many.
+The seed is printed; ``TEST_SEED`` sets it. ``TEST_KILLS`` and ``TEST_STREAMS`` set the number of kills and streams.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The log of a server: what an operator finds in it, and what is never in it."""
+"""Server log: contents for operators, and data it never contains."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The metrics of a server, as Prometheus would see them, and what in ``deploy/`` is made of them."""
+"""Prometheus metrics of a server, and their use in ``deploy/``."""
 
 import json
 import re

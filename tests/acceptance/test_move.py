@@ -1,4 +1,4 @@
-"""``jikko move``: a data folder, as a killed server left it, goes on with its record in PostgreSQL."""
+"""``jikko move``: the data folder of a killed server continues with its record in PostgreSQL."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""docs/moving-from-dify.md, from its first command to its last: what a Dify had is here, and clients notice nothing."""
+"""docs/moving-from-dify.md, from first to last command: Dify's data is moved, and clients notice nothing."""
 
 import json
 from dataclasses import replace

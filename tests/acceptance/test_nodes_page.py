@@ -1,4 +1,4 @@
-"""docs/nodes.md: each example of a node runs, and puts out what the page shows."""
+"""docs/nodes.md: each node example runs, with the documented output."""
 
 import json
 from itertools import pairwise

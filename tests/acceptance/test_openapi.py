@@ -1,4 +1,4 @@
-"""What the server says of itself holds: schemathesis sends what the description allows, and what it does not."""
+"""Server against its OpenAPI description: schemathesis sends valid and invalid requests."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What an operator does with runs: repeating, carrying, backing up, removing; and call-backs to a real address."""
+"""Operating runs: retrying, carrying, backing up, removing; and callbacks to a real address."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The commands and programs of pages for people at a terminal do what is said there. What clients do: test_pages.py."""
+"""Commands and programs of the docs for terminal users. Those of clients: test_pages.py."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What the pages of docs/ show is so: their commands are run, and what comes of them compared."""
+"""Commands of docs/ for clients, executed and compared with the documented output."""
 
 import os
 import re

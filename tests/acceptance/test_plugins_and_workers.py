@@ -1,4 +1,4 @@
-"""Plugins of a server of two workers: each has processes of its own; what they keep is one."""
+"""Plugins of a server with two workers: separate processes, shared storage."""
 
 import asyncio
 import os

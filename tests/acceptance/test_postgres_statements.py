@@ -1,4 +1,4 @@
-"""What a server asks PostgreSQL for: one statement for a run without effects, and no more for what is in the way."""
+"""Number of PostgreSQL statements of a server: one for a run without side effects, and no more for obstacles."""
 
 from collections.abc import Iterator
 from pathlib import Path

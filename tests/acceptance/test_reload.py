@@ -1,4 +1,4 @@
-"""``jikko reload`` and ``jikko keys``: what a server reads again without a restart."""
+"""``jikko reload`` and ``jikko keys``: configuration reloaded without a restart."""
 
 import json
 import threading

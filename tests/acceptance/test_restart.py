@@ -1,4 +1,4 @@
-"""What is left when a server ends, in good order or not, and starts again."""
+"""State after a server's graceful or abrupt end, and its restart."""
 
 import json
 import shlex

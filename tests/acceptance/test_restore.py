@@ -1,4 +1,4 @@
-"""``jikko restore``: what a backup brings back, and what it never overwrites."""
+"""``jikko restore``: restored data, and files that are never overwritten."""
 
 import json
 import os

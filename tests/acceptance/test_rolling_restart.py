@@ -1,8 +1,8 @@
-"""Servers that are restarted one after the other, as the next version, while requests come: none fails, and no node
-runs twice. The next version writes an event, and has a column, that this one does not know.
+"""Rolling update of servers to the next version under load: no request fails, and no node runs twice. The next version
+writes an event, and has a column, that this one does not know.
 
-``TEST_RATE`` is how many runs a second are handed in: 40 without it, or as many as the machine bears. With it
-they must be reached, which takes a quiet machine:
+``TEST_RATE`` is the number of runs submitted per second: by default 40, or as many as the machine sustains. If set, it
+must be reached, which takes a quiet machine:
 ``TEST_RATE=200 .venv/bin/python -m pytest -s tests/acceptance/test_rolling_restart.py``.
 """
 

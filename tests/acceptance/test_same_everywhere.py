@@ -1,4 +1,5 @@
-"""A server says the same wherever its record is: in a file of the data folder, in PostgreSQL, or shared with others."""
+"""Identical responses whether the record is in a file of the data folder, in PostgreSQL, or shared with other
+servers."""
 
 import json
 import re

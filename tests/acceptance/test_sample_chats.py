@@ -1,6 +1,6 @@
-"""Chat files that people published: a conversation of two turns, with a fake model, and with a real one.
+"""Published chat files: a conversation of two turns, with a fake model and a real one.
 
-The real one is 475 KB of random weights, run by llama.cpp: what it says means nothing, and that turns remember does not
+The real one is 475 KB of random weights, run by llama.cpp: its output is meaningless, but the memory of turns does not
 depend on it.
 """
 

@@ -1,4 +1,4 @@
-"""What ``jikko serve`` is told on its command line, as the installed command has it."""
+"""Options of ``jikko serve`` on the command line, with the installed command."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Several servers whose database is killed, and comes back."""
+"""Several servers during a kill and restart of their database."""
 
 import signal
 from pathlib import Path

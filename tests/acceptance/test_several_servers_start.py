@@ -1,4 +1,4 @@
-"""What keeps one of several servers from starting, and what `jikko doctor --cluster` says of it."""
+"""Obstacles to the start of one of several servers, and the report of `jikko doctor --cluster`."""
 
 import asyncio
 import re

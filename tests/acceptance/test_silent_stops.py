@@ -1,4 +1,4 @@
-"""SIGTERM while something that the server needs says nothing any more: it ends in its time, and says what did not."""
+"""SIGTERM while a dependency hangs: the server ends in time, and reports what did not."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What one app has, another app's key does not open, however much of the same kind that other app has itself."""
+"""Isolation of apps: an app's data is inaccessible with another app's key, whatever similar data that app has."""
 
 import json
 from collections.abc import Iterator

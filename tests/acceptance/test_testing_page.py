@@ -1,4 +1,4 @@
-"""docs/testing.md: its test files pass, its jobs call the command as it is, and its output is what is printed."""
+"""docs/testing.md: its test files pass, its CI jobs call the command correctly, and its output is accurate."""
 
 import json
 import re

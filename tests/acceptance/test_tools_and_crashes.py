@@ -1,4 +1,4 @@
-"""Tool nodes whose server is killed while a tool is at work."""
+"""Tool nodes of a server killed during a tool's call."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/tools.md: its files can be read, and its commands print what it shows."""
+"""docs/tools.md: its files are valid, and its commands print the documented output."""
 
 import re
 import shlex

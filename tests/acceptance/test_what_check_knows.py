@@ -1,4 +1,4 @@
-"""``jikko check`` and ``jikko show`` know what stands outside of a file: in the data folder, and to try it."""
+"""``jikko check`` and ``jikko show`` with context outside of the file: the data folder, and trial inputs."""
 
 import json
 import os

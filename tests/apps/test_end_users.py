@@ -1,4 +1,4 @@
-"""Who uses an app."""
+"""End users of an app."""
 
 from jikko.apps.end_users import end_user
 

@@ -1,4 +1,4 @@
-"""Values for environment variables from outside: which one holds, and as what."""
+"""External values of environment variables: precedence and types."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Compiled versions: which one an app's runs get, what is kept of them, and what is said of a file that is none."""
+"""Compiled versions: selection for an app's runs, caching, and messages about invalid files."""
 
 import pytest
 

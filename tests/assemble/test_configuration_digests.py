@@ -1,4 +1,4 @@
-"""What servers tell each other of their configuration."""
+"""Configuration digests exchanged by servers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``jikko doctor`` says what is wrong with this machine and these settings, and what to do."""
+"""``jikko doctor``: problems of machine and settings, with remedies."""
 
 import importlib.metadata
 import json

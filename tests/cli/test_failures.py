@@ -1,4 +1,4 @@
-"""How errors end a command: for people or for programs, as its options say."""
+"""Errors that end a command, formatted for people or programs, depending on its options."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What commands print with ``--json``."""
+"""Fields of the commands' ``--json`` output."""
 
 from pathlib import Path
 

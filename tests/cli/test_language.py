@@ -1,4 +1,4 @@
-"""What is found, in the language of the reader: `--lang`, or else that of the environment."""
+"""Findings in the reader's language: `--lang`, or else the environment's."""
 
 import json
 from pathlib import Path

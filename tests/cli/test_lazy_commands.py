@@ -1,4 +1,4 @@
-"""Help and completion of all commands import none of them."""
+"""Help and completion of all commands, without importing any."""
 
 import json
 import subprocess

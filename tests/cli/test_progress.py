@@ -1,4 +1,4 @@
-"""Showing a run while it goes on."""
+"""Progress display of a run."""
 
 from typing import Any
 

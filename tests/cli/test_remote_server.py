@@ -1,4 +1,4 @@
-"""Commands that act at a server elsewhere: what is sent, and to whom."""
+"""Commands that act on a remote server: their requests and targets."""
 
 import socket
 import threading

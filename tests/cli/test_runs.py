@@ -1,4 +1,4 @@
-"""``jikko runs export``: what it is asked for."""
+"""``jikko runs export``: its queries."""
 
 import pytest
 from click.testing import CliRunner

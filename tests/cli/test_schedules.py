@@ -1,4 +1,4 @@
-"""What ``jikko triggers list`` shows of schedules."""
+"""Schedules in ``jikko triggers list``."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Secrets of workflows in what the command line prints."""
+"""Secrets of workflows in command-line output."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What `jikko test --watch` takes for a change."""
+"""Changes detected by `jikko test --watch`."""
 
 from pathlib import Path
 

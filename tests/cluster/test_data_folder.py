@@ -1,4 +1,4 @@
-"""What is in a data folder, and where its record is."""
+"""Contents of a data folder, and the place of its record."""
 
 from pathlib import Path
 

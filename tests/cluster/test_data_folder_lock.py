@@ -1,4 +1,4 @@
-"""Who holds a data folder, and who waits for it."""
+"""Holders and waiters of a data folder's lock."""
 
 import stat
 import subprocess

@@ -1,4 +1,4 @@
-"""The supervisor's hub: who gets which message. Channels are those of workers that only listen."""
+"""Supervisor's hub: routing of messages. Channels are those of workers that only listen."""
 
 import asyncio
 from typing import Any

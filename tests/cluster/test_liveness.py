@@ -1,4 +1,4 @@
-"""Who lives, by what one member heard, and when silence says nothing."""
+"""Liveness as observed by one member, and silence that proves nothing."""
 
 from jikko.cluster.nats.liveness import Liveness
 

@@ -1,4 +1,4 @@
-"""What only a cluster over NATS promises, with a real server, and with three that keep copies for each other."""
+"""Guarantees specific to clusters over NATS, with a real server, and with three replicas."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""What becomes of connected servers when somebody changes NATS, or takes away what it keeps, or it falls silent."""
+"""Connected servers while NATS is reconfigured, loses its data, or hangs."""
 
 import asyncio
 import socket

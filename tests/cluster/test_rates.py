@@ -1,4 +1,4 @@
-"""How long a client whose key is used too often has to wait, whatever NATS says, or does not say."""
+"""Rate limits of keys, whatever NATS answers, or if it does not."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Refused starts, as the processes of a data folder tell the next one."""
+"""Refused starts, passed on among the processes of a data folder."""
 
 import asyncio
 import stat

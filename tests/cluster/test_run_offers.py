@@ -1,4 +1,4 @@
-"""A worker's end of the runs that its server's workers offer to each other: what it says to the supervisor."""
+"""Worker's end of the run offers among a server's workers: its messages to the supervisor."""
 
 import asyncio
 import socket

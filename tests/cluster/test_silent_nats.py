@@ -1,4 +1,4 @@
-"""A connection to NATS that swallows what is sent, without an error, and what the members of the cluster do then."""
+"""NATS connection that silently drops everything sent, and the reaction of the cluster's members."""
 
 import socket
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""What only workers of one machine promise: their channels lose nothing as long as they are there."""
+"""Guarantees specific to workers of one machine: their channels lose nothing while they exist."""
 
 import asyncio
 from collections.abc import AsyncIterator

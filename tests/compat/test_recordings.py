@@ -1,7 +1,7 @@
 """Requests and answers recorded from a real Dify 1.15, replayed against the real server.
 
-What is expected of a case stands in ``recordings/cases/NAME/case.json``. Result, record and stream have to be as
-recorded; the wording of errors is our own.
+Expectations are in ``recordings/cases/NAME/case.json``. Result, record and stream must be as recorded; the wording of
+errors is our own.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""What is made once: for all who ask, and again if it could not be made."""
+"""Lazy values, created once for all callers, and again after a failure."""
 
 import asyncio
 import threading

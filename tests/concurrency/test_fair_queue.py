@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""Turns of a fair queue."""
 
 from collections.abc import Iterator
 

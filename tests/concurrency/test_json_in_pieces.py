@@ -1,4 +1,4 @@
-"""Large JSON holds what it would if it were decoded at once, and others have the event loop meanwhile."""
+"""Incremental decoding of large JSON: equal to decoding at once, and yielding to the event loop."""
 
 import asyncio
 import json

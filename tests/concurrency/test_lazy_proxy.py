@@ -1,4 +1,4 @@
-"""What is made when it is first used: once, and not before."""
+"""Lazy proxies, created once, on first use."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Who has much to do on the event loop keeps nobody waiting for longer than a slice."""
+"""CPU-heavy tasks on the event loop delay others by at most a slice."""
 
 import asyncio
 import itertools

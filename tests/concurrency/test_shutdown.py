@@ -1,4 +1,4 @@
-"""The end of a process in named steps: what does not end is left behind, and named; in virtual time."""
+"""Shutdown in named steps: hanging steps are abandoned and reported; in virtual time."""
 
 import asyncio
 import contextlib

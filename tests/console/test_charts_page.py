@@ -1,4 +1,4 @@
-"""Charts of runs: figures over time and by what the runs are of, each of which leads to its runs."""
+"""Charts of runs, over time and by category, with links to their runs."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Answers of a chat: their sources, pictures and sounds, what is thought of them, and what follows them."""
+"""Chat answers: their sources, images and audio, feedback, and follow-ups."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""A chat whose answer takes its time: stopped, watched in two windows, its server killed."""
+"""Slow chat answers: stopped, watched in two windows, their server killed."""
 
 import asyncio
 import threading

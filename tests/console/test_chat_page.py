@@ -1,4 +1,4 @@
-"""The list of conversations: of one user, and what it says if there is none."""
+"""List of conversations: filtered by user, and empty."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Coverage on the graph of a workflow: what its recorded runs never came to is marked and named."""
+"""Coverage on the graph of a workflow: parts never reached by recorded runs are marked and named."""
 
 import json
 import re

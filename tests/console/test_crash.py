@@ -1,4 +1,4 @@
-"""Processes are killed before the eyes of who watches a run."""
+"""Processes killed while a run is watched."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A run repeated from a step with other values for what it reads, and with steps that do not run."""
+"""Repeating a run from a step with changed inputs, and with skipped steps."""
 
 import re
 from pathlib import Path

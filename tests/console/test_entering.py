@@ -1,4 +1,4 @@
-"""Who gets in, and what a viewer may do."""
+"""Sign-in, and the permissions of viewers."""
 
 from playwright.sync_api import Browser, expect
 

@@ -1,4 +1,4 @@
-"""Runs that look odd: what each shows, in its frame."""
+"""Runs with unusual content: nothing overflows its frame."""
 
 from collections.abc import Iterator
 from pathlib import Path

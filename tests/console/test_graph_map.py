@@ -1,4 +1,4 @@
-"""The graph of files as people made them: its overview, the names of its branches, and the view of what failed."""
+"""Graphs of real-world files: overview, branch names, and view of failures."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is kept of a run: a test of it, its workflow, and how a program makes another."""
+"""Exports of a run: as a test, as its workflow, and as a program that starts another."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Datasets on the page: their documents with what became of each, the segments of one, and what a question finds."""
+"""Datasets page: documents with their states, segments, and search results."""
 
 from playwright.sync_api import expect
 

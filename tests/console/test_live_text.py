@@ -1,4 +1,4 @@
-"""What the model of a step says, while it says it: also where the run shows nobody its text."""
+"""Live text of a step's model, even if the run does not stream it."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A list of very many runs: what was loaded stays when the stream is opened again, and a thousand are done at once."""
+"""List of very many runs: loaded pages survive a reconnect, and bulk actions take a thousand."""
 
 import asyncio
 import re

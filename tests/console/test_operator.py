@@ -1,4 +1,4 @@
-"""What an operator does by hand: every kind of input, values of the environment, secrets, documents."""
+"""Operator's work by hand: every kind of input, environment values, secrets, documents."""
 
 import json
 import re

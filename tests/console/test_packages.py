@@ -1,4 +1,4 @@
-"""The page is in what is installed, and its types are those of the server."""
+"""Page in the installed package, with types matching the server."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``make mutants`` and the page: which changes it makes there, and what it takes for a notice."""
+"""``make mutants`` and the page: its mutations, and their detection."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is done on the other pages: importing, running, comparing, filtering, chatting, looking after the server."""
+"""Actions on the other pages: importing, running, comparing, filtering, chatting, administration."""
 
 import json
 import re

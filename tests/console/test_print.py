@@ -1,4 +1,4 @@
-"""Pages on paper: light, without what is only pressed, and with all steps of a run."""
+"""Printed pages: light, without controls, and with all steps of a run."""
 
 from io import BytesIO
 from pathlib import Path

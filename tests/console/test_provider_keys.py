@@ -1,4 +1,4 @@
-"""Whether the key of a provider opens what it should, tried from the page."""
+"""Testing the key of a provider from the page."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Repeating a failed run once its workflow was mended: by which version, and with what of the first run."""
+"""Retrying a failed run of a fixed workflow: choice of version, and reuse of the first run."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One run: why it failed, how it goes on, what it was like before."""
+"""Run page: cause of failure, continuation, and comparison with earlier runs."""
 
 import re
 

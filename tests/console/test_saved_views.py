@@ -1,4 +1,4 @@
-"""What the list of runs is seldom narrowed by, and filters that are kept under a name."""
+"""Rare filters of the list of runs, and saved views."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the file of a workflow says of a node: on the page of a run, and on that of the workflow."""
+"""A node's source in the workflow file: on the pages of run and workflow."""
 
 import json
 import re

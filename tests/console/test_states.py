@@ -1,4 +1,4 @@
-"""What every page is while it loads, where there is nothing, and when something is wrong: what happened, what to do."""
+"""Loading, empty and error states of every page, with causes and remedies."""
 
 import json
 import re

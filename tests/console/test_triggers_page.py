@@ -1,4 +1,4 @@
-"""Triggers and deliveries on the page: what is shown of them, and what operators do to them, by keyboard."""
+"""Triggers and deliveries on the page: display, and operation by keyboard."""
 
 import re
 from urllib.parse import urlencode

@@ -1,4 +1,4 @@
-"""The page folds logs itself, as the server does: of each log, cut anywhere, both tell the same."""
+"""Folding of logs by the page and the server: equal results for each log, truncated anywhere."""
 
 import asyncio
 import json

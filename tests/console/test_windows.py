@@ -1,4 +1,4 @@
-"""One run before several eyes: what each window shows is what its record says, however it was cut off."""
+"""One run in several windows: each matches the record, however it was disconnected."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What every ``AnnotationStore`` does."""
+"""Contract of ``AnnotationStore``."""
 
 from array import array
 from collections.abc import AsyncIterator

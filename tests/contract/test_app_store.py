@@ -1,4 +1,4 @@
-"""What every ``AppStore`` does."""
+"""Contract of ``AppStore``."""
 
 import asyncio
 import hashlib

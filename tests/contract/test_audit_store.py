@@ -1,4 +1,4 @@
-"""What an ``AuditStore`` does."""
+"""Contract of ``AuditStore``."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

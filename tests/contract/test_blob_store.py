@@ -1,4 +1,4 @@
-"""What every store of content must do."""
+"""Contract of content stores."""
 
 import asyncio
 import hashlib

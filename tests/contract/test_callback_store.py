@@ -1,4 +1,4 @@
-"""What every ``CallbackStore`` does."""
+"""Contract of ``CallbackStore``."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

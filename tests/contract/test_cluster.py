@@ -1,4 +1,4 @@
-"""What every ``Cluster`` must do on a good day. For bad ones see ``tests/runs/test_several_processes.py``."""
+"""Contract of ``Cluster`` without faults. With faults: ``tests/runs/test_several_processes.py``."""
 
 import asyncio
 import socket

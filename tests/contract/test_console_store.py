@@ -1,4 +1,4 @@
-"""What every ``ConsoleStore`` and every ``ChatPages`` does."""
+"""Contract of ``ConsoleStore`` and ``ChatPages``."""
 
 import asyncio
 import hashlib

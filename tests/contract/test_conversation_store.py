@@ -1,4 +1,4 @@
-"""What every ``ConversationStore`` does."""
+"""Contract of ``ConversationStore``."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

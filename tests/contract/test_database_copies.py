@@ -1,4 +1,4 @@
-"""What copies the database of a data folder."""
+"""Copies of a data folder's database."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""What a caller leaves out means the same with every implementation of a port, and of a repository."""
+"""Equal default arguments in all implementations of a port, and of a repository."""
 
 import importlib
 import inspect

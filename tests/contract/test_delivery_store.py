@@ -1,4 +1,4 @@
-"""What every ``DeliveryStore`` does."""
+"""Contract of ``DeliveryStore``."""
 
 import re
 from collections.abc import AsyncIterator

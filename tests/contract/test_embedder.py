@@ -1,4 +1,4 @@
-"""What everything that makes vectors must do. See ``jikko.ports.other_models``."""
+"""Contract of embedders. See ``jikko.ports.other_models``."""
 
 import asyncio
 import hashlib

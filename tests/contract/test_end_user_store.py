@@ -1,4 +1,4 @@
-"""What every ``EndUserStore`` does."""
+"""Contract of ``EndUserStore``."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

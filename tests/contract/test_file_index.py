@@ -1,4 +1,4 @@
-"""What every file index must do."""
+"""Contract of file indexes."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path

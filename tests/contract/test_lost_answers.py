@@ -1,4 +1,4 @@
-"""What every ``RunStore`` does when the answer to a write was lost, and the write is offered again."""
+"""Contract of ``RunStore`` for writes retried after a lost acknowledgement."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What everything that looks at texts must do. See ``jikko.ports.other_models``."""
+"""Contract of moderators. See ``jikko.ports.other_models``."""
 
 import json
 from collections.abc import AsyncIterator

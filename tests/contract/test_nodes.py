@@ -1,4 +1,4 @@
-"""What every node type must do, whatever its configuration says."""
+"""Contract of node types, for any configuration."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every store of named objects must do."""
+"""Contract of stores of named objects."""
 
 import time
 

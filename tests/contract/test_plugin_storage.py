@@ -1,4 +1,4 @@
-"""What every ``PluginStorage`` does."""
+"""Contract of ``PluginStorage``."""
 
 import sqlite3
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What every store does with each kind of projection: it is there with the events that it came with, or not at all."""
+"""Contract of stores for each kind of projection: atomic with its events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What every ``RunStore`` returns of runs that have moved since so many of their events were known."""
+"""Contract of ``RunStore`` for runs changed since a known number of events."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every ``RunStore`` shows of a run to those that have a key."""
+"""Contract of ``RunStore`` for run details visible to key holders."""
 
 import hashlib
 from collections.abc import AsyncIterator

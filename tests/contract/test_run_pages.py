@@ -1,4 +1,4 @@
-"""What every ``RunPages`` does: what a list finds depends on no way to it."""
+"""Contract of ``RunPages``: the result of a list is independent of the access path."""
 
 import asyncio
 import random

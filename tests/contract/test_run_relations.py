@@ -1,4 +1,4 @@
-"""What every ``RunStore`` knows of runs besides their logs: keys, repetitions, and going through all of them."""
+"""Contract of ``RunStore`` besides logs: keys, retries, and iteration over all runs."""
 
 import asyncio
 

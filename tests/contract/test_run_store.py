@@ -1,4 +1,4 @@
-"""What every ``RunStore`` does."""
+"""Contract of ``RunStore``."""
 
 import asyncio
 

@@ -1,6 +1,6 @@
 # ruff: noqa: E501 (programs and their outcomes are kept on one line each)
 
-"""What every sandbox must do. See ``jikko.ports.sandbox``."""
+"""Contract of sandboxes. See ``jikko.ports.sandbox``."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""What every ``ScheduleStore`` does."""
+"""Contract of ``ScheduleStore``."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What everything that hears and speaks must do. See ``jikko.ports.other_models``."""
+"""Contract of speech recognition and synthesis. See ``jikko.ports.other_models``."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What every implementation of ``Strategies`` must do: Jikko's own, those of plugins, and all of them together."""
+"""Contract of ``Strategies``: Jikko's own, those of plugins, and their combination."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What every implementation of ``Tools`` must do: each kind by itself, and the whole of them."""
+"""Contract of ``Tools``: each kind separately, and their combination."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What every ``TriggerStore`` does."""
+"""Contract of ``TriggerStore``."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

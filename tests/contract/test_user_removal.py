@@ -1,4 +1,4 @@
-"""What every ``RunStore`` does to remove an end user."""
+"""Contract of ``RunStore`` for removing an end user."""
 
 import msgspec
 import pytest

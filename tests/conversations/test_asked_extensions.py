@@ -1,4 +1,4 @@
-"""What an extension that moderates is sent, within which bounds, and what its answer says where it is silent."""
+"""Moderation extensions: requests, their limits, and defaults of incomplete answers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chats with a turn whose log is damaged: it ends as failed, its message says so, and the conversation goes on."""
+"""Chats with a corrupt log of a turn: it ends as failed with a message, and the conversation continues."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

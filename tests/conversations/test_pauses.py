@@ -1,4 +1,4 @@
-"""Turns that wait for forms: what each way of asking is told, and what other users and apps are not."""
+"""Turns that wait for forms: visible to every kind of request, but not to other users and apps."""
 
 from collections.abc import AsyncIterator
 from typing import Any

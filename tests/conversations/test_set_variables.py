@@ -1,4 +1,4 @@
-"""Variables of conversations that clients set: values of each type, and what does not fit."""
+"""Conversation variables set by clients: values of each type, and type errors."""
 
 from collections.abc import AsyncIterator
 from typing import Any

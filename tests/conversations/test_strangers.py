@@ -1,4 +1,4 @@
-"""What is one app's is not there for another, whose key is as good and whose end user has the same name."""
+"""Isolation of conversations between apps with valid keys and equally named end users."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Turns: a question, its answer, and what the conversation is like behind them."""
+"""Turns: question, answer, and the resulting conversation."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

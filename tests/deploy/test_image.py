@@ -1,4 +1,4 @@
-"""The image of ``deploy/Dockerfile``: really built, and really run, as a plain user who may do nothing."""
+"""Image of ``deploy/Dockerfile``: built and run for real, as an unprivileged user without capabilities."""
 
 import json
 import os

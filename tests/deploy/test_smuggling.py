@@ -1,4 +1,4 @@
-"""Proxies use a connection for one client after the other: what a stranger sends never runs with another's key."""
+"""Request smuggling through proxies that share connections: no request runs with another client's key."""
 
 import socket
 from collections.abc import Callable

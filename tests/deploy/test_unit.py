@@ -1,4 +1,4 @@
-"""The unit of systemd: checked by systemd's own program; and what a server does with what systemd gives it."""
+"""systemd unit: verified by systemd's own program; and the server's use of what systemd provides."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The catalogue of messages: complete in every language, and holding what the code says and nothing else."""
+"""Message catalogue: complete in every language, and consistent with the code."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Rows of the logs: what started a run, and for whom."""
+"""Log rows: origin and user of a run."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Values of conversation variables, which Dify tells as text in the form of Python."""
+"""Values of conversation variables, which Dify reports as Python literals."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What two versions of a workflow do differently."""
+"""Behavioural differences of two workflow versions."""
 
 from collections.abc import Callable
 from typing import Any

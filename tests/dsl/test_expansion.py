@@ -1,4 +1,4 @@
-"""``${NAME}`` in the files of an operator: what the environment has is used, and no message quotes it."""
+"""``${NAME}`` in operator files: expanded from the environment, and never quoted in messages."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping

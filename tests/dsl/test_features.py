@@ -1,4 +1,4 @@
-"""The features of a file: no run depends on them, so that wrong ones are ignored, and told."""
+"""Features of a file: no run depends on them, so invalid ones are ignored and reported."""
 
 from typing import Any
 

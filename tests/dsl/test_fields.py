@@ -1,4 +1,4 @@
-"""Reading typed fields: what is wrong is noted and replaced by the default, never raised."""
+"""Typed fields: problems are recorded and replaced by defaults, never raised."""
 
 from collections.abc import Callable
 from typing import Any

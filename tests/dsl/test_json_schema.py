@@ -1,4 +1,4 @@
-"""Checking values against schemas of strangers."""
+"""Validation against untrusted schemas."""
 
 from pathlib import Path
 from typing import Any

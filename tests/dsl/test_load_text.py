@@ -1,4 +1,4 @@
-"""Files that are no workflow at all: each is refused with a clear message, quickly, and never by an exception."""
+"""Files that are not workflows: refused with a clear message, quickly, and without exceptions."""
 
 from typing import Any
 

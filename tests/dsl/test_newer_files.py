@@ -1,4 +1,4 @@
-"""Files of DSL 0.7 and later: what is known is read, what is not is reported and kept."""
+"""Files of DSL 0.7 and later: known parts are read, others reported and kept."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Cycles, and what can be reached."""
+"""Cycles and reachability."""
 
 import itertools
 

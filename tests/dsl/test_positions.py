@@ -1,4 +1,4 @@
-"""Lines and columns of what problems are about."""
+"""Lines and columns of problems."""
 
 import pytest
 

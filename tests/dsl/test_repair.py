@@ -1,4 +1,4 @@
-"""Old shapes, and what they become."""
+"""Migration of old file formats."""
 
 import copy
 from typing import Any

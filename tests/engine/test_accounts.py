@@ -1,4 +1,4 @@
-"""What a run, a container and a round are said to have used and to have failed with."""
+"""Usage and failure counts of runs, containers and rounds."""
 
 from typing import Any
 

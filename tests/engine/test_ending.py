@@ -1,4 +1,4 @@
-"""What is left of a run for its runner once it has ended, was parked or lost."""
+"""Remaining work of a runner once its run has ended, was parked or lost."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What the engine says of a node: all of its events tell which execution they are of, and what became of it."""
+"""Events of a node: all identify their execution and its outcome."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""The state of a run, event by event: what is counted, what is under way, and what is known no more."""
+"""State of a run, event by event: counts, open executions, and discarded data."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Forms of a run that goes on beside them, or is about to."""
+"""Forms of a run that continues beside them, or is about to."""
 
 import asyncio
 from typing import Any

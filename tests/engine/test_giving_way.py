@@ -1,4 +1,4 @@
-"""A run does so much, and then others have the event loop: counted in what it does, not in time."""
+"""Yielding of runs to the event loop, counted in work, not time."""
 
 import asyncio
 import gc

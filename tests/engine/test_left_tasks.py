@@ -1,4 +1,4 @@
-"""No task of a run is left behind: it would wait for what never comes, until Python destroys it and says so."""
+"""Leaked tasks: none of a run waits forever until Python destroys it with a warning."""
 
 import asyncio
 from typing import Any

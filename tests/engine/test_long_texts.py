@@ -1,4 +1,4 @@
-"""A node makes no more text of its variables than may be, and says so."""
+"""Size limit of texts that a node makes of variables, with an error."""
 
 from typing import Any
 

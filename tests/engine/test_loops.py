@@ -1,4 +1,4 @@
-"""Loops whose rounds depend on what the rounds before them did, also after a crash."""
+"""Loops with rounds depending on earlier rounds, also after a crash."""
 
 from typing import Any
 

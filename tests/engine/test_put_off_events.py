@@ -1,4 +1,4 @@
-"""While a run only waits for its turn, what happened in it leaves with what follows, and before long."""
+"""Batching of events while a run waits for its turn, within a short time."""
 
 import asyncio
 from collections.abc import Callable

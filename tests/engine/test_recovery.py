@@ -1,4 +1,4 @@
-"""A run that goes on from its log: what it has behind it, and what it still may do."""
+"""Recovery of a run from its log: completed and remaining work."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""What rounds that wait for nothing do leaves the engine once a turn of the event loop, not once a round."""
+"""Batching of rounds that do not wait: one batch per turn of the event loop, not per round."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Text that is shown while a run goes on, where branches, failures and crashes come between.
+"""Streamed text amid branches, failures and crashes.
 
 See docs/dify-behaviour.md, “Order of streamed text”.
 """

@@ -1,4 +1,4 @@
-"""Text that is shown once, though the node that says it runs more than once; and text that is replaced."""
+"""Text streamed once though its node runs repeatedly; and replaced text."""
 
 import asyncio
 from typing import Any

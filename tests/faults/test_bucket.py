@@ -1,4 +1,4 @@
-"""A bucket that is away, or refuses."""
+"""Unreachable bucket, or one that refuses."""
 
 import socket
 import threading

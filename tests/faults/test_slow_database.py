@@ -1,4 +1,4 @@
-"""A PostgreSQL that takes no writes, or is slow: starts are answered, and none that was refused runs later."""
+"""PostgreSQL that is slow or accepts no writes: starts are answered, and refused ones never run later."""
 
 import asyncio
 import tempfile

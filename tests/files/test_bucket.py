@@ -1,4 +1,4 @@
-"""What is particular to files in a bucket."""
+"""Behaviour specific to files in a bucket."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What is said of a bucket that refuses: with radosgw, which looks at signatures and rights, and encrypts."""
+"""Messages about refusing buckets: with radosgw, which checks signatures and permissions, and encrypts."""
 
 import asyncio
 import threading

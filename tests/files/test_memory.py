@@ -1,4 +1,4 @@
-"""Content in memory; what it has in common with other stores is in ``contract/test_blob_store.py``."""
+"""In-memory content; the common contract is in ``contract/test_blob_store.py``."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""What is seen in the programs of code nodes without running them."""
+"""Static analysis of code nodes' programs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`jikko check` tells all that is wrong with a file at once, also if something in front of it already stops it."""
+"""`jikko check` reports all problems of a file at once, even behind a fatal one."""
 
 import json
 from pathlib import Path

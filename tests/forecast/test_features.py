@@ -1,4 +1,4 @@
-"""What becomes of the features of a chat app here."""
+"""Forecast of a chat app's features."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""docs/files.md: what becomes of the files of others is what its table says; a chat is given two turns."""
+"""docs/files.md: real-world files end as its table states; chats get two turns."""
 
 import asyncio
 import json

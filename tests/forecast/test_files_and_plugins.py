@@ -1,4 +1,4 @@
-"""docs/files.md: files that lack plugins run once these are installed: by packages that have what the files name."""
+"""docs/files.md: files run once their missing plugins are installed, from packages with the named parts."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

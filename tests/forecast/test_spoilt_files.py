@@ -1,4 +1,4 @@
-"""Files in which something is spoilt: whatever it is, they are told about, and no look at them raises or takes long."""
+"""Corrupted files: always reported, without exceptions or long analysis."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is said of a file before it runs is what happens."""
+"""Forecasts compared with actual runs."""
 
 import json
 from collections.abc import Mapping

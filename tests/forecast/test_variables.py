@@ -1,4 +1,4 @@
-"""Variables that a node needs and no run has, or whose type does not suit it: told before a run, which fails so."""
+"""Variables that no run provides, or of an unsuitable type: predicted before a run, which then fails so."""
 
 from pathlib import Path
 from typing import Any

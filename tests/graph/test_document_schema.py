@@ -1,4 +1,4 @@
-"""The JSON Schema of DSL files takes what `jikko check` takes, and refuses what that refuses for its shape."""
+"""JSON Schema of DSL files: accepts what `jikko check` accepts, and refuses what it refuses for its shape."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Nodes whose outputs are given from outside."""
+"""Mocked nodes."""
 
 from jikko.apps.versions import check
 from jikko.graph.compiled import CompiledGraph

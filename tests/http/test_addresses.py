@@ -1,4 +1,4 @@
-"""Addresses that are none, methods that an address does not have, and numbers in a query."""
+"""Unknown addresses, unsupported methods, and numbers in queries."""
 
 import httpx
 import pytest

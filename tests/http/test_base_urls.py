@@ -1,4 +1,4 @@
-"""Under which address a client reached the server: as Starlette tells it, which is not loaded for it."""
+"""Base URL of a client's request: as in Starlette, which is not imported for it."""
 
 from types import SimpleNamespace
 from typing import Any

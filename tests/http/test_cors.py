@@ -1,4 +1,4 @@
-"""Pages of other sites may call the API, and read what it answers, errors too."""
+"""CORS: other sites may call the API and read its responses, including errors."""
 
 from typing import Any
 

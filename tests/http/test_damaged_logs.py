@@ -1,4 +1,4 @@
-"""Runs whose logs were damaged, as clients see them."""
+"""Runs with corrupt logs, as seen by clients."""
 
 import json
 from collections.abc import AsyncIterator

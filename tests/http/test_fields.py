@@ -1,4 +1,4 @@
-"""Fields that are wrong are told in plain words, wherever they stand."""
+"""Plain messages about invalid fields, at any depth."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What those are told who ask how the server is: without a key, and without anything of its tenants."""
+"""Health endpoints: without a key, and without tenants' data."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a key opens, and how it has to be sent."""
+"""API keys: access and transmission."""
 
 import httpx
 import pytest

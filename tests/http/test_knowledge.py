@@ -1,4 +1,4 @@
-"""The knowledge API in process: what is refused, and how."""
+"""Knowledge API in process: refusals."""
 
 import json
 from collections.abc import AsyncIterator

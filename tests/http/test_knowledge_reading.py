@@ -1,4 +1,4 @@
-"""The knowledge API in process: what lists and details show, page by page, and how much may be sent."""
+"""Knowledge API in process: lists and details, pages, and size limits."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Texts of megabytes are told as they are, in every answer, and others have the event loop meanwhile."""
+"""Texts of megabytes, unchanged in every response, without blocking the event loop."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What clients get is what they have got, field by field."""
+"""Stability of responses, field by field."""
 
 from typing import Any, get_args
 

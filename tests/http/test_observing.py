@@ -1,4 +1,4 @@
-"""What observers are told of requests: all of them, once each, whatever becomes of them."""
+"""Request observers: called once for each request, whatever its fate."""
 
 import asyncio
 import math

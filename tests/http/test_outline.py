@@ -1,4 +1,4 @@
-"""What clients rely on changes on purpose only."""
+"""Stability of the API contract."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Behind a proxy: whose word on a request is taken, and links that lead back through it."""
+"""Reverse proxies: trusted headers, and links through the proxy."""
 
 import dataclasses
 from collections.abc import AsyncIterator

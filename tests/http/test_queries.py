@@ -1,4 +1,4 @@
-"""Queries as structs: what is read, and how what is wrong is told."""
+"""Queries as structs: parsing, and messages about errors."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What records and streams hold of forms, of starts that failed, and of files."""
+"""Forms, failed starts and files in records and streams."""
 
 import json
 from typing import Any

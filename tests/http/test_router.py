@@ -1,4 +1,4 @@
-"""Which operation an address is, and what becomes of addresses that are none."""
+"""Routing of addresses, including unknown ones."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What clients are told of runs that a server parks when it stops."""
+"""Clients' view of runs parked by a stopping server."""
 
 import asyncio
 import json

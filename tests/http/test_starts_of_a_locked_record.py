@@ -1,4 +1,4 @@
-"""Starts of all kinds while another process holds the lock of the database: each is answered, and none begins later."""
+"""Starts in all modes while another process holds the database lock: each is answered, and none begins later."""
 
 import asyncio
 import dataclasses

@@ -1,4 +1,4 @@
-"""Runs whose log cannot be written, as clients see them."""
+"""Runs with unwritable logs, as seen by clients."""
 
 import json
 from collections.abc import AsyncIterator

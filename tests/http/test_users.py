@@ -1,4 +1,4 @@
-"""Whose a run or a file is: the ``user`` of a request, wherever it stands."""
+"""Owners of runs and files: the ``user`` of a request, wherever it is sent."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Calls of webhooks whose senders prove who they are: which of them are the same call, and what is noted."""
+"""Authenticated webhook calls: deduplication, and records."""
 
 import json
 from collections.abc import AsyncIterator

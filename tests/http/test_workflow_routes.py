@@ -1,5 +1,5 @@
-"""A chat app on the addresses of workflow apps: which are refused, what is not begun or stopped there, and which serve
-both."""
+"""Chat apps on routes of workflow apps: refused routes, those that cannot start or stop it, and those that
+serve both."""
 
 import asyncio
 from collections.abc import AsyncIterator

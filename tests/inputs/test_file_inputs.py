@@ -1,4 +1,4 @@
-"""What a request may say about files, and the file mappings that are made of it."""
+"""Files in requests, and the resulting file mappings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Inputs that are given as texts: read by the type of each, and everything wrong told at once."""
+"""Inputs given as texts: parsed by their types, with all errors reported at once."""
 
 import shlex
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is known of a remote file without fetching it."""
+"""Metadata of a remote file without fetching it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Indexing in the background: what is found, when, and what becomes of it if something goes wrong."""
+"""Background indexing: visibility, timing, and failures."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Texts of apps without a workflow: what becomes of ``{{name}}``."""
+"""``{{name}}`` in texts of apps without a workflow."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a selector finds inside a value."""
+"""Selectors inside of values."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Backups in a bucket: what is written, what is not written twice, what is removed, and what is brought back."""
+"""Backups in a bucket: writing, deduplication, removal, and restoration."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What one process counts for all of them, now and then."""
+"""Periodic counts by one process for all."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Call-backs are tried at the moment when they are due, and nobody looks for them again and again before."""
+"""Callbacks are attempted when due, without polling."""
 
 import asyncio
 

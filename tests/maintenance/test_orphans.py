@@ -1,4 +1,4 @@
-"""Looking for open runs whose process is gone."""
+"""Search for open runs of dead processes."""
 
 import asyncio
 

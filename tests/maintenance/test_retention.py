@@ -1,4 +1,4 @@
-"""Removing what is old, and nothing else."""
+"""Removal of old data, and only that."""
 
 import asyncio
 import logging

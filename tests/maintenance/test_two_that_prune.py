@@ -1,4 +1,4 @@
-"""Two servers that remove what is old from one database: each thing goes once, and what is used meanwhile stays."""
+"""Two servers pruning one database: each item is removed once, and used ones stay."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable

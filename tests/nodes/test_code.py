@@ -1,4 +1,4 @@
-"""What the Code node makes of what a program returned. What sandboxes do is in ``tests/contract``."""
+"""Code node: handling of programs' results. Sandboxes are tested in ``tests/contract``."""
 
 import asyncio
 from typing import Any

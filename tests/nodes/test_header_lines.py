@@ -1,4 +1,4 @@
-"""The headers of an HTTP Request node: which lines there are is up to the workflow, not to what its variables hold."""
+"""Headers of HTTP Request nodes: variables cannot add header lines."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An HTTP Request node and what was made to harm: bodies and answers that take long, errors that tell too much."""
+"""HTTP Request node under attack: slow bodies and responses, and errors that leak."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What an HTTP request node makes of an answer, or of none."""
+"""HTTP Request node: handling of responses, and of none."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the HTTP Request node does with half of a surrogate pair, which cannot be encoded."""
+"""HTTP Request node with lone surrogates, which cannot be encoded."""
 
 import pytest
 

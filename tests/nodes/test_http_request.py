@@ -1,4 +1,4 @@
-"""What the HTTP Request node sends, records, and makes of the answer."""
+"""HTTP Request node: its request, record, and handling of the response."""
 
 from typing import Any
 

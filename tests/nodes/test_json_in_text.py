@@ -1,4 +1,4 @@
-"""Finding JSON in what a model said."""
+"""Search for JSON in a model's output."""
 
 import json
 

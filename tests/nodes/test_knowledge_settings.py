@@ -1,4 +1,4 @@
-"""What a knowledge node reads of its file, and what it cannot do without."""
+"""Settings of knowledge nodes, and required ones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The LLM node: its prompt, its parameters, and what it makes of the answer."""
+"""LLM node: prompt, parameters, and handling of the answer."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a model is told of the conversation so far."""
+"""Conversation history in a model's prompt."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What all nodes that call a model tell of themselves."""
+"""Common records of nodes that call a model."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The parameter extractor: what becomes of the values that a model found."""
+"""Parameter extractor: handling of the model's values."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""What nodes record of their configuration where secrets stand in it.
+"""Recorded configuration of nodes with secrets.
 
-The rule has two sides, and each is put to every node type: what a node records is what it would record if the
-environment variable held the mask, and what it does and hands on is what it would do if there were no secrets.
+The rule has two sides, tested for every node type: a node records what it would record if the environment variable
+contained the mask, and behaves as if there were no secrets.
 """
 
 import dataclasses

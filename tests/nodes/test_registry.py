@@ -1,4 +1,4 @@
-"""The types of nodes that a file seems to have before it is read: what is imported beside the event loop."""
+"""Node types guessed from an unread file: imported off the event loop."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When a schedule trigger is due: what Dify was recorded to do with each configuration."""
+"""Due times of schedule triggers: Dify's recorded behaviour for each configuration."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The Tool node. What Dify does with it is in the recordings; here is what they do not show."""
+"""Tool node, beyond the recordings of Dify's behaviour."""
 
 import asyncio
 import html

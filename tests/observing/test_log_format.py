@@ -1,4 +1,4 @@
-"""What a line of the log looks like, for people and for machines."""
+"""Log lines, for people and machines."""
 
 import asyncio
 import io

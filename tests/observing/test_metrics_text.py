@@ -1,4 +1,4 @@
-"""Metrics as text: what Prometheus' own parser reads of it."""
+"""Metrics as text, read by Prometheus' own parser."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families

@@ -1,4 +1,4 @@
-"""Which requests have a line in the log, and what it says."""
+"""Request lines in the log: selection and content."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is counted of runs and requests."""
+"""Metrics of runs and requests."""
 
 import pytest
 

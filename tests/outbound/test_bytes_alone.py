@@ -1,4 +1,4 @@
-"""Answers whose bytes come alone: what is done and held for them is in proportion to what came. Counted, not timed."""
+"""Responses arriving byte by byte: work and memory are proportional to the bytes received. Counted, not timed."""
 
 import asyncio
 import tracemalloc

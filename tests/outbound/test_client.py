@@ -1,4 +1,4 @@
-"""What the outgoing client does with servers that keep to the rules."""
+"""Outgoing client with well-behaved servers."""
 
 import asyncio
 import subprocess

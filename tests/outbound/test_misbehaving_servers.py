@@ -1,4 +1,4 @@
-"""Servers that break the rules: each way ends in a failure that says what happened, soon and with little memory."""
+"""Misbehaving servers: each ends in a descriptive failure, soon and with little memory."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Where redirects lead, and what goes along."""
+"""Redirects: targets, and forwarded data."""
 
 from base64 import b64encode
 

@@ -1,4 +1,4 @@
-"""What a plugin may ask of its host: models, tools, what it keeps; always for the app that called."""
+"""Plugins' requests to the host: models, tools, storage; always for the calling app."""
 
 import asyncio
 from collections.abc import Callable

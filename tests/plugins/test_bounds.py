@@ -1,4 +1,4 @@
-"""What a plugin may use of the machine: memory, processes and its folder, however it tries."""
+"""Resource limits of plugins: memory, processes and folder, whatever they try."""
 
 import os
 import shutil

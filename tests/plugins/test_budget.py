@@ -1,4 +1,4 @@
-"""What plugins may cost the server: counted with a clock of the test."""
+"""Plugins' budget of server time: measured with the test's clock."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Bytecode that environments share: what Jikko compiled, and nothing that a package brought."""
+"""Bytecode shared by environments: compiled by Jikko, never by a package."""
 
 import os
 import py_compile

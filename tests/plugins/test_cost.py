@@ -1,4 +1,4 @@
-"""What plugins cost who does not use them: nothing."""
+"""Cost of plugins for servers that do not use them: none."""
 
 import subprocess
 import sys

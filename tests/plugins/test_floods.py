@@ -1,4 +1,4 @@
-"""What a plugin may cost the server between its calls, whatever it does: a small part of one core."""
+"""Cost of a plugin between its calls, whatever it does: a small part of one core."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""The gate: who may pass it, and where to."""
+"""Gate: permitted users and destinations."""
 
 import asyncio
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""Installing: all or nothing, whatever happens meanwhile."""
+"""Atomic installation."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""What a locked process may not do, tried from inside: as it is run here, and as a plain user."""
+"""Restrictions of a locked process, tried from inside: as run here, and as an unprivileged user."""
 
 import asyncio
 import json

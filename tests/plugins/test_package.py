@@ -1,4 +1,4 @@
-"""What is read of a package, and what of it is refused."""
+"""Reading of packages, and refused contents."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Messages of tools and of models, as plugins write and read them: what goes to a plugin comes back as it was."""
+"""Round trip of tool and model messages in plugins' format."""
 
 import pytest
 

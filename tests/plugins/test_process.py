@@ -1,4 +1,4 @@
-"""What one process of a plugin may do to its host: nothing but fail its own calls."""
+"""Plugin processes can harm only their own calls, never the host."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""What a plugin reaches: files of its call, and the network by the address policy."""
+"""Reach of a plugin: files of its call, and the network by the address policy."""
 
 import asyncio
 from collections.abc import AsyncIterator

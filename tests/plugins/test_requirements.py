@@ -1,4 +1,4 @@
-"""What a plugin's environment is made of."""
+"""Requirements of a plugin's environment."""
 
 import pytest
 

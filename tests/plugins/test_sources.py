@@ -1,4 +1,4 @@
-"""Packages that are looked for in places: of what is broken the rest does not suffer."""
+"""Package sources: a broken one does not affect the others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is seen of an address before anything is connected to, and that nothing secret in it is repeated."""
+"""Checks of an address before any connection, without repeating secrets in it."""
 
 import pytest
 

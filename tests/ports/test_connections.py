@@ -1,4 +1,4 @@
-"""What is said of a certificate that is not trusted, with real handshakes."""
+"""Messages about untrusted certificates, with real handshakes."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""What becomes of answers to requests for vectors, good and bad, over a real socket."""
+"""Good and bad responses of embedding servers, over a real socket."""
 
 import asyncio
 import base64

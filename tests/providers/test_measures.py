@@ -1,4 +1,4 @@
-"""What is counted of calls of models."""
+"""Metrics of model calls."""
 
 from typing import Any
 

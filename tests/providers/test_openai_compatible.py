@@ -1,4 +1,4 @@
-"""What becomes of answers of OpenAI's protocol, good and bad, over a real socket."""
+"""Good and bad responses in OpenAI's protocol, over a real socket."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What goes wrong at servers like OpenAI's, and what is made of it."""
+"""Failures of OpenAI-compatible servers, and their handling."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Completion parameters: passed on by their names, told once if unknown, left out if refused."""
+"""Completion parameters: passed by name, reported once if unknown, omitted if refused."""
 
 import logging
 

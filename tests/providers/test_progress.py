@@ -1,4 +1,4 @@
-"""What is believed of the numbers that a provider tells."""
+"""Plausibility of the numbers reported by a provider."""
 
 import math
 

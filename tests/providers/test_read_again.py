@@ -1,4 +1,4 @@
-"""Providers whose file is read again while calls are under way."""
+"""Reload of a provider's file during calls."""
 
 import asyncio
 from typing import Any, cast

@@ -1,6 +1,6 @@
 """Workflows with a real model: 475 KB of random weights, served by llama.cpp.
 
-What it says means nothing; that the wire, the usage and the schema are right does not depend on it.
+Its output is meaningless; protocol, usage and schema do not depend on it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What models that rank texts answer, good and bad, over a real socket."""
+"""Good and bad responses of rerankers, over a real socket."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

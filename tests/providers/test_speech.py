@@ -1,4 +1,4 @@
-"""What becomes of answers about speech, good and bad, over a real socket."""
+"""Good and bad responses of speech models, over a real socket."""
 
 import asyncio
 from typing import Any

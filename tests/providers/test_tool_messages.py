@@ -1,4 +1,4 @@
-"""Conversations in which a model calls tools: what each provider is sent, and what it says, over real sockets."""
+"""Conversations with tool calls: each provider's requests and responses, over real sockets."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The small model that makes vectors in this process. What all such models must do is in ``tests/contract``."""
+"""Small in-process embedding model. The common contract is in ``tests/contract``."""
 
 import math
 import operator

@@ -1,4 +1,4 @@
-"""Workflows whose model is a fake that misbehaves: errors, attempts, stops, crashes, limits, and secrets."""
+"""Workflows with a misbehaving fake model: errors, attempts, stops, crashes, limits, and secrets."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Test files as they are read: what may stand where, clocks, and the files of rows."""
+"""Reading of test files: allowed keys, clocks, and row files."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Data of people in cases, and what stands in its place."""
+"""Redaction of personal data in cases."""
 
 from typing import Any
 

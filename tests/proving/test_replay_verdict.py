@@ -1,4 +1,4 @@
-"""What a replay says of a changed workflow, and of an unchanged one where something outside is missing."""
+"""Verdicts of replays: of a changed workflow, and of an unchanged one with missing dependencies."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What a replay takes from the log, and what it really asks in mode ``live``."""
+"""Replayed calls: answered from the log, and really made in mode ``live``."""
 
 import asyncio
 from collections.abc import AsyncIterator

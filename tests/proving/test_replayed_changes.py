@@ -1,4 +1,4 @@
-"""Of changes to ten flows each that matters is reported by a replay of their runs, and none of their looks."""
+"""Replays of ten flows report every change of behaviour, and none of appearance."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""Two recorded runs whose inputs and outputs are large, compared while others have the event loop."""
+"""Comparison of two recorded runs with large inputs and outputs, without blocking the event loop."""
 
 import json
 from pathlib import Path

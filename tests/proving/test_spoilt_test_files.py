@@ -1,4 +1,4 @@
-"""Test files that are spoilt in any way: problems are told, and nothing else happens."""
+"""Corrupted test files: problems are reported, and nothing else happens."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What a run is at, by its log."""
+"""Current activity of a run, by its log."""
 
 from jikko.events import (
     Event,

@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""Admission of runs: turns of apps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What comes while a process ends is refused, also if it was on its way before; the next process goes on with it."""
+"""Requests to a closing process are refused, even pending ones; the next process continues."""
 
 import asyncio
 from collections.abc import AsyncIterator

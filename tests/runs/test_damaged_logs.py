@@ -1,4 +1,4 @@
-"""Runs whose logs were damaged on the disk: they end, and can be listed, read, repeated and removed like others."""
+"""Runs with logs corrupted on disk: they end, and can be listed, read, retried and removed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

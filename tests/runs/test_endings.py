@@ -1,4 +1,4 @@
-"""Ends that are added to logs which nobody executes."""
+"""Ends appended to logs that no process executes."""
 
 import pytest
 

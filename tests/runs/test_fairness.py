@@ -1,4 +1,4 @@
-"""What an app has queued up does not delay another, down to the programs of its nodes."""
+"""An app's backlog does not delay another app, down to the programs of its nodes."""
 
 from pathlib import Path
 

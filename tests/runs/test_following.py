@@ -1,4 +1,4 @@
-"""Following a run that another process executes, or none, when the process of the follower ends."""
+"""Following a run of another process, or of none, when the follower's process ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,7 +1,6 @@
-"""A database that goes on as an earlier copy of itself, again and again, while processes die and hear each other badly.
+"""Database rollbacks to earlier copies of itself, while processes die and messages are lost.
 
-What was acknowledged may be missing then. What must hold all the same: no run that the database knows of gets stuck,
-and a log has one history.
+Acknowledged data may then be missing. Still, no run known to the database gets stuck, and a log has one history.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Waiting costs next to nothing: one query asks for all runs that are waited for, and none for what is not due yet."""
+"""Idle streams are almost free: one query for all awaited runs, and none before they are due."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,4 @@
-"""Who is behind by very many events of a run gets them in pieces, and others have the event loop in between."""
+"""Followers that are very many events behind receive them in chunks, without blocking the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The part of a log that is in memory, while its store refuses, forgets, and cannot keep what happened."""
+"""In-memory part of a log while its store refuses, forgets, or cannot store events."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Whatever tells long texts of a run is encoded in pieces."""
+"""Incremental encoding of long texts in a run's events."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is done to a run that executes at another process is done once, and told, though its answer does not come."""
+"""Actions on a run of another process happen once, and are reported, even if the answer is lost."""
 
 import asyncio
 from typing import Any

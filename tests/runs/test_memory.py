@@ -1,4 +1,4 @@
-"""What runs hold in memory is bounded, for each and for all; what need not be held is not."""
+"""Memory limits of runs, each and in total; unneeded data is not held."""
 
 import asyncio
 from collections.abc import AsyncIterator

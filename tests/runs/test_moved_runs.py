@@ -1,4 +1,4 @@
-"""What is decided on an old view of a run, and what a run's lines in the log are about wherever it begins."""
+"""Decisions on a stale view of a run, and log lines of a run wherever it begins."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The error of a run is for clients of the API: it says what to do, and names no path of this machine."""
+"""Errors of runs for API clients: with remedies, without local paths."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs that go on in another process: what counts as a death, and how long they took."""
+"""Runs recovered by another process: counting deaths, and durations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

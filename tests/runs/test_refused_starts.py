@@ -1,4 +1,4 @@
-"""Starts whose clients are refused, or leave, before anything is durable: their runs never begin."""
+"""Starts refused, or abandoned by their clients, before anything is durable: their runs never begin."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

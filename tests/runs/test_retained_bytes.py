@@ -1,4 +1,4 @@
-"""What the state of a run holds, by its events and their sizes."""
+"""Memory of a run's state, by its events and their sizes."""
 
 from typing import Any, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Repeating a run with values from outside: in the place of what was recorded, and of nodes that do not run."""
+"""Retrying a run with external values, replacing recorded ones, and those of skipped nodes."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A run whose log cannot be written, whatever is tried: it fails, says so, and nobody waits for it in vain."""
+"""Run with an unwritable log: it fails with an error, and no caller waits in vain."""
 
 import asyncio
 from collections.abc import AsyncIterator

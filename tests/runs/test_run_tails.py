@@ -1,4 +1,4 @@
-"""When a run that another process executes is looked at, and what is read of it and what is not; in virtual time."""
+"""Tails of a run of another process: when it is polled, and what is read; in virtual time."""
 
 import asyncio
 

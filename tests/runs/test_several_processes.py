@@ -1,8 +1,8 @@
-"""Several processes on one store: whatever dies, stands still, or is not heard, every run ends as it would have.
+"""Several processes on one store with crashes, freezes and lost messages: every run ends as it would have.
 
-Each seed is another history of starts, forms, stops, streams and faults. What must hold of all: no run is lost and none
-gets stuck; no event of a process that was taken for dead gets into a log; what has finished is not run again; what
-somebody was told holds; who follows sees every event once and in order.
+Each seed is another history of starts, forms, stops, streams and faults. Invariants: no run is lost or gets stuck; no
+event of a process considered dead enters a log; finished work is not repeated; acknowledgements hold; followers see
+every event once and in order.
 """
 
 import asyncio

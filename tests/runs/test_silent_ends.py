@@ -1,4 +1,4 @@
-"""A process that ends beside a record that says nothing any more; in virtual time."""
+"""Shutdown of a process with a hanging store; in virtual time."""
 
 import asyncio
 from typing import Any

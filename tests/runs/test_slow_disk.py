@@ -1,4 +1,4 @@
-"""What may be shown, and what counts, while a write is under way."""
+"""Visible and counted data while a write is in progress."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A run whose streamed text waits to be written: stopped, parked, lost, and followed from elsewhere."""
+"""Runs with streamed text waiting to be written: stopped, parked, lost, and followed from elsewhere."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The holder of a run tells its new events to a process that follows it, which need not read them."""
+"""New events sent by a run's holder to a follower's process, which need not read them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

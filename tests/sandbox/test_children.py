@@ -1,4 +1,4 @@
-"""How a child ended is known though the machine is busy, and the fork server tells it late."""
+"""Exit of a child is known even on a busy machine, if the fork server reports it late."""
 
 import asyncio
 import socket

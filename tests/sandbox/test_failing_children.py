@@ -1,4 +1,4 @@
-"""A child that fails by itself is not its program's failure: another does the job, or the sandbox is what failed."""
+"""Children failing by themselves are not their programs' failures: another child takes over, or the sandbox fails."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Starting, dying, renewing and ending: what is left behind, and that the next run works."""
+"""Starting, dying, renewing and ending: leftovers, and the next run."""
 
 import asyncio
 import contextlib

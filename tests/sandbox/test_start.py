@@ -1,6 +1,6 @@
 # ruff: noqa: E501 (programs and their outcomes are kept on one line each)
 
-"""The sandbox refuses to start, and says what is missing, wherever a lock does not hold. And the self-test tells."""
+"""Refused starts of the sandbox if a lock does not hold, with a message; and its self-test."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Waiting for a process, and for a place: what becomes of either when the one who waited gives up."""
+"""Waiting for a process, or a permit, and giving up."""
 
 import asyncio
 import os

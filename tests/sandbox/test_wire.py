@@ -1,4 +1,4 @@
-"""Reading what a child answered: counted before anything is made of it."""
+"""Reading of a child's answer: its size is checked before decoding."""
 
 import json
 from typing import Any

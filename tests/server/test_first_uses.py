@@ -1,4 +1,4 @@
-"""What is used first is imported beside the event loop, which would else wait for it. Modules are counted, not time."""
+"""Imports on first use happen off the event loop, which would otherwise block. Modules are counted, not time."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""What a server of one machine does not wait for, and has no memory for: what nobody has asked it for yet.
+"""Lazy imports of a server on one machine: no time or memory for unused features.
 
-What a start does is counted, so that no clock and no other process changes it. The bounds are what was seen, the same
-each time, and a little room; whoever needs more records it with the reason.
+A start's work is counted, so that no clock and no other process affects it. The bounds are the reproducible
+measurements plus some room; raise them only with a recorded reason.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What a server process does when its cluster tells it something."""
+"""Server process's reactions to calls of its cluster."""
 
 import asyncio
 import sqlite3

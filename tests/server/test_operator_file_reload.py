@@ -1,4 +1,4 @@
-"""``jikko reload``, as the server sees it: a signal, files that are read, and what the file of the lock says of it."""
+"""``jikko reload`` inside the server: a signal, reloaded files, and the result in the lock file."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A process that serves until it is told to stop: what is set up, in which order it ends, and what it prints."""
+"""Serving process until its stop: setup, order of shutdown, and output."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What systemd hands over and is told, without systemd."""
+"""Sockets and notifications of systemd, without systemd."""
 
 import asyncio
 import os

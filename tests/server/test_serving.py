@@ -1,4 +1,4 @@
-"""What a server process does before it serves."""
+"""Server process before it serves."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

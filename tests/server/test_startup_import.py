@@ -1,4 +1,4 @@
-"""Publishing what a server was started with: files in their order, keys, and files that change while it serves."""
+"""Publishing the files a server was started with: in order, with keys, and again on changes."""
 
 import asyncio
 import os

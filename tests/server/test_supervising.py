@@ -1,4 +1,4 @@
-"""What a supervisor does with its workers: these are tasks of this process here, each at the other end of a channel."""
+"""Supervisor with workers as tasks of this process, each at the other end of a channel."""
 
 import asyncio
 import os

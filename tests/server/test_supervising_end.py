@@ -1,4 +1,4 @@
-"""What a supervisor leaves behind when it has ended: nothing that goes on."""
+"""Remains of an ended supervisor: nothing that runs."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""One of several workers, in this process: what it does at the word of its supervisor, and how it ends."""
+"""One of several workers, in this process: commands of its supervisor, and its end."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""What was committed is brought from the write-ahead log into the database by a thread that holds up no commit."""
+"""WAL checkpoints by a thread that delays no commit."""
 
 import sqlite3
 import threading

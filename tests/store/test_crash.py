@@ -1,4 +1,4 @@
-"""What is left of a log when the process that writes it is killed."""
+"""Log of a killed writer process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A database whose server takes no more connections."""
+"""Database server without free connections."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""A database that goes on as a copy that lagged behind: what was said to be durable, and is not there any more."""
+"""Database failover to a lagging replica: acknowledged data is missing."""
 
 import asyncio
 from collections.abc import AsyncIterator

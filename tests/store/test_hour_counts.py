@@ -1,4 +1,4 @@
-"""Counting many runs by the hour in PostgreSQL: what was counted is remembered, and totals are those of the runs."""
+"""Hourly counts of many runs in PostgreSQL: cached, and equal to the runs' totals."""
 
 import asyncio
 from collections.abc import AsyncIterator

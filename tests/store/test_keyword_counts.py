@@ -1,4 +1,4 @@
-"""How many runs contain a keyword: what was counted once is not counted again, and is what counting anew finds."""
+"""Counts of runs with a keyword: cached, and equal to a recount."""
 
 import random
 import sqlite3

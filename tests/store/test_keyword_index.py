@@ -1,4 +1,4 @@
-"""The keyword index: it makes searches quicker, and never changes what they find."""
+"""Keyword index: speeds up searches, and never changes their results."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Large inputs lie beside the row of their run: what follows is written without them, and read with them."""
+"""Large inputs stored beside their run's row: updates do not rewrite them, reads include them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

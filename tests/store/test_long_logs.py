@@ -1,4 +1,4 @@
-"""Long logs and large writes: nobody else's append waits for them."""
+"""Long logs and large writes: they delay no other append."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What PostgreSQL looks at for a page, a figure, a command or a job does not grow with the runs that it has."""
+"""PostgreSQL's reads for a page, figure, command or job do not grow with the number of runs."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL and pgvector there are, as a start and the doctor look at them."""
+"""Version checks of PostgreSQL and pgvector, at startup and by the doctor."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How PostgreSQL reads what is asked for most: by the id of the run, however many runs an app has."""
+"""PostgreSQL's plans of the most frequent queries: by run id, however many runs an app has."""
 
 import asyncio
 import json

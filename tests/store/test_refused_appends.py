@@ -1,4 +1,4 @@
-"""How appends are sorted into statements, and what the writer of one that was refused is told."""
+"""Grouping of appends into statements, and results of refused ones."""
 
 from typing import Any
 

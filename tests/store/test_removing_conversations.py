@@ -1,4 +1,4 @@
-"""Removing conversations from a database that has very many: what is looked at does not grow with them."""
+"""Removing conversations from a database with very many: reads do not grow with their number."""
 
 import sqlite3
 from collections.abc import Iterator

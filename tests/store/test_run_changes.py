@@ -1,4 +1,4 @@
-"""What it costs to find the runs that have moved, and that one whose log is damaged keeps no other from being found."""
+"""Cost of finding changed runs, of which corrupt logs do not hide others."""
 
 import asyncio
 import json

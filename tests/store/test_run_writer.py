@@ -1,6 +1,6 @@
-"""What is committed together, what is tried again and for how long, and what is done once the database was lost.
+"""Batching, retries and their time limit, and recovery after a lost database.
 
-In virtual time, with a database that takes and refuses what a test says: no server is needed.
+In virtual time, with a scripted database: no server is needed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What schedules cost that are not due."""
+"""Cost of schedules that are not due."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""A database of an earlier version while a server uses it: nobody but that server brings it up to date."""
+"""Database of an earlier version in use by a server: only that server migrates it."""
 
 import os
 import sqlite3

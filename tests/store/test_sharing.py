@@ -1,4 +1,4 @@
-"""A database that several servers share: whose it is, and what it must be like."""
+"""Database shared by several servers: ownership and requirements."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""A database that says nothing more, and does not hang up either: a network that swallows, a machine without power."""
+"""Hanging database that does not disconnect: dropped packets, or a machine without power."""
 
 import asyncio
 import socket

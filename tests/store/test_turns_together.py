@@ -1,4 +1,4 @@
-"""What turns of chats and call-backs write in PostgreSQL: a few statements, however many runs there are."""
+"""PostgreSQL statements for chat turns and callbacks: a few, however many runs there are."""
 
 import asyncio
 from collections.abc import AsyncIterator

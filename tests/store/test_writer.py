@@ -1,4 +1,4 @@
-"""How writes share transactions, and what one that fails does to the others."""
+"""Writes sharing transactions, and the effect of a failing one on others."""
 
 import asyncio
 import sqlite3

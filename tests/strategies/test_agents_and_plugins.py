@@ -1,4 +1,4 @@
-"""Agents whose tools are of plugins, of servers and of the tools file, and agents whose strategy is a plugin's."""
+"""Agents with tools of plugins, servers and the tools file, and agents with a plugin's strategy."""
 
 import asyncio
 import json

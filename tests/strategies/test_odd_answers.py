@@ -1,4 +1,4 @@
-"""Agents whose models and tools answer oddly, or whose node asks for more than words."""
+"""Agents with odd answers of models and tools, or with a node that needs more than text."""
 
 import asyncio
 import json

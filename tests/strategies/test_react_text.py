@@ -1,4 +1,4 @@
-"""What a model writes that thinks in text: the same text and actions, however it is cut into pieces."""
+"""Output of models that think in text: same text and actions for any chunking."""
 
 import json
 

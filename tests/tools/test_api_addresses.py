@@ -1,4 +1,4 @@
-"""Where an API tool's request goes: a value stays the one segment of the path that it fills, whatever it says."""
+"""URL of an API tool's request: a value fills exactly one path segment, whatever it contains."""
 
 import json
 from collections import defaultdict

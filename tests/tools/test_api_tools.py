@@ -1,4 +1,4 @@
-"""Tools of OpenAPI documents, over real sockets: what the recordings do not show."""
+"""Tools of OpenAPI documents, over real sockets, beyond the recordings."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The tools file: what it says, and every problem of it at once, each with its line."""
+"""Tools file: its content, and all of its problems at once, each with its line."""
 
 from pathlib import Path
 

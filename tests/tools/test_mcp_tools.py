@@ -1,4 +1,4 @@
-"""Tools of MCP servers, over real sockets: what the recordings do not show, and servers that misbehave."""
+"""Tools of MCP servers, over real sockets: beyond the recordings, and with misbehaving servers."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""Office files and books on their way to the document extractor: none of them is lost, whatever a server says of it.
+"""Office files and books on their way to the document extractor: none is lost, whatever a server declares.
 
-They depend on no table of Python's, so they run with every one that is tested.
+They do not depend on Python's MIME tables, so they work with every tested version.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Runs with tool nodes: what reaches the call, and what the record tells."""
+"""Runs with tool nodes: arguments of calls, and records."""
 
 import asyncio
 from pathlib import Path

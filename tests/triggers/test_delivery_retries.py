@@ -1,4 +1,4 @@
-"""Retries of deliveries: when they come, and what is dead in the end."""
+"""Retries of deliveries: their timing, and dead deliveries."""
 
 from collections.abc import Sequence
 from typing import Any

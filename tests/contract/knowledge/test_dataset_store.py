@@ -1,4 +1,4 @@
-"""What every ``DatasetStore`` does."""
+"""Contract of ``DatasetStore``."""
 
 import hashlib
 

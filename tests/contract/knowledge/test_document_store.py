@@ -1,4 +1,4 @@
-"""What every ``DocumentStore`` does."""
+"""Contract of ``DocumentStore``."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""What every ``JobStore`` does."""
+"""Contract of ``JobStore``."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""What every ``SegmentStore`` does."""
+"""Contract of ``SegmentStore``."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""What annotations make of a question before a run begins."""
+"""Annotation replies to a question before a run begins."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""An app as an agent of AG-UI. What its client makes of it: ``tests/acceptance/test_ag_ui_client.py``."""
+"""App as an AG-UI agent. With its client: ``tests/acceptance/test_ag_ui_client.py``."""
 
 import asyncio
 import json

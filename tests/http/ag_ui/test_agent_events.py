@@ -1,4 +1,4 @@
-"""The log of a run as events of AG-UI: what agents, moderation and faults leave in it."""
+"""Run log as AG-UI events: traces of agents, moderation and faults."""
 
 from typing import Any
 

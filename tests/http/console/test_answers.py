@@ -1,4 +1,4 @@
-"""What operators make of answers of chats: ratings, annotations, questions that may follow."""
+"""Operators' reactions to chat answers: ratings, annotations, suggested questions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Apps: the list, one with its graph, versions and what is different in them, importing, keys, call-backs."""
+"""Apps: the list, one with its graph, versions and their differences, imports, keys, callbacks."""
 
 import json
 import logging

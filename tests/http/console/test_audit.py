@@ -1,4 +1,4 @@
-"""Audit: every change over the API and in the console is kept, with what was there before; secrets are masked."""
+"""Audit: every change over API and console is logged with the previous value; secrets are masked."""
 
 import inspect
 import json

@@ -1,4 +1,4 @@
-"""The page says what the server answers in Japanese, too: by the codes of its errors."""
+"""Japanese translations of server errors on the page, by error code."""
 
 import re
 from pathlib import Path

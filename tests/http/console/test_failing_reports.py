@@ -1,4 +1,4 @@
-"""Reports of a server whose record says nothing: who asks meanwhile does not wait for one after the other."""
+"""Reports of a server with a hanging store: concurrent callers do not wait for each other."""
 
 import asyncio
 from typing import Any

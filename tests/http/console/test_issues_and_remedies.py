@@ -1,4 +1,4 @@
-"""What is to be mended: the system page and `jikko doctor` tell the same, with the lines that mend it."""
+"""Issues: the system page and `jikko doctor` report the same, with remedies."""
 
 import asyncio
 import json

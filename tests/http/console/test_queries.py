@@ -1,4 +1,4 @@
-"""What is asked for behind the ``?`` of the console's addresses."""
+"""Query parameters of the console's addresses."""
 
 from collections.abc import Mapping
 from typing import Any

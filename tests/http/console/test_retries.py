@@ -1,4 +1,4 @@
-"""Repeating a run: by which version, and what that would take over."""
+"""Retrying a run: choice of version, and reuse of results."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a run did otherwise than an earlier one, as the console tells it; and a test made of a run."""
+"""Differences from an earlier run in the console; and a test made from a run."""
 
 import time
 

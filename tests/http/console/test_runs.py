@@ -1,4 +1,4 @@
-"""Lists of runs, one run, its log, and what can be done to it."""
+"""Lists of runs, one run, its log, and its actions."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Tokens of the management API: what their scopes open, when they expire, and what they can make."""
+"""Tokens of the management API: scopes, expiry, and delegation."""
 
 from typing import Any, get_args
 

@@ -1,4 +1,4 @@
-"""Who may enter the console."""
+"""Sign-in to the console."""
 
 import logging
 import subprocess

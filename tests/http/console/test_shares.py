@@ -1,4 +1,4 @@
-"""Shared links: what one opens, what it does not, and when it is over."""
+"""Shared links: access, limits, and expiry."""
 
 import logging
 import sqlite3

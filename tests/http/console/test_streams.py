@@ -1,4 +1,4 @@
-"""What the console is told while it watches: lists of runs that move, and the log of a run that goes on."""
+"""Streams of the console: changing lists of runs, and the log of a live run."""
 
 import asyncio
 import json

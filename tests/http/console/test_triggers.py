@@ -1,4 +1,4 @@
-"""Triggers and deliveries, as the console shows them, and what operators do to them."""
+"""Triggers and deliveries in the console, and operators' actions."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Apps as MCP servers: what the recordings do not show."""
+"""Apps as MCP servers, beyond the recordings."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Attacks on OpenAI's wire: forged and huge histories, files that are too large, roles that there are not."""
+"""Attacks on the OpenAI API: forged and huge histories, oversized files, unknown roles."""
 
 import base64
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""An app as a model of OpenAI's API. What clients make of it: ``tests/acceptance/test_openai_clients.py``."""
+"""App as a model of OpenAI's API. With its clients: ``tests/acceptance/test_openai_clients.py``."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Cleaning and cutting: as recorded from a real Dify, and what was not recorded."""
+"""Cleaning and segmentation, as recorded from a real Dify, and beyond the recordings."""
 
 import json
 import tracemalloc

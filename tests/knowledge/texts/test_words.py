@@ -1,4 +1,4 @@
-"""What texts are found by without vectors."""
+"""Search for texts without vectors."""
 
 import json
 from collections.abc import Iterator

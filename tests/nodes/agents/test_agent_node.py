@@ -1,4 +1,4 @@
-"""The Agent node by itself: what its strategy is given, and what becomes of what it says."""
+"""Agent node alone: its strategy's input, and the handling of its output."""
 
 import asyncio
 from collections.abc import Sequence

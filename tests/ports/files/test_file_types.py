@@ -1,4 +1,4 @@
-"""What kind of file something is."""
+"""Detection of file types."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What programs see of ``httpx``: as the library has it, with the server at the other end."""
+"""``httpx`` in programs: equivalent to the library, with a real server."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What programs see of ``requests``: as the library has it, with the server at the other end."""
+"""``requests`` in programs: equivalent to the library, with a real server."""
 
 import json
 from urllib.parse import parse_qsl

@@ -1,4 +1,4 @@
-"""What programs see of packages that were installed, under the lock."""
+"""Installed packages in programs, under the lock."""
 
 import asyncio
 import dataclasses

@@ -1,4 +1,4 @@
-"""Bodies whose bytes come alone, or dribble: what they take is counted, in wakings of the application and in bytes."""
+"""Bodies arriving byte by byte, or slowly: cost counted in wake-ups of the application and in bytes."""
 
 import asyncio
 import tracemalloc

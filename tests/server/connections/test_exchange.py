@@ -1,4 +1,4 @@
-"""One request and its answer, as ASGI has them: what an application may do, and what its client sees of it."""
+"""One ASGI request and response: the application's calls, and the client's view."""
 
 import asyncio
 from collections.abc import AsyncIterator

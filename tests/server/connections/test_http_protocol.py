@@ -1,4 +1,4 @@
-"""What leaves a connection, and in how many pieces."""
+"""Output of a connection, and its chunks."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What is refused before it is a request is answered as any other: pages may read it, and it has a name in the log."""
+"""Requests refused during parsing get ordinary responses: readable across origins, and with a name in the log."""
 
 import logging
 import re

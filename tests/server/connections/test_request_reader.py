@@ -1,4 +1,4 @@
-"""What becomes of a request's head, and of trailers."""
+"""Parsing of a request's head, and of trailers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the system has of an answer, of real connections."""
+"""Amount of a response held by the system, on real connections."""
 
 import socket
 import sys

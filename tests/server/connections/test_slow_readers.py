@@ -1,4 +1,4 @@
-"""What waits in memory for clients that do not read: bounded for all together, and in time. In virtual time."""
+"""Memory waiting for slow readers: bounded in total, and in time. In virtual time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Objects of the archive: what is written comes back, run by run, and what is damaged is noticed."""
+"""Archive objects: round trip, run by run, and detection of corruption."""
 
 import io
 import random

@@ -1,4 +1,4 @@
-"""Runs of PostgreSQL in the archive: what is moved and what stays, what is found and removed, what accidents do."""
+"""Archive of PostgreSQL's runs: moving, lookup, removal, and accidents."""
 
 import asyncio
 import json

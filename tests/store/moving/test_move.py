@@ -1,4 +1,4 @@
-"""What a SQLite file holds arrives in PostgreSQL as it was."""
+"""Lossless move of a SQLite file to PostgreSQL."""
 
 import hashlib
 import sqlite3
