@@ -74,6 +74,13 @@ def test_a_node_with_a_fake_model_runs(jikko: Command, file: Path) -> None:
     assert "fake answer" in jikko("run", file, "-i", "q=x", *mock).out
 
 
+def test_a_node_that_cannot_have_a_fake_model_does_not_run(jikko: Command, file: Path) -> None:
+    file.write_text(HAS_A_TOOL, encoding="utf-8")
+    mock = ("--mock", '翻訳={"fake_model": true}')
+    assert verdict(jikko, file, *mock) == "will_fail"
+    assert "A node of the type tool does not run with a fake model" in jikko("run", file, "-i", "q=x", *mock).err
+
+
 def test_a_node_that_is_mocked_to_fail_does(jikko: Command, file: Path) -> None:
     file.write_text(HAS_A_TOOL, encoding="utf-8")
     mocks = json.dumps({"翻訳": {"error": "休み"}})

@@ -65,6 +65,27 @@ def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
     expect(page.get_by_role("tabpanel", name="Answer").get_by_role("paragraph")).to_have_text("Hello moon")
 
 
+def test_what_is_wrong_with_a_file_is_told_in_the_language_that_is_chosen(visit: Visit, tmp_path: Path) -> None:
+    """The texts of messages are loaded by the first page that shows some: that of runs needs none of them."""
+    loose = tmp_path / "loose.yml"
+    nodes = [start("q"), template("say", "{{ q }}", q="start.q"), end(text="nobody.output")]
+    loose.write_text(placed(app("Loose", nodes, "start>say>end")), encoding="utf-8")
+    page = visit("/runs", locale="ja-JP")
+    expect(page.get_by_role("button", name="English")).to_be_visible()
+
+    for workflows, load, told, other in (
+        ("ワークフロー", "ファイルを取り込む", "ノード 'nobody' を参照していますが、ありません", "English"),
+        ("Workflows", "Import a file", "refers to node 'nobody', which does not exist", "日本語"),
+    ):
+        page.get_by_role("link", name=workflows, exact=True).click()
+        page.get_by_role("button", name=load).click()
+        dialog = page.get_by_role("dialog")
+        dialog.locator("input[type=file]").set_input_files(loose)
+        expect(dialog).to_contain_text(told)
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name=other).click()
+
+
 def test_what_is_wrong_with_inputs_stands_at_its_field(site: Site, visit: Visit) -> None:
     page = visit("/")
     page.get_by_role("link", name="Greets").first.click()

@@ -36,14 +36,14 @@ def test_a_mock_stands_in_the_place_of_a_node_wherever_that_is() -> None:
     assert plain.nodes["inner"].node != mocked.nodes["inner"].node
 
 
-def test_a_fake_model_has_the_node_itself_run() -> None:
-    plain = graph()
-    mocked = with_mocks(plain, {name: {"fake_model": True} for name in ("twin", "which", "each")})
-    assert [mocked.nodes[name].node.type for name in ("twin", "which")] == ["template-transform", "if-else"]
-    assert (mocked.nodes["which"].node.branching, mocked.nodes["twin"].node.branching) == (True, False)
-    assert not isinstance(mocked.nodes["twin"].node, Mocked)
-    # No model answers for a container itself.
-    assert mocked.nodes["each"].node is plain.nodes["each"].node
+def test_what_asks_no_model_or_would_do_more_fails_with_a_fake_one_and_does_not_run() -> None:
+    mocked = with_mocks(graph(), {name: {"fake_model": True} for name in ("twin", "which", "each")})
+    for name, branching in (("twin", False), ("which", True), ("each", False)):
+        stand_in = mocked.nodes[name].node
+        assert isinstance(stand_in, Mocked)
+        assert "does not run with a fake model" in (stand_in.failure or "")
+        assert stand_in.branching is branching
+    assert mocked.nodes["each"].body is None
 
 
 def test_a_mocked_container_has_no_body() -> None:

@@ -1,6 +1,9 @@
 """Tokens that come one by one are taken by the connection that brings them; no task is woken for each."""
 
 import asyncio
+import gc
+import weakref
+from contextlib import suppress
 from contextvars import ContextVar
 
 import pytest
@@ -68,6 +71,36 @@ async def test_what_showing_a_token_raises_ends_the_call() -> None:
     async with served(model) as (_, models):
         with pytest.raises(ModelFailure, match="no 🚫"):
             await models.complete(request(), emit)
+
+
+async def test_nothing_of_a_call_that_failed_is_left_in_memory() -> None:
+    class Shown:
+        def __call__(self, chunk: Chunk) -> None:
+            model.shown.set()
+            if chunk.text == "b":
+                raise ModelFailure("no", kind="InvokeBadRequestError")
+
+    model = Paced("a", "b", "c")
+    shown = Shown()
+    known_to_the_call = weakref.ref(shown)
+    gc.disable()  # which would free it some day
+    try:
+        async with served(model) as (_, models):
+            with suppress(ModelFailure):
+                await models.complete(request(), shown)
+            del shown
+            assert known_to_the_call() is None
+    finally:
+        gc.enable()
+
+
+async def test_an_answer_without_a_body_is_told_as_one_that_stopped() -> None:
+    async def empty(exchange: Exchange) -> None:
+        await exchange.head(204)
+
+    async with served(empty) as (_, models):
+        with pytest.raises(ModelFailure, match="stopped in the middle"):
+            await models.complete(request(), lambda chunk: None)
 
 
 async def test_a_call_that_is_cancelled_shows_nothing_more_and_the_next_one_all() -> None:

@@ -1,5 +1,7 @@
 // Messages of the server (diagnostics, their remedies, names of checks), in the language of the page by their codes.
-import { messageText } from './words.ts'
+import { loadMessages, messageText } from './words.ts'
+
+await loadMessages()
 
 export type Message = { code: string; params: { [name: string]: unknown } }
 

@@ -6,26 +6,31 @@ import type { en } from './en.ts'
 
 export type Word = keyof typeof en
 export type Language = 'en' | 'ja'
-type Words = {
-  readonly page: Readonly<Record<Word, string>>
-  /** Of the server's messages, by their codes, if they are not as the server tells them. */
-  readonly messages: Readonly<Record<string, string | undefined>>
-}
 /** Words that depend on a number have a form for one, `….one`. */
 export type Counted = { [K in Word]: K extends `${infer Name}.one` ? Name : never }[Word]
 
-const LOADS: Readonly<Record<Language, () => Promise<Words>>> = {
-  en: async () => ({ page: (await import('./en.ts')).en, messages: {} }),
-  ja: async () => {
-    // The texts of messages are the server's own catalogue.
-    const [words, messages] = await Promise.all([import('./ja.ts'), import('../../../src/jikko/diagnostics/ja.json')])
-    return { page: words.ja, messages: messages.default }
-  },
+const PAGE: Readonly<Record<Language, () => Promise<Readonly<Record<Word, string>>>>> = {
+  en: async () => (await import('./en.ts')).en,
+  ja: async () => (await import('./ja.ts')).ja,
 }
-const loaded: Partial<Record<Language, Words>> = {}
+/** Of the server's messages, by their codes, if they are not as the server tells them: its own catalogue. */
+const MESSAGES: Readonly<Record<Language, () => Promise<Readonly<Record<string, string | undefined>>>>> = {
+  en: async () => ({}),
+  ja: async () => (await import('../../../src/jikko/diagnostics/ja.json')).default,
+}
+const page: { [L in Language]?: Readonly<Record<Word, string>> } = {}
+const messages: { [L in Language]?: Readonly<Record<string, string | undefined>> } = {}
+let showsMessages = false
 /** Loads the words of a language, which must be there before any is asked for. */
 export async function load(to: Language): Promise<void> {
-  loaded[to] ??= await LOADS[to]()
+  page[to] ??= await PAGE[to]()
+  // Without its texts, a message is told in the server's own.
+  if (showsMessages) messages[to] ??= await MESSAGES[to]().catch(() => ({}))
+}
+/** Loads the texts of the server's messages, too, from now on: pages that show none need not wait for them. */
+export function loadMessages(): Promise<void> {
+  showsMessages = true
+  return load(language())
 }
 
 const KEPT = 'jikko.language'
@@ -45,7 +50,7 @@ export function language(): Language {
 
 /** Chooses a language, once its words are there. */
 export function setLanguage(to: Language): void {
-  if (!loaded[to]) {
+  if (!page[to] || (showsMessages && !messages[to])) {
     void load(to).then(
       () => setLanguage(to),
       () => undefined,
@@ -65,12 +70,12 @@ export const useLanguage = (): Language =>
 
 /** The text for a key, with `{name}` replaced by the value of that name. */
 export function t(word: Word, values: Record<string, string | number> = {}): string {
-  const text = loaded[language()]?.page[word] ?? word
+  const text = page[language()]?.[word] ?? word
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }
 
 /** The text for a code of the server's messages; undefined where the server's own is meant. */
-export const messageText = (code: string): string | undefined => loaded[language()]?.messages[code]
+export const messageText = (code: string): string | undefined => messages[language()]?.[code]
 
 /** The text for a number: `{n}` is the number as it is written in the language. */
 export function tn(word: Counted, n: number, values: Record<string, string | number> = {}): string {

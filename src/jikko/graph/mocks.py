@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from jikko.dsl.fields import did_you_mean
 from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
-from jikko.nodes.substitutes import FAKE_MODEL, FakeModelNode, Mocked, MockedBranch
+from jikko.nodes.substitutes import CAN_FAKE, FAKE_MODEL, FakeModelNode, Mocked, MockedBranch
 from jikko.values import Json
 
 
@@ -15,7 +15,7 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
     nodes.
 
     Unknown names are ignored. A mocked container runs no round. ``FAKE_MODEL`` in the place of outputs runs the node
-    itself with a fake model.
+    itself with a fake model; nodes of other types than ``CAN_FAKE`` fail.
     """
     chosen: dict[str, Mapping[str, Json]] = {}
     for node in graph.nodes.values():
@@ -28,10 +28,13 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
     def mocked(node: CompiledNode) -> CompiledNode:
         if node.id not in chosen:
             return node
-        if chosen[node.id] == FAKE_MODEL:
-            fake = FakeModelNode(node.node)
-            return node if node.body else replace(node, node=fake, effects=False, has_icon=False)
-        stand_in = (MockedBranch if node.node.branching else Mocked)(chosen[node.id])
+        outputs = chosen[node.id]
+        if outputs == FAKE_MODEL:
+            if node.type in CAN_FAKE:
+                return replace(node, node=FakeModelNode(node.node), has_icon=False)
+            wanted = f"fake_model is for nodes of the types {', '.join(sorted(CAN_FAKE))}; mock its outputs"
+            outputs = {"error": f"A node of the type {node.type} does not run with a fake model: {wanted}."}
+        stand_in = (MockedBranch if node.node.branching else Mocked)(outputs)
         return replace(node, node=stand_in, body=None, effects=False, has_icon=False, retries=0)
 
     return substituted(graph, mocked)

@@ -56,6 +56,8 @@ class MockedBranch(Mocked, frozen=True):
 
 FAKE_MODEL: Final[Mapping[str, Json]] = {"fake_model": True}
 """Given in the place of outputs: the node runs, and a fake model answers its prompts."""
+CAN_FAKE: Final = frozenset(("llm", "parameter-extractor", "question-classifier"))
+"""The types of nodes that run with a fake model. What else a run does with one, as agents call tools, would be real."""
 
 
 class ContextWithPorts:

@@ -16,13 +16,12 @@ from jikko.events import Event, NodeFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import unknown_mocks
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.substitutes import FAKE_MODEL, MockedBranch
+from jikko.nodes.substitutes import CAN_FAKE, FAKE_MODEL, MockedBranch
 from jikko.values import Json, is_file, is_too_deep, type_of
 
 Outputs: TypeAlias = dict[str, dict[str, Json]]
 
 _UNMOCKED: Final = frozenset(("start", "iteration-start", "loop-start", "loop-end", "end", "answer"))
-_OF_MODELS: Final = frozenset(("llm", "parameter-extractor", "question-classifier"))
 _SYSTEM: Final = ("query",)
 """Replaceable names of ``sys``: the others describe the run or its user."""
 
@@ -81,7 +80,7 @@ class RepeatedRun(Struct, frozen=True):
         """Return the nodes that run again and could be mocked, in the order of the file."""
         graph, again, recorded = self.workflow.graph, self._again(), self._recorded()
         return [
-            MockableNode(entry.id, recorded.get(entry.id), _handles(self.workflow, entry.id), entry.type in _OF_MODELS)
+            MockableNode(entry.id, recorded.get(entry.id), _handles(self.workflow, entry.id), entry.type in CAN_FAKE)
             for entry in self.workflow.document.nodes
             if entry.type not in _UNMOCKED and entry.id != self._root and top_of(graph, entry.id) in again
         ]
@@ -114,8 +113,8 @@ class RepeatedRun(Struct, frozen=True):
         if node_id == self._root:
             yield f"{node_id!r} is where the run begins: give its values instead of a mock"
         elif outputs == FAKE_MODEL:
-            if self.workflow.graph.nodes[node_id].node.type not in _OF_MODELS:
-                yield f"{node_id!r} has no model: fake_model is for nodes of the types {', '.join(sorted(_OF_MODELS))}"
+            if self.workflow.graph.nodes[node_id].type not in CAN_FAKE:
+                yield f"{node_id!r} has no model: fake_model is for nodes of the types {', '.join(sorted(CAN_FAKE))}"
         elif set(outputs) == {"error"}:
             if not isinstance(outputs["error"], str):
                 yield f"{node_id!r}: error must be a text"

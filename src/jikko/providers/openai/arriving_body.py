@@ -28,14 +28,15 @@ class ArrivingBody(aiohttp.StreamReader):
     @staticmethod
     def end(content: aiohttp.StreamReader, take: Callable[[bytes], bool]) -> None:
         """Offer nothing more to a function. Its connection may have another answer by now."""
-        protocol: Any = content._protocol
+        protocol: Any = getattr(content, "_protocol", None)  # an empty body has none
         if getattr(protocol, "take", None) is take:
             del protocol.take
 
     def feed_data(self, data: bytes, size: int = 0) -> bool:
         """See ``aiohttp``, as the next two."""
         protocol: Any = self._protocol
-        if self._waiter is None or not protocol.take(data):
+        waiter = self._waiter  # done, if its task was cancelled and has not run since
+        if waiter is None or waiter.done() or not protocol.take(data):
             return super().feed_data(data, size)
         return False
 

@@ -146,13 +146,16 @@ class OpenAIClient:
             # Else the library sets a timer anew with each piece.
             connection.protocol.read_timeout = None
         silence, context = IdleTimer(self._config.timeout), copy_context()
+        # The frames of an error know all that has come. Kept by the body that they name, it would stay in memory.
+        failed: list[Exception] = []
 
         def offered(received: bytes) -> bool:
             try:
                 if len(received) > _AT_ONCE_BYTES or not context.run(take, received):
                     return False
             except Exception as error:
-                content.set_exception(error)
+                failed.append(error)
+                content.set_exception(ConnectionError("broken off"))
             silence.begin(_break_off, content)
             return True
 
@@ -167,7 +170,13 @@ class OpenAIClient:
                 for begin in range(0, len(received), _AT_ONCE_BYTES):
                     while not take(received[begin : begin + _AT_ONCE_BYTES]):
                         await give_way()
+        except Exception as broken:
+            if not failed:
+                raise
+            broken.__traceback__ = None
+            raise failed.pop() from None
         finally:
+            failed.clear()
             silence.close()
             self._body.end(content, offered)
 
