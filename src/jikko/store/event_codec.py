@@ -186,8 +186,8 @@ def _in_parts(item: msgspec.Raw) -> Any:
 
 
 def some_events(log: bytes, first: int, most: int) -> list[Event]:
-    """Decode about ``most`` bytes of events of a JSON array, from position ``first`` on, without keeping others. Raises
-    ``DamagedLog``: not an array of events."""
+    """Decode about ``most`` bytes of events from position ``first`` on. Raises ``DamagedLog``: not an array of
+    events."""
     found: list[Event] = []
     begin, position, size = 1, 0, 0
     while size < most and begin < len(log) - 1:
@@ -246,8 +246,7 @@ _BEHIND_DICTIONARY: Final = _deflating(_LEAST_WINDOW)
 
 
 class Compressor:
-    """Compresses JSON arrays as ``compress`` does their concatenation. For one thread at a time; mostly releases
-    the GIL."""
+    """Compresses JSON arrays as ``compress`` does their concatenation. For one thread at a time; releases the GIL."""
 
     def __init__(self) -> None:
         self._stream = _deflate(1 << zlib.MAX_WBITS)

@@ -1,7 +1,6 @@
-"""Tables of a SQLite file as rows of PostgreSQL. For the logs of runs see ``run_logs``.
+"""Tables of a SQLite file as rows of PostgreSQL. For the logs of runs see ``move``.
 
-Totals, the keyword index and names are derived, and not copied; nor are sessions and links of the console: users sign
-in once more.
+Totals, the keyword index and names are derived, and not copied; nor are sessions and links of the console.
 """
 
 import sqlite3

@@ -1,8 +1,7 @@
 """Apps in PostgreSQL, shared by several servers: the app of a key is cached, so that runs need no query.
 
 Triggers notify each process of any change of apps or keys, over a dedicated connection, and the cache is cleared.
-Without that connection nothing is cached. A silently dead connection is the reason for the time-out: entries expire
-after ``SECONDS``.
+Without it nothing is cached. Since it may be silently dead, entries expire after ``SECONDS``.
 """
 
 import asyncio

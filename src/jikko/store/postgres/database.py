@@ -46,9 +46,8 @@ RETRIEVALS: Final = 6
 """The same for datasets, where searches are the main load."""
 # Set by statements, not while connecting: a pooler in between refuses or forgets unknown parameters.
 _PLAIN: Final = "SET jit = off;"
-# Rows are read in index order, so that a page ends when it is full. With the planner's statistics, or without any yet,
-# it would now and then sort all rows of an app, scan the table, or search today's runs for an old version. Plans are
-# generic, made once.
+# Rows are read in index order, so that a full page ends the scan. By its statistics, or without any, the planner would
+# now and then sort all rows of an app, scan the table, or search today's runs for an old version. Plans are generic.
 _IN_ORDER: Final = f"""
 {_PLAIN} SET enable_seqscan = off; SET enable_bitmapscan = off; SET random_page_cost = 1.1;
 SET plan_cache_mode = force_generic_plan;
@@ -96,8 +95,7 @@ class Postgres:
     """
 
     def __init__(self, url: str, *, searches: int = _MAX_SEARCHES) -> None:
-        """Do not connect yet. ``searches``: Maximum concurrent ones. Raises ``InvalidSettings``: invalid URL, or the
-        library is missing."""
+        """Do not connect yet. ``searches``: Maximum at a time. Raises ``InvalidSettings``: bad URL, or no library."""
         if diagnosis := diagnose_database_url(url):
             raise InvalidSettings(f"database_url {diagnosis}.")
         for name, path in parse_qsl(urlsplit(url).query):
@@ -218,8 +216,7 @@ class Postgres:
         return await self.patiently(self._read_again(read, searching))
 
     async def _read_again(self, read: Callable[[Connection], Awaitable[T]], searching: bool) -> T:
-        """Read with a pooled connection, and retry once if it was lost: neither a restart nor a firewall announces
-        that."""
+        """Read with a pooled connection, and retry once if it was lost: restarts and firewalls do not announce that."""
         async with self._connection(searching=searching) as connection:
             try:
                 return await read(connection)

@@ -19,8 +19,7 @@ from jikko.store.postgres.schema_locks import TableGroup, users_before
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
 """Lock of the migrating process; others wait, then find the schema up to date."""
 _SOON: Final = "SET LOCAL lock_timeout = '10s'"
-"""A step that alters a table waits for its transactions, and later ones for the step: a backup would block all
-servers."""
+"""A step that alters a table waits for its transactions, and later ones for the step: a long backup would block all."""
 _HAS_ANY: Final = "SELECT to_regclass('installation') IS NOT NULL"
 _VERSION: Final = "SELECT value FROM installation WHERE name = $1"
 _NOTE: Final = """

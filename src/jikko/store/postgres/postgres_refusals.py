@@ -60,7 +60,7 @@ def cannot_be_opened(address: str, cause: BaseException | None) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Return why the database is unavailable, for clients of the API, without the library's texts: they may have
+    """Return why the database is unavailable, for API clients: without the library's texts, which may contain
     values."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({why_untrusted(error, AUTHORITY)})"

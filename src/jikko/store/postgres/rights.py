@@ -24,8 +24,7 @@ SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'C
 OF_THEIR_OWN: Final = 6
 """Connections outside pools: one for appends, two for run detail, two for keys, one for changes of apps."""
 PER_PROCESS: Final = 32
-"""Maximum connections of a process: 6 and 2 for searches of runs, 6 and 6 for datasets, 6 for plugins, and
-``OF_THEIR_OWN``."""
+"""Maximum connections of a process: 6 and 2 for runs, 6 and 6 for datasets, 6 for plugins, and those outside pools."""
 _ROOM: Final = """
 SELECT least(
   current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int

@@ -58,8 +58,7 @@ class ArchiveFile:
     """An open object of the archive. Reads are verified."""
 
     def __init__(self, content: bytes, check: int | None = None) -> None:
-        """``check``: The result of ``check_of`` when it was written. Raises ``DamagedArchive``: not of the archive, or
-        altered."""
+        """``check``: Result of ``check_of`` when written. Raises ``DamagedArchive``: not of the archive, or altered."""
         if check is not None and check_of(content) != check:
             raise DamagedArchive("its checksum does not match")
         try:

@@ -1,8 +1,7 @@
 """Archived runs, moved from the database to objects of the bucket. A run is written to an object first; then it leaves
 the database, in one transaction.
 
-Valid objects have a row in ``archives``. Objects are immutable: to remove runs, a new object takes the place of the old
-one, in the transaction that names it.
+Valid objects have a row in ``archives``. Objects are immutable: to remove runs, a new object replaces the old one.
 """
 
 import asyncio
@@ -85,8 +84,7 @@ class RunArchive:
         return self._objects
 
     async def find(self, run_id: str) -> ArchivedRun | None:
-        """Return a run, by its id in lower case. Raises ``StoreUnavailable``: its object is missing, damaged,
-        unreadable."""
+        """Return a run, by its id in lower case. Raises ``StoreUnavailable``: its object is missing or unreadable."""
         wanted = id_column(run_id)
         if not is_dated(wanted):
             return None

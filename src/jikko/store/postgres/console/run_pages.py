@@ -191,8 +191,8 @@ class PostgresRunPages:
         return RunCounts(by_status(counts), capped=left <= 0)
 
     async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
-        """See ``RunPages.histogram``. Unfiltered whole hours use hourly counts; otherwise the newest runs are
-        counted."""
+        """See ``RunPages.histogram``. Unfiltered whole hours use hourly counts; otherwise up to a limit of the newest
+        runs is counted."""
         found: list[Counter[int]] = [Counter() for _ in range(buckets)]
         last = first + step * buckets
         if step % HOUR == 0 and first % HOUR == 0 and wanted.is_of_times:

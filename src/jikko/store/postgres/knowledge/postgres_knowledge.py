@@ -133,8 +133,7 @@ _OLDEST: Final = (0, 7)
 
 
 async def look_at_extension(database: Postgres) -> tuple[Phrase, bool]:
-    """Return the state of pgvector, and whether it allows datasets. Read-only. Raises ``StoreUnavailable``:
-    unreachable."""
+    """Return the state of pgvector, and whether it suffices. Read-only. Raises ``StoreUnavailable``: unreachable."""
     row = await database.row(_OF_EXTENSION)
     if row is None:
         return _NEEDED, False

@@ -56,8 +56,7 @@ WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED)}), written AS (
 INSERT INTO open_log (run_id, position, frame)
 SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
 """
-# Runs whose keys are free, each with its key. Keys are locked in the order of ``order_of_locks``, whatever the join
-# order.
+# Runs whose keys are free, with them. Keys are locked in the order of ``order_of_locks``, whatever the join order.
 _BEGUN_WITH_KEYS: Final = f"""
 WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED | _KEY)}), claimed AS (
   INSERT INTO idempotency_keys (app_id, key, run_id, fingerprint, expires_at)

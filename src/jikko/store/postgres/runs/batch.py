@@ -133,8 +133,8 @@ async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tup
 
 
 async def _begin_with_keys(connection: Connection, writes: Sequence[RunWrite]) -> set[bytes]:
-    """Write a batch of starts that each have a key and nothing else, in one round trip. Returns the runs written. The
-    others need a query for the owners of their keys."""
+    """Write a batch of starts with one key each and nothing else, in one round trip. Returns the runs written. Of the
+    others, the keys' owners must be looked up."""
     claims = [(write, claims_of(write)) for write in sorted(writes, key=order_of_locks)]
     if not all(
         len(keys) == len(write.projections) == 1 and appends.statement_of(write) == appends.BEGUN

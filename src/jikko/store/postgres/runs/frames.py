@@ -109,8 +109,7 @@ def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event
 
 
 def whole_log(log: bytes, end: int) -> bytes:
-    """Return the events of an ended run, as one JSON array. Blocks if long. Raises ``DamagedLog``: not a log of this
-    length.
+    """Return the events of an ended run, as one JSON array. Blocks. Raises ``DamagedLog``: not a log of this length.
 
     Args:
         log: As stored.

@@ -2,8 +2,8 @@
 
 Counts of past hours are cached for ten minutes, or for an hour at most: runs of those hours that end or are removed
 later show up afterwards. The last two hours are counted every time. Of older hours, a query recounts the oldest piece,
-up to a number of runs. The first query counts all runs, and so does one an hour at most, if too few queries came to
-recount all pieces.
+up to a number of runs. All runs are counted by the first query, and hourly at most if too few queries came to recount
+all.
 """
 
 import asyncio
@@ -137,8 +137,7 @@ class HourCounts:
         self._monotonic = monotonic
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._counting: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
-        """Serialises concurrent counts of the same. Waiting times out like a query, or waits for a hung database would
-        add up."""
+        """Serialises concurrent counts of the same. Waiting times out: waits for a hung database would add up."""
 
     async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
         """Return the counts of runs created in an hour or later.

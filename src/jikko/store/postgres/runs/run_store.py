@@ -60,8 +60,7 @@ _SHOWN: Final = (
     "workflow_id, status, inputs, outputs, error, elapsed, total_tokens, total_steps, created_at, finished_at"
 )
 _ASKED: Final = "unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS u (run_id, digest, number)"
-# By run id first: by the key's app, all runs of the app would be scanned (`OFFSET 0` keeps the planner from choosing
-# that, as it does before tables have statistics).
+# By run id first: by the key's app, all its runs would be scanned (`OFFSET 0` stops a planner without statistics).
 DETAILS: Final = " UNION ALL ".join(
     f"SELECT u.number, r.run_id, {', '.join('r.' + name for name in _SHOWN.split(', '))} FROM {_ASKED} "
     f"CROSS JOIN LATERAL (SELECT run_id, app_id, {_SHOWN} FROM {table} WHERE run_id = u.run_id OFFSET 0) r "
