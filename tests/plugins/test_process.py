@@ -121,6 +121,12 @@ async def test_an_exception_of_the_plugin_is_the_failure_of_the_call() -> None:
         assert await still_answers(process)
 
 
+async def test_no_words_of_an_exception_end_the_plugin() -> None:
+    async with running() as process:
+        await failing(process, "fail", "ValueError", words="it said: a file of more than 3 bytes, a line")
+        assert await still_answers(process)
+
+
 async def test_what_comes_behind_the_end_or_for_nobody_is_dropped() -> None:
     async with running() as process:
         assert await called(process, "twice") == [{"text": "once"}]

@@ -63,6 +63,10 @@ class _Blob:
         self.content = bytearray()
 
 
+class TooLarge(PluginFailure):
+    """A file beyond the limit."""
+
+
 class Blobs:
     """Reassembles the files of one call. Chunks come in order, each file once."""
 
@@ -88,7 +92,7 @@ class Blobs:
         blob.next += 1
         blob.content += content
         if max(len(blob.content), piece.total_length) > self._longest:
-            raise PluginFailure("PluginProtocol", f"The plugin sends a file of more than {self._longest} bytes.")
+            raise TooLarge("PluginProtocol", f"The plugin sends a file of more than {self._longest} bytes.")
         if len(blob.content) > blob.total or (piece.end and len(blob.content) != blob.total):
             raise _wrong(f"{len(blob.content)} bytes of the file {piece.id[:40]!r}, announced with {blob.total}")
         if not piece.end:
@@ -165,7 +169,7 @@ class Invocation:
         try:
             self._take(data)
         except PluginFailure as failure:
-            self.exceeded = "file of more than" in str(failure)
+            self.exceeded = isinstance(failure, TooLarge)
             self.fail(failure)
         except BROKEN as error:
             self.fail(unreadable(error))

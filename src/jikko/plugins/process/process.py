@@ -66,6 +66,8 @@ class PluginProcess:
         """Beginning of standard error before the first heartbeat."""
         self._why = ""
         """Why the server ended it; empty otherwise."""
+        self._kind: FailureKind = "PluginDied"
+        """Of the failures of its calls, once it has ended."""
         self.last_heartbeat_at = 0.0
         """Time of the last heartbeat, by the event loop's clock; 0.0 before the first."""
         self.served = 0
@@ -210,7 +212,7 @@ class PluginProcess:
             call.close()
             del self._calls[session]
             if call.exceeded:
-                self.end("it said too much in one call")
+                self.end("it said too much in one call", "PluginProtocol")
 
     async def kill(self) -> None:
         """Kill the process with its session, and wait for its end. There is no graceful way: at end of input the SDK
@@ -223,9 +225,10 @@ class PluginProcess:
             task.cancel()
         self._process.close_pipes()
 
-    def end(self, why: str) -> None:
+    def end(self, why: str, kind: FailureKind = "PluginDied") -> None:
         """Kill it, and fail its calls with the reason."""
-        self._why = self._why or why
+        if not self._why:
+            self._why, self._kind = why, kind
         # Not yet reaped, so the id is still its own.
         if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
@@ -238,8 +241,7 @@ class PluginProcess:
         self._ready.set()
 
     def _gone(self) -> PluginFailure:
-        kind = "PluginProtocol" if "said" in self._why or "line" in self._why else "PluginDied"
-        return PluginFailure(kind, f"The plugin has ended: {self.last_words}")
+        return PluginFailure(self._kind, f"The plugin has ended: {self.last_words}")
 
     async def _write(self, line: bytes) -> None:
         stdin = self._process.stdin
@@ -270,7 +272,7 @@ class PluginProcess:
                 if charged:
                     await self._payer.pay(charged)
             if len(rest) > self._limits.line:
-                self.end(f"it wrote a line of more than {self._limits.line} bytes")
+                self.end(f"it wrote a line of more than {self._limits.line} bytes", "PluginProtocol")
                 rest.clear()
         if await self._process.wait() == -signal.SIGKILL and not self._why:
             self._why = await asyncio.to_thread(self.group.excess)
@@ -279,7 +281,7 @@ class PluginProcess:
     def _take(self, line: bytes) -> bool:
         """Handle a line. Returns True if it belongs to a running call."""
         if len(line) > self._limits.line:
-            self.end(f"it wrote a line of more than {self._limits.line} bytes")
+            self.end(f"it wrote a line of more than {self._limits.line} bytes", "PluginProtocol")
             return False
         if not line.strip():
             return False
