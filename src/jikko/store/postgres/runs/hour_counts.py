@@ -43,13 +43,12 @@ _OF_APPS: Final = f"""
 SELECT app_id, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS}
 WHERE created_at >= $1 AND created_at < $2 AND app_id = ANY($3::bytea[]) GROUP BY 1, 2, 3
 """
+# No index covers runs with a price: all runs of an hour are read, and counted.
 _COSTS: Final = f"""
 SELECT app_id, {_HOUR_OF}, NULL, coalesce(sum(split_part(price, ' ', 1)::float8), 0), count(*),
   coalesce(split_part(price, ' ', 2), '')
 FROM runs WHERE created_at >= $1 AND created_at < $2 GROUP BY 1, 2, 6
 """
-# No index covers runs with a price: all runs of an hour are read, and counted.
-
 
 _Key: TypeAlias = tuple[str, tuple[bytes, ...]]
 """A statement, and its apps."""
