@@ -127,6 +127,14 @@ test('cases that were looked at say what they came to, the last one with what it
   ).toHaveLength(1)
 })
 
+test('literals that the graph lacks are those of the record, of the cases that were looked at', () => {
+  const bare = RAW.map(one =>
+    typeof one === 'string' ? one : { ...one, conditions: one.conditions.map(({ value: _, ...rest }) => rest) },
+  )
+  const cases = casesOf(bare, { status: 'succeeded', handle: '1' }, [{ group: RAW[0], results: [true] }], [])
+  expect(cases.slice(0, 2).map(one => one.conditions[0]?.value)).toEqual(['1', null])
+})
+
 test('what needs no comparison has none, and a comparison of another kind is left alone', () => {
   const judged = [{ results: [false, false, true], final_result: true }]
   const of = (operator: string) => ({ comparison_operator: operator, actual_value: 7 })

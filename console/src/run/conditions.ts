@@ -39,9 +39,10 @@ export function casesOf(
 ): readonly Case[] {
   const failed = execution.status === 'failed'
   return (raw ?? (judged ?? []).map(one => one.group)).map((one, index) => {
-    const found = object(one)
+    const { results = [], final_result: final, group } = judged?.[index] ?? {}
+    // The graph has no literals for viewers; the record has those of the cases that were looked at.
+    const found = object(group ?? one)
     const id = text(found.case_id ?? found.id)
-    const { results = [], final_result: final } = judged?.[index] ?? {}
     const joined = joinedOf(found, results)
     const chosen = judged && !failed ? final === true : execution.handle === id && !failed
     const broke = failed && judged?.length === index

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from jikko.dsl.load import decoded
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.values import Json
+from jikko.values import Json, encode_json
 
 _WIDTH, _HEIGHT = 244.0, 54.0
 """Default size of a node."""
@@ -20,6 +21,11 @@ _MAX_NOTE_LENGTH: Final = 4000
 _MAX_LABEL_LENGTH: Final = 100
 """Longest branch name in characters."""
 _MAX_DEPTH: Final = 64
+_MAX_CASE_TEXT: Final = 1000
+"""Longest text of a case in characters; longer ones are truncated."""
+_MAX_CASES_BYTES: Final = 65_536
+"""Bytes of JSON above which the cases of a node are left out."""
+_REFERENCE: Final = re.compile(r"\{\{#[^#{}]{1,500}#\}\}")
 _LANGUAGES: Final = {"python3": "Python", "javascript": "JavaScript"}
 
 
@@ -42,7 +48,8 @@ class GraphNode(Struct, frozen=True):
     parent: str | UnsetType = UNSET
     """Container of the node."""
     cases: list[dict[str, Json]] | UnsetType = UNSET
-    """As in the file: cases of an if-else, classes of a question classifier, the filter of a list operator."""
+    """As in the file, long texts truncated: cases of an if-else, classes of a question classifier, the filter of a list
+    operator."""
 
 
 class GraphEdge(Struct, frozen=True):
@@ -63,8 +70,9 @@ class Graph(Struct, frozen=True):
     edges: list[GraphEdge]
 
 
-def picture_of(text: bytes) -> Graph:
-    """Return the graph of a DSL file, even if it is invalid, without the parts that cannot be drawn."""
+def picture_of(text: bytes, *, literals: bool = True) -> Graph:
+    """Return the graph of a DSL file, even if it is invalid, without the parts that cannot be drawn.
+    ``literals``: Whether conditions have the values that they compare with."""
     try:
         root = parse(decoded(text), LoadLimits())
     except YamlProblem:
@@ -74,15 +82,16 @@ def picture_of(text: bytes) -> Graph:
     by_id = {node["id"]: node for node in raw}
     edges = list(_edges(graph.get("edges"), by_id))
     places = {node_id: _place(by_id, node_id) for node_id in by_id}
-    nodes = [_node(node, places[node["id"]] or (math.nan, math.nan), by_id) for node in by_id.values()]
+    nodes = [_node(node, places[node["id"]] or (math.nan, math.nan), by_id, literals) for node in by_id.values()]
     return Graph(list(_laid_out(nodes, edges)), edges)
 
 
-def _node(node: Mapping[str, Any], place: tuple[float, float], known: Mapping[str, Any]) -> GraphNode:
+def _node(node: Mapping[str, Any], place: tuple[float, float], known: Mapping[str, Any], literals: bool) -> GraphNode:
     data = _mapping(node.get("data"))
     is_note = node.get("type") == "custom-note"
     kind = "note" if is_note else str(data.get("type") or "")
     parent = node.get("parentId")
+    cases = [_case(case, literals) for case in _cases(kind, data) if isinstance(case, dict)]
     return GraphNode(
         id=node["id"],
         type=kind,
@@ -94,8 +103,26 @@ def _node(node: Mapping[str, Any], place: tuple[float, float], known: Mapping[st
         height=_number(node.get("height"), data.get("height")) or _HEIGHT,
         parent=parent if isinstance(parent, str) and parent in known else UNSET,
         detail=_detail(kind, data),
-        cases=[case for case in _cases(kind, data) if isinstance(case, dict)] or UNSET,
+        cases=cases if cases and len(encode_json(cases)) <= _MAX_CASES_BYTES else UNSET,
     )
+
+
+def _case(value: Json, literals: bool, depth: int = 0) -> Any:
+    """Return a case, or a part of one, to show."""
+    if depth > _MAX_DEPTH:
+        return None
+    match value:
+        case str():
+            return value[:_MAX_CASE_TEXT]
+        case list():
+            return [_case(item, literals, depth + 1) for item in value]
+        case dict():
+            return {
+                name: _case(item, literals, depth + 1)
+                for name, item in value.items()
+                if literals or name != "value" or (isinstance(item, str) and _REFERENCE.fullmatch(item))
+            }
+    return value
 
 
 def _cases(kind: str, data: Mapping[str, Any]) -> list[Json]:

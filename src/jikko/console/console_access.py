@@ -61,6 +61,8 @@ class Visitor(Struct, frozen=True):
     """ID of the token; empty for other ways to sign in."""
     until: float | None = None
     """Expiry of the token, which also limits tokens made with it."""
+    is_guest: bool = False
+    """Whether a shared link let it in."""
 
     def may(self, scope: Scope | None) -> bool:
         """Return whether the visitor has a scope; ``None``: one that everybody has."""
@@ -101,7 +103,7 @@ class Access:
         """Start a session with a token. Returns its cookie value and its visitor.
         Raises ``Unauthorized``: unknown token."""
         if self._is_setting(token):
-            return await self._begin(self._setting_source, SETTING_NAME, "operator")
+            return await self._begin(self.setting_source, SETTING_NAME, "operator")
         known = await self._known(token)
         return await self._begin(known.id, known.name, known.role, known.scopes, known.expires_at)
 
@@ -112,7 +114,7 @@ class Access:
         session = await self._store.session(hashed)
         if session is None or now >= _end_of(session) or session.source.startswith(SHARE):
             return None
-        if session.source.startswith("setting ") and session.source != self._setting_source:
+        if session.source.startswith("setting ") and session.source != self.setting_source:
             return None
         if uses and now - session.used_at >= NOTED_EVERY:
             await noted(self._store.touch_session(hashed, now))
@@ -126,7 +128,8 @@ class Access:
         return Visitor(known.name, known.role, known.expires_at or 0.0, _scopes(known), known.id, known.expires_at)
 
     async def leave(self, cookie: str) -> None:
-        await self._store.delete_session(digest(cookie))
+        """End a session. Shared links are only revoked."""
+        await self._store.delete_session(digest(cookie), shared=False)
 
     async def tokens(self) -> list[ConsoleToken]:
         """Return all tokens except the setting's, oldest first."""
@@ -190,7 +193,8 @@ class Access:
             raise NotFound(f"No console token {token_id!r}.")
 
     @property
-    def _setting_source(self) -> str:
+    def setting_source(self) -> str:
+        """Return the source of sessions started with the setting's token."""
         return f"setting {self._setting.hex()}"
 
     def _is_setting(self, token: str) -> bool:

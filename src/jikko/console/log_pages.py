@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from jikko.concurrency.run_in_thread import giving_way, run_in_thread
+from jikko.console.guest_view import GuestView
 from jikko.events import Event, FormRequested
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
@@ -21,6 +22,18 @@ _MAX_KEPT_EVENTS: Final = 300_000
 """Largest cached log in events."""
 _MAX_EVENTS_ON_THE_LOOP: Final = 50
 """Events encoded on the event loop."""
+
+
+class LogView(Struct, frozen=True):
+    """What a visitor sees of a log."""
+
+    reveals: bool = True
+    """Whether it includes the answers to forms."""
+    guest_view: GuestView | None = None
+    """For guests."""
+
+
+_WHOLE: Final = LogView()
 
 
 class EventSlice(Struct, frozen=True):
@@ -41,8 +54,8 @@ class LogPages:
         self._kept: tuple[str, Sequence[Event]] | None = None
         self._dropping: asyncio.TimerHandle | None = None
 
-    async def page(self, record: RunRecord, *, after: int, limit: int, reveals: bool) -> EventSlice:
-        """Return events after a position. ``reveals``: See ``encoded``. Raises ``LogDamaged``."""
+    async def page(self, record: RunRecord, *, after: int, limit: int, view: LogView) -> EventSlice:
+        """Return events after a position. Raises ``LogDamaged``."""
         run_id, closed = record.identity.run_id, not record.is_open
         if closed:
             log = await self._closed_log(run_id)
@@ -54,11 +67,11 @@ class LogPages:
                 end = await self._store.log_end(run_id)
 
         def encode(numbered: Sequence[tuple[int, Event]]) -> list[bytes]:
-            return [encoded(position, event, reveals=reveals) for position, event in giving_way(numbered)]
+            return [encoded(position, event, view) for position, event in giving_way(numbered)]
 
         numbered = list(enumerate(events, max(after + 1, 0)))
         if len(numbered) <= _MAX_EVENTS_ON_THE_LOOP:
-            return EventSlice([encoded(at, event, reveals=reveals) for at, event in numbered], end, closed)
+            return EventSlice([encoded(at, event, view) for at, event in numbered], end, closed)
         return EventSlice(await run_in_thread(encode, numbered, queue="records"), end, closed)
 
     async def event(self, record: RunRecord, position: int) -> Event | None:
@@ -95,15 +108,14 @@ _PLAIN: Final = ("id", "at", "event", "rounds", "selector")
 """Fields never truncated: they identify the event."""
 
 
-def encoded(position: int, event: Event, *, reveals: bool = True) -> bytes:
+def encoded(position: int, event: Event, view: LogView = _WHOLE) -> bytes:
     """Encode an event as JSON, with its position as ``id``; ``cut`` has the paths of truncated values, and their size
-    in bytes of JSON. A truncated text keeps its beginning, other values become null.
-    ``reveals``: Whether to include the answers to forms."""
-    if reveals or not isinstance(event, FormRequested):
+    in bytes of JSON. A truncated text keeps its beginning, other values become null."""
+    if view.guest_view is None and (view.reveals or not isinstance(event, FormRequested)):
         whole = encode_json(event)
         if len(whole) <= MAX_WHOLE_BYTES:
             return b'{"id":%d,%b' % (position, whole[1:])
-    plain = plain_event(event, reveals=reveals)
+    plain = plain_event(event, view)
     cut: list[dict[str, Json]] = []
     for name, value in plain.items():
         if name not in _PLAIN:
@@ -111,13 +123,13 @@ def encoded(position: int, event: Event, *, reveals: bool = True) -> bytes:
     return encode_json({"id": position, **plain, **({"cut": cut} if cut else {})})
 
 
-def plain_event(event: Event, *, reveals: bool = True) -> dict[str, Any]:
+def plain_event(event: Event, view: LogView = _WHOLE) -> dict[str, Any]:
     """Return an event as JSON, complete."""
     plain: dict[str, Any] = msgspec.to_builtins(event)
-    if not reveals and isinstance(event, FormRequested):
+    if not view.reveals and isinstance(event, FormRequested):
         hidden: dict[str, Json] = {"form_token": None, "approval_channels": []}
         plain["form"] = {**plain["form"], **{name: hidden[name] for name in hidden if name in plain["form"]}}
-    return plain
+    return plain if view.guest_view is None else view.guest_view.event(plain)
 
 
 def value_at(value: Json, path: str) -> Json:

@@ -7,8 +7,9 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.apps.keys import digest
-from jikko.console.console_access import NOTED_EVERY, SESSION_SECONDS, Visitor, noted
+from jikko.console.console_access import NOTED_EVERY, SESSION_SECONDS, SETTING_NAME, Visitor, noted
 from jikko.errors import Forbidden, InvalidParam, JikkoError, NotFound
+from jikko.ids import is_uuid
 from jikko.ports.clock import Clock
 from jikko.repositories.console_store import ConsoleSession, ConsoleStore, share_source
 
@@ -44,11 +45,12 @@ class Shares:
     A link is stored as a session without scopes, which opens only its run; of its key, only the digest is stored.
     """
 
-    def __init__(self, store: ConsoleStore, clock: Clock, *, is_on: bool) -> None:
-        """``is_on``: Whether the settings allow links; otherwise none works."""
+    def __init__(self, store: ConsoleStore, clock: Clock, *, is_on: bool, setting_source: str) -> None:
+        """``is_on``: Whether the settings allow links; otherwise none works. ``setting_source``: See ``Access``."""
         self._store = store
         self._clock = clock
         self.is_on = is_on
+        self._setting_source = setting_source
 
     async def make(self, run_id: str, maker: Visitor, days: int) -> tuple[Share, str]:
         """Make a link to a run. Returns it with its key, which is not stored.
@@ -64,10 +66,11 @@ class Shares:
         if not 1 <= days <= MAX_DAYS:
             raise InvalidParam(f"days: must be 1 to {MAX_DAYS}.")
         key, now = secrets.token_urlsafe(32), self._clock()
+        by_setting = maker.name == SETTING_NAME and not maker.source
         expires_at = now + days * 86_400.0
         session = ConsoleSession(
             digest=digest(key),
-            source=share_source(run_id, maker.source),
+            source=share_source(run_id, self._setting_source if by_setting else maker.source),
             name=maker.name,
             role="viewer",
             created_at=now,
@@ -101,7 +104,7 @@ class Shares:
     async def visitor(self, run_id: str, key: str) -> Visitor:
         """Return the visitor of a link. Raises ``ShareOver``."""
         session = await self._known(run_id, key)
-        return Visitor("shared link", "viewer", session.expires_at or 0.0, frozenset({"runs:read"}))
+        return Visitor("shared link", "viewer", session.expires_at or 0.0, frozenset({"runs:read"}), is_guest=True)
 
     async def _known(self, run_id: str, key: str) -> ConsoleSession:
         hashed = digest(key)
@@ -112,9 +115,16 @@ class Shares:
             or not hmac.compare_digest(session.digest, hashed)
             or not session.source.startswith(share_source(run_id))
             or self._clock() >= (session.expires_at or 0.0)
+            or not await self._has_maker(session.source.removeprefix(share_source(run_id)))
         ):
             raise ShareOver
         return session
+
+    async def _has_maker(self, source: str) -> bool:
+        """Return whether the token that made a link is still valid. An earlier build revokes tokens without it."""
+        if is_uuid(source):
+            return await self._store.has_token(source)
+        return source in ("", self._setting_source)
 
     async def _of_run(self, run_id: str) -> list[ConsoleSession]:
         now = self._clock()

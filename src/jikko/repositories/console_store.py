@@ -81,9 +81,9 @@ SHARE: Final = "share "
 """Prefix of the sources of shared links."""
 
 
-def share_source(run_id: str, token_id: str = "") -> str:
-    """Return the source of a session for one run: the run's id, then the sharing token's, or empty."""
-    return f"{SHARE}{run_id} {token_id}"
+def share_source(run_id: str, maker: str = "") -> str:
+    """Return the source of a session for one run: the run's id, then the source of its maker's session, or empty."""
+    return f"{SHARE}{run_id} {maker}"
 
 
 class ConsoleTicket(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ _FORGET_SESSIONS: Final = "DELETE FROM console_sessions WHERE created_at < :olde
 _TOUCH_SESSION: Final = "UPDATE console_sessions SET used_at = :at WHERE digest = :digest"
 _OPEN_SESSION: Final = f"{_TOUCH_SESSION} AND used_at = 0"
 _SHARES: Final = _SESSIONS.select("WHERE substr(source, 1, 43) = :source ORDER BY created_at, digest")
-_DELETE_SESSION: Final = "DELETE FROM console_sessions WHERE digest = :digest"
+_DELETE_SESSION: Final = f"DELETE FROM console_sessions {_OF_DIGEST} AND substr(source, 1, 6) <> :kept::text"
 
 _FORGET_TICKETS: Final = "DELETE FROM console_tickets WHERE expires_at <= :now"
 _TAKE_TICKET: Final = f"DELETE FROM console_tickets WHERE digest = :digest RETURNING {_TICKETS.columns}"
@@ -132,6 +132,9 @@ class ConsoleStore:
 
     async def token_of(self, digest: bytes) -> ConsoleToken | None:
         return _TOKENS.found(await self._sql.row(_TOKENS.select(_OF_DIGEST), digest=digest))
+
+    async def has_token(self, token_id: str) -> bool:
+        return await self._sql.row(_TOKENS.select("WHERE token_id = :id"), id=token_id) is not None
 
     @written
     def delete_token(self, token_id: str) -> Operation[bool]:
@@ -170,8 +173,9 @@ class ConsoleStore:
         """Return the shared links of a run, oldest first."""
         return _SESSIONS.records(await self._sql.rows(_SHARES, source=share_source(run_id)))
 
-    async def delete_session(self, digest: bytes) -> bool:
-        return await self._sql.count(_DELETE_SESSION, digest=digest) > 0
+    async def delete_session(self, digest: bytes, *, shared: bool = True) -> bool:
+        """Delete a session. ``shared``: Also a shared link. Returns whether it existed."""
+        return await self._sql.count(_DELETE_SESSION, digest=digest, kept="" if shared else SHARE) > 0
 
     @written
     def add_ticket(self, ticket: ConsoleTicket, *, now: float) -> Operation[None]:

@@ -83,11 +83,8 @@ def test_branches_are_called_as_their_author_calls_them() -> None:
 
 
 def test_cases_classes_and_filters_are_those_of_the_file() -> None:
-    condition = {
-        "variable_selector": ["start", "n"],
-        "comparison_operator": "is",
-        "value": "値 🎉 \ue000" + "x" * 10**6,
-    }
+    condition = {"variable_selector": ["start", "n"], "comparison_operator": "is", "value": "値 🎉 \ue000"}
+    many = [{"case_id": str(number), "name": "x" * 900} for number in range(100)]
     case = {"case_id": "c", "logical_operator": "or", "conditions": [condition]}
     found = {
         "judge": ({"type": "if-else", "cases": [case, "no case", None]}, [case]),
@@ -106,6 +103,8 @@ def test_cases_classes_and_filters_are_those_of_the_file() -> None:
         ),
         "all": ({"type": "list-operator", "filter_by": {"enabled": False, "conditions": []}}, UNSET),
         "odd": ({"type": "question-classifier", "classes": "A"}, UNSET),
+        "long": ({"type": "question-classifier", "classes": [{"name": "長" * 10**6}]}, [{"name": "長" * 1000}]),
+        "many": ({"type": "if-else", "cases": many}, UNSET),
         "code": ({"type": "code", "cases": [case]}, UNSET),
     }
     nodes = [{"id": name, "data": data} for name, (data, _) in found.items()]

@@ -1,5 +1,6 @@
 """Shared links: access, limits, and expiry."""
 
+import hashlib
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
@@ -236,6 +237,71 @@ async def test_links_end_with_the_token_that_made_them(scene: Scene, operator: h
         assert await is_over(browser, run["id"])
 
 
+async def test_a_token_that_an_earlier_build_revoked_ends_its_links(scene: Scene, operator: httpx.AsyncClient) -> None:
+    run = await ran(operator, await scene.publish(ECHO), q="1")
+    made, token = await scene.access.new_token("x", "operator")
+    async with scene.client(Authorization=f"Bearer {token}") as maker:
+        share = await shared(maker, run["id"])
+    async with opened(scene, run["id"], share) as browser:
+        with closing(sqlite3.connect(scene.assembly.settings.home / "jikko.db")) as database, database:
+            row = "FROM console_tokens WHERE lower(hex(digest)) = ?"
+            assert database.execute(f"DELETE {row}", [hashlib.sha256(token.encode()).hexdigest()]).rowcount == 1
+        assert await is_over(browser, run["id"])
+    assert made.name == "x"
+
+
+@pytest.mark.parametrize("signs_in", [False, True])
+async def test_links_end_with_the_token_of_the_setting(tmp_path: Path, signs_in: bool) -> None:
+    clock, token = Clock(), "setting-" * 5
+    for used, over in ((token, False), (token, False), ("another-" * 5, True), ("", True), (token, False)):
+        async with console_on(tmp_path, clock, console_shares=True, console_token=used) as scene:
+            if not over and not (tmp_path / "run").exists():
+                async with scene.client(**OWN_PAGE) as client:
+                    if signs_in:
+                        decoded(await client.post(f"{API}/session", json={"token": token}))
+                    else:
+                        client.headers["Authorization"] = f"Bearer {token}"
+                    run = await ran(client, await scene.publish(ECHO), q="1")
+                    made = await client.post(f"{API}/runs/{run['id']}/shares", json={})
+                    share = decoded(made, 201)
+                (tmp_path / "run").touch()
+            async with scene.client(**OWN_PAGE, Cookie=f"jikko_shared={key_in(share)}") as browser:
+                assert await is_over(browser, run["id"]) == over
+
+
+async def test_links_by_a_sign_in_link_do_not_depend_on_the_setting(tmp_path: Path) -> None:
+    clock = Clock()
+    settings: dict[str, Any] = {"console_shares": True, "console_token": "setting-" * 5}
+    async with console_on(tmp_path, clock, **settings) as scene, await scene.browser() as client:
+        run = await ran(client, await scene.publish(ECHO), q="1")
+        share = decoded(await client.post(f"{API}/runs/{run['id']}/shares", json={}), 201)
+    async with console_on(tmp_path, clock, console_shares=True) as scene, opened(scene, run["id"], share) as browser:
+        assert not await is_over(browser, run["id"])
+
+
+async def test_a_guest_cannot_end_the_link_by_signing_out(scene: Scene, operator: httpx.AsyncClient) -> None:
+    run = await ran(operator, await scene.publish(ECHO), q="1")
+    share = await shared(operator, run["id"])
+    async with opened(scene, run["id"], share) as browser:
+        async with scene.client(**OWN_PAGE, Cookie=f"jikko_console={key_in(share)}") as guest:
+            assert (await guest.delete(f"{API}/session")).status_code == 204
+        assert not await is_over(browser, run["id"])
+
+
+async def test_a_link_to_a_removed_run_is_over_for_all_that_it_opened(
+    scene: Scene, operator: httpx.AsyncClient
+) -> None:
+    run = await ran(operator, await scene.publish(ECHO), q="1")
+    async with opened(scene, run["id"], await shared(operator, run["id"])) as browser:
+        missing = await browser.get(f"{API}/shared/{run['id']}/log/999/value")
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+        assert (await operator.delete(f"{MANAGEMENT}/runs/{run['id']}")).status_code == 204
+        for rest in ("", "/log", "/log/0/value", "/stream"):
+            refused = await browser.get(f"{API}/shared/{run['id']}{rest}")
+            assert (refused.status_code, refused.json()["code"]) == (404, "share_over"), rest
+            assert run["id"] not in refused.text
+
+
 @pytest.mark.parametrize("role", ["viewer", "operator"])
 async def test_operators_alone_make_links(scene: Scene, operator: httpx.AsyncClient, role: Any) -> None:
     run = await ran(operator, await scene.publish(ECHO), q="1")
@@ -305,12 +371,16 @@ async def test_only_the_consoles_own_page_opens_it(scene: Scene, operator: httpx
         assert (await elsewhere.get(f"{API}/shared/{run['id']}")).status_code == 421
 
 
-async def test_tries_are_limited_as_those_to_sign_in(scene: Scene, operator: httpx.AsyncClient) -> None:
+async def test_failed_tries_are_limited_apart_from_those_to_sign_in(scene: Scene, operator: httpx.AsyncClient) -> None:
     run = await ran(operator, await scene.publish(ECHO), q="1")
+    share = await shared(operator, run["id"])
+    for _ in range(11):
+        async with opened(scene, run["id"], share):
+            pass
     async with scene.client(**OWN_PAGE) as client:
         answers = [await client.post(f"{API}/shared/{run['id']}", json={"key": str(n)}) for n in range(11)]
         assert [each.status_code for each in answers] == [404] * 10 + [429]
-        assert (await client.post(f"{API}/session", json={"token": "jko_guess"})).status_code == 429
+        assert (await client.post(f"{API}/session", json={"token": "jko_guess"})).status_code == 401
 
 
 async def test_making_opening_and_revoking_are_audited_once_each(
@@ -334,7 +404,7 @@ async def test_making_opening_and_revoking_are_audited_once_each(
         ("open_share", "shared link", "console"),
         ("make_share", "script", "api"),
     ]
-    assert [each["app_id"] for each in entries if each["action"] in ("open_share", "make_share")] == [echo.id] * 2
+    assert [each["app_id"] for each in entries if "share" in each["action"]] == [echo.id] * 3
     assert key_in(share) not in caplog.text
     assert key_in(share) not in str(entries)
 

@@ -95,7 +95,7 @@ def build_console(
     issues = Issues(stores.apps, forecasts, stores.callbacks, watch.uses, providers)
     return Console(
         access=watch.access,
-        shares=Shares(console.access, clock, is_on=settings.console_shares),
+        shares=Shares(console.access, clock, is_on=settings.console_shares, setting_source=watch.access.setting_source),
         public_url=settings.public_url,
         host=settings.host,
         env=settings.env,

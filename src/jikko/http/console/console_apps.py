@@ -100,7 +100,7 @@ async def read_app(call: ConsoleRequest, asked: VersionChoice) -> bodies.AppFull
         **fields,
         nodes=forecast.nodes,
         problems=[bodies.problem_of(finding) for finding in forecast.findings],
-        graph=await asyncio.to_thread(picture_of, version.source),
+        graph=await asyncio.to_thread(picture_of, version.source, literals=call.visitor.may("apps:write")),
         form=form,
         features=features,
         models=bodies.models_of(forecast),

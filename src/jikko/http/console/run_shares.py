@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.console.shares import MAX_DAYS, Share
 from jikko.dify.bodies import body_from
+from jikko.errors import NotFound
 from jikko.http.console.console_queries import id_in
 from jikko.http.console.console_runs import record_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
@@ -70,7 +71,11 @@ async def revoke_share(call: ConsoleRequest) -> None:
     """Revoke a shared link, which closes its open pages at once."""
     run_id = id_in(call, "run_id", "run")
     share = await call.console.shares.revoke(run_id, call.request.path_params["share_id"].lower())
-    call.note("revoked link to run", _told(run_id, share), before={"expires_at": share.expires_at})
+    try:
+        app_id = (await record_of(call)).identity.app_id
+    except NotFound:
+        app_id = None
+    call.note("revoked link to run", _told(run_id, share), app=app_id, before={"expires_at": share.expires_at})
 
 
 def _told(run_id: str, share: Share) -> str:

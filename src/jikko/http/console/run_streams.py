@@ -5,12 +5,13 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Meta, Struct
 
-from jikko.console.log_pages import encoded, plain_event, value_at
+from jikko.console.guest_view import GuestView
+from jikko.console.log_pages import LogView, encoded, plain_event, value_at
 from jikko.dify.dify_events import encode
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunStatus
 from jikko.http.console.console_queries import RunsFilter, id_in
-from jikko.http.console.console_runs import record_of
+from jikko.http.console.console_runs import listed, record_of
 from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import STREAM, ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import is_on, queried
@@ -134,9 +135,8 @@ async def read_log(call: ConsoleRequest, asked: LogRange) -> SendableResponse:
     Values above 4 kB are truncated; ``cut`` says where.
     """
     record = await record_of(call)
-    page = await call.console.logs.page(
-        record, after=asked.after, limit=asked.limit, reveals=call.visitor.may("runs:write")
-    )
+    view = await _view(call, record)
+    page = await call.console.logs.page(record, after=asked.after, limit=asked.limit, view=view)
     closed = b"true" if page.closed else b"false"
     return Response(b'{"data":[%b],"end":%d,"closed":%b}' % (b",".join(page.events), page.end, closed))
 
@@ -152,7 +152,7 @@ async def read_value(call: ConsoleRequest, asked: ValueChoice) -> SendableRespon
     try:
         if event is None:
             raise LookupError
-        value = value_at(plain_event(event, reveals=call.visitor.may("runs:write")), asked.path)
+        value = value_at(plain_event(event, await _view(call, record)), asked.path)
     except LookupError:
         raise NotFound("Value not found in the log.") from None
     is_text = isinstance(value, str)
@@ -177,11 +177,23 @@ async def follow_log(call: ConsoleRequest) -> SendableResponse:
     given = call.request.header(b"last-event-id")
     asked = call.request.query if given is None else {"after": given}
     after = queried(asked, _Behind).after
-    return EventStream(_frames(call, record, after))
+    return EventStream(_frames(call, record, after, await _view(call, record)))
 
 
-async def _frames(call: ConsoleRequest, record: RunRecord, after: int) -> AsyncIterator[bytes]:
-    api, reveals = call.request.api, call.visitor.may("runs:write")
+async def guest_view_of(call: ConsoleRequest, record: RunRecord) -> GuestView:
+    """Return the view of a run for guests."""
+    owner = record.identity
+    hidden = owner.retry_of, owner.end_user_id, (await listed(call, record)).conversation_id
+    return GuestView(tuple(each for each in hidden if each))
+
+
+async def _view(call: ConsoleRequest, record: RunRecord) -> LogView:
+    guest_view = await guest_view_of(call, record) if call.visitor.is_guest else None
+    return LogView(call.visitor.may("runs:write"), guest_view)
+
+
+async def _frames(call: ConsoleRequest, record: RunRecord, after: int, view: LogView) -> AsyncIterator[bytes]:
+    api = call.request.api
     end = await call.console.run_store.log_end(record.identity.run_id)
     yield RETRY + b"event: hello\ndata: " + encode({"now": api.clock(), "end": end}) + b"\n\n"
     idle = call.request.front.ping_seconds
@@ -191,7 +203,7 @@ async def _frames(call: ConsoleRequest, record: RunRecord, after: int) -> AsyncI
             yield (
                 b"".join(
                     b"id: %d\nevent: %s\ndata: %s\n\n"
-                    % (position, str(type(event).__struct_config__.tag).encode(), _line(position, event, reveals))
+                    % (position, str(type(event).__struct_config__.tag).encode(), _line(position, event, view))
                     for position, event in batch
                 )
                 or PING
@@ -203,9 +215,9 @@ async def _frames(call: ConsoleRequest, record: RunRecord, after: int) -> AsyncI
         yield b"event: error\ndata: " + encode(body) + b"\n\n"
 
 
-def _line(position: int, event: Event, reveals: bool) -> bytes:
+def _line(position: int, event: Event, view: LogView) -> bytes:
     """Encode an event as one line: JSON may contain Unicode line separators, which some clients treat as line ends."""
-    line = encoded(position, event, reveals=reveals)
+    line = encoded(position, event, view)
     for end in ("\u2028", "\u2029", "\x85"):
         line = line.replace(end.encode(), b"\\u%04x" % ord(end))
     return line

@@ -76,36 +76,37 @@ class CurrentSession(Session):
     features: Features
 
 
-class SignInRate:
-    """Rate limit of sign-in attempts by address, across all processes of a cluster."""
+class AttemptRate:
+    """Rate limit of attempts by address, across all processes of a cluster."""
 
-    def __init__(self, count: Callable[[bytes, int], Awaitable[int]]) -> None:
+    def __init__(self, count: Callable[[bytes, int], Awaitable[int]], what: str = "sign-in") -> None:
         """``count``: see ``Cluster.count``."""
         self._count = count
+        self._what = what
         self._here = RequestRate(_PER_MINUTE)
         """Local rate limit, which also holds while other processes are unreachable."""
 
-    async def take(self, address: str) -> None:
+    async def take(self, request: Request) -> None:
         """Raises ``TooManyRequests``: too many attempts in the last minute."""
-        key = b"sign-in " + address.encode("utf-8", "replace")
+        client = request.scope.get("client")
+        key = f"{self._what} {client[0] if client else ''}".encode("utf-8", "replace")
         if wait := await self._count(key, _PER_MINUTE) or self._here.count(key):
             raise TooManyRequests(
-                f"Too many sign-in attempts. Try again in {wait} s: the limit is {_PER_MINUTE} a minute.",
+                f"Too many {self._what} attempts. Try again in {wait} s: the limit is {_PER_MINUTE} a minute.",
                 retry_after=wait,
             )
 
 
 def session_operations(gate: VisitorGate) -> list[Operation]:
     """Return the operations of signing in and out, which work without a session."""
-    rate = SignInRate(gate.console.count)
+    rate = AttemptRate(gate.console.count)
 
     async def sign_in(request: Request, console: Console) -> SendableResponse:
         """Sign in.
 
         By a token, or by the ticket of a link, valid once.
         """
-        client = request.scope.get("client")
-        await rate.take(client[0] if client else "")
+        await rate.take(request)
         body = checked(await request.json(largest=SMALL_BYTES), SignIn)
         if isinstance(body.token, str) == isinstance(body.ticket, str):
             raise InvalidParam("Either token or ticket is required.")

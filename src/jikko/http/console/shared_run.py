@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Annotated, Any, Final
 
+import msgspec
 from msgspec import UNSET, Meta, Struct
 from msgspec.structs import asdict
 
@@ -15,8 +16,8 @@ from jikko.errors import NotFound
 from jikko.http.bodies.reading import SMALL_BYTES
 from jikko.http.console.console_runs import listed, record_of
 from jikko.http.console.run_bodies import RunFull, RunLineage, run_fields
-from jikko.http.console.run_streams import follow_log, read_log, read_value
-from jikko.http.console.session import SignInRate
+from jikko.http.console.run_streams import follow_log, guest_view_of, read_log, read_value
+from jikko.http.console.session import AttemptRate
 from jikko.http.console.visitor_gate import (
     PAGE_API,
     ConsoleRequest,
@@ -60,13 +61,13 @@ class SharedRun(RunFull, kw_only=True):
 async def read_shared(call: ConsoleRequest) -> SharedRun:
     """Read the run of a link, with the graph of its version."""
     api = call.request.api
-    record = await _shared(call)
+    record = await record_of(call)
     owner = record.identity
     lineage = await api.runs.retries.lineage(record)
     version = await call.console.app_store.version(owner.app_id, owner.workflow_id)
     fields: dict[str, Any] = run_fields(await listed(call, record), api.clock())
     fields |= {"retry_of": UNSET, "conversation_id": UNSET, "waits_for": []}
-    return SharedRun(
+    shared = SharedRun(
         **fields,
         inputs=json.loads(record.inputs),
         outputs=None if record.is_open else json.loads(record.outputs),
@@ -74,31 +75,37 @@ async def read_shared(call: ConsoleRequest) -> SharedRun:
         workflow_id=owner.workflow_id,
         task_id=owner.task_id,
         lineage=RunLineage(None, [], [], lineage.replaced, lineage.mocked),
-        graph=Graph([], []) if version is None else await asyncio.to_thread(picture_of, version.source),
+        graph=Graph([], []) if version is None else await asyncio.to_thread(picture_of, version.source, literals=False),
         expires_at=call.visitor.expires_at,
     )
+    guest_view = await guest_view_of(call, record)
+    return msgspec.convert(guest_view.value(msgspec.to_builtins(shared)), SharedRun)
 
 
 def shared_operations(gate: VisitorGate) -> list[Operation]:
     """Return the operations of opening a link and reading its run, all read-only."""
-    rate = SignInRate(gate.console.count)
+    rate = AttemptRate(gate.console.count, "shared-link")
 
     async def visitor(request: Request, *, uses: bool = True) -> Visitor:
         require_host(request, gate.console.public_url, gate.console.host)
-        return await gate.console.shares.visitor(_run_in(request), cookie_of(request, _COOKIE))
+        found = await gate.console.shares.visitor(_run_in(request), cookie_of(request, _COOKIE))
+        await _shared(request)
+        return found
 
     async def open_share(request: Request, console: Console) -> SendableResponse:
         """Open a shared link.
 
         Its key becomes a cookie for that run alone. Invalid, expired and revoked links get the same refusal.
         """
-        client = request.scope.get("client")
-        await rate.take(client[0] if client else "")
         key = checked(await request.json(largest=SMALL_BYTES), ShareKey).key
         run_id = _run_in(request)
-        share, is_first = await console.shares.open(run_id, key)
+        try:
+            record = await _shared(request)
+            share, is_first = await console.shares.open(run_id, key)
+        except ShareOver:
+            await rate.take(request)
+            raise
         call = ConsoleRequest(request, await console.shares.visitor(run_id, key), console)
-        record = await _shared(call)
         if is_first:
             what = f"{run_id} (link {share.id} of {share.made_by}) for the first time"
             call.note("opened link to run", what, app=record.identity.app_id)
@@ -126,9 +133,9 @@ def _run_in(request: Request) -> str:
     return run_id
 
 
-async def _shared(call: ConsoleRequest) -> RunRecord:
+async def _shared(request: Request) -> RunRecord:
     """Return the run. Raises ``ShareOver`` if it was deleted."""
     try:
-        return await record_of(call)
+        return await request.api.runs.records.any_record(_run_in(request))
     except NotFound:
         raise ShareOver from None
