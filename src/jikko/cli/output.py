@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,7 +100,7 @@ def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequ
     listed = list(rows)
     if as_json:
         for entry, _ in listed:
-            click.echo(json.dumps(entry, ensure_ascii=False))
+            click.echo(shown(json.dumps(entry, ensure_ascii=False)))
         return
     table = [head, *(line for _, line in listed)] if listed else []
     widths = [max(map(width, column)) for column in zip(*table, strict=True)]
@@ -191,7 +191,8 @@ def _words(value: Any, column: str) -> str:
     if value is None:
         return ""
     if column.rpartition("_")[2] == "at" and isinstance(value, (int, float)):
-        return iso(value, "seconds")
+        with suppress(ValueError, OverflowError, OSError):  # not a time, in the response of another server
+            return iso(value, "seconds")
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

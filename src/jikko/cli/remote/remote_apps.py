@@ -13,37 +13,42 @@ from jikko.cli.apps.apps import write_out
 from jikko.cli.apps.environment_options import env_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.output import show_fields, show_list
-from jikko.cli.remote.remote_server import Management, does, part
+from jikko.cli.remote.remote_server import HAS_ID, VERSION, Id, Management, does, many, part, shape
 from jikko.cli.terminal import confirmed
 from jikko.exit_codes import ExitCode
 
 _BOUNDARY = b"jikko-7d1f0a3c5e"
 _TRIAL = "?dry_run=1"
 _INVALID = int(ExitCode.INVALID_WORKFLOW)
+_PROBLEMS = many(shape(level=str, problem=str))
+_VARIABLES = shape(data=many(shape(name=str)))
+_UPLOADED = shape(outcome=str, name=str, app_id=Id | None, version=VERSION | None, problems=_PROBLEMS)
+_SESSION = shape(server=shape(now=float))
+_IMPORTED = shape({"app_id": Id, "version": VERSION}, name=str, problems=_PROBLEMS)
 
 
 @does("apps list")
 def _list_apps(api: Management, *, as_json: bool) -> None:
-    show_list(api.get("apps")["data"], ("id", "mode", "name", "version.number"), as_json=as_json)
+    show_list(api.apps(), ("id", "mode", "name", "version.number"), as_json=as_json)
 
 
 @does("apps show")
 def _show_app(api: Management, *, app: str, as_json: bool) -> None:
     found = api.app(app)
     fields = {name: found[name] for name in ("id", "name", "mode", "description")}
-    show_fields({**fields, "versions": api.get(f"apps/{found['id']}/versions")["data"]}, as_json=as_json)
+    show_fields({**fields, "versions": api.entries(f"apps/{found['id']}/versions", VERSION)}, as_json=as_json)
 
 
 @does("apps export")
 def _export_app(api: Management, *, app: str, which: str, file: Path | None) -> None:
     app_id = api.app_id(app)
-    which = which or api.get(f"apps/{app_id}")["version"]["workflow_id"]
+    which = which or api.get(f"apps/{app_id}", shape(version=VERSION))["version"]["workflow_id"]
     write_out(api.raw("GET", f"apps/{app_id}/versions/{part(which)}/source"), file)
 
 
 @does("apps use")
 def _use_version(api: Management, *, app: str, which: str, as_json: bool) -> None:
-    show_fields(api.post(f"apps/{api.app_id(app)}/versions/{part(which)}/publish"), as_json=as_json)
+    show_fields(api.post(f"apps/{api.app_id(app)}/versions/{part(which)}/publish", VERSION), as_json=as_json)
 
 
 @does("apps delete")
@@ -79,7 +84,7 @@ def _import_files(
             try:
                 done = "imported, but the environment was not set"
                 if rest:
-                    api.post(f"{app}/environment", {"values": rest})
+                    api.post(f"{app}/environment", _VARIABLES, {"values": rest})
                 done = "imported, but no key was made"
                 if with_key or (with_key is None and entry["outcome"] == "new"):
                     entry["api_key"] = _new_key(api, f"{app}/keys", required=bool(with_key))
@@ -99,9 +104,9 @@ def _set_known(api: Management, file: Path, name: str | None, values: dict[str, 
     if trial.get("app_id") is None or trial["outcome"] == "refused":
         return values
     path = f"apps/{trial['app_id']}/environment"
-    known = values.keys() & {variable["name"] for variable in api.get(path)["data"]}
+    known = values.keys() & {variable["name"] for variable in api.get(path, _VARIABLES)["data"]}
     if known:
-        api.post(path, {"values": {one: values[one] for one in known}})
+        api.post(path, _VARIABLES, {"values": {one: values[one] for one in known}})
     return {one: value for one, value in values.items() if one not in known}
 
 
@@ -119,7 +124,7 @@ def _sync_folder(api: Management, *, folder: Path, prune: bool, dry_run: bool, a
             click.echo(f"{file}: not imported: {failed.message}", err=True)
     if prune and any(codes):
         click.echo("nothing is removed, since not every file could be imported", err=True)
-    for app in api.get("apps")["data"] if prune and not any(codes) else ():
+    for app in api.apps() if prune and not any(codes) else ():
         if app["name"] not in names:
             if not dry_run:
                 api.delete(f"apps/{app['id']}")
@@ -137,10 +142,10 @@ def _keys_of_app(
     if revoke:
         api.delete(f"{path}/{part(revoke)}")
     if new:
-        made = api.post(path)
+        made = api.post(path, shape(id=Id, key=str))
         _show_secret(made, "key", file, lambda: api.delete(f"{path}/{made['id']}"), as_json=as_json)
     elif not revoke:
-        show_list(api.get(path)["data"], ("id", "hint", "created_at"), as_json=as_json)
+        show_list(api.entries(path, HAS_ID), ("id", "hint", "created_at"), as_json=as_json)
 
 
 @does("apps env")
@@ -149,7 +154,8 @@ def _environment_of_app(
 ) -> None:
     values = env_of(pairs, file)
     path = f"apps/{api.app_id(app)}/environment"
-    found = api.post(path, {"values": values, "unset": list(unset)}) if values or unset else api.get(path)
+    changes = {"values": values, "unset": list(unset)}
+    found = api.post(path, _VARIABLES, changes) if values or unset else api.get(path, _VARIABLES)
     show_list(found["data"], ("name", "type", "value", "is_set", "overruled_by"), as_json=as_json)
 
 
@@ -157,14 +163,14 @@ def _environment_of_app(
 def _webhook_secret(api: Management, *, app: str, new: bool, as_json: bool) -> None:
     if not new:
         raise click.UsageError("Over --url a secret is shown once, when it is replaced: --new.")
-    secret = api.post(f"apps/{api.app_id(app)}/webhook-secret")["secret"]
+    secret = api.post(f"apps/{api.app_id(app)}/webhook-secret", shape(secret=str))["secret"]
     show_fields({"app": app, "webhook_secret": secret}, as_json=as_json)
 
 
 @does("console tokens list")
 def _list_tokens(api: Management, *, as_json: bool) -> None:
     columns = ("id", "hint", "role", "name", "scopes", "used_at", "expires_at")
-    show_list(api.get("tokens")["data"], columns, as_json=as_json)
+    show_list(api.entries("tokens", HAS_ID), columns, as_json=as_json)
 
 
 @does("console tokens new")
@@ -178,11 +184,11 @@ def _make_token(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    now = api.get("session")["server"]["now"]
+    now = api.get("session", _SESSION)["server"]["now"]
     asked: dict[str, Any] = {"name": name, "role": "viewer" if viewer else "operator"}
     asked |= {"scopes": list(scopes)} if scopes else {}
     asked |= {} if expires is None else {"expires_at": now + expires}
-    made = api.post("tokens", asked)
+    made = api.post("tokens", shape(id=Id, token=str), asked)
     _show_secret(made, "token", file, lambda: api.delete(f"tokens/{made['id']}"), as_json=as_json)
 
 
@@ -203,7 +209,8 @@ def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False
 
     def posted(query: str) -> dict[str, Any]:
         kind = f"multipart/form-data; boundary={_BOUNDARY.decode()}"
-        return dict(api.json("POST", f"apps{query}", sent, kind)["data"][0])
+        answer = api.checked(api.json("POST", f"apps{query}", sent, kind), shape(data=many(_IMPORTED, 1)))
+        return dict(answer["data"][0])
 
     own = posted(_TRIAL) if name is None or "/" in name else {}
     name = own["name"] if name is None else name
@@ -218,7 +225,7 @@ def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False
             entry |= {"app_id": made["app_id"], "version": made["version"]}
     else:
         path = f"apps/{part(name)}{_TRIAL if dry_run else ''}"
-        entry = dict(api.json("PUT", path, text, "application/yaml"))
+        entry = dict(api.checked(api.json("PUT", path, text, "application/yaml"), _UPLOADED))
     entry["problems"] = [problem["problem"] for problem in entry["problems"]]
     return {"file": str(file), **entry}
 
@@ -226,7 +233,7 @@ def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False
 def _at_name_with_slash(api: Management, name: str, text: bytes, trial: dict[str, Any]) -> dict[str, Any]:
     """Return the response of a trial ``PUT apps/{name}``, for a name that a path cannot contain."""
     none: dict[str, Any] = {"id": None, "version": None}
-    app = next((app for app in api.get("apps")["data"] if app["name"] == name), none)
+    app = next((app for app in api.apps() if app["name"] == name), none)
     outcome = "changed" if app["id"] else "new"
     if app["id"] and api.raw("GET", f"apps/{app['id']}/versions/{app['version']['workflow_id']}/source") == text:
         outcome = "unchanged"
@@ -239,7 +246,7 @@ def _at_name_with_slash(api: Management, name: str, text: bytes, trial: dict[str
 def _new_key(api: Management, path: str, *, required: bool) -> str | None:
     """Make an API key for a new app; ``None`` if it is optional and the token may not make keys."""
     try:
-        return str(api.post(path)["key"])
+        return str(api.post(path, shape(key=str))["key"])
     except Failure as failed:
         if required or failed.code != "missing_scope":
             raise

@@ -2,14 +2,16 @@
 --token …``."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPException
-from typing import Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import click
+from msgspec import Meta, Struct, ValidationError, convert, defstruct
 
 from jikko.cli.command_failure import Failure
 from jikko.exit_codes import ExitCode, of_answer
@@ -45,7 +47,7 @@ class RemoteServer:
         refuses, or is not Jikko."""
         try:
             return json.loads(self.raw(method, path, body, kind, seconds) or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self.stranger() from None
 
     def raw(
@@ -72,14 +74,22 @@ class RemoteServer:
                     if line.startswith(b"event: "):
                         name = line[7:].strip().decode()
                     elif line.startswith(b"data: ") and name != "hello":
-                        event = json.loads(line[6:])
+                        event = self.checked(json.loads(line[6:]), dict)
                         if name == "error":
                             raise Failure(str(event.get("message")), code=str(event.get("code")))
                         yield event
             except (HTTPException, OSError) as error:
                 raise self._unreachable(error) from None
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise self.stranger() from None
+
+    def checked(self, answer: Any, shape: Any) -> Any:
+        """Return JSON that has a shape, unchanged. ``shape``: A type that msgspec converts to. Raises ``Failure``."""
+        try:
+            convert(answer, shape)
+        except ValidationError:
+            raise self.stranger() from None
+        return answer
 
     def _answer(self, method: str, path: str, body: bytes | None, kind: str, seconds: float | None) -> Any:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": kind}
@@ -87,17 +97,18 @@ class RemoteServer:
         try:
             return self._open(Request(url, body, headers, method=method), timeout=seconds)
         except HTTPError as error:
-            raise self._refused(error.code, error.read()) from None
+            raise self._refused(error) from None
         except (URLError, HTTPException, OSError) as error:
             raise self._unreachable(error) from None
         except ValueError as error:
             raise click.UsageError(f"--url: {error}") from None
 
-    def _refused(self, status: int, answer: bytes) -> Failure:
+    def _refused(self, answer: HTTPError) -> Failure:
+        status = answer.code
         try:
-            error = json.loads(answer)
+            error = json.loads(answer.read())
             return Failure(f"{status}: {error['message']}", exit_code=of_answer(status), code=str(error["code"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError, HTTPException, OSError):
             return self.stranger(f" ({status})")
 
     def _unreachable(self, error: Exception) -> Failure:
@@ -111,6 +122,24 @@ class RemoteServer:
 
 _PAGE = 200
 """Maximum entries per page."""
+Id = Annotated[str, Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
+
+
+def shape(optional: Mapping[str, Any] = MappingProxyType({}), /, **fields: Any) -> type[Struct]:
+    """Return the type of an object with these fields, for ``RemoteServer.checked``: it may have others."""
+    return defstruct("Shape", [*fields.items(), *((name, kind | None, None) for name, kind in optional.items())])
+
+
+def many(entry: Any, least: int = 0) -> Any:
+    """Return the type of a list of objects of a shape."""
+    return Annotated[list[entry], Meta(min_length=least)]
+
+
+HAS_ID: Final = shape(id=Id)
+HAS_RUN_ID: Final = shape(run_id=Id)
+VERSION: Final = shape(workflow_id=Id, number=int)
+_APP: Final = shape(id=Id, name=str, mode=str, description=str, version=VERSION)
+_TRIGGER: Final = shape(id=Id, node_id=str, app=shape(name=str))
 
 
 class Management(RemoteServer):
@@ -124,33 +153,42 @@ class Management(RemoteServer):
             raise click.UsageError("--token: not a token; `jikko console tokens new NAME` makes one on the server.")
         super().__init__(url, token)
 
-    def get(self, path: str, **query: Any) -> Any:
-        """Get JSON. Parameters that are ``None`` are omitted."""
-        return self.json("GET", _with_query(path, query))
+    def get(self, path: str, shape: Any, **query: Any) -> Any:
+        """Get JSON of a shape, as ``checked``. Parameters that are ``None`` are omitted."""
+        return self.checked(self.json("GET", _with_query(path, query)), shape)
 
-    def post(self, path: str, body: Any = None) -> Any:
-        """Send JSON."""
-        return self.json("POST", path, b"{}" if body is None else json.dumps(body).encode())
+    def post(self, path: str, shape: Any, body: Any = None) -> Any:
+        """Send JSON, and return JSON of a shape, as ``checked``."""
+        return self.checked(self.json("POST", path, b"{}" if body is None else json.dumps(body).encode()), shape)
 
     def delete(self, path: str) -> None:
-        self.raw("DELETE", path)
+        if self.raw("DELETE", path):
+            raise self.stranger()
 
-    def pages(self, path: str, limit: int, **query: Any) -> list[dict[str, Any]]:
-        """Return the first entries of a list, newest first."""
+    def entries(self, path: str, entry: Any, **query: Any) -> list[dict[str, Any]]:
+        """Return a list without pages. ``entry``: The shape of each."""
+        found: list[dict[str, Any]] = self.get(path, shape(data=many(entry)), **query)["data"]
+        return found
+
+    def pages(self, path: str, entry: Any, limit: int, **query: Any) -> list[dict[str, Any]]:
+        """Return the first entries of a list, newest first. ``entry``: The shape of each."""
         found: list[dict[str, Any]] = []
         cursor = None
         while len(found) < limit:
-            page = self.get(path, **query, cursor=cursor, limit=min(_PAGE, limit - len(found)))
+            page = self.get(path, shape(data=many(entry)), **query, cursor=cursor, limit=min(_PAGE, limit - len(found)))
             found += page["data"]
             cursor = page.get("next")
-            if cursor is None:
+            if cursor is None or not page["data"]:
                 break
         return found
 
+    def apps(self) -> list[dict[str, Any]]:
+        """Return all apps."""
+        return self.entries("apps", _APP)
+
     def app(self, name_or_id: str) -> dict[str, Any]:
         """Return an app by its id or exact name. Raises ``Failure`` if it does not exist."""
-        apps: list[dict[str, Any]] = self.get("apps")["data"]
-        return _named(apps, name_or_id, ("id", "name"), "app")
+        return _named(self.apps(), name_or_id, ("id", "name"), "app")
 
     def app_id(self, name_or_id: str) -> str:
         """Return the id of an app; an id is not looked up."""
@@ -161,7 +199,7 @@ class Management(RemoteServer):
         if is_uuid(text):
             return text.lower()
         begin = text.lower()
-        ids = [run["id"] for run in self.get("runs", limit=_PAGE)["data"] if run["id"].startswith(begin)]
+        ids = [run["id"] for run in self.entries("runs", HAS_ID, limit=_PAGE) if run["id"].startswith(begin)]
         if len(ids) != 1:
             what = (
                 f"{len(ids)} of the newest {_PAGE} runs begin so" if ids else f"no run of the newest {_PAGE} begins so"
@@ -171,9 +209,13 @@ class Management(RemoteServer):
             )
         return str(ids[0])
 
+    def triggers(self, **query: Any) -> list[dict[str, Any]]:
+        """Return triggers."""
+        return self.pages("triggers", _TRIGGER, 10_000, **query)
+
     def trigger(self, text: str) -> dict[str, Any]:
         """Return a trigger by its id or ``APP/NODE``. Raises ``Failure`` if it does not exist."""
-        triggers = self.pages("triggers", 10_000)
+        triggers = self.triggers()
         for trigger in triggers:
             trigger["name"] = f"{trigger['app']['name']}/{trigger['node_id']}"
         return _named(triggers, text, ("id", "name"), "trigger")
