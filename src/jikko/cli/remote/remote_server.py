@@ -122,6 +122,7 @@ class RemoteServer:
 
 _PAGE = 200
 """Maximum entries per page."""
+
 Id = Annotated[str, Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
 
 
@@ -173,12 +174,12 @@ class Management(RemoteServer):
     def pages(self, path: str, entry: Any, limit: int, **query: Any) -> list[dict[str, Any]]:
         """Return the first entries of a list, newest first. ``entry``: The shape of each."""
         found: list[dict[str, Any]] = []
-        cursor = None
+        listed, cursor = shape({"next": str}, data=many(entry)), None
         while len(found) < limit:
-            page = self.get(path, shape(data=many(entry)), **query, cursor=cursor, limit=min(_PAGE, limit - len(found)))
+            page = self.get(path, listed, **query, cursor=cursor, limit=min(_PAGE, limit - len(found)))
             found += page["data"]
             cursor = page.get("next")
-            if cursor is None or not page["data"]:
+            if cursor is None:
                 break
         return found
 
