@@ -295,4 +295,4 @@ def test_a_server_that_is_none_or_sends_elsewhere_gets_no_token_twice(elsewhere:
     other = elsewhere.here("apps", "list", JIKKO_URL=f"{elsewhere.server.url}/console", JIKKO_TOKEN="jko_x")
     assert (other.code != 0, "Traceback" in other.err) == (True, False)
     wrong = elsewhere("apps", "list", token="jko_wrong")
-    assert (wrong.code, "no such token" in wrong.err) == (11, True)
+    assert (wrong.code, "Unknown console token" in wrong.err) == (11, True)
