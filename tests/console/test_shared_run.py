@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 from tests.console.album import keep
 from tests.console.conftest import LARGE, SMALL, Site, Visit
@@ -102,6 +102,38 @@ def test_a_link_shows_its_run_to_a_stranger_until_it_is_revoked(
         expect(dialog.get_by_role("status")).to_have_count(0)
         there.goto(f"{site.url}/shared/{run}")
         expect(there.get_by_role("heading", name=words["over"])).to_be_visible()
+
+
+def test_a_link_that_could_not_be_opened_yet_opens_after_a_reload(site: Site, visit: Visit, browser: Browser) -> None:
+    run = site.run("fails", q="later")
+    page = visit(f"/runs/{run}")
+    press(page.get_by_role("button", name="More").last)
+    press(page.get_by_role("menuitem", name="Shared link"))
+    dialog = page.get_by_role("dialog", name="Shared link")
+    press(dialog.get_by_role("button", name="New link"))
+    link = dialog.get_by_role("status").locator("code").inner_text()
+
+    def busy(route: Route) -> None:
+        body = '{"code": "store_unavailable", "message": "busy", "status": 503}'
+        route.fulfill(status=503, content_type="application/json", body=body)
+
+    with stranger(browser, "en-US", LARGE) as (there, _):
+        opening = f"**/console/api/shared/{run}"
+        there.route(opening, busy)
+        there.goto(link)
+        expect(there.get_by_role("alert").first).to_be_visible()
+        assert there.url == link
+        there.unroute(opening)
+        there.reload()
+        expect(there.get_by_role("tree", name="Steps of the run")).to_be_visible()
+        assert there.url.split("?")[0] == f"{site.url}/shared/{run}"
+
+    with stranger(browser, "en-US", LARGE) as (there, _):
+        there.goto(link.replace("#key=", "#key=wrong"))
+        expect(there.get_by_role("heading", name="This link no longer works")).to_be_visible()
+        assert there.url == f"{site.url}/shared/{run}"
+        there.evaluate("hash => { location.hash = hash }", link.partition("#")[2])
+        expect(there.get_by_role("tree", name="Steps of the run")).to_be_visible()
 
 
 def test_a_viewer_shares_nothing(site: Site, visit: Visit) -> None:

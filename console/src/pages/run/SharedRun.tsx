@@ -18,20 +18,50 @@ const VISITOR: Session = {
   features: { chat: false, shares: false },
 }
 
-/** One run, by a link: its key stands behind `#`, leaves the address at once, and becomes a cookie of this run. */
+const keyHere = (): string => new URLSearchParams(location.hash.slice(1)).get('key') ?? ''
+const isOver = (error: unknown): boolean => error instanceof ApiError && error.status === 404
+
+/** One run, by a link: its key stands behind `#`, and becomes a cookie of this run. It leaves the address once it is
+ * no longer needed: after other failures a reload tries again. */
 export default function SharedRun({ id }: { id: string }) {
-  const [key] = useState(() => new URLSearchParams(location.hash.slice(1)).get('key') ?? '')
+  const [key, setKey] = useState(keyHere)
   const [isOpen, open] = useState(key === '')
   const [error, setError] = useState<unknown>()
   const [attempt, again] = useState(0)
   useMemo(() => showShared(id), [id])
   useEffect(() => () => showShared(''), [])
+  useEffect(() => {
+    const follow = () => {
+      const found = keyHere()
+      if (!found) return
+      open(false)
+      setKey(found)
+      again(attempt => attempt + 1)
+    }
+    addEventListener('hashchange', follow)
+    return () => removeEventListener('hashchange', follow)
+  }, [])
   // biome-ignore lint/correctness/useExhaustiveDependencies: each attempt is one more request
   useEffect(() => {
     if (!key) return
-    history.replaceState(null, '', location.pathname + location.search)
+    let isCurrent = true
+    const done = () => keyHere() === key && history.replaceState(null, '', location.pathname + location.search)
     setError(undefined)
-    void post(`runs/${id}`, { key }).then(() => open(true), setError)
+    void post(`runs/${id}`, { key }).then(
+      () => {
+        if (!isCurrent) return
+        done()
+        open(true)
+      },
+      reason => {
+        if (!isCurrent) return
+        if (isOver(reason)) done()
+        setError(reason)
+      },
+    )
+    return () => {
+      isCurrent = false
+    }
   }, [id, key, attempt])
   return (
     <Current.Provider value={VISITOR}>
@@ -50,7 +80,7 @@ export default function SharedRun({ id }: { id: string }) {
       </header>
       {isOpen ? (
         <RunPage id={id} />
-      ) : error instanceof ApiError && error.status === 404 ? (
+      ) : isOver(error) ? (
         <ShareOver />
       ) : (
         <main id="main" className="page">
