@@ -32,10 +32,12 @@ def test_wheel_and_sdist_hold_the_page(packages: Path) -> None:
     [wheel], [sdist] = packages.glob("*.whl"), packages.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
         assert "jikko/http/static/index.html" in archive.namelist()
+        assert b"MIT License" in archive.read("jikko/http/static/licenses.md")
         assert not [name for name in archive.namelist() if "node_modules" in name]
     with tarfile.open(sdist) as archive:
         names = archive.getnames()
     assert [name for name in names if name.endswith("/src/jikko/http/static/index.html")]
+    assert [name for name in names if name.endswith("/src/jikko/http/static/licenses.md")]
     assert [name for name in names if name.endswith("/console/package-lock.json")]
     assert not [name for name in names if "node_modules" in name]
 

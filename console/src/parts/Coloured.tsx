@@ -49,11 +49,11 @@ function Shown({ tokens, numbered, failing }: Lines) {
   if (!numbered) return tokens.map(part)
   const lines: ReactNode[][] = [[]]
   for (const { text, kind } of tokens)
-    text.split(/(?<=\n)/).forEach((piece, index) => {
+    for (const piece of text.split(/(?<=\n)/)) {
       const line = lines.at(-1) as ReactNode[]
-      line.push(part({ text: piece, kind }, line.length + index))
+      line.push(part({ text: piece, kind }, line.length))
       if (piece.endsWith('\n')) lines.push([])
-    })
+    }
   return lines
     .filter(line => line.length > 0)
     .map((line, index) =>

@@ -102,8 +102,8 @@ const begins = (lines: readonly string[], at: number, drawn: Drawn): boolean => 
   )
 }
 
-/** `[1]` and the like are brackets, whatever stands before them. */
-const BRACKETS = /^[\d\s,–-]*$/
+/** `\[1\]` and the like are notes in brackets. */
+const NOTE = /^\\\[[\d\s,–-]*\\\]$/
 
 /** The formula on the lines from here, between `$$` or `\[` and `\]`, without an empty line; undefined if there is none. */
 function formulaAt(lines: readonly string[], at: number): { tex: string; end: number } | undefined {
@@ -116,11 +116,11 @@ function formulaAt(lines: readonly string[], at: number): { tex: string; end: nu
     if (line === '') return undefined
     const found = rest.indexOf(close)
     if (found < 0) continue
-    const tex = [(lines[at] as string).trim().slice(2), ...lines.slice(at + 1, end + 1)]
+    const source = lines
+      .slice(at, end + 1)
       .join('\n')
-      .trimEnd()
-      .slice(0, -2)
-    return found === rest.length - 2 && !BRACKETS.test(tex) ? { tex, end: end + 1 } : undefined
+      .trim()
+    return found === rest.length - 2 && !NOTE.test(source) ? { tex: source.slice(2, -2), end: end + 1 } : undefined
   }
   return undefined
 }
@@ -145,10 +145,9 @@ function spans(text: string, drawn: Drawn): ReactNode[] {
     if (match.index > 0) out.push(rest.slice(0, match.index))
     const [whole, code, bold, italic, label, target] = match
     const formula = match.groups?.dollars ?? match.groups?.brackets
-    if (formula) {
-      const tex = formula.slice(2, -2)
-      out.push(BRACKETS.test(tex) ? formula : <Formula key={key} tex={tex} source={formula} />)
-    } else if (code) out.push(<code key={key}>{code.slice(1, -1)}</code>)
+    if (formula)
+      out.push(NOTE.test(formula) ? formula : <Formula key={key} tex={formula.slice(2, -2)} source={formula} />)
+    else if (code) out.push(<code key={key}>{code.slice(1, -1)}</code>)
     else if (bold) out.push(<b key={key}>{spans(bold.slice(2, -2), drawn)}</b>)
     else if (italic) out.push(<i key={key}>{spans(italic.slice(1, -1), drawn)}</i>)
     else if (target && /^https?:\/\//i.test(target) && !whole.startsWith('!')) {

@@ -2,6 +2,7 @@
 
 import { cleanup, render, waitFor } from '@testing-library/react'
 import { afterEach, expect, test } from 'vitest'
+import { Formula } from './Formula.tsx'
 import { tokens } from './highlight.ts'
 import { Markdown } from './Markdown.tsx'
 import { quotedCode } from './quoted.ts'
@@ -111,6 +112,10 @@ test('formulas stand between two dollar signs or brackets; money, brackets and c
     ['$HOME and $PATH', 0],
     ['see \\[1\\] and \\[2, 3\\]', 0],
     ['\\[1\\]', 0],
+    ['\\[\n2, 3\n\\]', 0],
+    ['\\(5\\) and \\(1, 2\\)', 2],
+    ['so $$5$$', 1],
+    ['$$5$$', 1],
     ['`\\(x\\)` and `$$x$$`', 0],
     ['C:\\\\(x)\\\\', 0],
     ['```\n$$\nx\n$$\n```', 0],
@@ -142,6 +147,33 @@ test('what is wrong as a formula is shown as it was written, and none makes link
   expect(container.textContent).toContain('\\(\\def\\a{\\a\\a}\\a\\)')
   expect(container.querySelector('a, img, script, [href], [id], [src]')).toBeNull()
   expect(container.querySelector('[style]')).toBeNull()
+})
+
+test('a formula that stands for far more than it says is shown as it was written', async () => {
+  await loaded()
+  const letters = 'y'.repeat(600)
+  const drawn = (tex: string) => {
+    const { container } = render(<Formula tex={tex} source={`\\(${tex}\\)`} />)
+    if (!container.querySelector('math')) expect(container.textContent).toBe(`\\(${tex}\\)`)
+    return container.querySelectorAll('math *').length
+  }
+  for (const tex of [
+    `\\def\\a{${letters}}${'\\a'.repeat(20)}`,
+    '\\gdef\\a{日本🙂}\\a',
+    '\\edef\\a{y}\\a',
+    '\\let\\a=y \\a',
+    '\\global\\long\\def\\a{y}\\a',
+    '\\newcommand{\\a}{y}\\a',
+    '\\renewcommand\\alpha{y}\\alpha',
+    '\\providecommand{\\a}{y}\\a',
+    `\\tag{$${letters}$}${'\\df@tag'.repeat(20)}`,
+    `\\pu{${'.'.repeat(1900)}}`,
+    'y'.repeat(2001),
+    '\\rule[-1000em]{1em}{1em}',
+  ])
+    expect(drawn(tex), tex).toBe(0)
+  expect(drawn('y'.repeat(2000))).toBeGreaterThan(1999)
+  expect(drawn('\\leq \\left(x\\right) 10^{-1000} \\rule[-1em]{1em}{1em}')).toBeGreaterThan(6)
 })
 
 test('a very long text is neither coloured nor searched for formulas, and shown whole', async () => {

@@ -68,7 +68,7 @@ export default function WorkflowsPage() {
                 </div>
               )
             if (list.length === 0) return <Empty>{t('workflows.none_here')}</Empty>
-            return <List apps={list} />
+            return <List apps={list} all={data} />
           }}
         </Loaded>
       </div>
@@ -119,11 +119,11 @@ function succeeded(counts: Counts): number | undefined {
 
 const CHATS = ['advanced-chat', 'chat', 'agent-chat']
 
-function List({ apps }: { apps: readonly App[] }) {
+function List({ apps, all }: { apps: readonly App[]; all: readonly App[] }) {
   // By use as it was when the page was opened: no row moves.
   const order = useRef<readonly string[]>([])
   if (order.current.length === 0)
-    order.current = apps
+    order.current = all
       .toSorted((one, other) => other.day.runs - one.day.runs || (other.last_at ?? 0) - (one.last_at ?? 0))
       .map(one => one.id)
   const place = ({ id }: App) => order.current.indexOf(id) + 1 || Number.POSITIVE_INFINITY
