@@ -55,6 +55,11 @@ def stranger(browser: Browser, locale: str, size: Any) -> Iterator[tuple[Page, l
         yield page, asked
 
 
+def sections(asked: list[str]) -> set[str]:
+    """Of the console's API, those that were asked for something."""
+    return {url.split("?")[0].split("/console/api/")[1].split("/")[0] for url in asked if "/api/" in url}
+
+
 @pytest.mark.parametrize(("locale", "size"), [("en-US", LARGE), ("ja-JP", SMALL)])
 def test_a_link_shows_its_run_to_a_stranger_until_it_is_revoked(
     site: Site, visit: Visit, browser: Browser, axe: str, locale: str, size: Any
@@ -86,9 +91,7 @@ def test_a_link_shows_its_run_to_a_stranger_until_it_is_revoked(
         expect(there.get_by_role("tree", name=words["steps"])).to_contain_text("Check policy")
         key = link.partition("key=")[2]
         assert not [url for url in asked if key in url.partition("#")[0]]
-        assert {url.split("?")[0].split("/console/api/")[1].split("/")[0] for url in asked if "/api/" in url} == {
-            "shared"
-        }
+        assert sections(asked) == {"shared"}
 
         there.goto(f"{site.url}/shared/{other}#key={key}")
         expect(there.get_by_role("heading", name=words["over"])).to_be_visible()
@@ -117,7 +120,7 @@ def test_a_link_that_could_not_be_opened_yet_opens_after_a_reload(site: Site, vi
         body = '{"code": "store_unavailable", "message": "busy", "status": 503}'
         route.fulfill(status=503, content_type="application/json", body=body)
 
-    with stranger(browser, "en-US", LARGE) as (there, _):
+    with stranger(browser, "en-US", LARGE) as (there, asked):
         opening = f"**/console/api/shared/{run}"
         there.route(opening, busy)
         there.goto(link)
@@ -127,6 +130,12 @@ def test_a_link_that_could_not_be_opened_yet_opens_after_a_reload(site: Site, vi
         there.reload()
         expect(there.get_by_role("tree", name="Steps of the run")).to_be_visible()
         assert there.url.split("?")[0] == f"{site.url}/shared/{run}"
+
+        there.get_by_role("button", name="日本語").click()
+        expect(there.get_by_role("tree", name="実行のステップ")).to_contain_text("Check policy")
+        there.reload()
+        expect(there.get_by_role("tree", name="実行のステップ")).to_contain_text("Check policy")
+        assert sections(asked) == {"shared"}
 
     with stranger(browser, "en-US", LARGE) as (there, _):
         there.goto(link.replace("#key=", "#key=wrong"))

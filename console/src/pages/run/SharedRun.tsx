@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useLayoutEffect, useMemo, useState } from 'react'
 import { ApiError, post, showShared } from '../../api/client.ts'
 import { useRun } from '../../api/queries.ts'
 import type { Session } from '../../api/types.ts'
@@ -29,7 +29,11 @@ export default function SharedRun({ id }: { id: string }) {
   const [error, setError] = useState<unknown>()
   const [attempt, again] = useState(0)
   useMemo(() => showShared(id), [id])
-  useEffect(() => () => showShared(''), [])
+  // Another language mounts the page anew: what it was is taken back before, and what it is said before any request.
+  useLayoutEffect(() => {
+    showShared(id)
+    return () => showShared('')
+  }, [id])
   useEffect(() => {
     const follow = () => {
       const found = keyHere()
