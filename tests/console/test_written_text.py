@@ -48,6 +48,22 @@ LONG = (
 """More than a million characters."""
 
 
+SMALL_TABLE = r"\begin{pmatrix}" + r" \\ ".join([" & ".join("a" * 20)] * 20) + r"\end{pmatrix}"
+HUGE_TABLE = r"\begin{matrix}" + "&" * 900 + r"\\ " * 300 + r"\end{matrix}"
+AS_WRITTEN = [
+    r"\def\a{" + "y" * 600 + "}" + r"\a" * 150,
+    "y" * 2_001,
+    r"\pu{" + "1" * 2_000 + "}",
+    HUGE_TABLE,
+    r"x\hspace{-1000em}y",
+    r"x\kern-1000em y",
+    r"x\hskip-99in y",
+    r"\raisebox{-1000em}{日本}",
+    r"\lower1000em{x}",
+    r"\begin{matrix}x\kern-100em\end{matrix}",
+]
+
+
 def said(site: Site, text: str) -> dict[str, str]:
     """A turn that answers with a text. Returns the ids of its app, conversation and run."""
     [talks] = [one["id"] for one in site.api("GET", "apps").json()["data"] if one["name"] == "Talks"]
@@ -102,6 +118,36 @@ def test_code_is_coloured_and_formulas_are_drawn(site: Site, visit: Visit, axe: 
     assert "taken" not in page.title()
     keep(page, "written", axe)
     assert refused == []
+
+
+def test_formulas_that_freeze_the_page_or_move_its_text_are_not_drawn(site: Site, visit: Visit) -> None:
+    written = [f"$${tex}$$" for tex in AS_WRITTEN]
+    inline = [
+        r"Before \(\leq x\) after",
+        r"Before \(\hspace{-9em}x\) after",
+        r"Before \(" + r"\hspace{-9em}" * 20 + r"x\) after",
+        r"Before \(\rlap{" + "y" * 500 + r"}\) after",
+    ]
+    text = "\n\n".join([*inline, f"$${SMALL_TABLE}$$", *written, "the end"])
+    turn = said(site, text)
+    answer = visit(f"/chat/{turn['app']}/{turn['conversation_id']}").locator("article.a .text")
+    expect(answer.locator(".formula mtd")).to_have_count(400)
+    expect(answer.locator("math")).to_have_count(len(inline) + 1)
+    shown = answer.locator(".formula:not(:has(math))")
+    assert shown.all_text_contents() == written
+    for one in answer.locator("p:has(math)").all():
+        before, formula, after = one.evaluate(
+            """one => {
+                const range = document.createRange()
+                const box = node => node.nodeType === 1 ? node : (range.selectNode(node), range)
+                return [...one.childNodes].map(node => box(node).getBoundingClientRect().toJSON())
+            }"""
+        )
+        assert before["right"] <= formula["left"] + 1, "nothing is drawn over what stands before"
+        assert formula["right"] <= after["left"] + 1, "the text goes on after its formula"
+        assert abs(before["bottom"] - after["bottom"]) < 1, "on the same line"
+        assert one.locator("span:has(> math)").evaluate("one => getComputedStyle(one).overflow") == "clip"
+    expect(answer.locator("p").last).to_have_text("the end")
 
 
 def test_libraries_are_loaded_with_the_first_text_that_has_a_block(site: Site, visit: Visit) -> None:
