@@ -168,7 +168,7 @@ def test_an_answer_that_is_taken_back_is_followed_by_what_stands_for_it(server: 
         terminal.wait_for("> ")
         terminal.say("REPLACE me")
         terminal.wait_for("no comment\r\n")
-        terminal.wait_for("taken back")
+        terminal.wait_for("retracted")
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_wrong_file_is_refused_and_what_it_said_before_goes_on_to_hold(place: 
 
     assert (outcome.code, outcome.has_traceback) == (1, False), outcome
     assert "teapot" in outcome.err
-    assert "goes on to hold" in outcome.err
+    assert "The previous contents stay in effect" in outcome.err
     assert answer_of(place.client()) == "alte Antwort"
     place.use(1)
     assert place.command.json("reload") == [{"reloaded": True}]

@@ -50,7 +50,7 @@ async def test_a_file_that_cannot_be_read_any_more_goes_on_to_hold(
             written(tools, broken)
 
         assert (await tools.find("api", "a", "x")).name.tool == "x"
-        assert "What it said before goes on to hold." in caplog.text
+        assert "The previous contents stay in effect." in caplog.text
         written(tools, json.dumps({"tools": {"b": api("http://b.test", "y")}}))
         assert (await tools.find("api", "b", "y")).name.tool == "y"
 

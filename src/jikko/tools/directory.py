@@ -53,7 +53,7 @@ class ToolsDirectory:
             try:
                 self.file = await asyncio.to_thread(read_tools_file, self._file, self._environment)
             except InvalidSettings as error:
-                log.error("%s What it said before goes on to hold.", error)
+                log.error("%s The previous contents stay in effect.", error)
             self._state = state
 
     def become(self, file: ToolsFile) -> None:
