@@ -63,7 +63,8 @@ class RunMeasures(Struct):
     waits: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
     """Seconds from a run's acceptance to its start."""
     takeovers: Counter = field(default_factory=lambda: Counter(("gone",), ("parked",), ("waited",)))
-    """Runs that this process took over, by reason: ``gone`` (process died) or ``parked`` (graceful shutdown)."""
+    """Runs that this process took over, by reason: ``gone`` (process died), ``parked`` (graceful shutdown) or
+    ``waited`` (for their turn there)."""
     lags: Histogram = field(default_factory=lambda: Histogram(BRIEF_SECONDS, ()))
     """Seconds from when followed events became durable in another process until seen here, by the clocks of both."""
     lost: Counter = field(default_factory=lambda: Counter(()))
