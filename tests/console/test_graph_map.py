@@ -2,15 +2,17 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.acceptance.echo import EchoServer
 from tests.acceptance.workflows import app, end, iteration, python, start, template
 from tests.console.album import keep
 from tests.console.apps import placed
-from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit, wait_for
+from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit, site_in, wait_for
 
 SAMPLES = sorted(
     file
@@ -38,6 +40,14 @@ SMALLEST = """() => {
     return Math.min(...words.filter(one => one.textContent && one.checkVisibility())
         .map(one => parseFloat(getComputedStyle(one).fontSize) * zoom))
 }"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path) -> Iterator[Site]:
+    """A server of its own: files without their providers are on the pages of others."""
+    site = site_in(tmp_path_factory.mktemp("graphs"), echo)
+    yield site
+    site.server.close()
 
 
 def published(site: Site, file: Path) -> str:

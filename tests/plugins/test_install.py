@@ -271,7 +271,7 @@ async def test_a_name_is_downloaded_only_from_a_marketplace_that_is_set(tmp_path
     async with packages(tmp_path / "home") as made:
         with pytest.raises(PackageRefused, match="JIKKO_PLUGINS_MARKET"):
             await made.read("tester/stand_in")
-        with pytest.raises(PackageRefused, match="There is no file or folder nothing"):
+        with pytest.raises(PackageRefused, match="No file or folder nothing"):
             await made.read("nothing")
 
 

@@ -194,7 +194,7 @@ const SCOPES: readonly [Scope, Word][] = [
 function Keys({ close }: { close: () => void }) {
   return (
     <Dialog label={t('keys.title')} close={close} heading={null} className="wide">
-      <div className="keys">
+      <div className="keys" tabIndex={0}>
         {SCOPES.map(([scope, word]) => (
           <section key={scope} aria-label={t(word)}>
             <h3 className="label small">{t(word)}</h3>
