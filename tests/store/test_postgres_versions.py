@@ -19,7 +19,7 @@ async def test_a_server_that_is_too_old_is_told_with_what_is_needed(
     try:
         found = await migrate.reach(database)
         monkeypatch.setattr(migrate, "OLDEST", 99)
-        with pytest.raises(InvalidSettings, match=f"is of {found}; Jikko needs 99 or later"):
+        with pytest.raises(InvalidSettings, match=f"runs {found}; Jikko needs 99 or later"):
             await migrate.reach(database)
     finally:
         await database.close()
