@@ -26,15 +26,15 @@ from tests.store.runs import whole
 
 pytestmark = pytest.mark.anyio
 
-MARGIN = 1.3
-"""On a machine whose three programs kept both cores busy, costs differed by less than a sixth."""
+MARGIN = 1.5
+"""On machines of two kinds, quiet and busy, costs differed by less than a third. Counted calls find what is smaller."""
 COSTS = {
-    "GET run detail": (0.26, 0.35),
-    "blocking start->end": (4.1, 6.1),
-    "blocking start->answer of a chat": (5.2, 7.5),
-    "streaming start->end": (5.3, 7.8),
-    "blocking 10-node chain": (6.2, 8.6),
-    "blocking iteration over 100 items": (47.0, 62.0),
+    "GET run detail": (0.22, 0.30),
+    "blocking start->end": (4.5, 6.1),
+    "blocking start->answer of a chat": (5.8, 7.5),
+    "streaming start->end": (5.6, 7.5),
+    "blocking 10-node chain": (6.8, 8.9),
+    "blocking iteration over 100 items": (60.0, 74.0),
 }
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 CALLS = {
