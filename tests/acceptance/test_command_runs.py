@@ -105,7 +105,7 @@ def test_a_list_fits_60_columns_and_its_ids_are_short(jikko: Command, server: Se
         (("runs", "list"), "no runs yet"),
         (("apps", "list"), "no apps yet"),
         (("providers", "list"), "no providers"),
-        (("callbacks", "list"), "no undelivered call-backs"),
+        (("callbacks", "list"), "no undelivered callbacks"),
         (("plugins", "list"), "no plugins are installed"),
         (("knowledge", "list"), "no datasets yet"),
         (("knowledge", "keys", "list"), "no keys yet"),

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
 class SlowReceiver:
-    """Takes call-backs. The first of each run waits until it is let go, and is refused then; all others are taken."""
+    """Takes callbacks. The first of each run waits until it is let go, and is refused then; all others are taken."""
 
     def __init__(self) -> None:
         self.taken: list[str] = []

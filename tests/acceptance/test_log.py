@@ -61,7 +61,7 @@ def test_a_run_full_of_secrets_leaves_none_in_the_log(
         client.request("GET", f"/v1/form/human_input/{SECRET}?token={SECRET}")
         client.request("GET", f"/files/{run}/file-preview?sign={SECRET}&nonce=1&timestamp=1")
         client.request("GET", f"/{SECRET}", headers={"X-Api-Key": SECRET})
-        until(lambda: "call-back was not delivered" in server.output and "run ended" in server.output, "both are told")
+        until(lambda: "callback was not delivered" in server.output and "run ended" in server.output, "both are told")
         record = client.get(f"/v1/workflows/run/{run}")
     finally:
         client.close()
@@ -87,7 +87,7 @@ def check_lines(output: str, run: str) -> None:
     assert (ended["run"], ended["status"], ended["node"], ended["level"]) == (run, "failed", "work", "warning")
     assert {(line["route"], line["status"]) for line in of("request")} >= {("/v1/workflows/run", 202), ("none", 404)}
     assert all(line["request"] for line in of("request"))
-    assert of("a call-back was not delivered")[0]["run"] == run
+    assert of("a callback was not delivered")[0]["run"] == run
 
 
 def test_a_text_log_is_for_people(jikko: Command, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.effort import PATIENCE
 
 
 class Receiver:
-    """A server that takes call-backs."""
+    """A server that takes callbacks."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []

@@ -121,14 +121,14 @@ def test_values_of_the_environment_are_set_and_taken_back_by_keyboard(
 
 def test_the_secret_of_call_backs_is_replaced_and_shown_once(visit: Visit, made: dict[str, str]) -> None:
     page = visit(f"/w/{made['Set up']}", size=SMALL)
-    page.get_by_role("button", name="New secret of call-backs").click()
+    page.get_by_role("button", name="New secret of callbacks").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Receivers that check signatures")
     dialog.get_by_role("button", name="Replace").click()
     secret = page.locator(".once code").inner_text()
     assert len(secret) > 20
     page.reload()
-    expect(page.get_by_role("button", name="New secret of call-backs")).to_be_visible()
+    expect(page.get_by_role("button", name="New secret of callbacks")).to_be_visible()
     assert secret not in page.content()
 
 

@@ -165,7 +165,7 @@ def test_a_call_back_that_was_given_up_is_told_and_sent_again(site: Site, visit:
     page.get_by_role("button", name="Look again").click()
     row = page.get_by_role("row").filter(has_text=run[-8:])
     expect(row).to_contain_text(refused)
-    expect(page.get_by_text("call-back was given up")).to_be_visible()
+    expect(page.get_by_text("callback was given up")).to_be_visible()
     before = rows(database, tried, run)[0][0]
     row.get_by_role("button", name="Send again").click()
     expect(row).to_have_count(0)

@@ -37,7 +37,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def accepted(runs: RunStore, *, ended: bool = False, app: str = APP, at: float = 1000.0, url: str = URL) -> Draft:
-    """A run with a call-back."""
+    """A run with a callback."""
     run = Draft(app=app)
     append = run.step(started(at))
     append = type(append)(append.run_id, append.at, append.events, append.record, (CallbackRequest(url=url),))

@@ -298,7 +298,7 @@ def assigned(**values: Json) -> VariablesAssigned:
 
 
 async def test_appends_that_come_at_once_have_each_what_is_theirs(stores: Stores) -> None:
-    """Turns that are over at once, go on, and end; call-backs; one that is refused, and a conversation that is gone."""
+    """Turns that are over at once, go on, and end; callbacks; one that is refused, and a conversation that is gone."""
     whole, lone, goes_on, gone, calls, ends, refused = (Draft() for _ in range(7))
     for run in (ends, refused):
         await stores[0].append(having(run.step(started()), turn(run, f"c-{run.id}", is_first=True)))

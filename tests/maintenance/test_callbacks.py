@@ -61,7 +61,7 @@ class Scene:
         self.callbacks = Callbacks(CallbacksInMemory(self.store), self.store, self.receiver, lambda: self.world.now)
 
     async def run(self, app: App, process: Process, url: str = URL) -> str:
-        """A run with a call-back, which has ended."""
+        """A run with a callback, which has ended."""
         request = StartRequest(inputs={}, user="anna")
         run = await process.runs.start(app, request, StartOptions(callback_url=url))
         await end_of(run)
@@ -284,7 +284,7 @@ async def test_one_that_was_delivered_can_be_resent(scene: Scene, ended: str) ->
 
 
 async def test_a_run_without_a_callback_has_nothing_to_resend(scene: Scene) -> None:
-    with pytest.raises(NotFound, match="has no call-back"):
+    with pytest.raises(NotFound, match="has no callback"):
         await scene.callbacks.resend("0199a1b2-0000-7000-8000-000000000000")
 
 

@@ -58,7 +58,7 @@ async def test_many_turns_share_a_few_statements(
     runs = [Draft() for _ in range(TURNS)]
 
     await asyncio.gather(*(store.append(begins(run)) for run in runs))
-    # Keys, rows of runs, call-backs, conversations, messages, keys that are forgotten, and the transaction.
+    # Keys, rows of runs, callbacks, conversations, messages, keys that are forgotten, and the transaction.
     assert len(statements) <= 8
     statements.clear()
     await asyncio.gather(*(store.append(ends(run)) for run in runs))

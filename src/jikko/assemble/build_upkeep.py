@@ -1,4 +1,4 @@
-"""Factory of background jobs: call-backs, retention, archive, backups, readiness; and of metrics."""
+"""Factory of background jobs: callbacks, retention, archive, backups, readiness; and of metrics."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +63,7 @@ def build_upkeep(
     cluster: Cluster,
     indexing: LazyIndexing,
 ) -> UpkeepServices:
-    """Build the background jobs of a process. ``http``: Client for call-backs. Raises ``InvalidSettings``: the URL of
+    """Build the background jobs of a process. ``http``: Client for callbacks. Raises ``InvalidSettings``: the URL of
     the backups' bucket is invalid, or the library is missing."""
     settings, clock = context.settings, context.clock
     callbacks = Callbacks(stores.callbacks, stores.runs, http, clock)

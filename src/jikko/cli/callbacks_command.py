@@ -16,14 +16,14 @@ from jikko.settings import Settings
 
 @click.group()
 def callbacks() -> None:
-    """List undelivered call-backs, and send them again."""
+    """List undelivered callbacks, and send them again."""
 
 
-@callbacks.command("list", short_help="List undelivered call-backs.")
+@callbacks.command("list", short_help="List undelivered callbacks.")
 @click.option("--app", help="Only those of this app (name or id).")
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
-    """List call-backs of ended runs that are still retried or were given up, oldest first."""
+    """List callbacks of ended runs that are still retried or were given up, oldest first."""
     of_app = (await assembly.apps.find(app)).id if app else None
     found = False
     async for entry in assembly.upkeep.callbacks.undelivered(of_app):
@@ -32,15 +32,15 @@ async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
         line = f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
         show_entry(_entry(entry), f"{line}{entry.error or ''}".rstrip(), as_json=as_json)
     if not found:
-        show_nothing("no undelivered call-backs", as_json=as_json)
+        show_nothing("no undelivered callbacks", as_json=as_json)
 
 
-@callbacks.command(short_help="Send call-backs again.")
+@callbacks.command(short_help="Send callbacks again.")
 @click.argument("run_ids", nargs=-1, metavar="RUN_ID...")
 @click.option("--all", "everything", is_flag=True, help="All undelivered ones.")
 @with_settings
 async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> int:
-    """Send call-backs again, also delivered ones; the server does so within seconds."""
+    """Send callbacks again, also delivered ones; the server does so within seconds."""
     if not run_ids and not everything:
         raise click.UsageError("Name the runs, or give --all.")
     ended = 0
@@ -63,7 +63,7 @@ async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool,
 @click.option("--new", is_flag=True, help="Replace the secret.")
 @with_assembly
 async def webhook_secret(assembly: Assembly, app: str, new: bool, as_json: bool) -> None:
-    """Show the signing secret for call-backs of an APP (name or id)."""
+    """Show the signing secret for callbacks of an APP (name or id)."""
     found = await assembly.apps.find(app)
     known = assembly.upkeep.callbacks
     secret = await (known.new_secret(found.id) if new else known.secret(found.id))

@@ -28,7 +28,7 @@ def users() -> None:
 async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bool) -> None:
     """Remove the end user USER of APP (name or id) with all data.
 
-    That is conversations with their messages, feedback and variables; runs with logs, call-backs and idempotency keys;
+    That is conversations with their messages, feedback and variables; runs with logs, callbacks and idempotency keys;
     and files. Active runs are stopped. Works with the server running or not; while it runs, the name itself stays in
     the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code is
     7 if nothing was found.

@@ -1,4 +1,4 @@
-"""Delivery of call-backs: webhooks that report ended runs.
+"""Delivery of callbacks: webhooks that report ended runs.
 
 Source of the signature: Standard Webhooks 1.0 (symmetric, ``v1``).
 """
@@ -85,7 +85,7 @@ class KeyedLimiter:
 log = logging.getLogger(__name__)
 
 Render = Callable[[RunRecord], bytes]
-"""Makes the body of a call-back: the run detail."""
+"""Makes the body of a callback: the run detail."""
 
 _PREFIX = "whsec_"
 _URL_LENGTH = 2000
@@ -97,11 +97,11 @@ _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
 _POLL_SECONDS = 10.0
 """Poll interval, in seconds: ``jikko callbacks resend`` notifies no server."""
 _TRY_AGAIN_SECONDS = 5.0
-"""Delay after a failed read of due call-backs, in seconds."""
+"""Delay after a failed read of due callbacks, in seconds."""
 
 
 class Callbacks:
-    """Delivers call-backs, retries for a day, and then gives up."""
+    """Delivers callbacks, retries for a day, and then gives up."""
 
     def __init__(self, store: CallbackStore, runs: RunStore, http: HttpClient, clock: Clock = time.time) -> None:
         self._store = store
@@ -111,10 +111,10 @@ class Callbacks:
         self._limiter = KeyedLimiter()
         self.failed = Counter(())
         self.alarm = Alarm(clock, look_seconds=_POLL_SECONDS)
-        """Set it when a run with a call-back has ended."""
+        """Set it when a run with a callback has ended."""
 
     async def watch(self, render: Render) -> None:
-        """Deliver due call-backs until cancelled. With several processes, one may be delivered twice."""
+        """Deliver due callbacks until cancelled. With several processes, one may be delivered twice."""
         try:
             while True:
                 now = self._clock()
@@ -122,7 +122,7 @@ class Callbacks:
                     await self._begin(render)
                     next_at = await self._store.next_due(now)
                 except JikkoError as error:
-                    log.error("call-backs cannot be delivered, trying again later: %s", error)
+                    log.error("callbacks cannot be delivered, trying again later: %s", error)
                     next_at = now + _TRY_AGAIN_SECONDS
                 await self._limiter.moved_or(self.alarm.wait(next_at))
         finally:
@@ -137,7 +137,7 @@ class Callbacks:
         return attempts
 
     async def undelivered(self, app_id: str | None = None) -> AsyncIterator[Callback]:
-        """Yield pending and abandoned call-backs of ended runs, oldest first."""
+        """Yield pending and abandoned callbacks of ended runs, oldest first."""
         last: Callback | None = None
         while page := await self._store.undelivered(app_id=app_id, after=last):
             for entry in page:
@@ -145,16 +145,16 @@ class Callbacks:
             last = page[-1]
 
     async def resend(self, run_id: str) -> Callback:
-        """Schedule a call-back for immediate delivery, whatever its state. Raises ``NotFound`` if the run has none."""
+        """Schedule a callback for immediate delivery, whatever its state. Raises ``NotFound`` if the run has none."""
         found = await self._store.find(run_id)
         if found is None:
-            raise NotFound(f"Run {run_id!r} has no call-back.")
+            raise NotFound(f"Run {run_id!r} has no callback.")
         again = msgspec.structs.replace(found, state="pending", first_at=None, next_at=0.0, finished_at=None)
         await self._store.save(again)
         return again
 
     async def secret(self, app_id: str) -> str:
-        """Return the signing secret of an app's call-backs: ``whsec_`` and base64."""
+        """Return the signing secret of an app's callbacks: ``whsec_`` and base64."""
         return await self._store.secret(app_id, _new_secret())
 
     async def new_secret(self, app_id: str) -> str:
@@ -177,7 +177,7 @@ class Callbacks:
             after = await self._attempt(entry, render)
         except Exception:
             # For example, an unreadable run. Others go on.
-            log.exception("the call-back of run %s cannot be tried", entry.run_id)
+            log.exception("the callback of run %s cannot be tried", entry.run_id)
             await asyncio.sleep(_FIRST_WAIT_SECONDS)
             return
         while True:
@@ -185,11 +185,11 @@ class Callbacks:
                 return await self._store.save(after)
             except JikkoError as error:
                 # Kept for later, or a full disk would have the receiver get it again and again.
-                log.error("what became of the call-back of run %s is not kept yet: %s", entry.run_id, error)
+                log.error("what became of the callback of run %s is not kept yet: %s", entry.run_id, error)
                 await asyncio.sleep(_FIRST_WAIT_SECONDS)
 
     async def _attempt(self, entry: Callback, render: Render) -> Callback:
-        """Make one attempt. Returns the updated call-back."""
+        """Make one attempt. Returns the updated callback."""
         record = await self._runs.record(entry.run_id)
         now = self._clock()
         if record is None:
@@ -208,7 +208,7 @@ class Callbacks:
                 changes |= {"state": "failed", "finished_at": self._clock()}
             then = "it is given up after a day" if given_up else f"it is tried again in {next_at - now:.0f} s"
             fields = {"run": entry.run_id, "app": entry.app_id, "attempt": entry.attempts + 1}
-            log.warning("a call-back was not delivered, and %s: %s", then, error, extra={"fields": fields})
+            log.warning("a callback was not delivered, and %s: %s", then, error, extra={"fields": fields})
         return msgspec.structs.replace(entry, **changes)
 
     async def _trace(self, run_id: str) -> tuple[tuple[str, str], ...]:
@@ -259,7 +259,7 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def checked_url(url: object) -> str:
-    """Validate a call-back's URL. Raises ``InvalidParam`` if it is not an HTTP(S) URL."""
+    """Validate a callback's URL. Raises ``InvalidParam`` if it is not an HTTP(S) URL."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         host = "" if parts is None else parts.hostname or ""

@@ -20,7 +20,7 @@ _POLL_SECONDS = 30.0
 
 
 class PeriodicCounters:
-    """Counts of paused runs, orphans and pending call-backs, as of the last scan."""
+    """Counts of paused runs, orphans and pending callbacks, as of the last scan."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class PeriodicCounters:
         self._clock = clock
         self.counts: dict[str, float] = {}
         """``paused``, ``orphans``, ``callbacks``, ``dead`` (deliveries), and ``oldest``: seconds for which the oldest
-        of the call-backs has been tried. Empty before the first look, and in processes that do not look."""
+        of the callbacks has been tried. Empty before the first look, and in processes that do not look."""
 
     async def watch(self) -> None:
         """Scan periodically until cancelled."""

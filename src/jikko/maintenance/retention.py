@@ -86,7 +86,7 @@ class Retention:
 
         Contents without a file are deleted, too, once they are an hour old.
 
-        Open and paused runs stay, and runs with pending call-backs; so do files that a remaining run may refer to, or
+        Open and paused runs stay, and runs with pending callbacks; so do files that a remaining run may refer to, or
         that belong to a conversation. May be interrupted at any time; deletions until then are final.
 
         Args:
@@ -236,7 +236,7 @@ class Removed(Struct, frozen=True):
 
 
 class UserRemoval:
-    """Deletes an end user's conversations, messages, feedback and variables; runs, logs, call-backs and idempotency
+    """Deletes an end user's conversations, messages, feedback and variables; runs, logs, callbacks and idempotency
     keys; and files.
 
     May be interrupted and repeated; deletions until then are final.

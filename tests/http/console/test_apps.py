@@ -259,7 +259,7 @@ async def test_webhook_secrets_and_callbacks(
     await store.save(replace(entry, state="failed", finished_at=scene.clock.now, error="it answered 502"))
     scene.clock.now += 60
     [mend] = [one for one in decoded(await viewer.get(f"{API}/system"))["to_mend"] if one["about"] == "callbacks"]
-    assert mend["text"] == "1 call-back was given up, the last to 127.0.0.1:1: it answered 502"
+    assert mend["text"] == "1 callback was given up, the last to 127.0.0.1:1: it answered 502"
     assert (await viewer.post(f"{API}/callbacks/resend")).status_code == 403
     assert decoded(await operator.post(f"{API}/callbacks/resend")) == {"resent": 1}
     again = await store.find(run_id)

@@ -8,7 +8,7 @@ import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { count, t, tn } from '../../words/words.ts'
 
-/** Call-backs that could not be delivered: which, why, and once more. */
+/** Callbacks that could not be delivered: which, why, and once more. */
 export function Callbacks({ counts }: { counts: { pending: number; failed: number } }) {
   const may = useMay()
   const cache = useQueryClient()

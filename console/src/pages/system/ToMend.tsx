@@ -87,7 +87,7 @@ const Paste = ({ text }: { text: string }) => (
   </div>
 )
 
-/** Asks the provider whether it answers now, or has the call-backs delivered again. */
+/** Asks the provider whether it answers now, or has the callbacks delivered again. */
 function Act({ on }: { on: Mend }) {
   const cache = useQueryClient()
   const [busy, setBusy] = useState(false)

@@ -65,7 +65,7 @@ _SHOWN = ("apps", "runs", "conversations", "files")
 async def move(settings: Settings, url: str | None, files_url: str | None, as_json: bool) -> None:
     """Move the record of a data folder that is not served to a PostgreSQL database, and verify the copy.
 
-    All of it is moved, or nothing: apps with their keys, runs with their logs, conversations, annotations, call-backs,
+    All of it is moved, or nothing: apps with their keys, runs with their logs, conversations, annotations, callbacks,
     tokens of the console, datasets, and plugins' storage. Active and paused runs continue once it is served. Installed
     plugins and the server's keys stay in the data folder, which is served from then on with JIKKO_DATABASE_URL (and
     JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved, with a number if those exist.

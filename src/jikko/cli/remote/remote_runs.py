@@ -1,4 +1,4 @@
-"""Commands of runs, triggers, deliveries, call-backs and the audit through the management API. Parameters are those of
+"""Commands of runs, triggers, deliveries, callbacks and the audit through the management API. Parameters are those of
 the commands of the same names."""
 
 import time

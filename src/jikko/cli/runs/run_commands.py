@@ -222,7 +222,7 @@ async def prune(
 ) -> None:
     """Remove runs that ended this long ago, with their logs, and unused files.
 
-    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still retried, for at
+    Open and paused runs stay, with all that belongs to them, and so does a run whose callback is still retried, for at
     most a day. Works with the server running or not. On a terminal it asks first.
     """
     asks = not (yes or dry_run or as_json) and is_conversation()

@@ -137,7 +137,7 @@ async def resend_callbacks(call: ConsoleRequest) -> ResentCallbacks:
             resent += 1
     if resent:
         call.console.callbacks_are_due()
-    call.note("resent call-backs", str(resent))
+    call.note("resent callbacks", str(resent))
     return ResentCallbacks(resent)
 
 
@@ -147,7 +147,7 @@ async def resend_callback(call: ConsoleRequest) -> UndeliveredCallback:
     run_id = id_in(call, "run_id", "run")
     again = await call.console.callbacks.resend(run_id)
     call.console.callbacks_are_due()
-    call.note("resent call-back of run", run_id)
+    call.note("resent callback of run", run_id)
     return _callback(again)
 
 

@@ -81,9 +81,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "jikko_sandbox_seconds": _seconds("What programs and templates took, waiting left out."),
     "jikko_sandbox_waiting": _gauge("Programs that wait for a place."),
     "jikko_sandbox_refused_total": _counter("Programs that were refused since too many waited."),
-    "jikko_callbacks_pending": _gauge("Call-backs that are due and not delivered."),
+    "jikko_callbacks_pending": _gauge("Callbacks that are due and not delivered."),
     "jikko_callbacks_oldest_seconds": _gauge("For how long the oldest of these has been tried."),
-    "jikko_callbacks_failed_total": _counter("Attempts to deliver a call-back that failed."),
+    "jikko_callbacks_failed_total": _counter("Attempts to deliver a callback that failed."),
     "jikko_schedule_lateness_seconds": _seconds(
         "How much later than due runs of schedules were durable.", bounds=LATENESS
     ),

@@ -3,7 +3,7 @@
 ``RunStore.append`` takes them in ``Append.projections``, in any append of a run. A store implements the writing of each
 kind (and which writes it refuses), and contract tests cover all kinds (``tests/contract/test_projections.py``). Data
 derived from each run's record alone is not a kind: a store maintains it by itself (run counts, the keyword index, due
-times of call-backs). Projections that a client requests with a run are its ``StartOptions``.
+times of callbacks). Projections that a client requests with a run are its ``StartOptions``.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class KeyClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A call-back, due once the run has ended. A run has at most one, requested at its creation."""
+    """A callback, due once the run has ended. A run has at most one, requested at its creation."""
 
     url: str
 

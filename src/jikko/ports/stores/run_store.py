@@ -234,7 +234,7 @@ class RunStore(Protocol):
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         """Remove runs that finished before a time, with their logs. Open and paused runs stay.
 
-        So does a run whose call-back was neither delivered nor given up.
+        So does a run whose callback was neither delivered nor given up.
 
         Args:
             limit: Maximum to remove, so that others may write in between.
@@ -245,13 +245,13 @@ class RunStore(Protocol):
         """
 
     async def remove(self, run_id: str) -> bool:
-        """Durably remove an ended run, its log and call-back. Returns False if there is none. ``run_id``: any case."""
+        """Durably remove an ended run, its log and callback. Returns False if there is none. ``run_id``: any case."""
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         """Return the ids of an end user's open and paused runs."""
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
-        """Remove an end user's ended runs, with logs, call-backs and idempotency keys. Otherwise as ``prune``."""
+        """Remove an end user's ended runs, with logs, callbacks and idempotency keys. Otherwise as ``prune``."""
 
     async def index(self, *, limit: int) -> int:
         """Index runs for keyword search. Results are the same without it, only slower. ``limit``: How many to index at
@@ -272,7 +272,7 @@ class RunArchiving(Protocol):
         """Move all runs that finished before a time. Returns how many were moved.
 
         Open and paused runs stay, and those of existing conversations, with valid idempotency keys, undelivered
-        call-backs or unreadable logs. Raises ``StoreUnavailable`` if database or bucket cannot be used. Runs moved
+        callbacks or unreadable logs. Raises ``StoreUnavailable`` if database or bucket cannot be used. Runs moved
         until then are in the archive.
         """
 
