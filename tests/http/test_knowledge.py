@@ -19,6 +19,13 @@ from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 NOBODY = "3f1c1f0e-7a1b-4c7e-9f00-00000000abcd"
+RERANKED_BY_NOBODY = {
+    "search_method": "semantic_search",
+    "reranking_enable": False,
+    "reranking_model": {"reranking_provider_name": "nobody", "reranking_model_name": "m"},
+    "top_k": 3,
+    "score_threshold_enabled": False,
+}
 
 
 @asynccontextmanager
@@ -99,6 +106,13 @@ async def test_a_dataset_may_keep_the_id_that_it_has_elsewhere(client: httpx.Asy
                 "embedding_model_provider": "nobody",
             },
         ),
+        ("", {"name": "x", "embedding_model": "m", "embedding_model_provider": "nobody"}),
+        ("", {"name": "x", "retrieval_model": RERANKED_BY_NOBODY}),
+        ("/{d}/document/create-by-text", {"name": "x", "text": "x", "retrieval_model": RERANKED_BY_NOBODY}),
+        ("/{d}/document/create-by-text", {"name": "x", "text": "x", "process_rule": {}}),
+        ("/{d}/document/create-by-text", {"name": "x", "text": "x", "doc_form": None}),
+        ("/{d}/documents/{doc}/update-by-text", {"name": "x", "text": "x", "doc_form": "qa_model"}),
+        ("/{d}/documents/{doc}/update-by-text", {"name": "x", "text": "x", "process_rule": {}}),
         ("/{d}/document/create-by-text", {"name": "", "text": "x"}),
         ("/{d}/document/create-by-text", {"name": "x", "text": 7}),
         ("/{d}/document/create-by-text", {"name": "x", "text": "x", "doc_form": "poem"}),
@@ -109,7 +123,10 @@ async def test_a_dataset_may_keep_the_id_that_it_has_elsewhere(client: httpx.Asy
         ("/{d}/metadata", {"type": "colour", "name": "x"}),
         ("/{d}/metadata", {"type": "string", "name": "document_name"}),
         ("/{d}/documents/metadata", {"operation_data": [{"document_id": 7}]}),
-        ("/{d}/documents/{doc}/segments", {"segments": [{"content": "  "}]}),
+        (
+            "/{d}/documents/metadata",
+            {"operation_data": [{"document_id": "{doc}", "metadata_list": [{"id": "x", "name": "x", "value": ["x"]}]}]},
+        ),
         ("/{d}/documents/{doc}/segments", {"segments": [{"content": "x"}] * 2001}),
         ("/tags/unbinding", {"target_id": "{d}"}),
     ],
@@ -206,6 +223,37 @@ async def test_an_empty_text_leaves_a_segment_as_it_is(client: httpx.AsyncClient
 
     changed = answer.json()["data"]
     assert (answer.status_code, changed["content"], changed["keywords"]) == (200, "日本🙂", ["neu"])
+    answer = await client.post(f"{path}/{segment['id']}", json={"segment": {"keywords": []}})
+    assert answer.json()["data"]["keywords"] == ["neu"]
+
+
+async def test_an_empty_list_of_keywords_is_as_good_as_none(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/documents/{await document(client, owner)}/segments"
+
+    answer = await client.post(path, json={"segments": [{"content": "Yellow lemons", "keywords": []}]})
+
+    [added] = answer.json()["data"]
+    assert sorted(added["keywords"]) == ["Yellow", "lemons"]
+    changed = {"content": "Black olives", "keywords": []}
+    answer = await client.post(f"{path}/{added['id']}", json={"segment": changed})
+    assert sorted(answer.json()["data"]["keywords"]) == ["Black", "olives"]
+
+
+async def test_of_no_documents_any_action_is_done(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    body = {"name": "a.txt", "text": "one", "process_rule": BY_LINE}
+    answer = await client.post(f"/v1/datasets/{owner}/document/create-by-text", json=body)
+    waiting = answer.json()["document"]["id"]
+
+    async def asked(action: str, ids: list[str]) -> tuple[int, Any]:
+        path = f"/v1/datasets/{owner}/documents/status/{action}"
+        answer = await client.patch(path, json={"document_ids": ids})
+        return answer.status_code, answer.json().get("code")
+
+    assert await asked("explode", []) == (200, None)
+    assert await asked("explode", [NOBODY]) == (400, "invalid_action")
+    assert await asked("disable", [waiting]) == (400, "invalid_action")
 
 
 async def test_a_document_by_file_needs_a_rule_unless_one_before_it_had_one(client: httpx.AsyncClient) -> None:
@@ -234,6 +282,7 @@ async def test_a_document_by_file_needs_a_rule_unless_one_before_it_had_one(clie
         ({"segments": []}, "segments: is required"),
         ({"segments": [{"answer": "a"}]}, "segments[0]: the field 'content' is required"),
         ({"segments": [{"content": ""}]}, "segments[0].content: must be a text of at least 1 character"),
+        ({"segments": [{"content": "x"}, {"content": " 　"}]}, "segments: Content is empty"),
     ],
 )
 async def test_segments_of_a_wrong_shape_are_told_in_dify_s_own_way(

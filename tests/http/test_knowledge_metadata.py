@@ -59,6 +59,12 @@ async def test_fields_are_added_renamed_and_deleted_with_their_values(client: ht
         "n": 7,
     }
 
+    code, refused = await ask(client, "PATCH", f"/{own}/metadata/{NOBODY}", {"name": "x"})
+    assert (code, refused["code"]) == (400, "invalid_param")
+    code, refused = await ask(client, "PATCH", f"/{own}/metadata/{colour}", {"name": "色"})
+    assert (code, refused["code"]) == (400, "invalid_param")
+    code, nameless = await ask(client, "POST", f"/{other}/metadata", {"type": "string", "name": ""})
+    assert (code, nameless["name"]) == (201, "")
     renamed = await ask(client, "PATCH", f"/{own}/metadata/{colour}", {"name": "colour"})
     assert renamed == (200, {"id": colour, "name": "colour", "type": "string"})
     assert (await values_of(client, own, doc))["colour"] == "青 🐟"
@@ -114,7 +120,6 @@ async def test_built_in_fields_are_listed_and_switched_on_and_off(client: httpx.
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("PATCH", "/{d}/metadata/{n}", {"name": "x"}),
         ("GET", "/{n}/metadata", None),
         ("GET", "/{n}/metadata/built-in", None),
         ("POST", "/{n}/metadata/built-in/enable", None),

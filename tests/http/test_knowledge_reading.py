@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from jikko.inputs.uploads import FileLimits
-from tests.http.test_knowledge import client_at, dataset, document
+from tests.http.test_knowledge import NOBODY, client_at, dataset, document
 from tests.knowledge.scene import BY_LINE
 
 pytestmark = pytest.mark.anyio
@@ -47,16 +47,23 @@ async def test_documents_come_in_pages_the_newest_first(client: httpx.AsyncClien
     assert await page("") == (["c.txt", "b.txt", "a.txt"], False, 20, 3, 1)
     assert await page("?limit=2") == (["c.txt", "b.txt"], True, 2, 3, 1)
     assert await page("?limit=2&page=2") == (["a.txt"], False, 2, 3, 2)
-    assert await page("?limit=3") == (["c.txt", "b.txt", "a.txt"], False, 3, 3, 1)
+    # As in Dify a full page means that more follow, and a number out of range is echoed.
+    assert await page("?limit=3") == (["c.txt", "b.txt", "a.txt"], True, 3, 3, 1)
     assert await page("?limit=1&page=4") == ([], False, 1, 3, 4)
-    # What is out of range is brought into it, and what is no number counts as not given.
-    assert await page("?limit=0&page=0") == (["c.txt", "b.txt", "a.txt"], False, 20, 3, 1)
-    assert await page("?limit=101") == (["c.txt", "b.txt", "a.txt"], False, 100, 3, 1)
-    assert await page("?limit=x&page=-") == (["c.txt", "b.txt", "a.txt"], False, 20, 3, 1)
+    assert await page("?limit=0&page=0") == (["c.txt", "b.txt", "a.txt"], False, 0, 3, 0)
+    assert await page("?limit=101") == (["c.txt", "b.txt", "a.txt"], False, 101, 3, 1)
+    assert await page("?status=Active") == (["c.txt", "b.txt", "a.txt"], False, 20, 3, 1)
+    assert await page("?status=Disabled") == ([], False, 20, 0, 1)
+    for query in ("limit=x", "page=-"):
+        answer = await client.get(f"/v1/datasets/{own}/documents?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param")
+    assert (await client.get("/v1/datasets?limit=0")).json()["data"][0]["id"] == own
+    assert (await client.get("/v1/datasets?include_all=x")).status_code == 400
+    assert (await client.get("/v1/datasets?include_all=True")).status_code == 200
     assert await page("?keyword=b.t") == (["b.txt"], False, 20, 1, 1)
 
 
-@pytest.mark.parametrize("query", ["page=0", "page=-1", "limit=0", "limit=101"])
+@pytest.mark.parametrize("query", ["page=0", "page=-1", "limit=0", "limit=-1"])
 async def test_a_page_of_segments_or_children_out_of_range_is_refused(client: httpx.AsyncClient, query: str) -> None:
     own = await dataset(client)
     doc = await document(client, own)
@@ -66,7 +73,7 @@ async def test_a_page_of_segments_or_children_out_of_range_is_refused(client: ht
     for path in (at, f"{at}/{segment['id']}/child_chunks"):
         answer = await client.get(f"{path}?{query}")
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param")
-        for good in ("page=1&limit=1", "limit=100", "page=x&limit=y"):
+        for good in ("page=1&limit=1", "limit=101", "page=x&limit=y"):
             assert (await client.get(f"{path}?{good}")).status_code == 200
 
 
@@ -82,7 +89,8 @@ async def test_segments_come_in_pages_by_position(client: httpx.AsyncClient) -> 
     assert await page("") == (["one", "two", "three"], False, 20, 3, 1)
     assert await page("?limit=2") == (["one", "two"], True, 2, 3, 1)
     assert await page("?limit=2&page=2") == (["three"], False, 2, 3, 2)
-    assert await page("?limit=3") == (["one", "two", "three"], False, 3, 3, 1)
+    assert await page("?limit=3") == (["one", "two", "three"], True, 3, 3, 1)
+    assert await page("?limit=101") == (["one", "two", "three"], False, 101, 3, 1)
     assert await page("?keyword=T") == (["two", "three"], False, 20, 2, 1)
     assert await page("?status=completed&status=error") == (["one", "two", "three"], False, 20, 3, 1)
     assert await page("?status=error") == ([], False, 20, 0, 1)
@@ -118,6 +126,10 @@ async def test_children_come_in_pages_with_their_number(client: httpx.AsyncClien
 
     added = (await client.post(f"/v1/datasets{at}", json={"content": "fox"})).json()["data"]
     one = f"/v1/datasets{at}/{added['id']}"
+    strange = await document(client, own, "elk", name="b.txt", process_rule=rule, doc_form="hierarchical_model")
+    for elsewhere in (one.replace(doc, strange), one.replace(segment["id"], NOBODY)):
+        assert (await client.patch(elsewhere, json={"content": "x"})).status_code == 404
+        assert (await client.delete(elsewhere)).status_code == 404
     changed = (await client.patch(one, json={"content": "hen"})).json()["data"]
     assert (added["position"], added["content"], changed["content"]) == (4, "fox", "hen")
     assert await page("?page=2&limit=3") == (["hen"], 4, 2, 2, 3)

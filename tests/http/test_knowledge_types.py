@@ -158,7 +158,7 @@ BODIES: list[tuple[str, str, dict[str, Any], dict[str, list[Any]]]] = [
     ("POST", "/{d}/documents/{doc}/segments/{seg}/child_chunks", {"content": "x"}, {"content": TEXT}),
     ("PATCH", "/{d}/documents/{doc}/segments/{seg}/child_chunks/{child}", {"content": "x"}, {"content": TEXT}),
     ("POST", "/{d}/metadata", {"type": "string", "name": "月"}, {"type": [*TEXT, "colour"], "name": TEXT}),
-    ("PATCH", "/{d}/metadata/{field}", {"name": "年"}, {"name": TEXT}),
+    ("PATCH", "/{d}/metadata/{field}", {"name": "日"}, {"name": TEXT}),
     (
         "POST",
         "/{d}/documents/metadata",

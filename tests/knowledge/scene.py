@@ -116,7 +116,7 @@ def knowledge_on(
     clock = clock or time.time
     embedder = embedder or DirectedEmbedder()
     defaults: DefaultModels = {"embedding": ModelName("words", "w-1"), "llm": ModelName("fake", "fake")}
-    datasets = Datasets(stores, embedder, defaults, clock, lambda: None)
+    datasets = Datasets(stores, embedder, ByLength(), defaults, clock, lambda: None)
     documents = Documents(stores, datasets, clock, lambda: None)
     index = SegmentIndex(documents, embedder)
     segments = Segments(stores, documents, index, clock)
@@ -174,7 +174,7 @@ BY_LINE = {
 
 
 async def added(
-    knowledge: Knowledge, dataset: Dataset, text: str, *, name: str = "a.txt", rule: Any = None, form: str | None = None
+    knowledge: Knowledge, dataset: Dataset, text: str, *, name: str = "a.txt", rule: Any = None, form: str = ""
 ) -> Document:
     """Add a document to the queue: each of its lines becomes a segment."""
     return await knowledge.documents.add(
@@ -183,7 +183,7 @@ async def added(
 
 
 async def indexed(
-    knowledge: Knowledge, dataset: Dataset, text: str, *, name: str = "a.txt", rule: Any = None, form: str | None = None
+    knowledge: Knowledge, dataset: Dataset, text: str, *, name: str = "a.txt", rule: Any = None, form: str = ""
 ) -> Document:
     """Add and index a document."""
     document = await added(knowledge, dataset, text, name=name, rule=rule, form=form)

@@ -2287,7 +2287,7 @@ export interface components {
         FieldValue: {
             id: string;
             name: string;
-            value?: unknown;
+            value?: string | number | boolean | null;
         };
         NameRequest: {
             user?: string | number;
@@ -2324,8 +2324,8 @@ export interface components {
         };
         NewTextDocument: {
             indexing_technique?: ("economy" | "high_quality") | null;
-            doc_form?: string | null;
-            doc_language?: string | null;
+            doc_form?: string;
+            doc_language?: string;
             process_rule?: Record<string, unknown> | null;
             retrieval_model?: Record<string, unknown> | null;
             embedding_model?: string | null;
@@ -2421,8 +2421,8 @@ export interface components {
             name?: string | null;
             text?: string | null;
             process_rule?: Record<string, unknown> | null;
-            doc_form?: string | null;
-            doc_language?: string | null;
+            doc_form?: string;
+            doc_language?: string;
         };
         UploadForm: {
             file: string;
@@ -3932,6 +3932,7 @@ export interface operations {
                 limit?: number;
                 keyword?: string;
                 tag_ids?: string;
+                include_all?: string;
             };
             header?: never;
             path?: never;

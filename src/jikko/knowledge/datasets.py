@@ -13,7 +13,7 @@ from jikko.ids import is_uuid, new_id
 from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
 from jikko.ports.clock import Clock
 from jikko.ports.models import DefaultModels, ModelFailure
-from jikko.ports.other_models import Embedder
+from jikko.ports.other_models import Embedder, Reranker
 from jikko.ports.stores.knowledge_records import Dataset, DatasetCounts, ExternalApi, JsonObject, MetadataField, Tag
 from jikko.repositories.knowledge.dataset_repository import DatasetNameTaken
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
@@ -57,10 +57,17 @@ class Datasets:
     """Use cases of datasets."""
 
     def __init__(
-        self, knowledge: OpenKnowledge, embedder: Embedder, defaults: DefaultModels, clock: Clock, wake: Wake
+        self,
+        knowledge: OpenKnowledge,
+        embedder: Embedder,
+        reranker: Reranker,
+        defaults: DefaultModels,
+        clock: Clock,
+        wake: Wake,
     ) -> None:
         self._knowledge = knowledge
         self._embedder = embedder
+        self._reranker = reranker
         self._defaults = defaults
         self._clock = clock
         self._wake = wake
@@ -144,6 +151,18 @@ class Datasets:
         except ModelFailure:
             return False
         return True
+
+    def check_models(self, wishes: DatasetWishes) -> None:
+        """Raise ``InvalidParam`` for a model of an unknown provider, whatever the technique. (Dify)"""
+        model: JsonObject = {} if wishes.retrieval_model is None else checked_retrieval_model(wishes.retrieval_model)
+        ranker: Any = model.get("reranking_model") or {}
+        try:
+            if wishes.embedding_provider and wishes.embedding_model:
+                self._embedder.batch_size(wishes.embedding_provider, wishes.embedding_model)
+            if ranker.get("reranking_provider_name") and ranker.get("reranking_model_name"):
+                self._reranker.is_ready(ranker["reranking_provider_name"])
+        except ModelFailure as failure:
+            raise InvalidParam(str(failure)) from None
 
     async def change(self, dataset_id: str, wishes: DatasetWishes) -> Dataset:
         """Change a dataset. Affected indexes are rebuilt in the background.

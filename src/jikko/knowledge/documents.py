@@ -87,7 +87,7 @@ class Documents:
         *,
         rule: Any = None,
         rule_required: bool = False,
-        form: str | None = None,
+        form: str = "",
         language: str = "English",
         name: str | None = None,
     ) -> Document:
@@ -103,15 +103,13 @@ class Documents:
         stores = await self._knowledge.made()
         if dataset.provider == "external":
             raise InvalidParam("External datasets have no documents of their own.")
-        form = form or dataset.doc_form or "text_model"
-        if form not in FORMS:
-            raise InvalidParam(f"doc_form: must be one of {', '.join(FORMS)}")
-        if dataset.doc_form is not None and form != dataset.doc_form:
-            raise InvalidParam(f"doc_form: that of the dataset is {dataset.doc_form}")
+        form = _checked_form(form, dataset)
         last = await stores.documents.last_rule(dataset.id) if rule is None else None
         if rule is None and last is None and rule_required:
             raise InvalidParam("process_rule is required.")
-        rule_id, kept = last if last is not None else (new_id(), checked_rule(rule or AUTOMATIC, form))
+        rule_id, kept = (
+            last if last is not None else (new_id(), checked_rule(AUTOMATIC if rule is None else rule, form))
+        )
         dataset = await self._datasets.index_with(dataset, wishes, form)
         now, batch = self._clock(), new_batch(self._clock())
         file = file_of(source, now)
@@ -141,13 +139,21 @@ class Documents:
         return document
 
     async def update(
-        self, dataset_id: str, document_id: str, *, source: NewSource | None, name: str | None, rule: Any
+        self,
+        dataset_id: str,
+        document_id: str,
+        *,
+        source: NewSource | None,
+        name: str | None,
+        rule: Any,
+        form: str = "",
     ) -> Document:
         """Replace a document's text, or cut it by another rule, and index it again.
 
         Raises ``InvalidParam``: neither is given, or it is archived or disabled; ``NotFound``.
         """
         dataset = await self._datasets.get(dataset_id)
+        _checked_form(form, dataset)
         stores = await self._knowledge.made()
         old = await stores.documents.document(dataset.id, document_id.lower())
         if old is None:
@@ -235,9 +241,11 @@ class Documents:
     async def act(self, dataset_id: str, action: str, ids: Sequence[str]) -> None:
         """Enable, disable, archive or un-archive documents; missing ones are ignored.
 
-        Raises ``UploadRefused`` (``invalid_action``), or ``InvalidParam``: an incomplete one cannot be disabled.
+        Raises ``UploadRefused`` (``invalid_action``): the action is unknown, or would disable an incomplete one.
         """
         dataset = await self._datasets.get(dataset_id)
+        if not ids:
+            return
         if action not in ACTIONS:
             raise UploadRefused(f"Invalid action: {action}. Must be one of {list(ACTIONS)}", code="invalid_action")
         now = self._clock()
@@ -250,7 +258,7 @@ class Documents:
 
         def change(document: Document) -> Document:
             if action == "disable" and document.status != "completed":
-                raise InvalidParam(f"Document: {document.name} is not completed.")
+                raise UploadRefused(f"Document: {document.name} is not completed.", code="invalid_action")
             return replace(document, updated_at=now, **changes[action])
 
         stores = await self._knowledge.made()
@@ -272,6 +280,15 @@ class Documents:
 def new_batch(now: float) -> str:
     """Return the name of a new batch."""
     return f"{int(now)}{new_id()[-6:]}"
+
+
+def _checked_form(form: str, dataset: Dataset) -> str:
+    form = form or dataset.doc_form or "text_model"
+    if form not in FORMS:
+        raise InvalidParam(f"doc_form: must be one of {', '.join(FORMS)}")
+    if dataset.doc_form is not None and form != dataset.doc_form:
+        raise InvalidParam(f"doc_form: that of the dataset is {dataset.doc_form}")
+    return form
 
 
 def checked_name(name: str) -> str:

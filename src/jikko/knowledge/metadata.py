@@ -81,7 +81,8 @@ class Metadata:
         return field
 
     async def rename(self, dataset_id: str, field_id: str, name: str) -> MetadataField:
-        """Rename a field, in values too. Raises ``InvalidParam``: the name is taken; or ``NotFound``."""
+        """Rename a field, in values too. Raises ``InvalidParam``: the name is taken, or no such field;
+        or ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         found = await stores.documents.fields(dataset.id)
@@ -89,7 +90,7 @@ class Metadata:
         if not await stores.documents.rename_field(dataset.id, field_id.lower(), _free(name)):
             raise InvalidParam("Metadata name already exists.")
         if field is None:
-            raise NotFound("Metadata not found.")
+            raise InvalidParam("Metadata not found.")
         return replace(field, name=name)
 
     async def delete(self, dataset_id: str, field_id: str) -> None:

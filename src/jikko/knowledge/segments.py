@@ -129,12 +129,12 @@ class Segments:
             raise InvalidParam("Segments is required")
         if len(wishes) > MAX_SEGMENTS_AT_ONCE:
             raise InvalidParam(f"Segments: at most {MAX_SEGMENTS_AT_ONCE} in one request")
-        for each in wishes:
-            _check(place.document, each)
         if place.document.status != "completed":
             raise NotFound("Document is not completed.")
         if not place.document.enabled:
             raise NotFound("Document is disabled.")
+        for each in wishes:
+            _check(place.document, each)
         stores = await self._knowledge.made()
         now = self._clock()
         segments = await asyncio.to_thread(lambda: [self._new(place, each, now) for each in wishes])
@@ -186,7 +186,7 @@ class Segments:
         words = len(content) + (len(answer or "") if is_question and (is_new or answer != segment.answer) else 0)
         if not is_new and answer == segment.answer:
             words = segment.words
-        given = wishes.keywords
+        given = wishes.keywords or None
         if given is None and is_new and place.model is None:
             given = await asyncio.to_thread(lambda: keywords(content, cutter()))
         children: list[ChildChunk] | None = None
@@ -238,6 +238,8 @@ class Segments:
         if given is None and place.model is not None and is_question:
             # As recorded from Dify.
             given = []
+        if not given and place.model is None:
+            given = None
         return replace(
             segment_of(document, document.version, 0, content, now),
             answer=answer,
@@ -359,7 +361,9 @@ class ChildChunks:
         await (await self._knowledge.made()).segments.delete_child(child)
 
     async def _child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> ChildChunk:
-        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        document, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        if segment.document_id != document.id:  # unlike segments, children must be of the path's document (Dify)
+            raise NotFound("Segment not found.")
         child = await (await self._knowledge.made()).segments.child(segment.dataset_id, child_id.lower())
         if child is None or child.segment_id != segment.id:
             raise NotFound("Child chunk not found.")

@@ -76,7 +76,7 @@ def make_knowledge(
     def wake() -> None:
         cluster.hint(JobDue(job="knowledge", at=clock()))
 
-    datasets = Datasets(stores, embedder, defaults, clock, wake)
+    datasets = Datasets(stores, embedder, make_reranker(ports.models), defaults, clock, wake)
     own_documents = Documents(stores, datasets, clock, wake)
     index = SegmentIndex(own_documents, embedder)
     segments = Segments(stores, own_documents, index, clock)

@@ -35,7 +35,7 @@ FROM knowledge.document JOIN knowledge.segment ON segment.document_id = document
 WHERE document.id IN :ids GROUP BY document.id
 """
 _INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")
-_BY_DISPLAY_STATUS: Final = {
+_BY_DISPLAY_STATUS = {
     "queuing": "status = 'waiting'",
     "indexing": f"status IN ({_INDEXING})",
     "paused": "status = 'paused'",
@@ -44,6 +44,7 @@ _BY_DISPLAY_STATUS: Final = {
     "disabled": "status = 'completed' AND NOT archived AND NOT enabled",
     "archived": "status = 'completed' AND archived",
 }
+_BY_DISPLAY_STATUS |= dict.fromkeys(("active", "enabled"), _BY_DISPLAY_STATUS["available"])
 """Condition of each display status. Source: docs/dify-behaviour.md, “Datasets and documents”."""
 _NEVER: Final = 1 << 60
 _FORGET: Final = (
@@ -163,7 +164,7 @@ class DocumentStore:
             status: Display status; an unknown one is ignored.
         """
         wanted = ["dataset_id = :dataset_id"] + [contains("name")] * bool(keyword)
-        if condition := _BY_DISPLAY_STATUS.get(status):
+        if condition := _BY_DISPLAY_STATUS.get(status.lower()):
             wanted.append(condition)
         where = f"WHERE {' AND '.join(wanted)}"
         values = {"dataset_id": dataset_id, **sought(keyword), "offset": offset, "limit": limit}
@@ -239,11 +240,11 @@ class DocumentStore:
     def rename_field(self, dataset_id: str, field_id: str, name: str) -> Operation[bool]:
         """Rename a field, and its values in documents, unless the name is taken. Returns whether it was free."""
         yield Row(IN_TURN)
-        field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
-        if field is None or field.name == name:
-            return True
         if (yield from _field_named(dataset_id, name)) is not None:
-            return False
+            return False  # as in Dify, even by the field itself
+        field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
+        if field is None:
+            return True
         for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
             values = {name if key == field.name else key: each for key, each in (document.metadata or {}).items()}
             yield from DOCUMENTS.replace(replace(document, metadata=values))

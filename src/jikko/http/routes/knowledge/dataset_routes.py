@@ -11,7 +11,7 @@ from jikko.dify.knowledge.segment_bodies import AskedQuery, Retrieved, external_
 from jikko.errors import InvalidParam
 from jikko.http.request_fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, lenient_page
+from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, lenient_page, rows_of
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
 from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model, retrieval_model_of
@@ -39,6 +39,11 @@ class DatasetFilter(Paged):
     """Filter of datasets."""
 
     tag_ids: Annotated[str, Meta(description="IDs of their tags; may be repeated.")] = ""
+    include_all: Annotated[str, Meta(description="true or false; all are listed either way.")] = ""
+
+
+_TRUTHS: Final = frozenset(("", "true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"))
+"""Booleans in queries. (Dify)"""
 
 
 OF_WISHES: Final = {
@@ -83,7 +88,9 @@ class DatasetChanges(Struct, rename=OF_WISHES):
 @DatasetRoute("POST", "/v1/datasets", (404, 409, 503))
 async def create_dataset(request: Request, body: NewDataset) -> DatasetBody:
     """Create a dataset."""
-    dataset = await knowledge_of(request).datasets.create(DatasetWishes(**asdict(body)))
+    wishes = DatasetWishes(**asdict(body))
+    knowledge_of(request).datasets.check_models(wishes)
+    dataset = await knowledge_of(request).datasets.create(wishes)
     return await _shown(request, dataset)
 
 
@@ -92,10 +99,11 @@ async def list_datasets(request: Request) -> DatasetPage:
     """List datasets, newest first."""
     knowledge = knowledge_of(request)
     page, limit = lenient_page(request.query)
-    most = min(limit, 100)
+    if request.query.get("include_all", "").lower() not in _TRUTHS:
+        raise InvalidParam("include_all: must be true or false")
     tags = QueryParams(request.scope["query_string"]).getlist("tag_ids")
     found, total = await knowledge.datasets.page(
-        keyword=request.query.get("keyword", ""), tag_ids=tags, number=page, limit=most
+        keyword=request.query.get("keyword", ""), tag_ids=tags, number=page, limit=rows_of(limit)
     )
     data = [
         dataset_body(view, embedding_available=_available(request, view.dataset))
@@ -120,8 +128,11 @@ async def change_dataset(request: Request, body: DatasetChanges) -> DatasetBody:
 
     Only the given fields. A new technique or model reindexes everything.
     """
-    wanted = {name: value for name, value in asdict(body).items() if value is not UNSET}
-    dataset = await knowledge_of(request).datasets.change(request.path_params["dataset_id"], DatasetWishes(**wanted))
+    wishes = DatasetWishes(**{name: value for name, value in asdict(body).items() if value is not UNSET})
+    datasets, dataset_id = knowledge_of(request).datasets, request.path_params["dataset_id"]
+    await datasets.get(dataset_id)
+    datasets.check_models(wishes)
+    dataset = await datasets.change(dataset_id, wishes)
     return await _shown(request, dataset, members=True)
 
 

@@ -20,7 +20,14 @@ from jikko.http.request_fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, StreamResponse, encoded
 from jikko.http.routes.knowledge.dataset_routes import OF_WISHES, Technique
-from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, default_page, knowledge_of, sent_file
+from jikko.http.routes.knowledge.knowledge_requests import (
+    DatasetRoute,
+    Paged,
+    knowledge_of,
+    lenient_page,
+    rows_of,
+    sent_file,
+)
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, text_source
 from jikko.knowledge.files import MAX_ZIPPED_BYTES, zipped
@@ -32,8 +39,8 @@ class _Wishes(Struct, rename=OF_WISHES):
     """Dataset settings of a document request."""
 
     technique: Technique = None
-    doc_form: str | None = None
-    doc_language: str | None = "English"
+    doc_form: str = ""
+    doc_language: str = "English"
     process_rule: dict[str, Json] | None = None
     retrieval_model: dict[str, Json] | None = None
     embedding_model: str | None = None
@@ -78,8 +85,8 @@ class TextChanges(Struct):
     name: str | None = None
     text: str | None = None
     process_rule: dict[str, Json] | None = None
-    doc_form: str | None = None
-    doc_language: str | None = None
+    doc_form: str = ""
+    doc_language: str = ""
 
 
 class DocumentIds(Struct):
@@ -150,14 +157,16 @@ async def _created(
     name: str | None = None,
     rule_required: bool = False,
 ) -> CreatedDocument:
+    wishes = body_from(body, DatasetWishes, name=None)
+    knowledge_of(request).datasets.check_models(wishes)
     document = await knowledge_of(request).documents.add(
         dataset_id,
         source,
-        body_from(body, DatasetWishes, name=None),
-        rule=body.process_rule or None,
+        wishes,
+        rule=body.process_rule,
         rule_required=rule_required,
         form=body.doc_form,
-        language=body.doc_language or "English",
+        language=body.doc_language,
         name=name,
     )
     return await _with_batch(request, document)
@@ -174,7 +183,7 @@ async def update_document_by_text(request: Request, body: TextChanges) -> Create
     if body.text is not None and not body.name:
         raise InvalidParam("name: is required when text is provided")
     source = None if body.text is None else text_source(body.name or "", body.text)
-    return await _updated(request, source, body.name, body.process_rule)
+    return await _updated(request, source, body)
 
 
 @DatasetRoute(
@@ -207,13 +216,12 @@ async def update_document_by_file(request: Request) -> CreatedDocument:
 
 async def _replaced(request: Request) -> CreatedDocument:
     source, data = await sent_file(request, required=False)
-    body = checked(data, FileWishes)
-    return await _updated(request, source, body.name, body.process_rule)
+    return await _updated(request, source, checked(data, FileWishes))
 
 
-async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> CreatedDocument:
+async def _updated(request: Request, source: NewSource | None, body: TextChanges | FileWishes) -> CreatedDocument:
     document = await knowledge_of(request).documents.update(
-        *request.path_params.values(), source=source, name=name, rule=rule or None
+        *request.path_params.values(), source=source, name=body.name, rule=body.process_rule, form=body.doc_form
     )
     return await _with_batch(request, document)
 
@@ -222,18 +230,19 @@ async def _updated(request: Request, source: NewSource | None, name: str | None,
 async def list_documents(request: Request) -> DocumentPage:
     """List documents, newest first."""
     knowledge = knowledge_of(request)
-    page, limit = default_page(request.query)
+    page, limit = lenient_page(request.query)
     dataset, found, total = await knowledge.documents.page(
         request.path_params["dataset_id"],
         keyword=request.query.get("keyword", ""),
         status=request.query.get("status", ""),
         page=page,
-        limit=limit,
+        limit=rows_of(limit),
     )
     fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
     counts = await knowledge.documents.counts(found)
     data = [document_body(each, counts[each.id].hits, fields) for each in found]
-    return DocumentPage(data, page * limit < total, limit, total, page)
+    # As in Dify, a full page means that more follow.
+    return DocumentPage(data, len(data) == limit, limit, total, page)
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", (404,))

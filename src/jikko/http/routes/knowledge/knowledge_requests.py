@@ -64,23 +64,22 @@ class Paged(Struct):
 
 
 def lenient_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return page and limit unchecked: for datasets they are echoed as they come. (Dify)
+    """Return page and limit unchecked: lists of datasets and documents echo them as they come. (Dify)
     Raises ``InvalidParam``: not an integer."""
     return _number(query, "page", 1), _number(query, "limit", _LIMIT)
 
 
-def default_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return page and limit. Non-numbers and a limit of 0 count as missing; the limit is capped at 100. (Dify)"""
-    number, size = _given(query)
-    return max(1, number), min(100, max(1, size or _LIMIT))
+def rows_of(limit: int) -> int:
+    """Return the rows of a page: at most 100, and 20 for a limit below 1. (Dify)"""
+    return min(limit, 100) if limit > 0 else _LIMIT
 
 
 def strict_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Like ``default_page``, with a range check.
-    Raises ``InvalidParam``: the page is below 1, or the limit not between 1 and 100."""
+    """Return page and limit of segments. Non-numbers count as missing. (Dify)
+    Raises ``InvalidParam``: one is below 1."""
     number, size = _given(query)
-    if number < 1 or not 1 <= size <= 100:
-        raise InvalidParam("page: must be at least 1; limit: must lie between 1 and 100")
+    if number < 1 or size < 1:
+        raise InvalidParam("page and limit: must be at least 1")
     return number, size
 
 

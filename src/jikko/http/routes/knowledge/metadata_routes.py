@@ -12,11 +12,9 @@ from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.knowledge.document_routes import Done
 from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, knowledge_of
 from jikko.knowledge.metadata import BUILT_IN
-from jikko.values import Json, Uuid
+from jikko.values import Uuid
 
-_Name: TypeAlias = Annotated[
-    str, Meta(min_length=1, max_length=255, extra=must("must be a text of 1 to 255 characters"))
-]
+_Name: TypeAlias = Annotated[str, Meta(max_length=255, extra=must("must be a text of at most 255 characters"))]
 _TagName: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=50, extra=must("must be a text of 1 to 50 characters"))
 ]
@@ -69,7 +67,7 @@ class FieldValue(Struct):
 
     id: str
     name: str
-    value: Json = None
+    value: Annotated[str | int | float | bool | None, Meta(extra=must("must be a text, a number or null"))] = None
 
 
 class MetadataOperation(Struct):

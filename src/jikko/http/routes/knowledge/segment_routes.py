@@ -20,7 +20,7 @@ from jikko.errors import InvalidParam
 from jikko.http.request_fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, strict_page
+from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, rows_of, strict_page
 from jikko.knowledge.segments import SegmentWishes
 
 _SEGMENTS: Final = "/v1/datasets/{dataset_id}/documents/{document_id}/segments"
@@ -89,11 +89,12 @@ async def list_segments(request: Request) -> SegmentPage:
         keyword=request.query.get("keyword", ""),
         statuses=statuses,
         number=number,
-        limit=limit,
+        limit=rows_of(limit),
     )
     children = await knowledge.segments.children_of(found)
     data = segment_bodies(document, found, children)
-    return SegmentPage(data, document.form, total, number * limit < total, limit, number)
+    # As in Dify, a full page means that more follow.
+    return SegmentPage(data, document.form, total, len(data) == limit, limit, number)
 
 
 @DatasetRoute("POST", _SEGMENTS, (404, 503), answers={200: AddedSegments}, body=NewSegments)
@@ -110,6 +111,8 @@ async def add_segments(request: Request) -> SendableResponse | AddedSegments:
         return json_response(Misshaped(str(error)), 400)
     if not body.segments:
         return json_response(Misshaped("segments: is required"), 400)
+    if not all(each.content.strip() for each in body.segments):
+        return json_response(Misshaped("segments: Content is empty"), 400)
     wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
     dataset_id, document_id = request.path_params.values()
     document, added = await knowledge_of(request).segments.add(dataset_id, document_id, wishes)
@@ -154,6 +157,7 @@ async def delete_segment(request: Request) -> None:
 async def list_child_chunks(request: Request) -> ChildPage:
     """List child chunks, by position."""
     number, limit = strict_page(request.query)
+    limit = rows_of(limit)
     found, total = await knowledge_of(request).child_chunks.page(
         *request.path_params.values(), keyword=request.query.get("keyword", ""), number=number, limit=limit
     )
