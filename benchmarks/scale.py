@@ -298,10 +298,10 @@ def tables() -> dict[str, str]:
         ),
         "scale": _table(["", *(f"{rate:,} runs/s" for rate in RATES)], scale),
         "outage": _table(
-            ["load", "longest wait", "as before after", "longest wait, refusing", "as before after, refusing"], away
+            ["load", "longest wait", "recovered after", "longest wait, refusing", "recovered after, refusing"], away
         ),
         "fairness": _table(["how they wait", "p50 of the others", "p99 of the others"], fair),
-        "takeover": _table(["servers", "open runs of one that dies", "the last goes on after"], takeovers),
+        "takeover": _table(["servers", "open runs of the dead one", "the last resumes after"], takeovers),
     }
 
 
