@@ -136,6 +136,44 @@ async def test_of_a_round_that_failed_its_own_error_is_told_though_its_condition
     assert (end.error, log.end.status, log.end.error) == ("bad broke", "failed", "bad broke")
 
 
+@pytest.mark.parametrize(
+    "operator", [pytest.param("contains", id="that does not suit"), pytest.param("≥", id="whose value is no number")]
+)
+@pytest.mark.parametrize("strategy", [None, "fail-branch"])
+async def test_a_condition_that_cannot_be_evaluated_fails_the_loop_after_its_first_round(
+    operator: str, strategy: str | None
+) -> None:
+    condition = {"variable_selector": ["each", "n"], "comparison_operator": operator, "value": "三"}
+    variable = {"label": "n", "var_type": "number", "value_type": "constant", "value": 1}
+    compiled = graph(
+        [
+            node(
+                "each",
+                "loop",
+                start_node_id="each-start",
+                loop_count=2,
+                break_conditions=[condition],
+                logical_operator="and",
+                loop_variables=[variable],
+                error_strategy=strategy,
+            ),
+            node("each-start", "loop-start", container="each"),
+            node("inside", container="each", value="一"),
+        ],
+        edges("start --> each", "each-start --> inside"),
+    )
+
+    log = await run(compiled)
+
+    [each] = [event for event in log.events if isinstance(event, NodeFinished) and event.node_id == "each"]
+    ends = [event for event in log.events if isinstance(event, NodeFinished) and event.node_id == "inside"]
+    assert len(ends) == 1
+    if strategy is None:
+        assert (each.status, each.metadata["loop_variable_map"]) == ("failed", {"0": {"n": 1}})
+    else:
+        assert (each.status, each.outputs["error_type"]) == ("exception", "")
+
+
 @pytest.mark.parametrize(("began", "kind"), [(10, "integer"), (0, "integer"), (1.5, "float"), (2.0, "float")])
 @pytest.mark.parametrize("given", ["constant", "variable"])
 @pytest.mark.parametrize("nested", [False, True])

@@ -37,3 +37,11 @@ async def test_numbers_and_texts_of_numbers_are_taken(given: Json, prepared: Jso
 async def test_what_is_no_number_is_refused(given: Json) -> None:
     with pytest.raises(InvalidParam, match="n in input form must be a valid number"):
         await number(given)
+
+
+@pytest.mark.parametrize(("given", "prepared"), [(" Yes\n", True), ("off ", False), ("maybe ", "maybe "), (1, True)])
+async def test_a_checkbox_takes_words(given: Json, prepared: Json) -> None:
+    checkbox = StartVariable(name="c", label="c", type="checkbox")
+
+    found = (await prepare([checkbox], {"c": given}, no_file, no_file))["c"]
+    assert (found, type(found)) == (prepared, type(prepared))

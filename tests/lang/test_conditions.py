@@ -12,7 +12,6 @@ from jikko.lang.variable_conditions import (
     LogicalOperator,
     SubCondition,
     SubConditions,
-    VariableNotFound,
     evaluate_case,
 )
 from jikko.values import FILE_IDENTITY
@@ -115,7 +114,7 @@ def test_conditions_follow_the_rules_that_were_not_recorded(
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_a_missing_variable_fails_every_operator(operator: str) -> None:
-    with pytest.raises(VariableNotFound, match=r"^Variable \['n', 'v', 'key'\] not found$"):
+    with pytest.raises(ConditionError, match=r"^Variable \['n', 'v', 'key'\] not found$"):
         evaluate_case(case(condition("n.v.key", operator)), Pool({"n": {"v": {}}}))
 
 

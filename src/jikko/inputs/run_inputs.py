@@ -97,7 +97,7 @@ def _number(name: str, value: Json) -> Json:
 
 def _checkbox(value: Json) -> Json:
     if isinstance(value, str):
-        word = value.lower()
+        word = value.strip().lower()
         return True if word in _TRUE else False if word in _FALSE else value
     if not isinstance(value, bool) and value in (0, 1):
         return bool(value)

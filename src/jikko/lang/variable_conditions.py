@@ -17,13 +17,6 @@ LogicalOperator: TypeAlias = Literal["and", "or"]
 _OVER_FILES: Final = frozenset({"contains", "not contains", "all of"})
 
 
-class VariableNotFound(ConditionError):
-    """A condition refers to a missing variable."""
-
-    def __init__(self, selector: Selector) -> None:
-        super().__init__("variable.not_found", {"name": list(selector)})
-
-
 class SubCondition(Struct, frozen=True):
     """Condition on an attribute of each file in a list."""
 
@@ -94,7 +87,7 @@ def evaluate_case(case: Case, variables: Readable, recorded: Readable | None = N
     """Evaluate a case, with short circuit.
 
     ``recorded``: Variables as shown in records and messages, if different. Raises ``ConditionError``: a variable is
-    missing (``VariableNotFound``), or cannot be compared.
+    missing, or cannot be compared.
     """
     recorded = variables if recorded is None else recorded
     results: list[bool] = []
@@ -136,7 +129,7 @@ def _comparison(condition: Condition, recorded: Readable) -> dict[str, Json]:
 def _compare(condition: Condition, variables: Readable, inputs: list[dict[str, Json]]) -> bool:
     actual = variables.get(condition.selector)
     if actual is UNSET:
-        raise VariableNotFound(condition.selector)
+        raise ConditionError("variable.not_found", {"name": list(condition.selector)})
     compare = OPERATORS[condition.operator]
     if condition.operator in _OVER_FILES and type_of(actual) == "array[file]":
         if condition.sub is None:

@@ -52,14 +52,12 @@ class Iteration(NodeConfig, frozen=True):
     async def run(self, ctx: ContainerContext) -> Result:
         items = ctx.variables.get(self.iterator)
         if items is UNSET:
-            raise NodeFailure(
-                f"Iterator variable {list(self.iterator)} not found.", kind="IteratorVariableNotFoundError"
-            )
+            raise NodeFailure(f"Iterator variable {list(self.iterator)} not found.", kind="WorkflowNodeError")
         if items is None or items == []:
             return Result(outputs={"output": []})
         if not isinstance(items, list):
             raise NodeFailure(
-                f"Invalid iterator value {list(self.iterator)}: expected an array.", kind="InvalidIteratorValueError"
+                f"Invalid iterator value {list(self.iterator)}: expected an array.", kind="WorkflowNodeError"
             )
         # After a crash a round may have changed the array; the original one counts.
         items = ctx.begin(
@@ -78,7 +76,6 @@ class Iteration(NodeConfig, frozen=True):
                 kept = [done[index].outputs.get("output") if index in done else None for index in range(len(items))]
             raise NodeFailure(
                 failed.error or "",
-                kind="IterationNodeError",
                 inputs=inputs,
                 outputs={"output": kept},
                 usage=usage,

@@ -10,7 +10,7 @@ from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.operators import ConditionError
-from jikko.lang.variable_conditions import Case, VariableNotFound, evaluate_case
+from jikko.lang.variable_conditions import Case, evaluate_case
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values, container_metadata, total
 from jikko.nodes.node_context import ContainerContext
 from jikko.values import UNSET, Json, Selector, json_value
@@ -88,12 +88,15 @@ class Loop(NodeConfig, frozen=True):
         for variable in self.variables:
             value: Json = variable.constant
             if not variable.fits:
-                raise NodeFailure(f"The value of loop variable {variable.label} is no {variable.type}.")
+                raise NodeFailure(
+                    f"The value of loop variable {variable.label} is no {variable.type}.", kind="WorkflowNodeError"
+                )
             if variable.selector is not None:
                 value = ctx.variables.get(variable.selector)
                 if value is UNSET:
                     raise NodeFailure(
-                        f"Variable {list(variable.selector)} of loop variable {variable.label} not found."
+                        f"Variable {list(variable.selector)} of loop variable {variable.label} not found.",
+                        kind="WorkflowNodeError",
                     )
             first[variable.label] = value
             recorded[variable.label] = value if variable.selector is None else ctx.recorded.get(variable.selector)
@@ -119,12 +122,13 @@ class Loop(NodeConfig, frozen=True):
             outcomes.append(outcome)
             if outcome.error is not None:
                 usage = total(entry.usage for entry in outcomes)
+                # A round whose break conditions fail has outputs, and counts as done.
+                done = outcomes if outcome.outputs else outcomes[:-1]
                 raise NodeFailure(
                     outcome.error,
-                    kind="LoopNodeError",
                     inputs=inputs,
                     usage=usage,
-                    metadata=self._metadata(outcomes[:-1], usage, "error"),
+                    metadata=self._metadata(done, usage, "error"),
                     steps=self.count,
                 )
             outputs = {**outcome.outputs, "loop_round": index + 1}
@@ -134,13 +138,11 @@ class Loop(NodeConfig, frozen=True):
         return self._result(inputs, outputs, outcomes, reason, self.count)
 
     def _breaks_at_once(self, ctx: ContainerContext) -> bool:
-        """Return whether the loop ends before its first round. Missing variables are tolerated here."""
+        """Return whether the loop ends before its first round. Conditions that cannot be evaluated yet are false."""
         try:
             return self._breaks(ctx)
-        except NodeFailure as failure:
-            if isinstance(failure.__cause__, VariableNotFound):
-                return False
-            raise
+        except NodeFailure:
+            return False
 
     def _breaks(self, ctx: ContainerContext) -> bool:
         if not self.until.conditions:
@@ -148,7 +150,7 @@ class Loop(NodeConfig, frozen=True):
         try:
             return evaluate_case(self.until, ctx.variables, ctx.recorded).final
         except ConditionError as error:
-            raise NodeFailure(str(error), kind="LoopNodeError") from error
+            raise NodeFailure(str(error)) from error
 
     def _result(
         self, inputs: dict[str, Json], outputs: dict[str, Json], outcomes: list[RoundOutcome], reason: str, steps: int
