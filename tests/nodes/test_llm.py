@@ -436,8 +436,8 @@ async def test_answers_are_repaired(answer: str, expected: Json) -> None:
     assert (await structured(answer))[0] == expected
 
 
-@pytest.mark.parametrize("answer", ["no json at all", '{"name": 7}', "{}", "17"])
-async def test_an_answer_that_does_not_fit_fails_with_what_was_used(answer: str) -> None:
+@pytest.mark.parametrize("answer", ["no json at all", "17"])
+async def test_an_answer_that_is_no_object_fails_with_what_was_used(answer: str) -> None:
     failure = await failure_of(says(answer), **STRUCTURED)
 
     assert failure.kind == "LLMNodeError"

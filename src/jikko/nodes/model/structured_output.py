@@ -1,4 +1,4 @@
-"""Structured output: answers that fit a JSON schema."""
+"""Structured output: answers with an object for a JSON schema."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,10 +7,8 @@ from typing import Any, Final, Self
 from msgspec import Struct
 
 from jikko.concurrency.json_in_pieces import MAX_ELEMENTS, decode_json
-from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
-from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.lang.json_examples import TooLong, repaired
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.reasoning import without_reasoning
@@ -68,8 +66,6 @@ def _fenced(text: str) -> Iterator[str]:
         start = text.find(_FENCE, end + len(_FENCE))
 
 
-_MAX_INLINE_CHARACTERS: Final = 4096
-"""Characters of an answer validated on the event loop: some milliseconds. Millions take many seconds."""
 _INSTRUCTIONS: Final = """\
 Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
 
@@ -114,7 +110,7 @@ class StructuredOutput(Struct, frozen=True):
         return (PromptMessage("system", (instructions,)), *messages)
 
     async def value_of(self, text: str) -> dict[str, Json]:
-        """Parse an answer. Raises ``NodeFailure``: not an object, or it does not fit the schema."""
+        """Parse an answer. Raises ``NodeFailure`` if it is not an object; as in Dify, the schema is not checked."""
         parsed = await _parsed(without_reasoning(text).strip())
         if isinstance(parsed, list):
             # Source: docs/dify-behaviour.md, “LLM”.
@@ -125,23 +121,7 @@ class StructuredOutput(Struct, frozen=True):
         if not isinstance(parsed, dict) or is_too_deep(parsed):
             raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
         value: dict[str, Json] = _with_booleans(parsed, self.schema)
-        if len(text) <= _MAX_INLINE_CHARACTERS:
-            self._check(value)
-        else:
-            await run_in_thread(self._check, value)
         return value
-
-    def _check(self, value: dict[str, Json]) -> None:
-        try:
-            violation = JsonSchema(self.schema, "draft 2020-12").violation(value)
-        except BadSchema:
-            # There is nothing to validate against.
-            return
-        if violation is not None:
-            raise NodeFailure(
-                f"The model's answer does not fit the schema: {violation.where or 'the object'}: {violation.message}",
-                kind="LLMNodeError",
-            )
 
 
 async def _parsed(text: str) -> Json:
