@@ -3,6 +3,7 @@
 Usage: python -m scripts.console_types http://127.0.0.1:8000. Requires the packages of console/ (``make console``).
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -27,13 +28,18 @@ def types_of(description: bytes, *options: str) -> str:
         return _COMMENT.sub("", made.read_text(encoding="utf-8"))
 
 
+def console_types(description: bytes) -> str:
+    """Return the types of a description's schemas: the console names neither its paths nor its operations."""
+    return types_of(json.dumps(json.loads(description) | {"paths": {}}).encode())
+
+
 def main(arguments: list[str]) -> int:
     """Write the file."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
     with urlopen(f"{arguments[0]}/api/openapi.json") as answer:
-        (sources() / TYPES).write_text(types_of(answer.read()), encoding="utf-8")
+        (sources() / TYPES).write_text(console_types(answer.read()), encoding="utf-8")
     return 0
 
 

@@ -36,7 +36,7 @@ IS_LONG: Final = slice(LONG_TEXT, LONG_TEXT + 1)
 """Slice of a text that is empty unless the text is long. (``len`` would be a call, for each node of all runs.)"""
 _MAX_INLINE_CHARACTERS: Final = 1 << 20
 """Characters of long texts that are encoded together with their value."""
-_MAX_LOOKED_AT: Final = 4000
+_MAX_SCANNED: Final = 4000
 """Values searched for long texts, outermost first: a millisecond."""
 _MAX_SEEN: Final = 16_000
 """Values of an append's events that are searched for a long text: a millisecond."""
@@ -156,7 +156,7 @@ def encode_text(text: str) -> bytes:
 def _places(value: Any) -> list[tuple[tuple[Any, ...], str]]:
     """Return the long texts with their paths: field names, keys, and positions."""
     found: list[tuple[tuple[Any, ...], str]] = []
-    left = _MAX_LOOKED_AT
+    left = _MAX_SCANNED
     pending: list[tuple[tuple[Any, ...], Any]] = [((), value)]
     for path, each in pending:
         size = len(each.__struct_fields__ if isinstance(each, msgspec.Struct) else each)

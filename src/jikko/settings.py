@@ -14,7 +14,7 @@ FILE_NAME = "jikko.toml"
 """File in the data folder, with the environment's names in lower case and without the prefix."""
 
 _LAST_PORT = 65_535
-STOP_AT_ONCE_SECONDS = 10.0
+IMMEDIATE_STOP_SECONDS = 10.0
 """Seconds in which a server stops that gives runs and nodes no time."""
 _MAX_WORKERS = 1024
 """More than any machine has cores for; each takes files and memory, and running out of those reports less."""
@@ -360,7 +360,7 @@ class Settings:
     @property
     def stop_seconds(self) -> float:
         """Seconds after a signal in which the server ends, even if something hangs."""
-        return self.lame_duck + self.shutdown_seconds + self.drain_seconds + STOP_AT_ONCE_SECONDS
+        return self.lame_duck + self.shutdown_seconds + self.drain_seconds + IMMEDIATE_STOP_SECONDS
 
     @property
     def lame_duck(self) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jikko.assemble import assemble
-from jikko.assemble.health.server_checks import look_at_servers
+from jikko.assemble.health.server_checks import check_servers
 from jikko.errors import InvalidSettings
 from jikko.setting_sources import read_settings
 from tests.acceptance.processes import Command, Server
@@ -167,7 +167,7 @@ async def test_a_database_without_room_is_warned_of(
 
     async def said(**more: str) -> tuple[bool, str]:
         settings = read_settings({**several_settings, "JIKKO_HOME": str(tmp_path), **more})
-        found = {found.where: found async for found in look_at_servers(settings)}
+        found = {found.where: found async for found in check_servers(settings)}
         assert [each.where for each in found.values() if not each.ok] == []
         return found["room"].severity == "warning", found["room"].sentence()
 
@@ -218,7 +218,7 @@ async def test_a_clock_that_differs_is_said(several_settings: dict[str, str], tm
     with pytest.raises(InvalidSettings, match=r"(5\d|60) seconds ahead of that of the database"):
         async with assemble(settings, owned=True, clock=ahead):
             pass
-    found = {found.where: found async for found in look_at_servers(settings, ahead)}
+    found = {found.where: found async for found in check_servers(settings, ahead)}
 
     assert re.search(r"(5\d|60) seconds ahead of that of the database", found["clock"].sentence())
     assert [name for name, finding in found.items() if not finding.ok] == ["clock"]

@@ -108,19 +108,19 @@ async def test_two_files_of_one_name_are_refused_by_both_names(apps: AppCatalog)
     files = [(path, "x", a_file(name)) for path, name in (("a.yml", "一つ"), ("b.yml", "Two"), ("c.yml", "一つ"))]
 
     with pytest.raises(Conflict, match=r"^a\.yml and c\.yml are both called '一つ'.* Nothing was imported\..*--name"):
-        apps.require_names_of_their_own(files)
-    apps.require_names_of_their_own(files[:2])
+        apps.require_unique_names(files)
+    apps.require_unique_names(files[:2])
 
 
 async def test_files_without_a_name_are_called_after_the_file(apps: AppCatalog) -> None:
     one, other = (a_file("") for _ in range(2))
 
-    apps.require_names_of_their_own([("x/a.yml", "a", one), ("x/b.yml", "b", other)])
+    apps.require_unique_names([("x/a.yml", "a", one), ("x/b.yml", "b", other)])
     with pytest.raises(Conflict, match=r"x/a\.yml and y/a\.yml"):
-        apps.require_names_of_their_own([("x/a.yml", "a", one), ("y/a.yml", "a", other)])
+        apps.require_unique_names([("x/a.yml", "a", one), ("y/a.yml", "a", other)])
 
 
 async def test_a_file_that_cannot_be_imported_has_no_name(apps: AppCatalog) -> None:
-    apps.require_names_of_their_own([("a", "a", b"- 1"), ("b", "b", b"- 1")])
+    apps.require_unique_names([("a", "a", b"- 1"), ("b", "b", b"- 1")])
     with pytest.raises(InvalidDocument):
         await apps.publish(b"- 1", source="a")

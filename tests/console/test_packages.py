@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from scripts.build_console import npm, sources
-from scripts.console_types import TYPES, types_of
+from scripts.console_types import TYPES, console_types
 from scripts.install import LOCK
 
 from tests.console.conftest import ROOT, Site
@@ -102,7 +102,7 @@ def test_the_types_of_the_page_are_those_that_the_server_describes(site: Site) -
         httpx.get(f"{site.server.url}/api/openapi.json", verify=trusted(), timeout=PATIENCE).raise_for_status().content
     )
     written = (sources() / TYPES).read_text(encoding="utf-8")
-    assert types_of(described) == written, "python -m scripts.console_types URL brings them up to date"
+    assert console_types(described) == written, "python -m scripts.console_types URL brings them up to date"
 
 
 def test_the_parts_of_the_page_pass_their_own_tests_and_checks(built: Path) -> None:

@@ -228,7 +228,7 @@ async def test_counts_that_are_not_counted_to_their_end_say_so(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, wanted: RunFilter, runs: int, capped: bool
 ) -> None:
     """As many as may be counted are; with one more the numbers are no longer those of all."""
-    for name in ("MAX_COUNTED", "MAX_LOOKED_UP"):
+    for name in ("MAX_COUNTED", "MAX_ROW_LOOKUPS"):
         monkeypatch.setattr(run_lists, name, 5)
     for number in range(runs):
         draft = Draft(app=APPS[0], user="anna")

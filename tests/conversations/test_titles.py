@@ -47,7 +47,12 @@ class Scene:
 
     def process(self, models: Naming | None = None, defaults: DefaultModels = DEFAULTS, delay: float = 0.0) -> Process:
         self.titles = Titles(
-            self.world.conversations, models or self.models, defaults, lambda: self.world.now, delay=delay, look_every=0
+            self.world.conversations,
+            models or self.models,
+            defaults,
+            lambda: self.world.now,
+            delay=delay,
+            poll_seconds=0,
         )
         return self.world.process(hooks=Hooks(first_turn=self._first_turn, title=self.titles.title))
 

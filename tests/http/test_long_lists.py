@@ -35,8 +35,8 @@ async def test_a_long_list_is_the_same_as_a_short_one_and_made_elsewhere(
         return encode(value)
 
     monkeypatch.setattr(responses, "encode", noted)
-    monkeypatch.setattr(responses, "_MAX_ENTRIES_ON_THE_LOOP", 1)
-    monkeypatch.setattr(run_history, "_MAX_EVENTS_ON_THE_LOOP", 1)
+    monkeypatch.setattr(responses, "_MAX_INLINE_ENTRIES", 1)
+    monkeypatch.setattr(run_history, "_MAX_INLINE_EVENTS", 1)
     long = await client.get(f"{RUN}/{run_id}/{what}")
 
     assert long.content == short.content

@@ -131,7 +131,7 @@ def test_a_block_that_is_gone_from_the_bucket_is_written_again(place: Place) -> 
 
     place.backups.make()
 
-    assert make_restores(Settings()).look_through(InBucket(place.objects)).contents == len(CONTENTS)
+    assert make_restores(Settings()).verify_all(InBucket(place.objects)).contents == len(CONTENTS)
 
 
 def test_the_newest_are_kept_with_all_that_they_consist_of(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_the_newest_are_kept_with_all_that_they_consist_of(place: Place, monkeyp
     assert kept == [name_at(place.now - 2 * DAY), name_at(place.now)]
     assert f"blocks/{gone.name[:2]}/{gone.name}" not in place.blocks()
     for name in kept:
-        make_restores(Settings()).look_through(InBucket(place.objects, name))
+        make_restores(Settings()).verify_all(InBucket(place.objects, name))
     assert kept[-1] in written[-1]
 
 

@@ -50,7 +50,7 @@ class Backlog(RunsInMemory):
 
 async def watched(store: Backlog, condition: Callable[[], bool]) -> None:
     """Let it work until something is so."""
-    watching = asyncio.create_task(KeywordIndexing(store, look_every=0.005).watch())
+    watching = asyncio.create_task(KeywordIndexing(store, poll_seconds=0.005).watch())
     await asyncio.wait_for(store.until(condition), PATIENCE)
     watching.cancel()
 

@@ -25,7 +25,7 @@ class Store(RunsInMemory):
         self.asked: list[float] = []
         """Times of requests for changes."""
         self.is_away = False
-        self.has_backpressure = False
+        self.has_failed_over = False
         """Whether another copy, which has none of the runs, answers."""
         self.meanwhile: list[Event] = []
         """Events of the run between the reads of its record and its events."""
@@ -46,7 +46,7 @@ class Store(RunsInMemory):
         self.asked.append(asyncio.get_running_loop().time())
         if self.is_away:
             raise StoreUnavailable("The database is away.")
-        if self.has_backpressure:
+        if self.has_failed_over:
             return {run_id: Change(None) for run_id in known}
         return await super().changes(known)
 

@@ -31,7 +31,7 @@ def test_a_slot_that_becomes_free_goes_to_the_run_that_waited_longest_in_the_app
 
 
 def test_nobody_overtakes_those_of_the_app_that_wait() -> None:
-    admission = Admission(AdmissionLimits(at_once_per_app=1))
+    admission = Admission(AdmissionLimits(max_per_app=1))
     began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first")
@@ -53,7 +53,7 @@ def test_10_000_that_wait_in_one_app_do_not_hold_up_another() -> None:
 
 
 def test_an_app_at_its_own_limit_does_not_hold_up_another() -> None:
-    admission = Admission(AdmissionLimits(at_once=3, at_once_per_app=2))
+    admission = Admission(AdmissionLimits(at_once=3, max_per_app=2))
     began: list[str] = []
     assert admission.take("busy")
     assert admission.take("busy")
@@ -64,7 +64,7 @@ def test_an_app_at_its_own_limit_does_not_hold_up_another() -> None:
 
 
 def test_an_app_that_was_at_its_limit_has_its_turn_again_when_a_run_of_it_ends() -> None:
-    admission = Admission(AdmissionLimits(at_once_per_app=1))
+    admission = Admission(AdmissionLimits(max_per_app=1))
     began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first", "second", "third")
@@ -104,7 +104,7 @@ def test_an_app_whose_queue_was_withdrawn_leaves_no_trace() -> None:
 
 
 def test_a_paused_run_that_goes_on_takes_its_slot_back_and_others_wait_for_it() -> None:
-    admission = Admission(AdmissionLimits(at_once=1, at_once_per_app=1))
+    admission = Admission(AdmissionLimits(at_once=1, max_per_app=1))
     began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first")
@@ -153,7 +153,7 @@ def test_once_closed_nobody_begins_any_more() -> None:
 
 
 def test_members_share_the_runs_of_an_app_and_are_told_again_when_they_become_more_or_fewer() -> None:
-    admission = Admission(AdmissionLimits(at_once_per_app=5))
+    admission = Admission(AdmissionLimits(max_per_app=5))
     began: list[str] = []
     assert all(admission.take("a") for _ in range(4))
 
@@ -178,7 +178,7 @@ def test_members_share_no_limit_where_there_is_none(members: int) -> None:
 
 
 def test_of_a_limit_below_the_members_each_has_one() -> None:
-    admission = Admission(AdmissionLimits(at_once_per_app=2))
+    admission = Admission(AdmissionLimits(max_per_app=2))
     admission.share_among(50)
 
     assert [admission.take("a"), admission.take("a")] == [True, False]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 MB = 1 << 20
 KB = 1 << 10
-BEHIND_BYTES = MB
+MAX_UNWRITTEN_BYTES = MB
 KEPT_BYTES = 256 * KB
 LARGE = "x" * 128 * KB
 
@@ -31,7 +31,7 @@ LARGE = "x" * 128 * KB
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is much."""
-    monkeypatch.setattr(run_memory, "BEHIND_BYTES", BEHIND_BYTES)
+    monkeypatch.setattr(run_memory, "MAX_UNWRITTEN_BYTES", MAX_UNWRITTEN_BYTES)
     monkeypatch.setattr(run_memory, "KEPT_BYTES", KEPT_BYTES)
 
 
@@ -253,7 +253,7 @@ async def test_rounds_wait_while_the_disk_does_not_keep_up(monkeypatch: pytest.M
     ran = world.script.ran["inner"]
     store.release()
 
-    assert ran * len(LARGE) <= 2 * BEHIND_BYTES
+    assert ran * len(LARGE) <= 2 * MAX_UNWRITTEN_BYTES
     assert (await end_of(live)).status == "succeeded"
     assert world.script.ran["inner"] == 60
     await world.close()

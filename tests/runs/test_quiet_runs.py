@@ -110,9 +110,9 @@ def test_a_run_that_a_promoted_standby_lacks_goes_on_once_its_holder_has_written
     async def work() -> None:
         scene = Scene(Holder())
         tail = await scene.tail()
-        scene.store.has_backpressure = True
+        scene.store.has_failed_over = True
         assert not await tail.change(3)
-        scene.store.has_backpressure = False
+        scene.store.has_failed_over = False
         assert not await tail.change(3)
         await scene.grows(*node(index=2))
         assert await tail.change(2.1)

@@ -237,7 +237,7 @@ async def test_a_run_right_after_the_fork_server_was_killed_works(
     sandbox: ForkServerSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A busy machine takes its time to let a process die.
-    monkeypatch.setattr(programs, "_BEGIN_AGAIN_WITHIN_SECONDS", PATIENCE)
+    monkeypatch.setattr(programs, "_RESTART_SECONDS", PATIENCE)
     for _ in range(3):
         assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
         os.kill(server_of(sandbox).process_id, signal.SIGKILL)
@@ -263,7 +263,7 @@ async def test_idle_children_that_are_killed_are_replaced(sandbox: ForkServerSan
 async def test_a_program_that_was_handed_to_a_child_that_dies_goes_to_another(
     sandbox: ForkServerSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "_BEGIN_AGAIN_WITHIN_SECONDS", PATIENCE)
+    monkeypatch.setattr(programs, "_RESTART_SECONDS", PATIENCE)
     await outcome(sandbox, "python3", OK)
     for number in range(8):
         found = descendants(server_of(sandbox).process_id)

@@ -15,7 +15,7 @@ import pytest
 
 from jikko.errors import InvalidSettings
 from jikko.server import listening
-from jikko.server.listening import handed_over, notify, tell_that_it_goes_round
+from jikko.server.listening import handed_over, notify, send_watchdog_heartbeats
 from tests.effort import PATIENCE
 
 OURS = {"LISTEN_PID": str(os.getpid())}
@@ -96,7 +96,7 @@ def test_nobody_to_be_told_is_no_failure(address: str) -> None:
 @pytest.mark.anyio
 async def test_it_is_told_again_and_again_that_the_loop_goes_round(manager: socket.socket) -> None:
     variables = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2000", "WATCHDOG_PID": str(os.getpid())}
-    telling = asyncio.ensure_future(tell_that_it_goes_round(variables))
+    telling = asyncio.ensure_future(send_watchdog_heartbeats(variables))
     loop = asyncio.get_running_loop()
 
     for _ in range(3):
@@ -131,7 +131,7 @@ async def test_a_manager_that_stood_still_held_up_the_event_loop(manager: socket
     variables = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2"}
     stand_still(manager)
 
-    telling = asyncio.ensure_future(tell_that_it_goes_round(variables))
+    telling = asyncio.ensure_future(send_watchdog_heartbeats(variables))
     for _ in range(3):
         await asyncio.sleep(0)
     assert not telling.done()
@@ -149,7 +149,7 @@ async def test_a_manager_that_stood_still_held_up_the_event_loop(manager: socket
 )
 async def test_unless_it_does_not_want_to_be(environment: dict[str, str], manager: socket.socket) -> None:
     async with asyncio.timeout(PATIENCE):
-        await tell_that_it_goes_round({"NOTIFY_SOCKET": manager.getsockname(), **environment})
+        await send_watchdog_heartbeats({"NOTIFY_SOCKET": manager.getsockname(), **environment})
 
     manager.setblocking(False)
     with pytest.raises(BlockingIOError):

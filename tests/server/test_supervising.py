@@ -23,7 +23,7 @@ from jikko.server import supervisor as supervisors
 from jikko.server.listening import listen
 from jikko.server.supervisor import Supervisor, supervise
 from jikko.server.worker_process import WorkerProcess
-from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
+from jikko.settings import IMMEDIATE_STOP_SECONDS, Settings
 from tests.effort import PATIENCE
 from tests.runs.world import until
 from tests.server.fake_system import NO_PROCESS, System
@@ -203,7 +203,7 @@ async def test_one_that_the_signal_itself_ended_does_not_make_it_fail(scenes: An
 
 
 async def test_one_that_does_not_end_is_killed(scenes: Any, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisors, "_TO_KILL", STOP_AT_ONCE_SECONDS)
+    monkeypatch.setattr(supervisors, "_TO_KILL", IMMEDIATE_STOP_SECONDS)
     scene = scenes(2, shutdown_seconds=0.01, drain_seconds=0.01)
     workers = await system.started(2)
     await scene.is_ready()
@@ -217,7 +217,7 @@ async def test_one_that_does_not_end_is_killed(scenes: Any, system: System, monk
 async def test_runs_have_their_seconds_before_any_is_killed_unless_somebody_is_in_a_hurry(
     scenes: Any, system: System, monkeypatch: pytest.MonkeyPatch, signals: int, seconds: float
 ) -> None:
-    monkeypatch.setattr(supervisors, "_TO_KILL", STOP_AT_ONCE_SECONDS)
+    monkeypatch.setattr(supervisors, "_TO_KILL", IMMEDIATE_STOP_SECONDS)
     scene = scenes(1, shutdown_seconds=0.3 if signals == 1 else 3000, drain_seconds=0.2)
     [worker] = await system.started(1)
     await scene.is_ready()

@@ -36,5 +36,5 @@ async def test_nothing_goes_on_behind_its_end(tmp_path: Path, system: System, mo
 
         await asyncio.sleep(0)
         left = {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks() - before}
-        assert not left & {"Supervisor._watch", "tell_that_it_goes_round", "Supervisor._attend"}
+        assert not left & {"Supervisor._watch", "send_watchdog_heartbeats", "Supervisor._attend"}
         assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN

@@ -65,7 +65,7 @@ async def test_transactions_that_follow_at_once_are_not_looked_at_between(
         return look(self)
 
     monkeypatch.setattr(DatabaseFileGuard, "_look", counted)
-    monkeypatch.setattr(Checkpoints, "wants_a_look", lambda self: False)
+    monkeypatch.setattr(Checkpoints, "is_due", lambda self: False)
     begun, more = threading.Event(), threading.Event()
 
     def until_there_is_more(connection: sqlite3.Connection) -> None:

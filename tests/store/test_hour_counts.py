@@ -301,7 +301,7 @@ async def test_what_is_looked_through_piece_by_piece_is_found_whole(
     database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drafts = await written(database)
-    monkeypatch.setattr(run_store, "_LOOKED_AT", 4)
+    monkeypatch.setattr(run_store, "_MAX_SCANNED", 4)
     store = PostgresRunStore(database)
     own = sorted(draft.id for draft in drafts if draft.record.identity.app_id == OTHER_APP)
     found: list[str] = []
@@ -316,7 +316,7 @@ async def test_what_is_looked_through_piece_by_piece_is_found_whole(
 
 async def test_the_archive_looks_behind_runs_that_stay(database: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     drafts = await written(database)
-    monkeypatch.setattr(run_archive, "_LOOKED_AT", 4)
+    monkeypatch.setattr(run_archive, "_MAX_SCANNED", 4)
     staying = [id_column(draft.id) for number, draft in enumerate(drafts) if number % 8 < 6]
     await database.execute(
         "INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at) "

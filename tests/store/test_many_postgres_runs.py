@@ -22,9 +22,9 @@ MOST = 3_000
 FEW = {
     run_lists: {
         "MAX_COUNTED": 500,
-        "MAX_LOOKED_UP": 500,
+        "MAX_ROW_LOOKUPS": 500,
         "SAMPLED": 10,
-        "LOOKED_AT": 500,
+        "MAX_SCANNED_ROWS": 500,
         "MAX_NEWER": 500,
         "MAX_SAMPLED": 500,
     },

@@ -32,16 +32,16 @@ async def test_a_pgvector_that_is_too_old_or_missing_is_told_with_how_to_have_it
     database = Postgres(url)
     try:
         version = {"version": available(postgres_server)}
-        assert await postgres_knowledge.look_at_extension(database) == (Phrase("servers.pgvector_new", version), True)
+        assert await postgres_knowledge.extension_state(database) == (Phrase("servers.pgvector_new", version), True)
         await migrate.migrate(database)
         await postgres_knowledge.PostgresKnowledge(database).made()
-        assert await postgres_knowledge.look_at_extension(database) == (Phrase("servers.pgvector", version), True)
+        assert await postgres_knowledge.extension_state(database) == (Phrase("servers.pgvector", version), True)
         monkeypatch.setattr(postgres_knowledge, "_OLDEST", (99, 0))
-        old, suffices = await postgres_knowledge.look_at_extension(database)
+        old, suffices = await postgres_knowledge.extension_state(database)
         monkeypatch.setattr(
             postgres_knowledge, "_OF_EXTENSION", postgres_knowledge._OF_EXTENSION.replace("'vector'", "'none'")
         )
-        missing = await postgres_knowledge.look_at_extension(database)
+        missing = await postgres_knowledge.extension_state(database)
     finally:
         await database.close()
 

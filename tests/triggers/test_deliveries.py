@@ -80,7 +80,7 @@ class LargeLogs(RunsInMemory):
 async def test_whether_a_run_has_begun_is_told_by_the_end_of_its_log() -> None:
     world = World(LargeLogs())
     names = [f"n{number}" for number in range(40)]
-    app, process = await world.chain("長い", *names), world.process(None, None, None, at_once=1, at_once_per_app=1)
+    app, process = await world.chain("長い", *names), world.process(None, None, None, at_once=1, max_per_app=1)
     world.script.held = {"n39"}
     begun, waiting = await process.start(app), await process.start(app)
     for run in (begun, waiting):

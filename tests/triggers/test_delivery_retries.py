@@ -232,7 +232,7 @@ async def test_a_leader_that_dies_behind_the_start_of_a_retry_leaves_no_second_o
 
 
 async def test_a_retry_that_finds_no_place_is_tried_again(world: World) -> None:
-    made = await scene(world, at_once=1, at_once_per_app=1, queued_per_app=1)
+    made = await scene(world, at_once=1, max_per_app=1, queued_per_app=1)
     world.script.failing = {"work"}
     await made.call()
     world.script.held = {"work"}
@@ -268,7 +268,7 @@ async def test_a_delivery_whose_webhook_is_off_is_repeated_once_it_is_on_again(w
 
 async def full(world: World) -> tuple[Scene, list[str]]:
     """Four deliveries whose runs failed, of an app that takes no more runs, and the runs that it has."""
-    made = await scene(world, at_once=1, at_once_per_app=1, queued_per_app=1)
+    made = await scene(world, at_once=1, max_per_app=1, queued_per_app=1)
     world.script.failing = {"work"}
     for _ in range(4):
         await made.call()

@@ -327,7 +327,7 @@ async def test_a_later_due_time_may_take_the_place_of_the_run_under_way(world: W
 async def test_a_run_that_finds_no_place_is_tried_again(world: World) -> None:
     _, trigger = await scheduled(world)
     world.script.held = {"work"}
-    leader = Leader(world, at_once=1, at_once_per_app=1, queued_per_app=1)
+    leader = Leader(world, at_once=1, max_per_app=1, queued_per_app=1)
     for hour in range(4):
         await leader.at(NOON + 2 + hour * HOUR)
     assert len(await leader.records(trigger)) == 2

@@ -52,7 +52,7 @@ class AppCatalog:
         self._clock = clock
         self._trigger_ids = trigger_ids
 
-    def require_names_of_their_own(self, files: Iterable[tuple[str, str, bytes]]) -> None:
+    def require_unique_names(self, files: Iterable[tuple[str, str, bytes]]) -> None:
         """Require that the files have distinct app names: the second would replace the first, under its key. ``files``:
         Name for messages, ``source`` as for ``publish``, and text of each. Files that cannot be imported are
         skipped. Raises ``NameGivenTwice`` if two share a name."""

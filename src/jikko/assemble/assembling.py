@@ -57,7 +57,7 @@ def build_admission(context: BuildContext, *, clustered: bool) -> Admission:
     settings = context.settings
     per_app = context.of_machine.max_runs_per_app if clustered else settings.max_runs_per_app
     return Admission(
-        AdmissionLimits(at_once=settings.max_runs, at_once_per_app=per_app, queued_per_app=settings.max_queued_runs)
+        AdmissionLimits(at_once=settings.max_runs, max_per_app=per_app, queued_per_app=settings.max_queued_runs)
     )
 
 

@@ -49,7 +49,7 @@ def archive_left_out(settings: Settings) -> str:
     return f"the archive, {count} objects below {address_of(settings.files_url)}/archive" if count else ""
 
 
-def line_that_restores(settings: Settings) -> str:
+def restore_command(settings: Settings) -> str:
     """Return the shell command that restores the record; without a database URL, with a placeholder for it."""
     return restore_line(settings.database_url or "postgresql://USER@HOST/DATABASE")
 
@@ -89,7 +89,7 @@ def backup_source(text: str, at: str = "") -> BackupSource:
     return InFolder(Path(text), DiskContents)
 
 
-def backups_by_the_clock(settings: Settings, clock: Clock) -> list[ScheduledBackups]:
+def build_scheduled_backups(settings: Settings, clock: Clock) -> list[ScheduledBackups]:
     """Build the server's scheduled backups. Raises ``InvalidSettings``: the URL is not a bucket's, or the library is
     missing."""
     places: list[BackupPlace] = []

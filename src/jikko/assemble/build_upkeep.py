@@ -107,7 +107,7 @@ def _scheduled_backups(context: BuildContext) -> "list[ScheduledBackups]":
     if context.settings.backup_folder is None and not context.settings.backup_url:
         return []
 
-    return lazy.backups_by_the_clock(context.settings, context.clock)
+    return lazy.build_scheduled_backups(context.settings, context.clock)
 
 
 class Measures(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jikko.apps.speech import AppSpeech
     from jikko.assemble.assembling import assemble
     from jikko.assemble.assembly import Assembly
-    from jikko.assemble.build_backup import backups_by_the_clock
+    from jikko.assemble.build_backup import build_scheduled_backups
     from jikko.assemble.build_models import make_embedder, models_alone, providers_of
     from jikko.assemble.build_node_ports import mocks_of
     from jikko.assemble.configuration import key_files
@@ -68,7 +68,7 @@ _NAMES: Final = {
     "jikko.apps.speech": "AppSpeech",
     "jikko.assemble.assembling": "assemble",
     "jikko.assemble.assembly": "Assembly",
-    "jikko.assemble.build_backup": "backups_by_the_clock",
+    "jikko.assemble.build_backup": "build_scheduled_backups",
     "jikko.assemble.build_models": "make_embedder models_alone providers_of",
     "jikko.assemble.build_node_ports": "mocks_of",
     "jikko.assemble.configuration": "key_files",

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from jikko.cli.command_failure import LazyGroup
-from jikko.cli.terminal import color_wanted, open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
+from jikko.cli.terminal import color_wanted, redirect_closed_streams, replace_unencodable_characters
 
 
 def _listed() -> dict[str, tuple[str | click.Command, str]]:
@@ -65,8 +65,8 @@ def main() -> None:
     # Hundreds of modules make 100,000 permanent objects: until a server is ready (``server.serving``) the collector
     # must not scan them even once, which takes 10 ms each time.
     gc.set_threshold(400_000, 20, 50)
-    open_those_that_are_closed()
-    write_what_an_encoding_lacks_as_question_marks()
+    redirect_closed_streams()
+    replace_unencodable_characters()
     try:
         cli(prog_name="jikko")
     except SystemExit as end:

@@ -104,7 +104,7 @@ def padded(text: str, columns: int) -> str:
     return text + " " * max(0, columns - width(text))
 
 
-def open_those_that_are_closed() -> None:
+def redirect_closed_streams() -> None:
     """Redirect streams that the caller closed (``2>&-``) to nowhere. Otherwise the next file or socket gets their
     descriptor, and printed text goes into it. Called before any is opened; free if none is closed."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
@@ -121,7 +121,7 @@ def _opened(number: int, mode: str) -> TextIO:
     return cast("TextIO", open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))
 
 
-def write_what_an_encoding_lacks_as_question_marks() -> None:
+def replace_unencodable_characters() -> None:
     """Replace unencodable characters on a terminal without UTF-8: partial text beats an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
@@ -131,7 +131,7 @@ def write_what_an_encoding_lacks_as_question_marks() -> None:
 def output_is_at_fault(error: OSError) -> bool:
     """Return whether standard output or standard error caused the error. If so, the stream is redirected to nowhere:
     Python would retry at exit, and fail with another exit code."""
-    at_fault = _comes_from_printing(error)
+    at_fault = _is_print_failure(error)
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             # A buffer still has its unwritten data; without one (PYTHONUNBUFFERED) the fault cannot be detected.
@@ -142,7 +142,7 @@ def output_is_at_fault(error: OSError) -> bool:
     return at_fault
 
 
-def _comes_from_printing(error: OSError) -> bool:
+def _is_print_failure(error: OSError) -> bool:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

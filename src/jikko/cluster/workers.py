@@ -35,7 +35,7 @@ from jikko.ports.cluster import Answer, Command, EventsAppended, Hint, Member, O
 
 logger = logging.getLogger(__name__)
 
-_GIVE_BACK_SECONDS: Final = 0.5
+_RETURN_SECONDS: Final = 0.5
 """Delay before returning a run that this worker has a slot for but may not start (its app is at its share), which
 prevents ping-pong."""
 
@@ -93,7 +93,7 @@ class RunOffers:
         try:
             is_done = await self._member.take_waiting(run)
             if not is_done and await self._has_room():
-                await asyncio.sleep(_GIVE_BACK_SECONDS)
+                await asyncio.sleep(_RETURN_SECONDS)
         except JikkoError as error:
             logger.debug("a run that waits elsewhere cannot be taken: %s", error)
         except Exception:
@@ -115,7 +115,7 @@ _TIMEOUT_SECONDS = 10.0
 """Seconds after which a silent process counts as gone."""
 _ON_THE_WAY_SECONDS = 1.0
 """Transfer time added to the time for which an answer may be waited for."""
-_TRY_AGAIN_SECONDS = 0.5
+_RETRY_SECONDS = 0.5
 """Delay before runs that could not be read are looked at again."""
 
 
@@ -296,11 +296,11 @@ class WorkerCluster:
                     break
                 except JikkoError as error:
                     logger.error("runs of another process cannot be read, trying again: %s", error)
-                    await asyncio.sleep(_TRY_AGAIN_SECONDS)
-            start_task(self._report_once_durable(entry, taken), self._working)
+                    await asyncio.sleep(_RETRY_SECONDS)
+            start_task(self._report_when_durable(entry, taken), self._working)
         self._has_begun.set()
 
-    async def _report_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
+    async def _report_when_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
         # Not before: if this process died, no member would look for runs that still name their dead owner.
         await taken.durable()
         self._channel.send(TookOver([orphans]))

@@ -77,7 +77,7 @@ async def decode_json(text: str | bytes | bytearray, decode: Decode = decode_str
             pieces.add_text(window)
         else:
             pieces.look_at(window.structure)
-            if window.is_behind_comma:
+            if window.ends_after_comma:
                 pieces.add(window.end)
         await asyncio.sleep(0)
     return pieces.ended()
@@ -98,7 +98,7 @@ class _Window(NamedTuple):
     end: int
     structure: bytes = b""
     """Its characters outside of strings."""
-    is_behind_comma: bool = False
+    ends_after_comma: bool = False
     """Whether it ends after a comma outside of strings."""
     is_text: bool = False
     """Whether it is part of one string."""
@@ -109,12 +109,12 @@ def _windows(body: bytes | bytearray) -> Iterator[_Window]:
     while at < len(body):
         stop = min(at + _WINDOW_BYTES, len(body))
         end = _end(_ENTRIES, body, at, stop)
-        is_behind_comma = end > at
-        if not is_behind_comma:
+        ends_after_comma = end > at
+        if not ends_after_comma:
             end = _end(_WHOLE, body, at, stop)
-        yield _Window(at, end, _TEXTS.sub(b"", body[at:end]), is_behind_comma)
+        yield _Window(at, end, _TEXTS.sub(b"", body[at:end]), ends_after_comma)
         at = end
-        if not is_behind_comma and end < stop:
+        if not ends_after_comma and end < stop:
             # A string longer than a window.
             at += 1
             while at < len(body) and body[at] != _QUOTE:
@@ -254,12 +254,12 @@ class _Pieces:
             holder = self._open[-1]
             # Nearly always the last entry: an object may repeat the name of its last entry.
             held = reversed(holder if isinstance(holder, list) else holder.values())
-            self._open.append(next(each for each in held if self._goes_on(each)))
+            self._open.append(next(each for each in held if self._is_incomplete(each)))
             self._unmark(self._open[-1])
         self._closed = 0
         self._opened.clear()
 
-    def _goes_on(self, value: Any) -> bool:
+    def _is_incomplete(self, value: Any) -> bool:
         if isinstance(value, list):
             return bool(value) and value[-1] == self._last
         return isinstance(value, dict) and self._last in value

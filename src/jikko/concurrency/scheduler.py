@@ -32,7 +32,7 @@ class Scheduler:
         """``clock``: Seconds since any moment. Tests count its readings instead."""
         self.clock = clock
         self._turns: FairQueue[Work] = FairQueue()
-        self._goes_round = False
+        self._is_running = False
         self._ends: float | None = None
         """End of the slice shared by tasks that begin in this turn; ``None`` before the first."""
         self._sees_end_of_turn = False
@@ -46,8 +46,8 @@ class Scheduler:
     def later(self, key: str, work: Work, *, first: bool = False) -> None:
         """Call a function when it is its turn. Duplicates are called once. ``first``: Before the others of the key."""
         self._turns.add(key, work, first=first)
-        if not self._goes_round:
-            self._goes_round = True
+        if not self._is_running:
+            self._is_running = True
             asyncio.get_running_loop().call_soon(self._next)
 
     def cancel(self, key: str, work: Work) -> None:
@@ -68,7 +68,7 @@ class Scheduler:
     def _next(self) -> None:
         work = self._turns.next()
         if work is None:
-            self._goes_round = False
+            self._is_running = False
             return
         # The next in turn gets a whole slice.
         self._begin()

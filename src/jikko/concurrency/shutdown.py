@@ -28,7 +28,7 @@ _AFTER_STEPS: Final = 1.5
 """Of the seconds of the whole, those that no step may use."""
 _AFTER_ALL: Final = 0.5
 """Of these, those that the thread leaves to the system."""
-_TO_TELL: Final = 0.25
+_LOG_SECONDS: Final = 0.25
 """For the line of the log: whatever reads it may stand still, too."""
 
 
@@ -121,7 +121,7 @@ class Shutdown(AsyncExitStack):
         telling = threading.Thread(target=_tell, args=(f"stopped after {seconds:.1f} s; did not end: {late}",))
         telling.daemon = True
         telling.start()
-        telling.join(_TO_TELL)
+        telling.join(_LOG_SECONDS)
         if self._leave is not None:
             self._leave(1)
 

@@ -20,7 +20,7 @@ from jikko.values import Json, encode_json
 _TTL_SECONDS: Final = 10.0
 _MAX_KEPT_EVENTS: Final = 300_000
 """Largest cached log in events."""
-_MAX_EVENTS_ON_THE_LOOP: Final = 50
+_MAX_INLINE_EVENTS: Final = 50
 """Events encoded on the event loop."""
 
 
@@ -70,7 +70,7 @@ class LogPages:
             return [encoded(position, event, view) for position, event in giving_way(numbered)]
 
         numbered = list(enumerate(events, max(after + 1, 0)))
-        if len(numbered) <= _MAX_EVENTS_ON_THE_LOOP:
+        if len(numbered) <= _MAX_INLINE_EVENTS:
             return EventSlice([encoded(at, event, view) for at, event in numbered], end, closed)
         return EventSlice(await run_in_thread(encode, numbered, queue="records"), end, closed)
 

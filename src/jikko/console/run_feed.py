@@ -23,7 +23,7 @@ class RunFeed(RunObserver):
         self._tell = tell
         self._moved: dict[str, None] = {}
         self._telling: asyncio.TimerHandle | None = None
-        self._looking: set[_Look] = set()
+        self._looking: set[_RunListener] = set()
         self._closed = False
         self.hints_received = 0
         """Number of received hints: data read before the last one may be stale."""
@@ -43,14 +43,14 @@ class RunFeed(RunObserver):
             del moved[next(iter(moved))]
         moved[run_id] = None
         if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tell_all)
+            self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._notify_listeners)
 
     def moved(self, hint: RunsMoved) -> None:
         self.hints_received += 1
         for look in self._looking:
             look.note(hint.run_ids)
 
-    def _tell_all(self) -> None:
+    def _notify_listeners(self) -> None:
         run_ids, self._telling = tuple(self._moved), None
         self._moved.clear()
         self._tell(RunsMoved(run_ids=run_ids))
@@ -64,7 +64,7 @@ class RunFeed(RunObserver):
     async def follow(self, idle: float) -> AsyncIterator[Sequence[str]]:
         """Yield the IDs of changed runs, at most four times a second; empty after ``idle`` seconds without changes.
         Ends with ``close``."""
-        look = _Look()
+        look = _RunListener()
         self._looking.add(look)
         try:
             while not self._closed:
@@ -83,7 +83,7 @@ class RunFeed(RunObserver):
             self._looking.discard(look)
 
 
-class _Look:
+class _RunListener:
     """Listener."""
 
     def __init__(self) -> None:

@@ -14,11 +14,11 @@ from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam
 
 
-class _Told(msgspec.Struct):
+class _ToolAnswer(msgspec.Struct):
     result: str
 
 
-_decode: Final = msgspec.json.Decoder(_Told).decode
+_decode: Final = msgspec.json.Decoder(_ToolAnswer).decode
 
 
 class ExternalData:
@@ -36,7 +36,7 @@ class ExternalData:
         given = {name: value for name, value in asked.inputs.items() if name not in names}
         async with asyncio.TaskGroup() as group:
             answers = {
-                str(tool["variable"]): group.create_task(_settled(self._told(asked, tool, given))) for tool in tools
+                str(tool["variable"]): group.create_task(_settled(self._value_of(asked, tool, given))) for tool in tools
             }
         told = {name: task.result() for name, task in answers.items()}
         for answer in told.values():
@@ -44,7 +44,7 @@ class ExternalData:
                 raise answer
         return replace(asked, inputs={**asked.inputs, **told})
 
-    async def _told(self, asked: UserQuery, tool: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    async def _value_of(self, asked: UserQuery, tool: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         variable, kind = str(tool["variable"]), str(tool.get("type") or "api")
         if kind != "api":
             raise InvalidParam(

@@ -84,7 +84,7 @@ _DELAY: Final = 1.0
 """Seconds from the first question to its title: the answer has priority."""
 _TIMEOUT_SECONDS: Final = 60.0
 """Timeout of the model."""
-_LOOK_EVERY: Final = 30.0
+_POLL_SECONDS: Final = 30.0
 """Interval of searches for unnamed conversations of other processes, in seconds."""
 _MAX_CONCURRENT: Final = 16
 """Concurrent titles per process."""
@@ -113,19 +113,19 @@ class Titles:
         clock: Clock,
         *,
         delay: float = _DELAY,
-        look_every: float = _LOOK_EVERY,
+        poll_seconds: float = _POLL_SECONDS,
     ) -> None:
         """Args:
         defaults: Its ``llm`` makes the titles; without one they are the start of the question.
         delay: Seconds until a new conversation gets its name.
-        look_every: Interval of searches for conversations that other processes left unnamed.
+        poll_seconds: Interval of searches for conversations that other processes left unnamed.
         """
         self._store = store
         self._models = models
         self._model = defaults.get("llm")
         self._clock = clock
         self._delay = delay
-        self._look_every = look_every
+        self._poll_seconds = poll_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_MAX_CONCURRENT)
 
@@ -146,7 +146,7 @@ class Titles:
                 await self._catch_up(before)
             except JikkoError as error:
                 log.error("conversations cannot be named, trying again later: %s", error)
-            await asyncio.sleep(self._look_every)
+            await asyncio.sleep(self._poll_seconds)
             before = self._clock() - 2 * _TIMEOUT_SECONDS
 
     async def close(self) -> None:

@@ -158,9 +158,9 @@ class NodeContext:
             if shown:
                 return
         if by_model:
-            self._say_hidden(text)
+            self._log_hidden(text)
 
-    def _say_hidden(self, text: str) -> None:
+    def _log_hidden(self, text: str) -> None:
         """Log a model's text that the run does not show, now or ever, for inspection of its node."""
         if self._hidden is None:
             self._hidden = []

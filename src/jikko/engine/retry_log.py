@@ -72,7 +72,7 @@ def top_of(graph: CompiledGraph, node_id: str) -> str:
     return node_id
 
 
-def nodes_again(graph: CompiledGraph, from_nodes: Iterable[str]) -> set[str]:
+def nodes_to_rerun(graph: CompiledGraph, from_nodes: Iterable[str]) -> set[str]:
     """Return the top-level nodes that run again, if the run reaches them."""
     behind = _behind(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
     return {node_id for node_id, position in graph.top.items() if position in behind}

@@ -213,13 +213,13 @@ class TextRelease:
         if buffer is not None:
             if selector in self._streamed_before:
                 for text in buffer[self._unread :]:
-                    self._show_again(selector, text, chunks)
+                    self._show_after_restart(selector, text, chunks)
             else:
                 chunks += [ReleasedText(text, selector) for text in buffer[self._unread :]]
             self._unread = len(buffer)
             if selector not in self._closed:
                 return False
-            self._take_back(selector, "", chunks)
+            self._replace_shown(selector, "", chunks)
             return True
         value = self._read(selector)
         if value is not UNSET:
@@ -230,15 +230,15 @@ class TextRelease:
             self._shown[id(value)] = value
             if self.room >= 0:
                 if self._streamed_before:
-                    self._show_again(selector, text, chunks)
-                    self._take_back(selector, "", chunks)
+                    self._show_after_restart(selector, text, chunks)
+                    self._replace_shown(selector, "", chunks)
                 else:
                     chunks.append(ReleasedText(text, selector))
             return True
         position = self._graph.top.get(selector[0]) if selector else None
         return position is not None and bool(self._skipped[position])
 
-    def _show_again(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
+    def _show_after_restart(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
         """Show a chunk of a variable, except for text shown before its node restarted."""
         streamed_before = self._streamed_before.get(selector, "")
         if not streamed_before:
@@ -249,9 +249,9 @@ class TextRelease:
             del self._streamed_before[selector]
             chunks.append(ReleasedText(text[len(streamed_before) :], selector))
         else:
-            self._take_back(selector, text, chunks)
+            self._replace_shown(selector, text, chunks)
 
-    def _take_back(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
+    def _replace_shown(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
         """Show a chunk in place of shown text that is not repeated."""
         streamed_before = self._streamed_before.pop(selector, "")
         if streamed_before:

@@ -51,7 +51,7 @@ class DiskContents:
             count += 1
         return count
 
-    def look_through(self) -> tuple[int, list[str]]:
+    def verify_all(self) -> tuple[int, list[str]]:
         count, damaged = 0, []
         for digest in self.digests():
             count += 1

@@ -68,13 +68,13 @@ def sure(body: Subgraph, targets: Sequence[int], handles: Handles) -> set[int]:
             for _, target in body.edges[number]:
                 found |= comes_to[target]
         else:
-            found = _behind_all(body.edges[number], comes_to, taken)
+            found = _common_successors(body.edges[number], comes_to, taken)
         comes_to[number] = found | bits.get(number, 0)
     reached = comes_to.get(body.root, 0)
     return {number for number, bit in bits.items() if reached & bit}
 
 
-def _behind_all(edges: Sequence[tuple[str, int]], comes_to: Mapping[int, int], handles: Collection[str]) -> int:
+def _common_successors(edges: Sequence[tuple[str, int]], comes_to: Mapping[int, int], handles: Collection[str]) -> int:
     by_handle = dict.fromkeys(handles, 0)
     for handle, target in edges:
         if handle in by_handle:

@@ -39,9 +39,9 @@ _VERDICTS: Final[dict[Severity, Verdict]] = {
 }
 _UNKNOWN_KEY: Final = "document.unknown_key"
 """For newer files, whose node may do something else with the key."""
-_GOES_ON: Final = "note.error_strategy"
+_ERROR_STRATEGY: Final = "note.error_strategy"
 _SOME_RUNS: Final = "note.some_runs"
-_ROUND_GOES_ON: Final = "note.round"
+_ROUND_CONTINUES: Final = "note.round"
 
 
 class Forecast(Struct, frozen=True):
@@ -178,7 +178,7 @@ def _of_loose_nodes(
         if node is None or not installation.mocks.keys().isdisjoint((entry.id, title)):
             continue
         for diagnostic in diagnose_node(node, entry, document, known, installation):
-            severity, note = _judged(diagnostic, _GOES_ON if common.error_strategy else "", is_sure=False)
+            severity, note = _judged(diagnostic, _ERROR_STRATEGY if common.error_strategy else "", is_sure=False)
             yield _placed(diagnostic, severity, "" if note == _SOME_RUNS else note, entry.id, title)
 
 
@@ -195,7 +195,7 @@ def _judged(diagnostic: Diagnostic, goes_on: str, *, is_sure: bool) -> tuple[Sev
 
 def _placed(diagnostic: Diagnostic, severity: Severity, note: str, node_id: str, title: str) -> Diagnostic:
     # If runs continue anyway, nothing needs to be done.
-    remedy = None if note in (_GOES_ON, _ROUND_GOES_ON) else diagnostic.remedy
+    remedy = None if note in (_ERROR_STRATEGY, _ROUND_CONTINUES) else diagnostic.remedy
     return replace(diagnostic, severity=severity, note=note, remedy=remedy, node=node_id, title=title or node_id)
 
 
@@ -240,10 +240,10 @@ class _Paths:
         for inner in (node_id, *self._around(node_id)):
             compiled = self._graph.nodes[inner]
             if compiled.strategy is not None:
-                return _GOES_ON
+                return _ERROR_STRATEGY
             node: Any = compiled.node
             if inner != node_id and node.type == "iteration" and node.error_mode != "terminated":
-                return _ROUND_GOES_ON
+                return _ROUND_CONTINUES
         return ""
 
     def _around(self, node_id: str) -> Iterator[str]:

@@ -288,12 +288,12 @@ def diagnose_empty_prompt(node: "Llm", entry: NodeEntry) -> Iterator[Diagnostic]
     prompt = node.prompt
     if isinstance(prompt, AppPrompt):
         return
-    says_nothing = prompt.is_chat and not any(map(_says_something, prompt.texts))
-    if says_nothing and not prompt.memory.window and not node.vision.enabled:
+    is_empty = prompt.is_chat and not any(map(_may_have_text, prompt.texts))
+    if is_empty and not prompt.memory.window and not node.vision.enabled:
         yield Diagnostic("model.empty_prompt", where=f"{entry.where}.prompt_template", severity="will_fail")
 
 
-def _says_something(text: "PromptText") -> bool:
+def _may_have_text(text: "PromptText") -> bool:
     """Return whether a message may have a text. The parts of a basic one are the texts between contexts."""
     return bool(text.jinja) or len(text.segments) > 1 or any(segment.source for segment in text.segments)
 

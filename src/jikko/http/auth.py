@@ -8,7 +8,7 @@ from jikko.errors import Unauthorized
 from jikko.http.requests import Request
 from jikko.repositories.app_store import App
 
-_MAX_NAMED: Final = 20
+MAX_LISTED_APPS: Final = 20
 """Apps listed in an error."""
 _MAX_KEPT_BYTES: Final = 200
 """Longest cached ``Authorization`` header, in bytes: a longer one is not a key of ours."""
@@ -35,7 +35,7 @@ async def authenticated(request: Request) -> App:
             request.app = await request.api.app_keys.authenticate(*_digests_of(request))
         except Unauthorized:
             if apps := await request.api.app_keys.opened_by(_sent_key(request)):
-                which = ", ".join(app.id for app in apps[:_MAX_NAMED])
+                which = ", ".join(app.id for app in apps[:MAX_LISTED_APPS])
                 raise Unauthorized(
                     f"The API key opens {len(apps)} apps. Send it as KEY@ID, with the id of one of them ({which}), or "
                     "send the key of one app."

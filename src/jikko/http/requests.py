@@ -162,7 +162,7 @@ class Request:
         except TooManyElements as error:
             raise PayloadTooLarge(f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"{UNREADABLE} {_what_is_wrong(body, error)}") from None
+            raise BadRequest(f"{UNREADABLE} {_json_error(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None
         if not isinstance(value, dict):
@@ -222,7 +222,7 @@ def _is_json(content_type: str | None) -> bool:
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
-def _what_is_wrong(body: bytes | bytearray, error: Exception) -> str:
+def _json_error(body: bytes | bytearray, error: Exception) -> str:
     """Explain why a body is not JSON, and where, with line and column (in characters) from 1."""
     if not body:
         return "The body is empty."

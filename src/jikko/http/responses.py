@@ -160,13 +160,13 @@ class EventStream(StreamResponse):
 
 A = TypeVar("A")
 
-_MAX_ENTRIES_ON_THE_LOOP: Final = 200
+_MAX_INLINE_ENTRIES: Final = 200
 """Entries above which a list is long: some milliseconds."""
 
 
 async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> Response:
     """Answer ``{"data": […]}``. ``make``: Maps index and entry to a list item; runs in a thread for long lists."""
-    if len(entries) <= _MAX_ENTRIES_ON_THE_LOOP:
+    if len(entries) <= _MAX_INLINE_ENTRIES:
         made = {"data": [make(position, entry) for position, entry in enumerate(entries)]}
         return Response(await encode_giving_way(made))
 

@@ -196,7 +196,7 @@ class Datasets:
         if changed is None:
             raise NotFound("Dataset not found.")
         if any(getattr(changed, name) != getattr(old, name) for name in own[:3]):
-            await self._index_anew(stores, changed)
+            await self._reindex(stores, changed)
         return changed
 
     async def delete(self, dataset_id: str) -> None:
@@ -236,7 +236,7 @@ class Datasets:
             raise NotFound("Dataset not found.")
         return changed
 
-    async def _index_anew(self, stores: KnowledgeStores, dataset: Dataset) -> None:
+    async def _reindex(self, stores: KnowledgeStores, dataset: Dataset) -> None:
         documents, _ = await stores.documents.list_documents(dataset.id)
         now = self._clock()
         for document in documents:

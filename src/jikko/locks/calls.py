@@ -114,7 +114,7 @@ def close_from(lowest: int) -> None:
         raise LockFailed(f"close_range failed ({error.strerror}); it takes Linux 5.9 or newer") from error
 
 
-def offer_to_the_oom_killer() -> None:
+def prefer_for_oom_kill() -> None:
     """Make the OOM killer prefer this process and its descendants to the server. Best effort."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")

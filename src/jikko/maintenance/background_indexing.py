@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 _BATCH = 64
 """Runs indexed per transaction, which takes some 5 ms."""
-_LOOK_EVERY = 1.0
+_POLL_SECONDS = 1.0
 """Minimum interval of looks while there is a backlog, in seconds."""
 _BUSY = 200
 """New runs between two looks from which the server counts as busy."""
@@ -35,11 +35,11 @@ class KeywordIndexing:
     """Indexes runs for keyword search in small batches. Any number of processes may do so with one database."""
 
     def __init__(
-        self, store: RunStore, clock: Callable[[], float] = time.perf_counter, *, look_every: float = _LOOK_EVERY
+        self, store: RunStore, clock: Callable[[], float] = time.perf_counter, *, poll_seconds: float = _POLL_SECONDS
     ) -> None:
         self._store = store
         self._clock = clock
-        self._look_every = look_every
+        self._poll_seconds = poll_seconds
         self.alarm = Alarm(time.time)
         """Set it when there are new runs."""
 
@@ -53,7 +53,7 @@ class KeywordIndexing:
             except JikkoError as error:
                 log.error("runs cannot be prepared for searches, trying again later: %s", error)
                 is_done = False
-            await asyncio.sleep(self._look_every)
+            await asyncio.sleep(self._poll_seconds)
             if is_done:
                 await self.alarm.wait(None)
 
@@ -69,7 +69,7 @@ class KeywordIndexing:
         the last look."""
         began = self._clock()
         left = await self._store.index(limit=0)
-        busy = left - before > _BUSY * self._look_every
+        busy = left - before > _BUSY * self._poll_seconds
         if busy and left < _MAX_LEFT_WHILE_BUSY:
             return left
         while True:
@@ -77,14 +77,14 @@ class KeywordIndexing:
             started = self._clock()
             left = await self._store.index(limit=_BATCH)
             ended = self._clock()
-            if left < _BATCH or ended - began >= self._look_every:
+            if left < _BATCH or ended - began >= self._poll_seconds:
                 return left
             await asyncio.sleep(max(_PAUSE, (ended - started) * (_SHARE if busy else 1.0)))
 
 
 _ANNOTATIONS: Final = 32
 """Annotations per commit: the most that a crash repeats."""
-_TRY_AGAIN_SECONDS: Final = 30.0
+_RETRY_SECONDS: Final = 30.0
 """Delay before failed annotations are retried."""
 
 
@@ -108,7 +108,7 @@ class AnnotationIndexing:
                 await self.alarm.wait(None)
             else:
                 log.warning("vectors of annotations cannot be made, trying again later: %s", failure)
-                await self.alarm.wait(time.time() + _TRY_AGAIN_SECONDS)
+                await self.alarm.wait(time.time() + _RETRY_SECONDS)
 
     async def catch_up(self) -> ModelFailure | None:
         """Do all work now. Returns the failure that left some undone, if it is no job's."""

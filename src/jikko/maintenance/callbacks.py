@@ -96,7 +96,7 @@ _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
 """Seconds until the second attempt, and at most between later ones."""
 _POLL_SECONDS = 10.0
 """Poll interval, in seconds: ``jikko callbacks resend`` notifies no server."""
-_TRY_AGAIN_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 """Delay after a failed read of due callbacks, in seconds."""
 
 
@@ -123,7 +123,7 @@ class Callbacks:
                     next_at = await self._store.next_due(now)
                 except JikkoError as error:
                     log.error("callbacks cannot be delivered, trying again later: %s", error)
-                    next_at = now + _TRY_AGAIN_SECONDS
+                    next_at = now + _RETRY_SECONDS
                 await self._limiter.moved_or(self.alarm.wait(next_at))
         finally:
             await self._limiter.close()

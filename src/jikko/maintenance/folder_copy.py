@@ -17,7 +17,7 @@ _CHUNK_BYTES: Final = 1 << 20
 """Bytes read at a time."""
 _TIMEOUT_SECONDS: Final = 600.0
 """Timeout for another process that changes the folder, which may be downloading packages."""
-_LOOK_AGAIN: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 _AWAY: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 """Errors of opening a name that was removed, or replaced by a link or a file."""
 
@@ -83,8 +83,8 @@ def _copy_opened(
                         copy_file(source / name, to, above=folder)
         except OSError as error:
             now = _look(name, folder)
-            was_away = error.filename == name and error.errno in _AWAY
-            if not was_away and now is not None and _kind(now) == _kind(found):
+            was_removed = error.filename == name and error.errno in _AWAY
+            if not was_removed and now is not None and _kind(now) == _kind(found):
                 raise
             # A plugin was removed or replaced meanwhile, and may have recreated it.
     _keep_status(os.fstat(folder), target)
@@ -130,7 +130,7 @@ def held(folder: Path) -> Iterator[None]:
         while not _locked(descriptor):
             if time.monotonic() > deadline:
                 raise OSError(errno.EBUSY, "something is being installed in it for too long", str(folder))
-            time.sleep(_LOOK_AGAIN)
+            time.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)

@@ -77,7 +77,7 @@ class Restores(Struct, frozen=True, kw_only=True):
     """Moves file contents from a data folder to where they belong, and verifies them; ``None``: they stay. Blocks.
     Raises ``StoreUnavailable`` if they cannot be stored."""
 
-    def look_through(self, source: BackupSource) -> Restored:
+    def verify_all(self, source: BackupSource) -> Restored:
         """Verify a whole backup. Blocks.
 
         Raises:
@@ -94,13 +94,13 @@ class Restores(Struct, frozen=True, kw_only=True):
         the same backup.
 
         Raises:
-            NotRestored: As ``look_through``, or the folder is not empty; nothing was overwritten.
+            NotRestored: As ``verify_all``, or the folder is not empty; nothing was overwritten.
             InvalidSettings, StoreUnavailable, OSError: The folder is in use or cannot be written, or the backup cannot
                 be read.
         """
         manifest = source.manifest()
         _require_empty(home, source.where)
-        restored = self.look_through(source)
+        restored = self.verify_all(source)
         with sole_owner(home, doing="jikko restore"):
             _require_empty(home, source.where)
             make_file(home / RESTORING)
@@ -165,7 +165,7 @@ def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], Folder
     found = problems(folder, manifest, contents=CONTENTS)
     if (folder / CONTENTS).is_symlink():
         return [*found, f"{CONTENTS} is a link"]
-    count, damaged = contents(folder / CONTENTS).look_through()
+    count, damaged = contents(folder / CONTENTS).verify_all()
     found += [f"the content of a file, {digest}, is damaged" for digest in damaged]
     if count < manifest.contents:
         found.append(f"of the contents of files {manifest.contents - count} are missing")

@@ -33,7 +33,7 @@ _CONVERSATIONS = 20
 """Conversations deleted per transaction: each may have many messages."""
 _PAUSE = 0.01
 """Pause between batches, in seconds, in which others may write."""
-_LOOK_EVERY = 600.0
+_POLL_SECONDS = 600.0
 """Interval of scans, in seconds."""
 _DAY = 86_400.0
 
@@ -146,7 +146,7 @@ class Retention:
                     log.info("%d runs and %d files were older than %g days", pruned.runs, pruned.files, days)
             except JikkoError as error:
                 log.error("what is old cannot be removed, trying again later: %s", error)
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def watch_tokens(self) -> None:
         """Delete expired tokens periodically, until cancelled.
@@ -154,7 +154,7 @@ class Retention:
         Not only when they are used: after a rollback to a version without expiry they would be valid again.
         """
         while self._tokens is not None:
-            await asyncio.sleep(_LOOK_EVERY)  # first, so that no start waits for it
+            await asyncio.sleep(_POLL_SECONDS)  # first, so that no start waits for it
             try:
                 if count := await self._tokens().forget_expired(self._clock()):
                     log.info("%d tokens of the console had expired", count)
@@ -211,7 +211,7 @@ class Archiving:
                 await self.look()
             except JikkoError as error:
                 log.error("what is old cannot be moved into the archive, trying again later: %s", error)
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def look(self) -> int:
         """Archive now. Returns the number of runs. Raises ``JikkoError`` if it fails; what was moved until then is in

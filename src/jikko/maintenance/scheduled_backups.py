@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _NAME: Final = "%Y-%m-%dT%H-%M-%SZ"
 _UNFINISHED: Final = "unfinished"
 """Folder of the backup in progress."""
-_TRY_AGAIN: Final = 600.0
+_RETRY_SECONDS: Final = 600.0
 """Delay before a failed one is retried, unless the next is due earlier."""
 
 
@@ -63,7 +63,7 @@ class ScheduledBackups:
             made = await asyncio.to_thread(self._place.add)
         except (JikkoError, NotABackup, OSError) as error:
             log.error("there is no new backup in %s: %s", self._place.where, error)
-            return min(_TRY_AGAIN, self._every)
+            return min(_RETRY_SECONDS, self._every)
         log.info("backup made: %s", made)
         return self._every
 

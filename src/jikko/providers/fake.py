@@ -54,7 +54,7 @@ class FakeModels:
             text = json.dumps(sample_of(request.schema, _last_text(request.messages)), ensure_ascii=False)
         else:
             prompt_text = "\n".join(message.text for message in request.messages if message.role != "assistant")
-            text = _json_asked_for(request.messages) or json_example(prompt_text, repair=True) or _words(request)
+            text = _requested_json(request.messages) or json_example(prompt_text, repair=True) or _words(request)
         first: float | None = None
         if emit is not None and request.stream:
             for piece in _TOKEN.findall(text):
@@ -185,7 +185,7 @@ def _words(request: ModelRequest) -> str:
     return f"{_MARK} of {request.provider.rpartition('/')[2]}/{request.model}] {quoted}".rstrip()
 
 
-def _json_asked_for(messages: tuple[PromptMessage, ...]) -> str:
+def _requested_json(messages: tuple[PromptMessage, ...]) -> str:
     """Return the answer to a prompt that describes JSON in words; empty if it does not."""
     text = "\n".join(message.text for message in messages)
     about = _last_text(messages)

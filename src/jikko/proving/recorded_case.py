@@ -54,7 +54,7 @@ def recorded_case(
     return {**case, "expect": expect}
 
 
-def what_it_holds(case: Mapping[str, Any]) -> list[str]:
+def sensitive_parts(case: Mapping[str, Any]) -> list[str]:
     """Return the parts of a case that may contain personal data."""
     held = [f"input {name}" for name in case.get("inputs", {})]
     held += [f"outputs of {name}" for name in case.get("mocks", {})]

@@ -30,7 +30,7 @@ from jikko.proving.recording import Try
 from jikko.values import Json
 
 P = TypeVar("P")
-_NOT_ASKED: Final = "a replay asks nothing"
+_NOT_AVAILABLE: Final = "a replay asks nothing"
 
 
 class Asking(Struct):
@@ -102,7 +102,7 @@ class _Models(_Port[Models]):
         if recorded is None or recorded.error is not None:
             kind = recorded.error_type if recorded is not None else ""
             kinds = [each for each in get_args(FailureKind) if each == kind]
-            raise ModelFailure(_NOT_ASKED, kind=kinds[0] if kinds else "InvokeServerUnavailableError")
+            raise ModelFailure(_NOT_AVAILABLE, kind=kinds[0] if kinds else "InvokeServerUnavailableError")
         return Completion(text=_answer(recorded.outputs), usage=ModelUsage())
 
 
@@ -117,7 +117,7 @@ def _answer(outputs: Mapping[str, Json]) -> str:
 class _Http(_Port[HttpClient]):
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         self._asking.asked = True
-        raise HttpFailure(_NOT_ASKED, kind="connect")
+        raise HttpFailure(_NOT_AVAILABLE, kind="connect")
 
 
 class _Tools(_Port[Tools]):
@@ -148,7 +148,7 @@ class _Tools(_Port[Tools]):
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         self._asking.asked = True
-        raise ToolFailure(_NOT_ASKED)
+        raise ToolFailure(_NOT_AVAILABLE)
 
 
 class _Knowledge(_Port[KnowledgeSearch]):
@@ -163,7 +163,7 @@ class _Knowledge(_Port[KnowledgeSearch]):
         return []
 
     async def search(self, request: SearchRequest) -> SearchResult:
-        raise SearchFailure(_NOT_ASKED, kind="SearchFailure")
+        raise SearchFailure(_NOT_AVAILABLE, kind="SearchFailure")
 
     def count_hits(self, hits: Sequence[Hit]) -> None: ...
 
@@ -182,7 +182,7 @@ class _Strategies(_Port[Strategies]):
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         self._asking.asked = True
-        raise ToolFailure(_NOT_ASKED)
+        raise ToolFailure(_NOT_AVAILABLE)
 
 
 class _Sandbox(_Port[Sandbox]):
@@ -200,7 +200,7 @@ class _Sandbox(_Port[Sandbox]):
     ) -> dict[str, Json]:
         if send is not None or files:
             self._asking.asked = True
-            raise SandboxFailure(_NOT_ASKED)
+            raise SandboxFailure(_NOT_AVAILABLE)
         return await self._real.run_code(language, code, arguments, app_id=app_id)
 
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
@@ -215,12 +215,12 @@ class _Files(_Port[Any]):
             content: bytes = await self._real.read(file_id, app_id=app_id, end_user_id=end_user_id)
         except (FileMissing, JikkoError):
             self._asking.asked = True
-            raise NodeFailure(_NOT_ASKED) from None
+            raise NodeFailure(_NOT_AVAILABLE) from None
         return content
 
     async def make(self, content: bytes, **about: Any) -> dict[str, Json]:
         self._asking.asked = True
-        raise NodeFailure(_NOT_ASKED)
+        raise NodeFailure(_NOT_AVAILABLE)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

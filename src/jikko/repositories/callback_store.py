@@ -46,14 +46,14 @@ def receiver_of(url: str) -> str:
 
 PENDING: Final = 0
 DELIVERED: Final = 1
-RUN_GOES_ON: Final = 3
+RUN_OPEN: Final = 3
 """Pending, but the run has not ended: in no index, so it costs nothing in queries for due callbacks."""
 
 STATES: Final[dict[int, CallbackState]] = {
     PENDING: "pending",
     DELIVERED: "delivered",
     2: "failed",
-    RUN_GOES_ON: "pending",
+    RUN_OPEN: "pending",
 }
 NUMBERS: Final[dict[CallbackState, int]] = {"pending": PENDING, "delivered": DELIVERED, "failed": 2}
 
@@ -91,7 +91,7 @@ SELECT min((
 """
 _SAVE: Final = f"""
 UPDATE callbacks SET
-  state = CASE state WHEN {RUN_GOES_ON} THEN {RUN_GOES_ON} ELSE :state::int2 END,
+  state = CASE state WHEN {RUN_OPEN} THEN {RUN_OPEN} ELSE :state::int2 END,
   attempts = :attempts, first_at = :first_at, next_at = :next_at, finished_at = :finished_at, error = :error
 WHERE run_id = :run_id
   AND NOT (state = {DELIVERED} AND :state::int2 <> {DELIVERED} AND :first_at::float8 IS NOT NULL)

@@ -19,7 +19,7 @@ class AdmissionLimits(Struct, frozen=True, kw_only=True):
 
     at_once: int = 0
     """Concurrent runs; 0 for no limit."""
-    at_once_per_app: int = 0
+    max_per_app: int = 0
     """Concurrent runs of one app; 0 for no limit."""
     queued_per_app: int = 20_000
     """Queued runs of one app. 0: what cannot begin at once is refused."""
@@ -44,7 +44,7 @@ class Admission:
 
     def __init__(self, limits: AdmissionLimits | None = None) -> None:
         self._limits = limits or AdmissionLimits()
-        self._of_all_per_app = self._limits.at_once_per_app
+        self._of_all_per_app = self._limits.max_per_app
         self.running = 0
         self._running_of: dict[str, int] = {}
         self._turns: FairQueue[QueueEntry] = FairQueue()
@@ -86,7 +86,7 @@ class Admission:
         """Take a slot for a previously accepted run, whether one is free or not."""
         self.running += 1
         running = self._running_of[app_id] = self._running_of.get(app_id, 0) + 1
-        if running == self._limits.at_once_per_app:
+        if running == self._limits.max_per_app:
             self._turns.rest(app_id)
 
     def require_room(self, app_id: str) -> None:
@@ -121,7 +121,7 @@ class Admission:
             del self._running_of[app_id]
         else:
             self._running_of[app_id] = before - 1
-        if before == self._limits.at_once_per_app and app_id not in self._holding:
+        if before == self._limits.max_per_app and app_id not in self._holding:
             self._turns.resume(app_id)
         if self._turns.order:
             self._hand_out()
@@ -131,22 +131,22 @@ class Admission:
     def share_among(self, members: int) -> None:
         """Divide each app's concurrent runs among ``members`` processes, rounded up."""
         part = -(-self._of_all_per_app // max(1, members))
-        if part == self._limits.at_once_per_app:
+        if part == self._limits.max_per_app:
             return
-        self._limits = replace(self._limits, at_once_per_app=part)
+        self._limits = replace(self._limits, max_per_app=part)
         for app_id, running in self._running_of.items():
             rests = running >= part or app_id in self._holding
             (self._turns.rest if rests else self._turns.resume)(app_id)
         self._hand_out()
 
-    def let_rest(self, app_id: str, rests: bool) -> None:
+    def suspend_app(self, app_id: str, rests: bool) -> None:
         """Stop an app from starting further runs, since those it has hold much memory, or allow it again."""
         if rests:
             self._holding.add(app_id)
             self._turns.rest(app_id)
             return
         self._holding.discard(app_id)
-        limit = self._limits.at_once_per_app
+        limit = self._limits.max_per_app
         if not limit or self._running_of.get(app_id, 0) < limit:
             self._turns.resume(app_id)
             self._hand_out()
@@ -162,7 +162,7 @@ class Admission:
             place.begin()
 
     def _may_take(self, app_id: str) -> bool:
-        limit = self._limits.at_once_per_app
+        limit = self._limits.max_per_app
         return (
             self._has_room()
             and not (limit and self._running_of.get(app_id, 0) >= limit)

@@ -44,7 +44,7 @@ from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import RunTails
 from jikko.runs.offer_queue import OfferQueue, WorkStealing
 from jikko.runs.paused_runs import PausedRuns
-from jikko.runs.peer_commands import RunHints, asked_newer, done_here, for_older, stop_here, submit_here
+from jikko.runs.peer_commands import RunHints, done_here, for_older, stop_here, submit_here, submit_to_newer_member
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
@@ -121,7 +121,9 @@ class Control:
         error = f"Workflow run was stopped by user {user}."
 
         async def stop_paused(record: RunRecord) -> bool:
-            return not only_waiting and await self._paused.end(record, error)
+            if not only_waiting:
+                await self._paused.end(record, error)
+            return not only_waiting
 
         async def stop_by_record(record: RunRecord) -> bool:
             if only_waiting:
@@ -157,7 +159,7 @@ class Control:
 
         async def submit_to_paused(record: RunRecord) -> bool:
             if not record.is_known:
-                return await asked_newer(self._cluster, command)
+                return await submit_to_newer_member(self._cluster, command)
             return await self._paused.submit(record, closed)
 
         async def submit_and_take_over(record: RunRecord) -> bool:

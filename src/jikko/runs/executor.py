@@ -76,7 +76,7 @@ class Executor:
         self.admission = admission
         self.memory = memory or ProcessMemory()
         self.memory.on_too_much = self._end_soon
-        self.memory.on_rest = admission.let_rest
+        self.memory.on_rest = admission.suspend_app
         self._holder = holder
         self._store = store
         self._observer = observer

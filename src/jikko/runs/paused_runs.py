@@ -79,8 +79,8 @@ class PausedRuns:
         self._hints.changed(log)
         return went_on
 
-    async def end(self, record: RunRecord, error: str) -> bool:
-        """Stop a run. Returns ``True``. Raises ``LogConflict``: another process has changed the run in the meantime."""
+    async def end(self, record: RunRecord, error: str) -> None:
+        """Stop a run. Raises ``LogConflict``: another process has changed the run in the meantime."""
         run_id = record.identity.run_id
         async with self.lock(run_id):
             try:
@@ -88,7 +88,7 @@ class PausedRuns:
             except LogDamaged:
                 await append_end(self._store, record, "stopped", error, self._clock())
                 self._hints.ended(run_id)
-                return True
+                return
             end = RunFinished(
                 at=self._clock(),
                 status="stopped",
@@ -100,7 +100,6 @@ class PausedRuns:
             log.append([end])
             await log.committed()
         self._hints.changed(log)
-        return True
 
     async def give_up(self, run_id: str, damage: LogDamaged) -> None:
         """Fail a paused run whose log cannot be read: it could not continue."""

@@ -122,7 +122,7 @@ async def is_closed(log: RunLog, closed: FormClosed) -> bool:
     return await log.wait_for(lambda event: isinstance(event, FormClosed) and event.form_id == closed.form_id)
 
 
-async def asked_newer(cluster: Cluster, command: SubmitForm) -> bool:
+async def submit_to_newer_member(cluster: Cluster, command: SubmitForm) -> bool:
     """Let a member that can read a paused run submit its form. Returns whether the run waited for it. Raises
     ``LogTooNew``: there is no such member."""
     for name in cluster.members():

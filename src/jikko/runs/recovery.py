@@ -63,7 +63,7 @@ from jikko.runs.run_memory import sizes_of
 
 logger = logging.getLogger(__name__)
 
-_TRY_AGAIN_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 _MAX_CONCURRENT_READS = 16
 """Runs read concurrently for takeover: one by one, each would wait for the database, and all for all."""
 _IN_A_BATCH = 64
@@ -118,17 +118,17 @@ class Recovery:
             elif orphans.holder != name or self._executor.find(record.identity.run_id) is None:
                 mine.append(record)  # otherwise it is here, and only its end may not be durable yet
         for at in range(0, len(mine), _IN_A_BATCH):
-            await self._take_batch(mine[at : at + _IN_A_BATCH], taken)
+            await self._recover_batch(mine[at : at + _IN_A_BATCH], taken)
         return taken
 
-    async def _take_batch(self, records: Sequence[RunRecord], taken: TakenOver) -> None:
+    async def _recover_batch(self, records: Sequence[RunRecord], taken: TakenOver) -> None:
         """Raises ``ServerStopping``: this process is shutting down."""
         places = asyncio.Semaphore(_MAX_CONCURRENT_READS)
         lines: list[list[Callable[[], None]]] = [[] for _ in records]
 
         async def take(record: RunRecord, line_up: list[Callable[[], None]]) -> None:
             async with places:
-                await self._take_one(record, line_up, taken)
+                await self._recover_one(record, line_up, taken)
 
         try:
             async with asyncio.TaskGroup() as taking:
@@ -141,7 +141,7 @@ class Recovery:
             for begin in line_up:
                 begin()
 
-    async def _take_one(self, record: RunRecord, line_up: list[Callable[[], None]], taken: TakenOver) -> None:
+    async def _recover_one(self, record: RunRecord, line_up: list[Callable[[], None]], taken: TakenOver) -> None:
         """Raises ``ServerStopping``: this process is shutting down."""
         try:
             if (log := self._known(record) or await self._take_over(record, line_up)) is None:
@@ -187,7 +187,7 @@ class Recovery:
                 taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
             except JikkoError as error:
                 logger.error("runs lost by a database rollback cannot be read, retrying: %s", error)
-                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if taken.logs:
                 logger.warning("%d runs are open again after a database rollback, and continue", len(taken.logs))

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TRY_AGAIN_SECONDS = 0.5
+_RETRY_SECONDS = 0.5
 _TO_SETTLE_SECONDS = 0.5
 """Seconds to settle refused starts at shutdown."""
 _MAX_TOLD = 10_000
@@ -144,7 +144,7 @@ class RefusedStarts:
                 in_doubt = in_doubt or error.in_doubt
                 if not in_doubt:
                     return False
-            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
             write = self._store.append(again)
 
     async def remove(self, run_id: str) -> None:
@@ -159,4 +159,4 @@ class RefusedStarts:
             except LogConflict:
                 continue  # it has moved since
             except StoreUnavailable:
-                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)

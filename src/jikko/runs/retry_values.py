@@ -10,7 +10,7 @@ from jikko.apps.versions import Workflow
 from jikko.dsl.document import handles_of
 from jikko.dsl.fields import did_you_mean
 from jikko.dsl.references import variables_read
-from jikko.engine.retry_log import nodes_again, nodes_taken_over, top_of
+from jikko.engine.retry_log import nodes_taken_over, nodes_to_rerun, top_of
 from jikko.errors import InvalidParam
 from jikko.events import Event, NodeFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
@@ -70,7 +70,7 @@ class RepeatedRun(Struct, frozen=True):
         return self.workflow.graph.top.keys() - nodes_taken_over(self.workflow.graph, self.log, ())
 
     def _again(self) -> set[str]:
-        return nodes_again(self.workflow.graph, self._beginnings())
+        return nodes_to_rerun(self.workflow.graph, self._beginnings())
 
     def read(self) -> Outputs:
         """Return what the nodes from which it is retried read, with the recorded values, by owner and name."""

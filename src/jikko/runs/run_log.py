@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_WAIT = 0.5
 """Seconds before a failed write is retried."""
-_MAX_EVENTS_OUT_OF_TURN, _BEHIND_BYTES_OUT_OF_TURN = 64, slice(1 << 18, (1 << 18) + 1)
+_MAX_URGENT_EVENTS, _MAX_URGENT_BYTES = 64, slice(1 << 18, (1 << 18) + 1)
 """Events, and bytes of inputs or outputs (not counted, which is a call), that take a fraction of a millisecond."""
 
 
@@ -301,8 +301,8 @@ class RunLog:
         """Write pending events. Large writes wait for this log's turn: the answers of one transaction arrive together,
         and all logs that got one write on; and the record's outputs were encoded in this turn."""
         waiting = self.first + len(self.events) - self.durable_count
-        large = self.record.inputs[_BEHIND_BYTES_OUT_OF_TURN] or self.record.outputs[_BEHIND_BYTES_OUT_OF_TURN]
-        if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or is_large or large):
+        large = self.record.inputs[_MAX_URGENT_BYTES] or self.record.outputs[_MAX_URGENT_BYTES]
+        if self._share is not None and (waiting > _MAX_URGENT_EVENTS or is_large or large):
             self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()
@@ -326,7 +326,7 @@ class RunLog:
         else:
             self._writing.add_done_callback(self._written)
 
-    def _write_again(self) -> None:
+    def _retry_writes(self) -> None:
         self._retry = None
         self._write()
 
@@ -360,7 +360,7 @@ class RunLog:
             level = logging.DEBUG if self._refused else logging.ERROR
             log.log(level, "run %s cannot be written, trying again: %s", self.record.identity.run_id, error)
             self._refused, self._in_doubt = True, self._in_doubt or error.in_doubt
-            self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._retry_writes)
         elif isinstance(error, LogForgotten) and self.first <= error.log_end < self.durable_count:
             self._go_back(error.log_end)
         elif isinstance(error, LogConflict):

@@ -110,7 +110,7 @@ class RetainedBytes:
             scope.around = None
 
 
-BEHIND_BYTES: Final = 8 << 20
+MAX_UNWRITTEN_BYTES: Final = 8 << 20
 """Bytes of unwritten log up to which the run's rounds continue."""
 
 KEPT_BYTES: Final = 1 << 20
@@ -171,7 +171,7 @@ class RunMemory:
     @property
     def has_backpressure(self) -> bool:
         """Whether much of the log is unwritten."""
-        return self._appended - self._written > BEHIND_BYTES
+        return self._appended - self._written > MAX_UNWRITTEN_BYTES
 
     def know(self, events: Sequence[Event], sizes: Sequence[int]) -> None:
         """Note events that the log already has, with their bytes, as far as the store reports them."""

@@ -34,7 +34,7 @@ from jikko.record import RunForms
 from jikko.values import FILE_IDENTITY, Json, files_in
 
 _THOUGHT: Final = tuple(name for name in Thought.__struct_fields__ if name not in ("id", "created_at"))
-_NOT_TOLD: Final = (
+_UNRECORDED: Final = (
     *("hit_count", "word_count", "segment_position", "index_node_hash", "page", "title", "files", "summary"),
 )
 _ANSWERING: Final = ("answer", "end", "llm")
@@ -343,7 +343,7 @@ def _of_api(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
     return [
         {
             **entry,
-            **dict.fromkeys(_NOT_TOLD),
+            **dict.fromkeys(_UNRECORDED),
             "doc_metadata": None if entry.get("data_source_type") == "external" else entry.get("doc_metadata"),
             "retriever_from": "api",
             "position": position,

@@ -72,21 +72,21 @@ class ForkServer:
             resource.RLIMIT_NOFILE: CONNECTION + 1,
         }
         self._stack_limit = stack
-        known.take_names_into_memory()
+        known.preload_names()
         texts("en")
         clients = clients_in_memory()
         packages = self._load_packages()
-        refusals.give_advice_at_the_call()
-        stdlib.take_time_zones_into_memory()
+        refusals.add_advice_to_failing_calls()
+        stdlib.preload_time_zones()
         self._runner = JobRunner(
             memory_bytes=self._settings["memory_bytes"],
             output_bytes=self._settings["output_bytes"],
             stack_bytes=stack - _STACK_KEPT_FREE,
         )
-        stdlib.take_into_memory()
+        stdlib.preload()
         sys.meta_path.append(clients)
         if packages is not None:
-            sys.meta_path.append(packages.take_into_memory(LIBRARIES))
+            sys.meta_path.append(packages.preload(LIBRARIES))
         os.environ["TZ"] = "UTC"
         time.tzset()
         os.environ.clear()
@@ -96,9 +96,9 @@ class ForkServer:
             del sys.modules[name]
         own = os.getpriority(os.PRIO_PROCESS, 0)
         self._niceness, self._long_niceness = (min(19, own + more) for more in (_CHILD_NICENESS, _LONG_NICENESS))
-        lock.offer_to_the_oom_killer()
+        lock.prefer_for_oom_kill()
         self._own_size = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        _point_standard_files_at_nothing()
+        _redirect_standard_files()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Python writes a byte here for each signal, which wakes the poll below.
         self._wakeup, wakeup_end = _socket.socketpair()
@@ -112,13 +112,13 @@ class ForkServer:
         if settings is None:
             return None
         path = list(sys.path)
-        loader = PackageLoader(settings, self._say_what_is_loaded)
+        loader = PackageLoader(settings, self._report_loading)
         loader.load()
         sys.path[:] = path
         self._report |= loader.report()
         return loader
 
-    def _say_what_is_loaded(self, what: str) -> None:
+    def _report_loading(self, what: str) -> None:
         self._control.send(b"P" + what.encode()[:200])
 
     def lock_up(self) -> None:
@@ -178,7 +178,7 @@ class ForkServer:
             (process_id,) = PROCESS_ID.unpack(message[1:])
             if process_id in self._children:
                 with contextlib.suppress(ProcessLookupError):  # it has just ended
-                    lock.let_others_first(process_id, self._long_niceness)
+                    lock.lower_priority(process_id, self._long_niceness)
         elif message[:1] == b"L":
             self._import(message[1:].decode())
 
@@ -274,7 +274,7 @@ def _stack_bytes() -> int:
     return _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
 
 
-def _point_standard_files_at_nothing() -> None:
+def _redirect_standard_files() -> None:
     nothing = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)

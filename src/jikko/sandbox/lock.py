@@ -23,8 +23,8 @@ from jikko.locks.calls import drop_capabilities as drop_capabilities
 from jikko.locks.calls import forbid_new_privileges as forbid_new_privileges
 from jikko.locks.calls import install_filter as install_filter
 from jikko.locks.calls import landlock_abi as landlock_abi
-from jikko.locks.calls import offer_to_the_oom_killer as offer_to_the_oom_killer
 from jikko.locks.calls import prctl
+from jikko.locks.calls import prefer_for_oom_kill as prefer_for_oom_kill
 from jikko.locks.calls import raw_system_call as raw_system_call
 from jikko.locks.calls import system_call as system_call
 from jikko.locks.numbers import MACHINES
@@ -37,7 +37,7 @@ _LONG_SLICE = 10_000_000
 """Nanoseconds; the default is 0.7 to 3 ms, by the number of cores."""
 
 
-def let_others_first(process_id: int, niceness: int) -> None:
+def lower_priority(process_id: int, niceness: int) -> None:
     """Lower the priority of a process of this user, and let waking processes preempt it.
 
     A waking process preempts one with longer slices than its own; one with equal slices runs on until the next tick,

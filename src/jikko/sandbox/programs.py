@@ -159,7 +159,7 @@ class CompiledTemplates:
             self._size -= len(dropped)
 
 
-_BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
+_RESTART_SECONDS: Final = 0.1
 
 
 class Programs:
@@ -194,7 +194,7 @@ class Programs:
         except ForkServerGone:
             # It was dying when the run began, so it may be retried: a program without requests has no effects to
             # repeat. One that ran for a while may have killed the fork server itself, and is not retried.
-            is_new = time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS
+            is_new = time.monotonic() - started < _RESTART_SECONDS
             if again and is_new and not (child is not None and child.has_asked):
                 return await self.run(kind, text, key, send, again=False)
             raise unavailable("its fork server died during the run; the next run starts another") from None
@@ -257,7 +257,7 @@ async def supervised(
     except EOFError:
         if servers.is_closed:
             raise unavailable("it is closed") from None
-        is_new = time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS
+        is_new = time.monotonic() - started < _RESTART_SECONDS
         ended = await child.wait_ended()
         if ended is None and server.gone:
             raise ForkServerGone from None

@@ -16,7 +16,7 @@ from jikko.http.app import create_app, front_of
 from jikko.server.connections.request_refusals import HeadLimits
 from jikko.server.connections.slow_readers import SlowReaders
 from jikko.server.http_server import Drain, serve
-from jikko.settings import STOP_AT_ONCE_SECONDS
+from jikko.settings import IMMEDIATE_STOP_SECONDS
 
 _TO_PARK = 3.0
 """Seconds for parking runs, writing their logs and notifying their clients."""
@@ -50,7 +50,7 @@ async def serve_assembly(
 
     async def stopping(at_once: bool, drain: Drain) -> None:
         runs, nodes = (0.0, 0.0) if at_once else (settings.shutdown_seconds, settings.drain_seconds)
-        steps.begin(STOP_AT_ONCE_SECONDS if at_once else settings.stop_seconds)
+        steps.begin(IMMEDIATE_STOP_SECONDS if at_once else settings.stop_seconds)
         at_end(at_once)
         if not (at_once or drains) and settings.lame_duck:
             assembly.upkeep.readiness.is_leaving = True

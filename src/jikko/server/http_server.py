@@ -140,10 +140,10 @@ async def serve(
         loop.add_signal_handler(number, on_signal, number)
     serving = loop.create_task(server.serve(sockets=[listening]))
     try:
-        if await _comes_before(server.has_started.wait(), serving):
+        if await _finishes_first(server.has_started.wait(), serving):
             await ready()
-            await _comes_before(stop_requested.wait(), serving)
-            if not await _comes_before(stopping(False, server.drain), loop.create_task(end_requested.wait())):
+            await _finishes_first(stop_requested.wait(), serving)
+            if not await _finishes_first(stopping(False, server.drain), loop.create_task(end_requested.wait())):
                 await stopping(True, server.drain)
             server.should_exit = True
         await serving
@@ -152,7 +152,7 @@ async def serve(
             loop.remove_signal_handler(number)
 
 
-async def _comes_before(work: Awaitable[object], other: "asyncio.Task[object] | asyncio.Task[None]") -> bool:
+async def _finishes_first(work: Awaitable[object], other: "asyncio.Task[object] | asyncio.Task[None]") -> bool:
     """Wait for either. Returns whether ``work`` finished first; otherwise it is cancelled."""
     task = asyncio.ensure_future(work)
     await asyncio.wait((task, other), return_when=asyncio.FIRST_COMPLETED)

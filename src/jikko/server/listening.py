@@ -101,7 +101,7 @@ def notify(state: str, environment: Mapping[str, str] = os.environ, *, waits: bo
         sender.send(state.encode())
 
 
-async def tell_that_it_goes_round(environment: Mapping[str, str] = os.environ) -> None:
+async def send_watchdog_heartbeats(environment: Mapping[str, str] = os.environ) -> None:
     """Send the service manager's watchdog heartbeats from the event loop, until cancelled. Without them the manager
     kills and restarts the process."""
     wanted = environment.get("WATCHDOG_USEC", "")

@@ -32,11 +32,11 @@ from jikko.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_READ_AGAIN_SECONDS = 30.0
+_RELOAD_SECONDS = 30.0
 """Interval of reading the configuration that all servers must share."""
 _ANSWER_SECONDS = 0.1
 """Delay before the process ends, for the answer to be sent."""
-_TRY_AGAIN_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 """Delay before a failed background job is restarted."""
 
 
@@ -66,7 +66,7 @@ class ServerMember:
     def state(self) -> ServerState:
         assembly = self._assembly
         is_reading = self._reading is not None and not self._reading.done()
-        if not is_reading and time.monotonic() - self._read_at > _READ_AGAIN_SECONDS:
+        if not is_reading and time.monotonic() - self._read_at > _RELOAD_SECONDS:
             self._read_at = time.monotonic()
             # In the background: a hanging disk does not make a server dead.
             self._reading = asyncio.get_running_loop().create_task(self._read_configuration())
@@ -143,23 +143,23 @@ class ServerMember:
         days, conversation_days = assembly.settings.retention_days, assembly.settings.conversation_days
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(assembly.configuration.warn())
-            jobs.create_task(_again_and_again(assembly.runs.forms.watch))
-            jobs.create_task(_again_and_again(partial(assembly.upkeep.callbacks.watch, body)))
-            jobs.create_task(_again_and_again(assembly.upkeep.keyword_indexing.watch))
-            jobs.create_task(_again_and_again(assembly.chat.annotation_indexing.watch))
-            jobs.create_task(_again_and_again(assembly.chat.titles.watch))
-            jobs.create_task(_again_and_again(assembly.upkeep.orphans.watch))
-            jobs.create_task(_again_and_again(assembly.upkeep.indexing.lead))
-            jobs.create_task(_again_and_again(assembly.schedules.watch.watch))
-            jobs.create_task(_again_and_again(assembly.upkeep.retention.watch_tokens))
+            jobs.create_task(_restart_on_failure(assembly.runs.forms.watch))
+            jobs.create_task(_restart_on_failure(partial(assembly.upkeep.callbacks.watch, body)))
+            jobs.create_task(_restart_on_failure(assembly.upkeep.keyword_indexing.watch))
+            jobs.create_task(_restart_on_failure(assembly.chat.annotation_indexing.watch))
+            jobs.create_task(_restart_on_failure(assembly.chat.titles.watch))
+            jobs.create_task(_restart_on_failure(assembly.upkeep.orphans.watch))
+            jobs.create_task(_restart_on_failure(assembly.upkeep.indexing.lead))
+            jobs.create_task(_restart_on_failure(assembly.schedules.watch.watch))
+            jobs.create_task(_restart_on_failure(assembly.upkeep.retention.watch_tokens))
             if assembly.settings.metrics_port:
-                jobs.create_task(_again_and_again(assembly.measures.tally.watch))
+                jobs.create_task(_restart_on_failure(assembly.measures.tally.watch))
             for scheduled in assembly.upkeep.scheduled_backups:
-                jobs.create_task(_again_and_again(scheduled.watch))
+                jobs.create_task(_restart_on_failure(scheduled.watch))
             if assembly.upkeep.archiving is not None:
-                jobs.create_task(_again_and_again(assembly.upkeep.archiving.watch))
+                jobs.create_task(_restart_on_failure(assembly.upkeep.archiving.watch))
             if days or conversation_days:
-                jobs.create_task(_again_and_again(partial(assembly.upkeep.retention.watch, days, conversation_days)))
+                jobs.create_task(_restart_on_failure(partial(assembly.upkeep.retention.watch, days, conversation_days)))
 
 
 class OfOneMachine:
@@ -197,11 +197,11 @@ class OfOneMachine:
         """Do nothing: one of all servers leads."""
 
 
-async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
+async def _restart_on_failure(watch: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await watch()
         except Exception:
             # A failing job must not end the others.
             logger.exception("a background job failed; trying again")
-            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)

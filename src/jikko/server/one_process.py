@@ -17,7 +17,7 @@ from jikko.concurrency.shutdown import leaving
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.observing.metrics.metrics_table import Snapshot, of_server
 from jikko.server.api_serving import serve_assembly
-from jikko.server.listening import handed_over, listen, tell_that_it_goes_round
+from jikko.server.listening import handed_over, listen, send_watchdog_heartbeats
 from jikko.server.member import ServerMember
 from jikko.server.metrics import metrics_of
 from jikko.server.observers import Observers
@@ -58,7 +58,7 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
 
-        beating = asyncio.ensure_future(tell_that_it_goes_round())
+        beating = asyncio.ensure_future(send_watchdog_heartbeats())
         reading = OperatorFileReload(hold, refusals(assembly.configuration.read_again))
 
         def rest() -> None:

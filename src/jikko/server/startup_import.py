@@ -44,10 +44,10 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
         InvalidDocument, InvalidEnvironment, InvalidSettings: See ``publish_one``, ``bring_keys``.
     """
     if len(files) > 1:  # a single one may be a pipe, which can be read only once
-        assembly.apps.require_names_of_their_own(readable(files))
+        assembly.apps.require_unique_names(readable(files))
     known = [await publish_one(assembly, file) for file in files]
     await bring_keys(assembly, assembly.settings.keys)
-    await _look_at_values(assembly)
+    await _check_values(assembly)
     if not known and not await assembly.apps.all():
         click.echo("warning: no app is published; `jikko apps import FILE` publishes one", err=True)
     issued = []
@@ -120,7 +120,7 @@ def _keys_of(setting: str) -> list[tuple[str, str]]:
     return list(parse_keys(text, setting))
 
 
-async def _look_at_values(assembly: Assembly) -> None:
+async def _check_values(assembly: Assembly) -> None:
     """Report secrets without a value, values of the wrong type, values that no app uses, and mocks without a node."""
     layers, mocks = assembly.settings.env, mocks_of(assembly.settings.mocks)
     graphs = []

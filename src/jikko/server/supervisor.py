@@ -21,18 +21,18 @@ from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
 from jikko.observing.metrics.metrics_table import Snapshot, lasting, merged, of_server, usage
-from jikko.server.listening import handed_over, listen, reserve, tell_that_it_goes_round
+from jikko.server.listening import handed_over, listen, reserve, send_watchdog_heartbeats
 from jikko.server.metrics import metrics_of
 from jikko.server.process_signals import Haste, OperatorFileReload, ending_signals
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.server.worker_process import WorkerProcess, settings_to_json
-from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
+from jikko.settings import IMMEDIATE_STOP_SECONDS, Settings
 
 log = logging.getLogger(__name__)
 
 _TO_KILL = 1.0
 """Last part of the shutdown's seconds, for killing workers that have not ended."""
-_TRY_AGAIN = 1.0
+_RETRY_SECONDS = 1.0
 """Delay before a worker that ended early is restarted."""
 HUNG_AFTER = 12
 """Missed heartbeats after which a worker is killed."""
@@ -90,7 +90,7 @@ class Supervisor:
         reading = OperatorFileReload(self._hold, self._hub.read_again)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
-        beating = loop.create_task(tell_that_it_goes_round())
+        beating = loop.create_task(send_watchdog_heartbeats())
         await self._stop_requested.wait()
         watching.cancel()
         reading.close()
@@ -115,7 +115,7 @@ class Supervisor:
 
     def _stop(self, at_once: bool = False) -> None:
         self._hub.close()
-        seconds = self._shutdown.begin(STOP_AT_ONCE_SECONDS if at_once else self._settings.stop_seconds)
+        seconds = self._shutdown.begin(IMMEDIATE_STOP_SECONDS if at_once else self._settings.stop_seconds)
         if self._killing is not None:
             self._killing.cancel()
         self._killing = asyncio.get_running_loop().call_later(max(0.0, seconds - _TO_KILL), self._kill)
@@ -150,7 +150,7 @@ class Supervisor:
             await listening
             child.channel.close()
             del self._children[child.name]
-            self._say_who()
+            self._record_workers()
             self._died(child, code)
             if not (child.has_served or code < 0):
                 self._leave_to_others(slot)
@@ -171,7 +171,7 @@ class Supervisor:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop_requested.wait(), _TRY_AGAIN)
+            await asyncio.wait_for(self._stop_requested.wait(), _RETRY_SECONDS)
 
     async def _start(self, slot: int) -> WorkerProcess:
         """Raises ``OSError``: system resources are exhausted."""
@@ -180,7 +180,7 @@ class Supervisor:
         child = await WorkerProcess.start(name, self._sockets[slot], self._settings, self._hold.fileno())
         self._children[name] = child
         self._hub.connect(name, child.channel)
-        self._say_who()
+        self._record_workers()
         if self._stop_requested.is_set():
             child.signal(signal.SIGTERM)
         return child
@@ -225,12 +225,12 @@ class Supervisor:
         self._hub.on_message(child.name, message)
         if isinstance(message, Serving):
             child.has_served = True
-            self._look_whether_ready()
+            self._report_if_ready()
 
-    def _say_who(self) -> None:
+    def _record_workers(self) -> None:
         self._hold.say(workers=[child.process_id for child in self._children.values()])
 
-    def _look_whether_ready(self) -> None:
+    def _report_if_ready(self) -> None:
         if not self._is_ready and len(self._hub.serving) == len(self._sockets):
             self._is_ready = True
             base = base_of(self._settings, self._sockets[0])

@@ -47,7 +47,7 @@ def named(condition: SqlCondition) -> tuple[str, dict[str, Any]]:
 
 
 NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
-LOOKED_AT: Final = 5_000
+MAX_SCANNED_ROWS: Final = 5_000
 """Runs whose rows one page reads."""
 MAX_NEWER: Final = 10_001
 LONG_SECONDS: Final = 1.0
@@ -65,7 +65,7 @@ _REPEATED: Final = """EXISTS (
   WHERE repeated = run_id)"""
 MAX_COUNTED: Final = 10_000
 """Runs counted one by one."""
-MAX_LOOKED_UP: Final = 5_000
+MAX_ROW_LOOKUPS: Final = 5_000
 """The same, where rows have to be read."""
 SAMPLED: Final = 200
 """Newest runs of an app whose durations are shown."""
@@ -95,7 +95,7 @@ def status_numbers(wanted: RunFilter, *, with_statuses: bool) -> tuple[int, ...]
     return _BAD if wanted.error or wanted.failed_at else ()
 
 
-def told_by_rows(wanted: RunFilter, *, place: str, error: str, cost: str, retries: str) -> SqlCondition:
+def row_conditions(wanted: RunFilter, *, place: str, error: str, cost: str, retries: str) -> SqlCondition:
     """Return the conditions that no index covers.
 
     Args:

@@ -24,7 +24,7 @@ DeliveryState: TypeAlias = Literal[
 ]
 _ENDED: Final[dict[str, DeliveryState]] = {"succeeded": "done", "partial-succeeded": "done"}
 _SLICE: Final = 200
-_MAX_LOOKED_AT: Final = 5_000
+_MAX_SCANNED: Final = 5_000
 """Maximum number of deliveries scanned for a state."""
 _LAST_EVENTS: Final = 64
 """Last events of an open run that show whether it has begun."""
@@ -55,7 +55,7 @@ class Deliveries(Struct, eq=False):
         since: float = 0.0,
         before: Place | None = None,
         limit: int = 20,
-        depth: float = _MAX_LOOKED_AT,
+        depth: float = _MAX_SCANNED,
     ) -> list[DeliveryView]:
         """List deliveries of some triggers, newest first.
 

@@ -30,7 +30,7 @@ from jikko.triggers.triggers import Triggers
 
 log = logging.getLogger(__name__)
 
-_TRY_AGAIN_SECONDS, _MAX_TRY_AGAIN_SECONDS = 5.0, 300.0
+_RETRY_SECONDS, _MAX_RETRY_SECONDS = 5.0, 300.0
 """Delay before a retry that could not be started is attempted again: the time by which it is late, within
 these bounds."""
 _GIVE_UP_SECONDS: Final = 3600.0
@@ -106,7 +106,7 @@ class DeliveryRetries(Struct, eq=False):
         except Exception as error:
             unexpected = None if isinstance(error, JikkoError) else error
             log.error("delivery %s cannot be dealt with, trying again: %s", delivery.id, error, exc_info=unexpected)
-            await self.store.looked(delivery.id, self.clock() + _TRY_AGAIN_SECONDS, delivery.dead_at)
+            await self.store.looked(delivery.id, self.clock() + _RETRY_SECONDS, delivery.dead_at)
             return None
 
     async def _advance(self, delivery: Delivery) -> Decision:
@@ -142,6 +142,6 @@ class DeliveryRetries(Struct, eq=False):
             log.warning("delivery %s cannot be retried now: %s", delivery.id, error)
             if late >= _GIVE_UP_SECONDS and not isinstance(error, _PASSING):
                 return Decision(now + _DEAD_SECONDS, is_dead=True)
-            wait = min(max(_TRY_AGAIN_SECONDS, late), _MAX_TRY_AGAIN_SECONDS)
+            wait = min(max(_RETRY_SECONDS, late), _MAX_RETRY_SECONDS)
             return Decision(now + wait, is_full=isinstance(error, TooManyRequests))
         return Decision(now + 1.0)

@@ -74,7 +74,7 @@ SET_BACK_SECONDS: Final = 86_400.0
 """A clock set back by more than that was wrong before: schedules do not wait for it to catch up."""
 MOST_AT_ONCE: Final = 100
 """Maximum number of due times that one plan fires, or counts individually when skipping."""
-_FIRST_LOOK: Final = 60.0
+_FIRST_SECONDS: Final = 60.0
 
 
 class SchedulePolicy(Struct, frozen=True, kw_only=True):
@@ -174,7 +174,7 @@ def between(times: Recurrence, since: float, until: float = math.inf) -> Iterato
 
 def _last(times: Recurrence, since: float, until: float) -> float | None:
     """Return the last of ``between`` without enumerating them: there may be millions."""
-    back = _FIRST_LOOK
+    back = _FIRST_SECONDS
     while until > since:
         begin = max(since, until - back)
         found = deque(between(times, begin, until), maxlen=1)

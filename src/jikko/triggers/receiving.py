@@ -56,7 +56,7 @@ _BEGINNINGS: Final = (
 )
 _MARKUP: Final = ((b"<!doctype html", "text/html"), (b"<html", "text/html"), (b"<svg", "image/svg+xml"))
 _XML: Final = b"<?xml"
-_LOOKED_AT: Final = 65_536
+_MAX_SCANNED: Final = 65_536
 """Bytes of a text that are examined."""
 
 
@@ -197,7 +197,7 @@ def detected_type(content: bytes) -> str:
         return {b"WEBP": "image/webp", b"WAVE": "audio/x-wav"}.get(content[8:12], "application/octet-stream")
     if content[4:8] == b"ftyp":
         return "video/mp4"
-    start = content[:_LOOKED_AT]
+    start = content[:_MAX_SCANNED]
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     for beginning, mime_type in _MARKUP:
         if text[: len(beginning)].lower() == beginning:
@@ -212,7 +212,7 @@ def _is_text(start: bytes) -> bool:
         return False
     try:
         # The last examined character may be cut off.
-        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < _LOOKED_AT)
+        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < _MAX_SCANNED)
     except UnicodeDecodeError:
         return False
     return True

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 10.0
 """Poll interval, in seconds: imports, commands and clock changes notify no server."""
-_TRY_AGAIN_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 5.0
 
 
 def new_alarm(clock: Clock) -> Alarm:
@@ -67,7 +67,7 @@ class ScheduleWatch(Struct, eq=False):
             return await look()
         except JikkoError as error:
             log.error("%s cannot be read, trying again: %s", what, error)
-            return self.clock() + _TRY_AGAIN_SECONDS
+            return self.clock() + _RETRY_SECONDS
 
     async def _of_deliveries(self) -> float | None:
         next_at = await self.deliveries.next_look()

@@ -30,7 +30,7 @@ KEPT_SECONDS: Final = 30 * 86_400.0
 """Retention of due times."""
 _RECENT: Final = 20
 """Number of latest runs checked for activity."""
-_BEHIND_ALL: Final = 1 << 60
+_AFTER_ALL: Final = 1 << 60
 """Position after the end of any log."""
 
 
@@ -91,7 +91,7 @@ class ScheduleRuns(Struct, eq=False):
 
     async def ended(self, record: RunRecord) -> None:
         """Wait for the end of a run, wherever it runs. Raises ``JikkoError`` if it cannot be followed."""
-        async for _ in self.runs.control.reader(record).follow(_BEHIND_ALL, durable=True, through_pauses=True):
+        async for _ in self.runs.control.reader(record).follow(_AFTER_ALL, durable=True, through_pauses=True):
             pass
 
 
@@ -102,7 +102,7 @@ def _key(schedule: Schedule, due: float) -> str:
 
 log = logging.getLogger(__name__)
 
-_TRY_AGAIN_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 5.0
 """Delay after a run that could not be started."""
 _POLL_SECONDS: Final = 10.0
 """Poll interval of a schedule that waits for a run's end."""
@@ -143,7 +143,7 @@ class Schedules(Struct, eq=False):
             log.error(
                 "schedule %s cannot be dealt with, trying again: %s", state.trigger_id, error, exc_info=unexpected
             )
-            await self.store.save(replace(state, wake=self.clock() + _TRY_AGAIN_SECONDS))
+            await self.store.save(replace(state, wake=self.clock() + _RETRY_SECONDS))
 
     async def _advance(self, state: ScheduleState) -> None:
         try:
@@ -245,7 +245,7 @@ class Schedules(Struct, eq=False):
             done = {time.due for time in noted}
             left = [due for due in fire if due not in done]
             handled = math.nextafter(left[0], -math.inf) if left else state.handled
-            state = replace(state, handled=handled, wake=self.clock() + _TRY_AGAIN_SECONDS)
+            state = replace(state, handled=handled, wake=self.clock() + _RETRY_SECONDS)
             await self.store.save(state, noted)
             return
         queued = {time.due for time in waiting} | {time.due for time in noted if time.state == "waiting"}

@@ -321,7 +321,7 @@ async def test_one_hung_service_holds_up_nobody_else(tmp_path: Path) -> None:
 async def test_conditions_are_compared_with_all_documents_however_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jikko.knowledge.retrieval.one_dataset._LOOKED_AT", 2)
+    monkeypatch.setattr("jikko.knowledge.retrieval.one_dataset._MAX_SCANNED", 2)
     async with knowledge_at(tmp_path / "k.db") as knowledge:
         dataset = await dataset_of(knowledge)
         field = await knowledge.metadata.add(dataset.id, "year", "number")

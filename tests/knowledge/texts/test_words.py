@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jikko.knowledge.texts.words import asked_keywords, asked_words, bigrams, cutter, for_full_text, keywords
+from jikko.knowledge.texts.words import bigrams, cutter, for_full_text, keywords, query_keywords, query_words
 from tests.effort import growth
 
 RECORDED = Path(__file__).parents[2] / "compat" / "knowledge" / "cases"
@@ -79,7 +79,7 @@ def test_words_of_any_script_are_keywords(text: str, wanted: list[str]) -> None:
     ],
 )
 def test_a_query_of_one_han_character_is_a_keyword(query: str, wanted: list[str]) -> None:
-    assert asked_keywords(query, cutter()) == wanted
+    assert query_keywords(query, cutter()) == wanted
 
 
 def test_without_a_dictionary_two_characters_are_a_word() -> None:
@@ -87,8 +87,8 @@ def test_without_a_dictionary_two_characters_are_a_word() -> None:
 
 
 def test_a_query_needs_its_words_and_phrases_of_han() -> None:
-    assert asked_words("the owls of 北京", cutter()) == ["owls", "北 京"]
-    assert asked_words("to be or not", cutter()) == ["to", "be", "or", "not"]
+    assert query_words("the owls of 北京", cutter()) == ["owls", "北 京"]
+    assert query_words("to be or not", cutter()) == ["to", "be", "or", "not"]
     assert for_full_text("in北京x").split() == ["in", "北", "京", "x"]
 
 

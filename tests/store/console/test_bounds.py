@@ -103,8 +103,8 @@ def test_a_page_looks_at_so_many_rows(
     versions: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, wanted: RunFilter
 ) -> None:
     path, _ = versions
-    monkeypatch.setattr(run_lists, "LOOKED_AT", 500)
-    monkeypatch.setattr(run_lists, "MAX_LOOKED_UP", 500)
+    monkeypatch.setattr(run_lists, "MAX_SCANNED_ROWS", 500)
+    monkeypatch.setattr(run_lists, "MAX_ROW_LOOKUPS", 500)
     monkeypatch.setattr(run_lists, "MAX_NEWER", 501)
     cost, _ = page(path, wanted)
     counting, counts = steps(path, partial(counts_of, wanted))

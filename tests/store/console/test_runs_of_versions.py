@@ -106,7 +106,7 @@ async def test_what_another_process_has_written_is_kept(runs: Runs) -> None:
 async def test_a_version_among_many_runs_of_others_comes_page_by_page(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_pages, "_LOOKED_AT_IN_INDEX", 5)
+    monkeypatch.setattr(run_pages, "_MAX_SCANNED_IN_INDEX", 5)
     found = []
     for number in range(20):
         run = await runs.add(float(number), version=OLD if number in (0, 11, 19) else NEW)

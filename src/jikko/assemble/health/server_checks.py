@@ -11,13 +11,13 @@ from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.knowledge.postgres_knowledge import look_at_extension
-from jikko.store.postgres.migrate import look_at_schema, reach
+from jikko.store.postgres.knowledge.postgres_knowledge import extension_state
+from jikko.store.postgres.migrate import describe_schema, reach
 from jikko.store.postgres.rights import require_rights, room_for
 from jikko.store.postgres.sharing import require_own_connections, require_same_time
 
 
-async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Diagnostic]:
+async def check_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Diagnostic]:
     """Check the requirements of several servers. Changes nothing except writing to the bucket. Raises
     ``InvalidSettings``: the database library is missing."""
     database = Postgres(settings.database_url)
@@ -39,7 +39,7 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
         return Phrase("servers.writable", {"place": place})
 
     async def schema() -> Phrase:
-        return await look_at_schema(database)
+        return await describe_schema(database)
 
     async def time_of_day() -> Phrase:
         return Phrase("servers.clock", {"seconds": f"{await require_same_time(database, clock):+.1f}"})
@@ -49,7 +49,7 @@ async def look_at_servers(settings: Settings, clock: Clock = time.time) -> Async
         return Phrase("servers.standby", {"names": names}) if names else Phrase("servers.no_standby"), bool(names)
 
     async def datasets() -> tuple[Phrase, bool]:
-        return await look_at_extension(database)
+        return await extension_state(database)
 
     async def messages() -> Phrase:
         access = access_of(settings)

@@ -123,7 +123,7 @@ class _Import:
     async def take_in(self, files: Sequence[Path]) -> None:
         """Publish new or changed files. Raises ``NameGivenTwice``: two files are of one app; nothing was imported."""
         if len(files) > 1:  # a single one may be a pipe, which can be read only once
-            self._assembly.apps.require_names_of_their_own(readable(files))
+            self._assembly.apps.require_unique_names(readable(files))
         for file in files:
             try:
                 await self._take(file)

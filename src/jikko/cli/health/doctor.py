@@ -16,7 +16,7 @@ from msgspec import structs
 from jikko.assemble import mocks_of, sqlite_suffices, try_sandbox
 from jikko.assemble.build_node_ports import allowed_networks
 from jikko.assemble.health import machine
-from jikko.assemble.health.server_checks import look_at_servers
+from jikko.assemble.health.server_checks import check_servers
 from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, require_here, run_async
 from jikko.cli.unknown_variables import unknown
 from jikko.cluster.data_folder_lock import owner_of
@@ -128,7 +128,7 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
         yield Diagnostic("servers.alone", where="servers")
         return
     try:
-        async for finding in look_at_servers(settings):
+        async for finding in check_servers(settings):
             yield finding
     except JikkoError as error:
         yield _verbatim("database", str(error))

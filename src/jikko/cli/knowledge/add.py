@@ -69,8 +69,6 @@ def _below(folder: Path) -> Iterator[Path]:
     help="For a new dataset: high_quality searches by vectors (an embedding model), economy by keywords.",
 )
 @click.option("--model", metavar="PROVIDER/MODEL", help="For a new dataset: the embedding model, if not the default.")
-@click.option("--separator", help="Separator of chunks; \\n for a line break. By default they are cut automatically.")
-@click.option("--size", type=click.IntRange(50, 4000), help="Characters of a chunk, with --separator.  [default: 500]")
 @click.option("--sync", is_flag=True, help="Remove documents of the dataset that are not among the files.")
 @providers_option
 @with_settings
@@ -80,8 +78,6 @@ async def add(
     paths: tuple[Path, ...],
     technique: str | None,
     model: str | None,
-    separator: str | None,
-    size: int | None,
     sync: bool,
     as_json: bool,
 ) -> int:
@@ -90,16 +86,9 @@ async def add(
     Unchanged files are skipped. Indexing continues even if this command is stopped: in the server, or with the next
     command. The exit code is 1 if a document failed.
     """
-    if size is not None and separator is None:
-        raise click.UsageError("--size goes with --separator.")
     files, passed = files_below(paths)
     for path in passed:
         click.echo(f"skipped: {path} (unsupported file type)", err=True)
-    rule: Any = None
-    if separator is not None:
-        segmentation = {"separator": separator, "max_tokens": size or 500, "chunk_overlap": 0}
-        rules = {"pre_processing_rules": [{"id": "remove_extra_spaces", "enabled": True}], "segmentation": segmentation}
-        rule = {"mode": "custom", "rules": rules}
     provider, _, model_name = (model or "").rpartition("/")
     wishes = DatasetWishes(
         name=dataset, technique=technique, embedding_provider=provider or None, embedding_model=model_name or None
@@ -120,7 +109,7 @@ async def add(
             if old is not None and old.status != "error" and await knowledge.documents.source(old) == content:
                 continue
             source = source_of(file.name, content, "")
-            added.append(await knowledge.documents.add(found.id, source, wishes, rule=rule))
+            added.append(await knowledge.documents.add(found.id, source, wishes))
         removed = list(there.values()) if sync else []
         for document in removed:
             await knowledge.documents.delete(found.id, document.id)

@@ -11,10 +11,10 @@ from jikko.assemble.build_backup import (
     archive_left_out,
     backup_source,
     is_bucket,
-    line_that_restores,
     make_backups,
     make_bucket_backups,
     make_restores,
+    restore_command,
 )
 from jikko.cli.options import FolderOrBucket, with_settings
 from jikko.errors import InvalidSettings, StoreUnavailable
@@ -123,7 +123,7 @@ def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: 
     restores = make_restores(settings)
     try:
         found = backup_source(source, at)
-        done = restores.look_through(found) if only_look else restores.restore(found, settings.home)
+        done = restores.verify_all(found) if only_look else restores.restore(found, settings.home)
     except (NotRestored, InvalidSettings) as error:
         raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
@@ -133,7 +133,7 @@ def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: 
     made_at = datetime.fromtimestamp(done.at, UTC).isoformat(timespec="seconds")
     if as_json:
         report = {"home": None if only_look else str(settings.home), "files": done.files, "contents": done.contents}
-        elsewhere = {"record": {"address": done.record, "command": line_that_restores(settings)}} if done.record else {}
+        elsewhere = {"record": {"address": done.record, "command": restore_command(settings)}} if done.record else {}
         click.echo(json.dumps({"source": done.source, "at": made_at, **report, **elsewhere}))
         return
     count = f"{done.files + done.contents} files"
@@ -141,7 +141,7 @@ def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: 
     click.echo(f"{done.source}, of {made_at}, {count}: {where}")
     if done.record:
         click.echo(f"not in it: the record, which was in {done.record}. What brings back a copy of pg_dump:", err=True)
-        click.echo(f"  {line_that_restores(settings)}", err=True)
+        click.echo(f"  {restore_command(settings)}", err=True)
     if done.bucket and not settings.files_url and not only_look:
         click.echo(
             f"files were in {done.bucket}, and are in {settings.files} now: to have them in a bucket, restore with "

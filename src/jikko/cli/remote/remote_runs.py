@@ -16,7 +16,7 @@ from jikko.exit_codes import ExitCode, of_run
 from jikko.ids import is_uuid
 from jikko.nodes.substitutes import FAKE_MODEL
 
-_ASK_AGAIN_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _RUN = shape({"error": shape(message=str)}, id=Id, status=str)
 _DIFF = shape(fields=list[dict[str, Any]], nodes=list[dict[str, Any]], more_nodes=int, same=int)
 _FORM = shape(form_id=Id, run_id=Id, node_id=str, title=str, actions=many(shape(id=str)))
@@ -105,7 +105,7 @@ def _retry_run(
     while (found := api.get(again, _RUN))["status"] == "running":
         # The stream reports a pause before the record does, and also past pauses.
         if any(event.get("event") == "run_paused" for event in api.events(f"{again}/stream")):
-            time.sleep(_ASK_AGAIN_SECONDS)
+            time.sleep(_POLL_SECONDS)
     show_fields({**accepted, "status": found["status"], "error": found.get("error")}, as_json=as_json)
     return _exit_code(found)
 

@@ -17,7 +17,7 @@ from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.yaml_text import parse
 from jikko.errors import Conflict
 from jikko.exit_codes import ExitCode
-from jikko.proving.recorded_case import as_test_file, require_testable, saved_case, what_it_holds
+from jikko.proving.recorded_case import as_test_file, require_testable, saved_case, sensitive_parts
 from jikko.proving.redaction import Redaction
 from jikko.record import RunRecord
 from jikko.runs.reading.short_ids import run_of
@@ -97,7 +97,7 @@ async def save_runs(
         named["env"] = dict.fromkeys(secrets, "")
     _write(file, as_test_file({**named, "cases": cases}))
     for case in cases:
-        held = ", ".join(what_it_holds(case))
+        held = ", ".join(sensitive_parts(case))
         click.echo(printable(f"{case['name']}: may hold data of people in {held or 'nothing'}"), err=True)
     if redact:
         masked = ", ".join(f"{kind} ({count})" for kind, count in redaction.counts.items()) or "nothing"

@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.protocol.parser import PERMISSIONS_ERR, STALE_CONNECTION
 
-from jikko.cluster.nats.nats_refusals import NATS_ERRORS, shown_servers, what_keeps_out
+from jikko.cluster.nats.nats_refusals import NATS_ERRORS, connection_failure, shown_servers
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import diagnose_nats_url, nats_servers
@@ -316,7 +316,7 @@ async def connected(url: str, name: str, access: NatsAccess, member_seconds: flo
         await try_to(client.close())
         reason = events.last or error
         raise StoreUnavailable(
-            f"NATS at {shown_servers(servers)} cannot be reached: {what_keeps_out(reason)}."
+            f"NATS at {shown_servers(servers)} cannot be reached: {connection_failure(reason)}."
         ) from None
     return client, events
 

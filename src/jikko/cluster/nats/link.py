@@ -14,7 +14,7 @@ from nats.js.api import AccountInfo, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 
 from jikko.cluster.nats.connecting import CONNECT_SECONDS, NatsAccess, connected, try_to
-from jikko.cluster.nats.nats_refusals import COPIES, NATS_ERRORS, shown_servers, what_account_lacks, what_lacks
+from jikko.cluster.nats.nats_refusals import COPIES, NATS_ERRORS, account_shortage, shown_servers, unmet_requirement
 from jikko.cluster.nats.nats_wire import MemberHeartbeat, heartbeat
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.concurrency.background_tasks import start_task
@@ -98,7 +98,7 @@ class NatsLink:
             await link._declare_first()
         except NATS_ERRORS as error:
             await link.break_off()
-            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, events.last)}.") from None
+            raise InvalidSettings(f"NATS at {where} cannot be used: {unmet_requirement(error, events.last)}.") from None
         except BaseException:
             await link.break_off()
             raise
@@ -117,7 +117,7 @@ class NatsLink:
             return Phrase("servers.nats", params)
         except NATS_ERRORS as error:
             where = shown_servers(nats_servers(url))
-            raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, events.last)}.") from None
+            raise InvalidSettings(f"NATS at {where} cannot be used: {unmet_requirement(error, events.last)}.") from None
         finally:
             await link.break_off()
 
@@ -243,7 +243,7 @@ class NatsLink:
         """Raises ``InvalidSettings``: the account may keep less than a cluster needs."""
         limits = account.limits
         # With tiers, each kind of stream has limits of its own.
-        if account.tiers is None and (lacking := what_account_lacks(limits)):
+        if account.tiers is None and (lacking := account_shortage(limits)):
             raise InvalidSettings(f"{self._where} cannot be used: {lacking}.")
         self._require_long_messages()
 

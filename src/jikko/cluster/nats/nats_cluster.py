@@ -186,7 +186,7 @@ class NatsCluster:
         except NATS_ERRORS as error:
             raise StoreUnavailable(f"NATS was lost while this server joined the others: {error}") from None
         start_task(self._send_heartbeats(), self._listening)
-        start_task(self._look_who_is_gone(), self._listening)
+        start_task(self._remove_dead_members(), self._listening)
         await self._own_heartbeat_seen.wait()
         logger.info("this server is %s, one of %d", self.name, len(self.members()))
         start_task(self._orphans.watch(), self._working)
@@ -345,12 +345,12 @@ class NatsCluster:
     def _heartbeat(self, count: int) -> bytes:
         return msgspec.json.encode(MemberHeartbeat(count, self._seconds, self._version, self._state))
 
-    async def _look_who_is_gone(self) -> None:
-        was_deaf = False
+    async def _remove_dead_members(self) -> None:
+        was_disconnected = False
         while True:
             await asyncio.sleep(self._seconds / 40)
-            if (is_deaf := bool(diagnosis := self.diagnose())) != was_deaf:
-                was_deaf = is_deaf
+            if (is_deaf := bool(diagnosis := self.diagnose())) != was_disconnected:
+                was_disconnected = is_deaf
                 says = f"{diagnosis}: this server is not ready, and others take over its runs" if is_deaf else ""
                 logger.warning("%s", says or "NATS is heard again")
             for name, beats in self._liveness.gone(time.monotonic()):

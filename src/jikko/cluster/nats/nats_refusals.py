@@ -53,7 +53,7 @@ def shown_servers(servers: Iterable[str]) -> str:
     return ", ".join(urlsplit(server).netloc.rpartition("@")[2] for server in servers)
 
 
-def what_keeps_out(error: BaseException) -> str:
+def connection_failure(error: BaseException) -> str:
     """Explain a failed connection."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {why_untrusted(error, _AUTHORITY)}"
@@ -71,7 +71,7 @@ def what_keeps_out(error: BaseException) -> str:
     return "; ".join([text, *(advice for hint, advice in _ADVICE if hint in text.lower())][:2])
 
 
-def what_lacks(error: BaseException, before: BaseException | None = None) -> str:
+def unmet_requirement(error: BaseException, before: BaseException | None = None) -> str:
     """Explain why a reachable NATS is unsuitable. ``before``: Its last asynchronous error: a forbidden request gets no
     answer, only such an error."""
     if isinstance(error, NoRespondersError) or (isinstance(error, ServiceUnavailableError) and not error.err_code):
@@ -83,12 +83,12 @@ def what_lacks(error: BaseException, before: BaseException | None = None) -> str
         return "; ".join(filter(None, [error.description or str(error), advice]))
     if isinstance(error, TimeoutError):
         if before is not None and "permissions" in str(before).lower():
-            return what_keeps_out(before)
+            return connection_failure(before)
         return "JetStream does not answer; it may be off, or choosing a leader"
-    return what_keeps_out(error)
+    return connection_failure(error)
 
 
-def what_account_lacks(limits: AccountLimits) -> str:
+def account_shortage(limits: AccountLimits) -> str:
     """Explain why an account's limits are too low for a cluster; empty if they are not."""
     if limits.max_bytes_required:
         return f"its account wants a bound for each stream; {_OF_ACCOUNTS[10113]}"

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _PULL_SECONDS: Final = 5.0
 """Timeout of a pull; after a restart of NATS nothing arrives for as long."""
-_TRY_AGAIN_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 0.5
 _LOOKS: Final = 3
 """Checks of an entry whose member seems alive, besides its timeout; after them it counts as alive."""
 _POLL_SECONDS: Final = 0.5
@@ -60,7 +60,7 @@ class PulledQueue:
             logger.debug("the queue %s cannot be pulled, trying again: %s", self._stream, error)
             await self.close()
             self._link.declare_again()
-            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
             return None
         return message
 
@@ -114,7 +114,7 @@ class OrphanQueue:
                         logger.warning(
                             "runs of %s cannot be offered, they are looked for later: %s", entry.holder, error
                         )
-                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def watch(self) -> None:
         """Take over queued runs until cancelled."""
@@ -135,7 +135,7 @@ class OrphanQueue:
         await end(self._working)
 
     async def _work(self, message: Msg) -> None:
-        at_it = asyncio.get_running_loop().create_task(_say_so(message, self._seconds * _AT_IT_PART))
+        at_it = asyncio.get_running_loop().create_task(_keep_in_progress(message, self._seconds * _AT_IT_PART))
         looks = _LOOKS + math.ceil(self._seconds / _POLL_SECONDS)
         try:
             orphans = orphans_of(message.data)
@@ -172,7 +172,7 @@ class OrphanQueue:
                 raise
             except JikkoError as error:
                 logger.error("runs of another server cannot be read, trying again: %s", error)
-                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
 
 
 def shares(holder: str, members: int) -> list[OrphanedRuns]:
@@ -181,7 +181,7 @@ def shares(holder: str, members: int) -> list[OrphanedRuns]:
     return [OrphanedRuns(holder=holder, share=share, of=parts) for share in range(parts)]
 
 
-async def _say_so(message: Msg, seconds: float) -> None:
+async def _keep_in_progress(message: Msg, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
@@ -258,6 +258,6 @@ class WaitingQueue:
             logger.exception("a run that waits elsewhere cannot be taken")
         finally:
             try:
-                await (message.ack() if is_done else message.nak(delay=_TRY_AGAIN_SECONDS))
+                await (message.ack() if is_done else message.nak(delay=_RETRY_SECONDS))
             except NATS_ERRORS as error:
                 logger.debug("NATS was not told what became of a run that was offered: %s", error)

@@ -21,8 +21,8 @@ _ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
 """Best first: the name in ``Accept-Encoding``, and the file extension."""
 _HASHED: Final = re.compile(r"[-.][A-Za-z0-9_-]{8,}\.\w+$")
 """File name ending with a content hash: such a file never changes."""
-_FOR_EVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
-_ASK_AGAIN: Final = (b"cache-control", b"no-cache")
+_IMMUTABLE: Final = (b"cache-control", b"public, max-age=31536000, immutable")
+_NO_CACHE: Final = (b"cache-control", b"no-cache")
 _VARY: Final = (b"vary", b"accept-encoding")
 _HTML: Final = b"text/html; charset=utf-8"
 _TEXTS: Final = ("text/", "application/json", "application/manifest+json", "image/svg+xml")
@@ -90,7 +90,7 @@ class PageFiles:
 
 
 def _answer(request: Request, file: PageFile) -> SendableResponse:
-    caching = _FOR_EVER if file.is_hashed else _ASK_AGAIN
+    caching = _IMMUTABLE if file.is_hashed else _NO_CACHE
     tags = request.header_bytes(b"if-none-match") or b""
     if file.tag in [tag.strip().removeprefix(b"W/") for tag in tags.split(b",")]:
         unchanged = Response(b"", 304)

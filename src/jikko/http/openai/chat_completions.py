@@ -241,14 +241,14 @@ async def complete_chat(request: Request) -> SendableResponse:
     if not streamed:
         answer = await whole_answer(request, begun)
         response = json_response(_completion(request, app, answer))
-        response.headers += encoded(told_headers(begun, answer).items())
+        response.headers += encoded(answer_headers(begun, answer).items())
         return response
     answer = await begun_answer(request, begun)
     usage_wanted = given.stream_options is not None and given.stream_options.include_usage
-    return EventStream(_chunks(request, app, begun, answer, usage_wanted=usage_wanted), told_headers(begun, answer))
+    return EventStream(_chunks(request, app, begun, answer, usage_wanted=usage_wanted), answer_headers(begun, answer))
 
 
-def told_headers(begun: StartOutcome | Message, answer: AnswerText) -> dict[str, str]:
+def answer_headers(begun: StartOutcome | Message, answer: AnswerText) -> dict[str, str]:
     """Return an answer's headers: its conversation, and whether an earlier request started it."""
     headers = {CONVERSATION: answer.conversation_id} if answer.conversation_id else {}
     if isinstance(begun, StartOutcome) and begun.repeated:

@@ -14,7 +14,14 @@ from jikko.apps.end_users import end_user
 from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.auth import chosen, opened
-from jikko.http.openai.chat_completions import HEADERS, REFUSALS, OpenaiErrorDetail, asking, error_detail, told_headers
+from jikko.http.openai.chat_completions import (
+    HEADERS,
+    REFUSALS,
+    OpenaiErrorDetail,
+    answer_headers,
+    asking,
+    error_detail,
+)
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, RunFailed, answer_so_far, begun_answer, deltas, whole_answer
 from jikko.http.questions.beginning import WITH_FORMS, Asker, begin
@@ -136,13 +143,13 @@ async def respond(request: Request) -> SendableResponse:
     asks = question(messages, given.instructions or "", "input")
     streamed = bool(given.stream) and not given.background
     begun = await begin(request, asked, asks, body, streamed=streamed, operation="openai")
-    told = _Told(request, asked.app, given)
+    told = _ResponseEncoder(request, asked.app, given)
     if streamed:
         answer = await begun_answer(request, begun)
-        return EventStream(told.events(begun, answer), told_headers(begun, answer))
+        return EventStream(told.events(begun, answer), answer_headers(begun, answer))
     answer = await (begun_answer if given.background else whole_answer)(request, begun)
     response = json_response(told.response(answer))
-    response.headers += encoded(told_headers(begun, answer).items())
+    response.headers += encoded(answer_headers(begun, answer).items())
     return response
 
 
@@ -151,7 +158,7 @@ async def read_response(request: Request) -> SendableResponse:
     """Read an answer, complete or in progress."""
     app, record = await _answered(request)
     answer = await answer_so_far(request, request.api.runs.control.reader(record))
-    told = _Told(request, app, None).response(answer)
+    told = _ResponseEncoder(request, app, None).response(answer)
     return json_response(replace(told, status="cancelled") if record.status == "stopped" else told)
 
 
@@ -236,7 +243,7 @@ def _require_possible(given: ResponseRequest) -> None:
         raise InvalidParam("background: an answer in the background is read by GET, not streamed")
 
 
-class _Told(Struct):
+class _ResponseEncoder(Struct):
     """Encoder of one answer."""
 
     request: Request

@@ -207,7 +207,7 @@ async def whole_answer(request: Request, begun: StartOutcome | Message) -> Answe
         answer = AnswerText.of_message(begun)
     else:
         await promised(request, begun.run)
-        with once_promised():
+        with non_retryable_errors():
             run = begun.run
             await run.ended()
             log = run.durable(0) if isinstance(run, RunLog) else []
@@ -229,7 +229,7 @@ async def begun_answer(request: Request, begun: StartOutcome | Message) -> Answe
     await promised(request, run)
     answer = AnswerText.of_run(run.record, request.base_url)
     app = await authenticated(request)
-    with once_promised():
+    with non_retryable_errors():
         if app.mode == "workflow":
             answer.is_shown = shows_its_answer(await request.api.workflows.get(app, run.record.identity.workflow_id))
         else:
@@ -265,7 +265,7 @@ async def deltas(request: Request, run: Started, answer: AnswerText) -> AsyncIte
 
 
 @contextmanager
-def once_promised() -> Iterator[None]:
+def non_retryable_errors() -> Iterator[None]:
     """Mark errors after a run became durable as not to be retried: the run would be done twice."""
     try:
         yield

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, UploadFile
 from jikko.apps.end_users import end_user
 from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.http.auth import api_key, chosen
+from jikko.http.auth import MAX_LISTED_APPS, api_key, chosen
 from jikko.http.questions.question import FilePart, Question, inputs_of, is_named, model_id
 from jikko.http.requests import Request
 from jikko.http.starts import start_options_of
@@ -26,10 +26,6 @@ from jikko.values import Json
 
 WITH_FORMS: Final = ("workflow", "completion")
 """Modes of apps whose inputs are the question."""
-
-
-_MAX_NAMED: Final = 20
-"""Apps listed in an error."""
 
 
 class Asker(Struct, frozen=True):
@@ -57,10 +53,10 @@ def chosen_app(request: Request, apps: Sequence[App], name: str, what: str, code
     """
     found = [app for app in apps if name in (app.id, app.name)] or [app for app in apps if is_named(app, name)]
     if not found:
-        known = ", ".join(repr(model_id(app)) for app in apps[:_MAX_NAMED])
+        known = ", ".join(repr(model_id(app)) for app in apps[:MAX_LISTED_APPS])
         raise NotFound(f"The API key opens no {what} {name[:200]!r}, but {known}.", code=code)
     if len(found) > 1:
-        ids = ", ".join(app.id for app in found[:_MAX_NAMED])
+        ids = ", ".join(app.id for app in found[:MAX_LISTED_APPS])
         raise InvalidParam(f"{what}: {len(found)} apps are named {name[:200]!r}; name one by its id: {ids}")
     return chosen(request, found[0])
 

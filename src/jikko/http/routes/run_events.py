@@ -79,7 +79,7 @@ async def run_events(request: Request) -> SendableResponse:
             return damaged(damage, [_numbered(position, event) for position, event in enumerate(damage.readable)])
         return await list_response(events, _numbered)
     after = _last_event_id(request)
-    if after >= 0 and await _is_behind_the_end(api, record, after):
+    if after >= 0 and await _is_fully_read(api, record, after):
         return no_content()
     return EventStream(_log_frames(request, record, after))
 
@@ -194,7 +194,7 @@ async def _end(request: Request, app: App, record: RunRecord) -> bytes:
     return dify_events.frame(StreamMessage("workflow_finished", run_id, run_id, data))
 
 
-async def _is_behind_the_end(api: Assembly, record: RunRecord, after: int) -> bool:
+async def _is_fully_read(api: Assembly, record: RunRecord, after: int) -> bool:
     """Return whether a client at a position has seen the complete log of an ended run."""
     if record.is_open:
         return False

@@ -38,7 +38,7 @@ from jikko.triggers.webhook_call import (
 )
 from jikko.values import MAX_DEPTH, Json, is_too_deep
 
-_NOBODY_LISTENS: Final = (
+_NOT_LISTENING: Final = (
     "The webhook debug URL only works while the Variable Inspector is listening. Use the published webhook URL to "
     "execute the workflow in Celery."
 )
@@ -184,7 +184,7 @@ async def call_debugged_webhook(request: Request) -> SendableResponse:
     There is no editor, so there is never a listener.
     """
     url = f"{request.base_url}/triggers/webhook/{request.path_params['address']}"
-    return json_response(WebhookRefusal("No active debug listener", _NOBODY_LISTENS, url), 409)
+    return json_response(WebhookRefusal("No active debug listener", _NOT_LISTENING, url), 409)
 
 
 _debug_get, _debug_put, _debug_patch, _debug_delete = (

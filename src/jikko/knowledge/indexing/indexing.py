@@ -37,7 +37,7 @@ _KEYWORD_BATCH = 200
 """Texts per commit of keywords."""
 _SWEEP = 500
 """Rows deleted per transaction."""
-_TRY_AGAIN = 1.0
+_RETRY_SECONDS = 1.0
 """Delay after a failure of the store, in seconds."""
 
 
@@ -112,7 +112,7 @@ class Indexing:
                     running.add(asyncio.create_task(self._perform(stores, job)))
                 if not running:
                     return
-                _, running = await asyncio.wait(running, timeout=_TRY_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                _, running = await asyncio.wait(running, timeout=_RETRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end_tasks(running)
 
@@ -132,7 +132,7 @@ class Indexing:
         except JikkoError as error:
             # The store failed; the job's lease expires, and another process takes it.
             log.error("a document cannot be indexed now, trying again: %s", error)
-            await asyncio.sleep(_TRY_AGAIN)
+            await asyncio.sleep(_RETRY_SECONDS)
         except Exception as error:
             log.exception("a document could not be indexed")
             reason = Phrase("indexing.failed", {"error": type(error).__name__})
@@ -171,22 +171,22 @@ class Indexing:
         texts = await self._cutter.texts(document, content or b"")
         words, parsed = sum(map(len, texts)), self._clock()
 
-        def was_parsed(each: Document) -> Document:
+        def as_parsed(each: Document) -> Document:
             return replace(each, status="splitting", words=words, parsed_at=parsed)
 
         try:
             rule = rule_of(document.rule)
         except CuttingError:
-            _ours(await stores.jobs.note(job, was_parsed))
+            _ours(await stores.jobs.note(job, as_parsed))
             raise
         found = await self._cutter.cut(document, texts, rule)
         now = self._clock()
         cut = await asyncio.to_thread(segments_of, dataset, document, job, found, now)
 
-        def was_split(each: Document) -> Document:
-            return replace(was_parsed(each), status="indexing", cleaned_at=now, split_at=now)
+        def as_split(each: Document) -> Document:
+            return replace(as_parsed(each), status="indexing", cleaned_at=now, split_at=now)
 
-        is_ours = await stores.jobs.write_segments(job, cut.segments, cut.children, was_split)
+        is_ours = await stores.jobs.write_segments(job, cut.segments, cut.children, as_split)
         await free_in_slices(found, cut.segments, cut.children)
         _ours(is_ours)
 

@@ -14,7 +14,7 @@ from jikko.knowledge.retrieval.external_search import ExternalKnowledge
 from jikko.knowledge.retrieval.metadata_conditions import meets
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
 from jikko.knowledge.retrieval.retrieval_model import Reranking, RetrievalModel
-from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
+from jikko.knowledge.texts.words import cutter, query_keywords, query_words
 from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.ports.other_models import Embedder, EmbeddingRequest, Reranker, RerankRequest
@@ -67,7 +67,7 @@ MAX_FOUND: Final = 100
 """Maximum results of one search, whatever ``top_k`` is."""
 _MAX_RANKED: Final = 1_000
 """Maximum texts per request to a reranking model."""
-_LOOKED_AT: Final = 500
+_MAX_SCANNED: Final = 500
 """Documents filtered per turn of the event loop: some milliseconds."""
 
 
@@ -117,7 +117,7 @@ class DatasetSearch:
         model = replace(model, top_k=min(model.top_k, MAX_FOUND))
         documents = await stores.segments.visible(dataset.id)
         if conditions is not None:
-            documents = await _that_meet(documents, conditions)
+            documents = await _matching(documents, conditions)
         searched = Searched(dataset, documents)
         if dataset.technique != "high_quality" or model.method == "keyword_search":
             return await self._by_keywords(stores, searched, query, model.top_k)
@@ -191,7 +191,7 @@ class DatasetSearch:
     async def _by_keywords(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
         cut = await asyncio.to_thread(cutter)
         found = await stores.segments.search_keywords(
-            searched.dataset.id, asked_keywords(query.text, cut), _visible(searched.documents), k
+            searched.dataset.id, query_keywords(query.text, cut), _visible(searched.documents), k
         )
         # The number of keywords is not a score.
         return await _candidates(stores, searched, [each._replace(score=0.0) for each in found])
@@ -212,7 +212,7 @@ class DatasetSearch:
     async def _by_words(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
         cut = await asyncio.to_thread(cutter)
         found = await stores.segments.search_words(
-            searched.dataset.id, asked_words(query.text, cut), _visible(searched.documents), k
+            searched.dataset.id, query_words(query.text, cut), _visible(searched.documents), k
         )
         if not found:
             return []
@@ -228,13 +228,13 @@ class DatasetSearch:
         return await _candidates(stores, searched, ranked)
 
 
-async def _that_meet(documents: Sequence[Document], conditions: MetadataFilter) -> list[Document]:
+async def _matching(documents: Sequence[Document], conditions: MetadataFilter) -> list[Document]:
     found: list[Document] = []
-    for start in range(0, len(documents), _LOOKED_AT):
+    for start in range(0, len(documents), _MAX_SCANNED):
         if start:
             # Yield to others.
             await asyncio.sleep(0)
-        found += [each for each in documents[start : start + _LOOKED_AT] if meets(each.metadata, conditions)]
+        found += [each for each in documents[start : start + _MAX_SCANNED] if meets(each.metadata, conditions)]
     return found
 
 

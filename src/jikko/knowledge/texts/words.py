@@ -79,7 +79,7 @@ def keywords(text: str, cut: Cut) -> list[str]:
     return list(picked)
 
 
-def asked_keywords(query: str, cut: Cut) -> list[str]:
+def query_keywords(query: str, cut: Cut) -> list[str]:
     """Return the keywords of a query, including its words of one Han character, which match Japanese texts."""
     short = (each for each in words(query, cut) if len(each) == 1 and _CJK_RUN.match(each))
     others = (each for each in short if not _JAPANESE.match(each) and each not in STOP_WORDS and each not in _MARKS)
@@ -115,7 +115,7 @@ def for_full_text(text: str) -> str:
     return _CHARACTER.sub(r" \1 ", text)
 
 
-def asked_words(query: str, cut: Cut) -> list[str]:
+def query_words(query: str, cut: Cut) -> list[str]:
     """Return the words required to match a query; sequences of Han and kana are phrases.
 
     Stop words count only if there are no others.

@@ -46,14 +46,14 @@ _KINDS: Final[Mapping[str, Any]] = {
 }
 """Recorded message types. Files are recorded once stored."""
 _NAMES: Final = {cls: name for name, cls in _KINDS.items()}
-_NOT_ASKED: Final = frozenset({"key", "run_id", "app_id", "stream", "joined"})
+_UNREQUESTED: Final = frozenset({"key", "run_id", "app_id", "stream", "joined"})
 """Fields of a request that do not affect its answer."""
 _PRICES: Final = frozenset({"prompt_unit_price", "completion_unit_price", "prompt_price", "completion_price"})
 
 
 def model_digest(request: ModelRequest) -> str:
     """Return the digest that identifies a model request."""
-    asked = {entry.name: getattr(request, entry.name) for entry in fields(request) if entry.name not in _NOT_ASKED}
+    asked = {entry.name: getattr(request, entry.name) for entry in fields(request) if entry.name not in _UNREQUESTED}
     return _digest("model", asked)
 
 

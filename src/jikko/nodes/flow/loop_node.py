@@ -103,7 +103,7 @@ class Loop(NodeConfig, frozen=True):
         begun = ctx.begin({"loop_count": self.count, **recorded}, length=self.count, variables=first)
         inputs = dict(begun)
         # After a crash the variables have the values of the last round, whose existence answers the question.
-        if not ctx.has_rounds and self._breaks_at_once(ctx):
+        if not ctx.has_rounds and self._ends_before_first_round(ctx):
             return self._result(inputs, {}, [], "loop_break", 0)
         outputs: dict[str, Json] = {}
         outcomes: list[RoundOutcome] = []
@@ -137,7 +137,7 @@ class Loop(NodeConfig, frozen=True):
                 break
         return self._result(inputs, outputs, outcomes, reason, self.count)
 
-    def _breaks_at_once(self, ctx: ContainerContext) -> bool:
+    def _ends_before_first_round(self, ctx: ContainerContext) -> bool:
         """Return whether the loop ends before its first round. Conditions that cannot be evaluated yet are false."""
         try:
             return self._breaks(ctx)

@@ -31,7 +31,7 @@ Answer from it where it helps, in the language of the question, and do not speak
 given. If it does not hold the answer, say that you do not know it, or ask back if it is not clear what is meant.
 
 """
-_SAID: Final = """The conversation so far stands between <histories> and </histories>.
+_HISTORY: Final = """The conversation so far stands between <histories> and </histories>.
 
 <histories>
 {histories}
@@ -130,7 +130,7 @@ class AppPrompt(Struct, frozen=True):
         system = self._system(ctx, context)
         if not self.holds_conversation:
             return system + query
-        return f"{system}{_SAID.format(histories=histories)}Human: {query}\n\nAssistant:"
+        return f"{system}{_HISTORY.format(histories=histories)}Human: {query}\n\nAssistant:"
 
     def _system(self, ctx: Context, context: str) -> str:
         found = _FOUND.format(context=context) if self.has_context else ""

@@ -136,7 +136,7 @@ class NetworkGate:
         if method != "CONNECT" and (target.startswith("/") or parts.netloc == own):
             await self._own(method, parts.path, headers, reader, writer)
             return
-        self._let_in(headers)
+        self._require_token(headers)
         if method == "CONNECT":
             host, port = _host_and_port(target, 443)
             outside = await self._reached(host, port)
@@ -154,7 +154,7 @@ class NetworkGate:
             )
         await self._join((reader, writer), outside)
 
-    def _let_in(self, headers: list[tuple[str, str]]) -> None:
+    def _require_token(self, headers: list[tuple[str, str]]) -> None:
         """Refuse other processes: any process of this machine can connect."""
         given = next((value for name, value in headers if name.lower() == "proxy-authorization"), "")
         kind, _, words = given.partition(" ")

@@ -115,7 +115,7 @@ class PluginInstaller(Struct, eq=False):
     async def _put(self, plugin: Plugin, archive: Archive, uid: int, uv: Uv) -> "InstallResult | PackageRefused":
         try:
             with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.installed.root) as temporary:
-                entry = await self._first_that_starts(plugin, archive, Path(temporary), uv, uid)
+                entry = await self._install_startable(plugin, archive, Path(temporary), uv, uid)
             self.installed.add(entry)
         except PackageRefused as refused:
             return refused
@@ -123,7 +123,7 @@ class PluginInstaller(Struct, eq=False):
             return PackageRefused(f"{plugin.id} cannot be installed: {str(error).rstrip('.')}.")
         return InstallResult(entry, False, _packages(self.installed.environment(entry)))
 
-    async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
+    async def _install_startable(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
         """Put the plugin in place with the first Python and dependency versions with which it starts.
         Raises ``PackageRefused`` with the reason of the first attempt.
         """

@@ -30,8 +30,8 @@ from jikko.locks.calls import (
     forbid_new_privileges,
     install_filter,
     landlock_abi,
-    offer_to_the_oom_killer,
     prctl,
+    prefer_for_oom_kill,
     system_call,
 )
 from jikko.locks.numbers import MACHINES
@@ -154,7 +154,7 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     read = [*SYSTEM, interpreter, *settings["read"]]
     uid = settings.get("uid") or 0
     own_user = os.geteuid() == 0 and uid != 0
-    offer_to_the_oom_killer()
+    prefer_for_oom_kill()
     if own_user:
         become(uid, [os.path.realpath(command[0]), *settings["read"], *settings["write"]])
     else:

@@ -51,5 +51,5 @@ class FolderContents(Contents, Protocol):
         are left out. ``earlier``: A third such folder, whose contents are linked to save disk space. Every copy is
         verified by reading it again. Raises ``OSError`` if one differs."""
 
-    def look_through(self) -> tuple[int, list[str]]:
+    def verify_all(self) -> tuple[int, list[str]]:
         """Verify every content. Returns the number of contents, and the names of damaged ones."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_REFUSAL_BYTES: Final = 65_536
 """Bytes of an error answer that are read."""
-_AT_ONCE_BYTES: Final = 2048
+_READ_BYTES: Final = 2048
 """Bytes of a streamed answer that are taken at once: some events."""
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -151,7 +151,7 @@ class OpenAIClient:
 
         def offered(received: bytes) -> bool:
             try:
-                if len(received) > _AT_ONCE_BYTES or not context.run(take, received):
+                if len(received) > _READ_BYTES or not context.run(take, received):
                     return False
             except Exception as error:
                 failed.append(error)
@@ -167,8 +167,8 @@ class OpenAIClient:
                 silence.end()
                 if not received:
                     return
-                for begin in range(0, len(received), _AT_ONCE_BYTES):
-                    while not take(received[begin : begin + _AT_ONCE_BYTES]):
+                for begin in range(0, len(received), _READ_BYTES):
+                    while not take(received[begin : begin + _READ_BYTES]):
                         await give_way()
         except Exception as broken:
             if not failed:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 READ_BYTES: Final = 1 << 20
 """Maximum bytes of events that a follower far behind reads, and so holds, at once."""
-_TRY_AGAIN_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 0.5
 """Seconds between attempts to read the store."""
 _ENDS: Final = frozenset((RunFinished, RunPaused))
 _TRIES: Final = 120
@@ -82,7 +82,7 @@ class LogFollower:
                         tries += 1
                         if log.error is not None or tries > _TRIES:
                             raise
-                        await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                        await asyncio.sleep(_RETRY_SECONDS)
                         if idle is not None:
                             yield []
                         continue

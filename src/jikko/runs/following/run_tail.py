@@ -79,7 +79,7 @@ class RunTail:
         self._on_seen = on_seen
         self._newest: Sequence[Event] = ()
         """The newest events: found by the last look, or received since."""
-        self._has_looked = False
+        self._has_polled = False
         self._missing_since = math.inf
         """When the run was first found missing, unless there was news since."""
         self._was_here = False
@@ -173,7 +173,7 @@ class RunTail:
 
     async def _read(self, after: int) -> None:
         self.record = await self._store.record(self.run_id)
-        if self._has_looked:
+        if self._has_polled:
             newest = await self._store.events(self.run_id, after=self.end - 1)
             self.is_up_to_date = not newest
             if newest:
@@ -192,7 +192,7 @@ class RunTail:
             self._newest = await self._store.events(self.run_id, after=first - 1)
         self.end = first + len(self._newest)
         self._bring_up(self._newest)
-        self._has_looked = self.is_up_to_date = True
+        self._has_polled = self.is_up_to_date = True
 
     def _bring_up(self, events: Sequence[Event]) -> None:
         """Update the record's status by events read after it: no later read would return them."""
@@ -224,7 +224,7 @@ class RunTail:
                 await self._woken.wait()
             elif self.record.status == "paused":
                 await self._woken.wait()
-            elif (answer := await self._asked_holder(self.record)) is None:
+            elif (answer := await self._holder_answer(self.record)) is None:
                 seconds, looks = min(_FIRST_POLL_SECONDS * 2**looks, _QUESTION_SECONDS), min(looks + 1, 16)
                 await self._hint(seconds)
                 if not self._woken.is_set() and seconds >= self._quiet.seconds:
@@ -283,7 +283,7 @@ class RunTail:
         self.is_up_to_date = record.status != "running"
         self._notify()
 
-    async def _asked_holder(self, record: RunRecord) -> Answer:
+    async def _holder_answer(self, record: RunRecord) -> Answer:
         """Wait for the holder's answer how the log has grown, or a hint: ``True``. ``None``: there is no holder."""
         command = WaitForEvents(run_id=self.run_id, count=self.end, seconds=_QUESTION_SECONDS)
         asking = asyncio.ensure_future(self._cluster.request(record.holder, command))

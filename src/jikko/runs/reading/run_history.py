@@ -12,7 +12,7 @@ from jikko.ports.stores.run_store import LogQuery, RunSlice, RunStore
 from jikko.record import DetailRecord, RunRecord
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
 
-_MAX_EVENTS_ON_THE_LOOP: Final = 1000
+_MAX_INLINE_EVENTS: Final = 1000
 """Number of events from which on a log is not folded on the event loop: some milliseconds."""
 
 
@@ -56,7 +56,7 @@ class History:
     async def node_executions(self, record: RunRecord) -> list[NodeExecution]:
         """Return the run's node executions, in order of start. Raises ``LogDamaged``: see ``readable_executions``."""
         events = await self.events(record)
-        if len(events) <= _MAX_EVENTS_ON_THE_LOOP:
+        if len(events) <= _MAX_INLINE_EVENTS:
             return node_executions(events, status=record.status, error=record.error)
         fold = partial(node_executions, status=record.status, error=record.error)
         return await run_in_thread(fold, giving_way(events), queue="records")

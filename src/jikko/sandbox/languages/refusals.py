@@ -37,7 +37,7 @@ _HTTP_CLIENTS: Final = frozenset(
 _PROCESS_MODULES: Final = frozenset(("subprocess", "multiprocessing", "pty"))
 
 
-def give_advice_at_the_call() -> None:
+def add_advice_to_failing_calls() -> None:
     """Replace calls that would fail cryptically by ones that fail with advice. Called once, before forking."""
     for name in (
         "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "create_connection",

@@ -60,7 +60,7 @@ def offers(module: str) -> bool:
     return not (is_extension and module.startswith(_EXCLUDED_EXTENSIONS))
 
 
-def take_into_memory() -> None:
+def preload() -> None:
     """Import popular modules, load the rest into memory, and disable all other imports. Raises ``ImportError`` if this
     interpreter lacks a required module."""
     for name in _NAMES_TO_IMPORT.split():
@@ -75,7 +75,7 @@ def take_into_memory() -> None:
     linecache.checkcache = lambda filename=None: None
 
 
-def take_time_zones_into_memory() -> None:
+def preload_time_zones() -> None:
     """Load the data of ``zoneinfo`` from the package ``tzdata``. Raises ``ImportError`` if it is not installed."""
     import zoneinfo
     from zoneinfo import _common

@@ -38,7 +38,7 @@ def package_of(module: str) -> str:
     return _names()["modules"].get(module) or normalized(module)
 
 
-def take_names_into_memory() -> None:
+def preload_names() -> None:
     """Load the names, for a process that cannot open files later."""
     _names()
 

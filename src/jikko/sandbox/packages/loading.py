@@ -82,7 +82,7 @@ class PackageLoader:
                 self._import(module)
             self._check("what JIKKO_PACKAGES_LOAD names", known)
 
-    def take_into_memory(self, hidden: tuple[str, ...]) -> MemoryImporter:
+    def preload(self, hidden: tuple[str, ...]) -> MemoryImporter:
         """Load everything importable or readable into memory. ``hidden``: Top-level modules provided elsewhere."""
         for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
             # A library may have imported the real one.

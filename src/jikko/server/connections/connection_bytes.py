@@ -107,7 +107,7 @@ class Outbox:
         self.holding = False
         """Whether just received requests are being answered."""
 
-    def request_came(self) -> None:
+    def note_request(self) -> None:
         """Note a request; called before it is handled."""
         self._came = True
         if not self._planned:

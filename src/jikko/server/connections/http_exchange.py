@@ -111,7 +111,7 @@ class Exchange:
             self._tell()
 
     @property
-    def is_to_be_asked_for(self) -> bool:
+    def awaits_continue(self) -> bool:
         """Whether the client still waits for ``100 Continue``."""
         return self._expects_continue
 

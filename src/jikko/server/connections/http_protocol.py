@@ -155,7 +155,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if self._refusal is not None:
             self._drop(len(data))
             return
-        self._outbox.request_came()
+        self._outbox.note_request()
         self._rests_since = None
         try:
             self.feed(data)
@@ -233,7 +233,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             # A head has its own timeout.
             self._rest()
         if self._refusal is not None:
-            self._say_refusal()
+            self._send_refusal()
 
     # Refusing.
 
@@ -250,7 +250,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._stop_timer()
         self._body_watch.end()
         if exchange is None or (self._before_body and exchange.is_complete):
-            self._say_refusal()
+            self._send_refusal()
         elif self._before_body:
             pass  # after the current response
         elif self.pipeline and self.pipeline[-1] is exchange:
@@ -262,9 +262,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             if was_started:
                 self._leave()
             else:
-                self._say_refusal()
+                self._send_refusal()
 
-    def _say_refusal(self) -> None:
+    def _send_refusal(self) -> None:
         if self._refusal and not self.transport.is_closing():
             self.transport.write(self._refusal)
             self._leave()
@@ -283,9 +283,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def _linger(self, until: float) -> None:
         self._stop_timer()
-        self._timer = self._loop.call_later(_SILENT_SECONDS, self._look_at_leaving, until, self._dropped)
+        self._timer = self._loop.call_later(_SILENT_SECONDS, self._check_linger, until, self._dropped)
 
-    def _look_at_leaving(self, until: float, dropped: int) -> None:
+    def _check_linger(self, until: float, dropped: int) -> None:
         if (self._dropped > dropped or self._intake.holds) and self._loop.time() < until:
             self._linger(until)
         else:
@@ -318,15 +318,15 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def _was_held_up(self) -> bool:
         was, self._intake.was_paused = self._intake.was_paused, False
-        asks = self.exchange is not None and self.exchange.is_to_be_asked_for
+        asks = self.exchange is not None and self.exchange.awaits_continue
         return was or asks or self.flow.read_paused or self._intake.holds
 
     def _rest(self) -> None:
         self._rests_since = self._loop.time()
         if self._rest_timer is None:
-            self._rest_timer = self._loop.call_later(self._rest_seconds, self._look_at_rest)
+            self._rest_timer = self._loop.call_later(self._rest_seconds, self._check_idle)
 
-    def _look_at_rest(self) -> None:
+    def _check_idle(self) -> None:
         self._rest_timer = None
         if self._rests_since is None:
             return
@@ -334,4 +334,4 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if left <= 0:
             self.transport.close()
         else:
-            self._rest_timer = self._loop.call_later(left, self._look_at_rest)
+            self._rest_timer = self._loop.call_later(left, self._check_idle)

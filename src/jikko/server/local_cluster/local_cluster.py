@@ -124,7 +124,7 @@ class LocalCluster:
         """Stop the servers, then the rest; processes that do not end are killed."""
         for group in (self.members, [one for one in self.services if one not in self.members]):
             for service in group:
-                service.ask_to_stop()
+                service.request_stop()
             for service in group:
                 service.wait(_STOP_SECONDS)
 

@@ -79,7 +79,7 @@ class LocalService(ABC):
         self.begin()
         self.wait_until_ready()
 
-    def ask_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """Send the signal for a graceful stop, if it runs."""
         if self._process is not None:
             self._process.send_signal(self.stops_by)

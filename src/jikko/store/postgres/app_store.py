@@ -21,7 +21,7 @@ SECONDS: Final = 5.0
 """Seconds until a revoked key is rejected, even without a notification."""
 _CHANNEL: Final = "jikko_apps"
 _MAX_KEYS: Final = 10_000
-_TRY_AGAIN_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 1.0
 
 
 class KnownKeys:
@@ -84,7 +84,7 @@ class KnownKeys:
             await connection.add_listener(_CHANNEL, lambda *_: self.forget())
             self._connection, self._hears = connection, True
         except Exception as error:
-            self._not_before = time.monotonic() + _TRY_AGAIN_SECONDS
+            self._not_before = time.monotonic() + _RETRY_SECONDS
             if connection is not None:
                 connection.terminate()
             if not isinstance(error, (JikkoError, OSError)) and not self._database.is_its_error(error):
@@ -94,7 +94,7 @@ class KnownKeys:
 
     def _lost(self, connection: Connection) -> None:
         self._connection, self._hears = None, False
-        self._not_before = time.monotonic() + _TRY_AGAIN_SECONDS
+        self._not_before = time.monotonic() + _RETRY_SECONDS
         self.forget()
 
 

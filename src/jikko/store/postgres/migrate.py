@@ -150,7 +150,7 @@ async def require_current(database: Postgres) -> None:
         )
 
 
-async def look_at_schema(database: Postgres) -> Phrase:
+async def describe_schema(database: Postgres) -> Phrase:
     """Describe the tables of the database. Read-only.
 
     Raises:

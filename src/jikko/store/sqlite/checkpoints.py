@@ -50,7 +50,7 @@ class Checkpoints:
         self._thread: threading.Thread | None = None
         self._fails = False
 
-    def wants_a_look(self) -> bool:
+    def is_due(self) -> bool:
         """Return whether enough may have been committed since the last ``look`` to justify its system calls.
 
         Each of them releases the GIL to the event loop, from which it must be regained.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS: Final = 10.0
 """Seconds to wait for another process's lock, and for a moment without writes to any of the databases."""
-_LOOK_AGAIN: Final = 0.002
+_POLL_SECONDS: Final = 0.002
 """Seconds between attempts to find such a moment."""
 
 
@@ -87,7 +87,7 @@ def _readers_of_one_moment(databases: Sequence[Path], stack: ExitStack) -> dict[
             reader.execute("ROLLBACK")
         if time.monotonic() > deadline:
             raise StoreUnavailable(f"{', '.join(map(str, databases))} are written to continuously; try again later.")
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_POLL_SECONDS)
 
 
 def _changes(lookouts: Mapping[Path, sqlite3.Connection]) -> list[int]:

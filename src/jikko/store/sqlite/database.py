@@ -244,7 +244,7 @@ class Database:
 
     def try_to_write(self) -> "asyncio.Future[None]":
         """See ``Record``: rewrites the schema version unchanged."""
-        return self._writer.submit(_write_what_is_there)
+        return self._writer.submit(_rewrite_version)
 
     @property
     def measures(self) -> RecordMeasures:
@@ -337,7 +337,7 @@ class Database:
         self._rest.close()
 
 
-def _write_what_is_there(connection: sqlite3.Connection) -> None:
+def _rewrite_version(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute(f"PRAGMA user_version = {version}")
 

@@ -41,7 +41,7 @@ _ADD_VERSION = "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)"
 
 _TIMEOUT_SECONDS = 2.0
 """Seconds that the database's holder has to migrate it: a starting server does so at once."""
-_LOOK_AGAIN = 0.05
+_POLL_SECONDS = 0.05
 """Seconds between checks."""
 
 Alone: TypeAlias = Callable[[], AbstractContextManager[object]]
@@ -95,7 +95,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
                 _apply(connection, path, steps)
         except FolderInUse as error:
             if time.monotonic() - began < _TIMEOUT_SECONDS:
-                time.sleep(_LOOK_AGAIN)
+                time.sleep(_POLL_SECONDS)
                 continue
             raise InvalidSettings(
                 f"The database {path} has schema version {current}, and this version of Jikko needs {newest}. It is "
@@ -208,7 +208,7 @@ _SET_RUN: Final = "UPDATE runs SET inputs = ?, outputs = ?, error = ? WHERE key 
 _SET_LOG: Final = "UPDATE run_log SET events = ? WHERE run = ? AND position = ?"
 _SET_ARCHIVE: Final = "UPDATE run_archive SET events = ? WHERE run = ?"
 # Like a run that was open when its block was indexed: its text is added to the index, which only proposes.
-_INDEX_AGAIN: Final = """
+_REINDEX: Final = """
 INSERT OR IGNORE INTO keyword_left_out (run, large) SELECT ?1, 0 FROM keyword_index WHERE ?1 < 4 * next_block
 """
 
@@ -269,7 +269,7 @@ def _replace_in_run(connection: sqlite3.Connection, run: int, versions: Mapping[
     )
     if new != old:
         connection.execute(_SET_RUN, (*new[1:], run))
-        connection.execute(_INDEX_AGAIN, (run,))
+        connection.execute(_REINDEX, (run,))
     for position, piece in connection.execute(_LOG, (run,)).fetchall():
         replaced = _rewritten(piece, events)
         if replaced is not piece:

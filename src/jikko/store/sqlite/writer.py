@@ -283,7 +283,7 @@ class Writer:
         began = time.perf_counter()
         try:
             outcomes = transact(self._connection, requests, self._participants)
-            self._look_behind()
+            self._check_checkpoints()
             self.measures.seconds.observe(time.perf_counter() - began)
             self.measures.writes.observe(len(requests))
             return outcomes
@@ -315,15 +315,15 @@ class Writer:
             _LOG.warning("The database is back in place, and is written again.")
         return diagnosis
 
-    def _look_behind(self) -> None:
-        """Check for checkpoints after a commit. Under load, not after each: see ``Checkpoints.wants_a_look``."""
+    def _check_checkpoints(self) -> None:
+        """Check for checkpoints after a commit. Under load, not after each: see ``Checkpoints.is_due``."""
         checkpoints = self._checkpoints
-        wants_a_look = checkpoints is not None and checkpoints.wants_a_look()
-        if wants_a_look or self._queue.empty():
+        is_due = checkpoints is not None and checkpoints.is_due()
+        if is_due or self._queue.empty():
             self._in_place.wrote()
         else:
             self._in_place.writes_on()
-        if checkpoints is not None and wants_a_look:
+        if checkpoints is not None and is_due:
             checkpoints.look(self._in_place)
 
     def _roll_back(self) -> None:

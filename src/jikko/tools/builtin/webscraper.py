@@ -19,7 +19,7 @@ from jikko.values import Json
 
 _WAITS: Final = (0.5, 1.0, 2.0)
 """Delays before retries, in seconds."""
-_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_RETRIED_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 _BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 """For servers that answer other clients with 403."""
 _MAX_BYTES: Final = 10 << 20
@@ -101,7 +101,7 @@ class Webscraper(Struct, eq=False):
                 if wait is None or failure.kind not in ("connect", "timeout", "protocol"):
                     raise ToolFailure(str(failure)) from None
             else:
-                if answer.status not in _AGAIN:
+                if answer.status not in _RETRIED_STATUSES:
                     return answer
                 if wait is None:
                     tries = len(self.waits)

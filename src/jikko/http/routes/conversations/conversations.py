@@ -24,7 +24,7 @@ from jikko.http.operation import ChatRoute
 from jikko.http.request_fields import AnyUser, Id, checked, must, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.conversations.turn_routes import asked_in_body, asked_in_query, flag, own_conversation
+from jikko.http.routes.conversations.turn_routes import chat_app_and_user, chat_request, flag, own_conversation
 from jikko.ports.stores.messages import ConversationQuery, ConversationVariable, Order
 from jikko.values import Json
 
@@ -61,7 +61,7 @@ class OptionalUser(Struct):
 @ChatRoute("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), query=ConversationFilter)
 async def conversations(request: Request) -> SendableResponse:
     """List an end user's conversations."""
-    app, user = await asked_in_query(request, anonymous=True)
+    app, user = await chat_app_and_user(request, anonymous=True)
     asked = queried(request.query, ConversationFilter)
     found = await request.api.conversations.conversations(
         ConversationQuery(
@@ -85,7 +85,7 @@ async def delete_conversation(request: Request) -> SendableResponse:
 
     Answers still in progress are not sent to any client. Runs and files are deleted by retention.
     """
-    app, user, _ = await asked_in_body(request, anonymous=True)
+    app, user, _ = await chat_request(request, anonymous=True)
     wanted = request.path_params["conversation_id"]
     if not await request.api.conversations.delete(app.id, end_user(app.id, user), wanted):
         raise NotFound("Conversation Not Exists.")
@@ -96,7 +96,7 @@ async def delete_conversation(request: Request) -> SendableResponse:
 async def rename_conversation(request: Request) -> SendableResponse:
     """Rename a conversation, or have a model name it."""
     api = request.api
-    app, user, body = await asked_in_body(request, anonymous=True)
+    app, user, body = await chat_request(request, anonymous=True)
     asked = checked(body, NameRequest)
     automatic = flag(asked.auto_generate, "auto_generate", default=False)
     name = (asked.name or "").replace("\x00", "")
@@ -145,7 +145,7 @@ class VariableRequest(Struct):
 )
 async def conversation_variables(request: Request) -> SendableResponse:
     """List a conversation's variables, in the order of the workflow."""
-    app, user = await asked_in_query(request, anonymous=True)
+    app, user = await chat_app_and_user(request, anonymous=True)
     asked = queried(request.query, VariableFilter)
     last_id, limit, part = asked.last_id, asked.limit, asked.variable_name
     if part and _NAME.fullmatch(part) is None:
@@ -172,7 +172,7 @@ async def set_conversation_variable(request: Request) -> SendableResponse:
     The next turn sees the new value.
     """
     api = request.api
-    app, user, body = await asked_in_body(request, anonymous=True)
+    app, user, body = await chat_request(request, anonymous=True)
     if "value" not in body:
         raise InvalidParam("value: is required")
     value = checked(body, VariableRequest).value

@@ -13,7 +13,7 @@ from jikko.http.request_fields import Id, checked, must, queried, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.conversations import fresh_of
-from jikko.http.routes.conversations.turn_routes import asked_in_query, own_conversation
+from jikko.http.routes.conversations.turn_routes import chat_app_and_user, own_conversation
 from jikko.http.routes.run_routes import Stopped
 from jikko.ids import new_id
 from jikko.ports.stores.messages import Feedback, Message
@@ -49,7 +49,7 @@ async def messages(request: Request) -> SendableResponse:
 
     The latest ones, or those before ``first_id``.
     """
-    app, user = await asked_in_query(request, anonymous=True)
+    app, user = await chat_app_and_user(request, anonymous=True)
     asked = queried(request.query, MessageFilter)
     limit = asked.limit
     conversation = await own_conversation(request, app, user, asked.conversation_id)
@@ -133,7 +133,7 @@ async def suggested_questions(request: Request) -> SendableResponse:
 
     A model generates them on request.
     """
-    app, user = await asked_in_query(request)
+    app, user = await chat_app_and_user(request)
     message_id = request.path_params["message_id"]
     found = await request.api.chat.suggestions.after(app, end_user(app.id, user), message_id)
     return json_response(SuggestedQuestions(found))

@@ -56,7 +56,7 @@ from jikko.values import Json
 NOT_CHAT: Final = "Please check if your app mode matches the right API route."
 
 
-async def asked_in_body(request: Request, *, anonymous: bool = False) -> tuple[App, str, dict[str, Any]]:
+async def chat_request(request: Request, *, anonymous: bool = False) -> tuple[App, str, dict[str, Any]]:
     """Return the chat app of a request, its user and its body.
 
     Args:
@@ -73,8 +73,8 @@ async def asked_in_body(request: Request, *, anonymous: bool = False) -> tuple[A
     return app, _user(app, body, anonymous=anonymous), body
 
 
-async def asked_in_query(request: Request, *, anonymous: bool = False) -> tuple[App, str]:
-    """Return the chat app and user of a request without a body. See ``asked_in_body``."""
+async def chat_app_and_user(request: Request, *, anonymous: bool = False) -> tuple[App, str]:
+    """Return the chat app and user of a request without a body. See ``chat_request``."""
     app = await authenticated(request)
     return app, _user(app, request.query, anonymous=anonymous)
 
@@ -145,7 +145,7 @@ class ChatRequest(Struct):
 async def chat(request: Request) -> SendableResponse:
     """Ask a question, in a new conversation or an existing one."""
     api = request.api
-    app, user, body = await asked_in_body(request)
+    app, user, body = await chat_request(request)
     check_trace_session(request, body.get("trace_session_id"))
     asked = checked(body, ChatRequest)
     conversation_id = asked.conversation_id or ""
@@ -189,7 +189,7 @@ async def stop_chat(request: Request) -> SendableResponse:
 
     Any user may. The answer is the same for ended and unknown tasks.
     """
-    app, user, _ = await asked_in_body(request)
+    app, user, _ = await chat_request(request)
     await stopped_turn(request, app, user)
     return json_response(Stopped())
 

@@ -248,7 +248,7 @@ _MAX_RUNS: Final = 2000
 _MAX_BYTES: Final = 4 << 20
 """Runs of one object, and their bytes in the database; a single run may have more."""
 _DELIVERED: Final = NUMBERS["delivered"]
-_LOOKED_AT: Final = 10_000
+_MAX_SCANNED: Final = 10_000
 """Runs that one statement examines: those kept are met by each sweep."""
 # Runs that may still be looked up other than by id are not archived: those of existing conversations, of valid
 # idempotency keys, and with undelivered callbacks. Subqueries per run: joins might scan those tables whole.
@@ -298,7 +298,7 @@ class PostgresArchiving:
 
     async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
         """Return the ids of runs of one day, for one object; and the place to continue from, if there are more."""
-        rows = await self._database.fetch(_ARCHIVABLE, before, *behind, _LOOKED_AT)
+        rows = await self._database.fetch(_ARCHIVABLE, before, *behind, _MAX_SCANNED)
         passing = [row[0] for row in rows if row[2]]
         held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
         ids: list[bytes] = []

@@ -17,8 +17,8 @@ from jikko.store.run_lists import (
     MAX_LONG_RUNS,
     SqlCondition,
     created,
+    row_conditions,
     status_numbers,
-    told_by_rows,
 )
 
 # A skip scan of the index: one step per app, however many runs there are.
@@ -82,7 +82,7 @@ async def plan_of(
     statuses = list(status_numbers(wanted, with_statuses=with_statuses))
     within = created(wanted.after, wanted.before)
     error, cost = 'lower(error COLLATE "C")', "split_part(price, ' ', 1)::float8"
-    rest = told_by_rows(wanted, place="strpos", error=error, cost=cost, retries=ALL_RUNS)
+    rest = row_conditions(wanted, place="strpos", error=error, cost=cost, retries=ALL_RUNS)
     drivers = await _drivers(database, wanted, statuses)
     covered = " ".join(driver.within.text for driver in drivers)
     if wanted.app_id is not None and "app_id" not in covered:

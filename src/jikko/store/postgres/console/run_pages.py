@@ -115,7 +115,7 @@ class PostgresRunPages:
         if plan is None:
             return RunPage()
         most = limit + 1
-        looked_at = max((_SEARCHED if wanted.keyword else run_lists.LOOKED_AT) // len(plan.drivers), most)
+        looked_at = max((_SEARCHED if wanted.keyword else run_lists.MAX_SCANNED_ROWS) // len(plan.drivers), most)
         parts = [_looked_at(plan, driver, behind, most, looked_at) for driver in plan.drivers]
         sql = numbered(" UNION ALL ".join(f"({part.text})" for part in parts))
         fetch = self._database.search if wanted.keyword else self._database.fetch
@@ -175,7 +175,7 @@ class PostgresRunPages:
         if plan is None:
             return RunCounts()
         counts: Counter[int] = Counter()
-        left = (run_lists.MAX_COUNTED if plan.rest.text == "TRUE" else run_lists.MAX_LOOKED_UP) + 1
+        left = (run_lists.MAX_COUNTED if plan.rest.text == "TRUE" else run_lists.MAX_ROW_LOOKUPS) + 1
         for driver in plan.drivers:
             within = driver.within & plan.within
             looked_at = (
@@ -202,7 +202,7 @@ class PostgresRunPages:
                     found[int((count.hour * HOUR - first) // step)][count.status or 0] += count.runs
         elif (plan := await plan_of(self._database, wanted, with_statuses=False)) is not None:
             span = created(first, last)
-            most = _MAX_BARRED if plan.rest.text == "TRUE" else run_lists.MAX_LOOKED_UP
+            most = _MAX_BARRED if plan.rest.text == "TRUE" else run_lists.MAX_ROW_LOOKUPS
             each = max(most // len(plan.drivers), 1)
             for driver in plan.drivers:
                 within = driver.within & span & plan.within

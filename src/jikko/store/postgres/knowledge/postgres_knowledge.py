@@ -132,7 +132,7 @@ _OLDEST: Final = (0, 7)
 """Oldest supported version of pgvector."""
 
 
-async def look_at_extension(database: Postgres) -> tuple[Phrase, bool]:
+async def extension_state(database: Postgres) -> tuple[Phrase, bool]:
     """Return the state of pgvector, and whether it suffices. Read-only. Raises ``StoreUnavailable``: unreachable."""
     row = await database.row(_OF_EXTENSION)
     if row is None:

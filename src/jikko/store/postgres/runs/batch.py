@@ -25,7 +25,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.repositories.callback_store import PENDING, RUN_GOES_ON, receiver_of
+from jikko.repositories.callback_store import PENDING, RUN_OPEN, receiver_of
 from jikko.store.postgres.conversation_store import turns_began, turns_changed, turns_repeated
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs import appends
@@ -73,7 +73,7 @@ class _Changes:
                 case KeyClaim():
                     pass
                 case CallbackRequest(url=url):
-                    state = RUN_GOES_ON if write.is_open else PENDING
+                    state = RUN_OPEN if write.is_open else PENDING
                     receiver = text(receiver_of(url))
                     self.callbacks.append((write.run_id, write.app_id, text(url), receiver, write.created_at, state))
                 case DeliveryReceived(delivery=given):

@@ -75,7 +75,7 @@ DETAIL: Final = " UNION ALL ".join(
 )
 
 
-_LOOKED_AT: Final = 20_000
+_MAX_SCANNED: Final = 20_000
 """Runs of all apps that one statement examines for those of one: no index has these by id."""
 _OF_ALL: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id > $1 ORDER BY run_id LIMIT $2"
 _OF_APP: Final = f"""
@@ -99,7 +99,7 @@ async def scan(database: Postgres, app_id: str | None, after: str, limit: int) -
     own: list[bytes] = []
     more = True
     while more and len(own) < limit:
-        rows = await database.fetch(_OF_APP, behind, id_column(app_id), limit - len(own), _LOOKED_AT)
+        rows = await database.fetch(_OF_APP, behind, id_column(app_id), limit - len(own), _MAX_SCANNED)
         own += [row[0] for row in rows if row[1]]
         behind, more = (rows[-1][0], len(own) == limit or rows[-1][2]) if rows else (behind, False)
     return await database.fetch(_THESE, own)
@@ -109,7 +109,7 @@ async def created_before(database: Postgres, before: float) -> list[bytes]:
     """Return the ids of all runs created before a time, oldest first."""
     ids: list[bytes] = []
     place = (float("-inf"), 0)
-    while rows := await database.fetch(_CREATED_BEFORE, before, *place, _LOOKED_AT):
+    while rows := await database.fetch(_CREATED_BEFORE, before, *place, _MAX_SCANNED):
         ids += [row[2] for row in rows]
         place = (rows[-1][0], rows[-1][1])
     return ids

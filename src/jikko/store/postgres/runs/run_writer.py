@@ -115,7 +115,7 @@ class RunWriter:
         return done
 
     def _go_on(self) -> None:
-        self._look_no_longer()
+        self._stop_probing()
         if self._task is None:
             self._task = asyncio.ensure_future(self._work())
 
@@ -123,7 +123,7 @@ class RunWriter:
         """Finish what was submitted. Idempotent."""
         self._closed = True
         self._gather_no_longer()
-        self._look_no_longer()
+        self._stop_probing()
         while self._task is not None:
             await asyncio.wait((self._task,))
         await self._disconnect()
@@ -141,7 +141,7 @@ class RunWriter:
                     await self._rehearse()
                 elif batch:
                     continue
-                elif self._is_to_look:
+                elif self._must_probe:
                     await self._look()
                 else:
                     break
@@ -255,7 +255,7 @@ class RunWriter:
                     done.set_result(found)
 
     @property
-    def _is_to_look(self) -> bool:
+    def _must_probe(self) -> bool:
         """Whether the database was lost, and its state is unknown."""
         return bool(self._timeline) and self._connection is None and not self._closed
 
@@ -272,14 +272,14 @@ class RunWriter:
             logger.debug("the database cannot be reached, trying again: %s", error)
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _look_no_longer(self) -> None:
+    def _stop_probing(self) -> None:
         if self._looking is not None:
             self._looking.cancel()
 
     def _on_lost(self, connection: Connection) -> None:
         if connection is self._connection:
             self._connection = None
-            if self._task is None and self._is_to_look:
+            if self._task is None and self._must_probe:
                 self._task = asyncio.ensure_future(self._work())
 
     async def _connected(self) -> Connection:

@@ -19,8 +19,8 @@ from jikko.store.run_lists import (
     MAX_LONG_RUNS,
     SqlCondition,
     created,
+    row_conditions,
     status_numbers,
-    told_by_rows,
 )
 from jikko.store.sqlite.runs.totals import HOUR
 
@@ -83,7 +83,7 @@ def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses:
     """Plan a filter; ``None`` if no run matches. ``with_statuses``: Whether its statuses count. Keywords never do."""
     statuses = status_numbers(wanted, with_statuses=with_statuses)
     within = created(wanted.after, wanted.before)
-    rest = rows = told_by_rows(
+    rest = rows = row_conditions(
         wanted, place="instr", error="lower(error)", cost="CAST(price AS REAL)", retries="runs INDEXED BY runs_retrying"
     )
     apps = [] if wanted.app_id is None else _keys(connection, (wanted.app_id,))

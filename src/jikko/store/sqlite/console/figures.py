@@ -16,7 +16,7 @@ from jikko.store.sqlite.console.drivers import APPS, IndexPlan, IndexRange, plan
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 
-_MAX_LOOKED_AT: Final = 30_000
+_MAX_SCANNED: Final = 30_000
 """Maximum runs scanned, if the index has all columns needed."""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _TOTALS: Final = "SELECT status, sum(runs) FROM run_totals WHERE app = ? GROUP BY status"
@@ -64,9 +64,9 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
         return _of_times(wanted, connection)
     plan = plan_of(connection, wanted, with_statuses=False)
     is_covered = plan is None or plan.rest.text == "TRUE"
-    most = run_lists.MAX_COUNTED if is_covered else run_lists.MAX_LOOKED_UP
+    most = run_lists.MAX_COUNTED if is_covered else run_lists.MAX_ROW_LOOKUPS
     if plan is not None and not is_covered and not plan.reads_rows:
-        most = _MAX_LOOKED_AT
+        most = _MAX_SCANNED
     counts, left = _Counts(), most + 1
     drivers = () if plan is None else plan.drivers
     if plan is not None and plan.of_all_apps and plan.within == ALL:
@@ -144,7 +144,7 @@ def _looked_at(plan: IndexPlan) -> int:
     """Return the maximum number of runs that a histogram scans per driver."""
     if plan.rest.text == "TRUE":
         return 2 * run_lists.MAX_COUNTED
-    return max((run_lists.MAX_LOOKED_UP if plan.reads_rows else _MAX_LOOKED_AT) // len(plan.drivers), 1)
+    return max((run_lists.MAX_ROW_LOOKUPS if plan.reads_rows else _MAX_SCANNED) // len(plan.drivers), 1)
 
 
 def total_of_all(connection: sqlite3.Connection) -> int:

@@ -31,7 +31,7 @@ from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import place, total
 
-_LOOKED_AT_IN_INDEX: Final = 100_000
+_MAX_SCANNED_IN_INDEX: Final = 100_000
 """Maximum runs scanned for one page, where the index has all columns needed."""
 _PLACE: Final = "SELECT created_at, key FROM runs WHERE run_id = ?"
 _APPS: Final = "(SELECT DISTINCT app FROM run_totals) AS apps"
@@ -212,12 +212,13 @@ def _found(
         sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} LIMIT ?"
         return connection.execute(sql, (*within.values, most)).fetchall()
     source = f"FROM {driver.table} WHERE {within.text} {NEWEST_FIRST}"
-    most_looked_at = max((run_lists.LOOKED_AT if plan.reads_rows else _LOOKED_AT_IN_INDEX) // len(plan.drivers), most)
-    looked_at = f"SELECT created_at, key, {plan.columns} {source} LIMIT {most_looked_at}"
+    limit = run_lists.MAX_SCANNED_ROWS if plan.reads_rows else _MAX_SCANNED_IN_INDEX
+    max_scanned = max(limit // len(plan.drivers), most)
+    looked_at = f"SELECT created_at, key, {plan.columns} {source} LIMIT {max_scanned}"
     sql = f"SELECT created_at, key FROM ({looked_at}) WHERE {plan.rest.text} LIMIT ?"
     found = connection.execute(sql, (*within.values, *plan.rest.values, most)).fetchall()
     if len(found) < most:
-        end = f"SELECT created_at, key {source} LIMIT 1 OFFSET {most_looked_at - 1}"
+        end = f"SELECT created_at, key {source} LIMIT 1 OFFSET {max_scanned - 1}"
         ends += connection.execute(end, within.values).fetchall()
     return found
 

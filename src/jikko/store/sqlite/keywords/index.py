@@ -58,7 +58,7 @@ SELECT runs.key, large, iif(left_out, NULL, {inputs_of("runs")}), iif(left_out, 
 _LEAVE_OUT: Final = "INSERT OR REPLACE INTO keyword_left_out (run, large) VALUES (?, ?)"
 _OPEN: Final = "SELECT run FROM keyword_left_out WHERE large = 0 AND run > ? ORDER BY run LIMIT ?"
 _ENDED: Final = "SELECT 1 FROM runs WHERE key = ? AND status > 1"
-_INCLUDE_AGAIN: Final = "DELETE FROM keyword_left_out WHERE run = ?"
+_INCLUDE: Final = "DELETE FROM keyword_left_out WHERE run = ?"
 _HAS_RUNS: Final = "SELECT 1 FROM runs WHERE key >= ? AND key < ? LIMIT 1"
 
 
@@ -110,7 +110,7 @@ class KeywordIndex(StandingProjection):
                 raise  # disk full or lock conflict: affects the whole transaction
             _LOG.error("The keyword index is damaged and is rebuilt: %s", error)
             connection.execute("ROLLBACK TO keyword_index")
-            self._begin_anew(connection)
+            self._rebuild(connection)
             left = 0
         connection.execute("RELEASE keyword_index")
         return left
@@ -163,7 +163,7 @@ class KeywordIndex(StandingProjection):
             else:
                 # Appended to the block: a document can be extended piece by piece.
                 self._add(run // BLOCK, indexed_text(inputs, outputs, user), connection, added)
-                connection.execute(_INCLUDE_AGAIN, (run,))
+                connection.execute(_INCLUDE, (run,))
 
     def _add(self, block: int, text: str, connection: sqlite3.Connection, added: set[int]) -> None:
         part = block // PART
@@ -191,7 +191,7 @@ class KeywordIndex(StandingProjection):
         self._removed.clear()
 
     def _forget(self, runs: list[int], connection: sqlite3.Connection) -> None:
-        connection.executemany(_INCLUDE_AGAIN, [(run,) for run in runs])
+        connection.executemany(_INCLUDE, [(run,) for run in runs])
         newest = connection.execute(_NEWEST).fetchone()[0]
         # If the newest run was removed, the next one gets its key.
         connection.execute(f"{_ADVANCE} WHERE next_block > ?", ((newest + 1) // BLOCK,) * 2)
@@ -201,7 +201,7 @@ class KeywordIndex(StandingProjection):
                 if connection.execute(_HAS_RUNS, keys).fetchone() is None:
                     self._drop(part, connection)
 
-    def _begin_anew(self, connection: sqlite3.Connection) -> None:
+    def _rebuild(self, connection: sqlite3.Connection) -> None:
         for (part,) in connection.execute(_PARTS).fetchall():
             self._drop(part, connection)
         connection.execute("DELETE FROM keyword_left_out")

@@ -33,7 +33,7 @@ _RARE: Final = 0.5
 """If the terms together are missing in a smaller share of the documents, most documents have them all."""
 
 
-def first_run_behind(connection: sqlite3.Connection) -> int:
+def first_unindexed_run(connection: sqlite3.Connection) -> int:
     """Return the key from which on runs are not indexed."""
     block: int = connection.execute(_STATE).fetchone()[0]
     return block * BLOCK
@@ -172,7 +172,7 @@ class KeywordMatch:
     def _proposed(self, connection: sqlite3.Connection, among: int) -> tuple[list[int], int] | None:
         """Return the blocks that may contain it and the first unindexed run; ``None`` if that gains nothing."""
         try:
-            behind = first_run_behind(connection)
+            behind = first_unindexed_run(connection)
             alone: int = connection.execute(_NEWEST_RUN).fetchone()[0] - behind
             alone += connection.execute(_COUNT_EXCLUDED).fetchone()[0] * _ROW_COST
             most = (among - alone) // _ROW_COST // BLOCK

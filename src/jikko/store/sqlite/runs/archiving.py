@@ -134,7 +134,7 @@ class LargeAppends:
         await self._archiver.rest()
 
     async def _append(self, write: LogWrite) -> None:
-        write = await self._behind_its_inputs(write)
+        write = await self._after_large_inputs(write)
         if len(write.events) > PIECE_BYTES:
             async with self._values.kept(write.values):
                 value = await self._values.write(write.events)
@@ -143,7 +143,7 @@ class LargeAppends:
             await self._database.submit(partial(self._writes.append, write))
 
     async def _close(self, write: LogWrite) -> None:
-        write = await self._behind_its_inputs(write)
+        write = await self._after_large_inputs(write)
         async with self._values.kept(write.values):
             if len(write.events) <= MAX_CLOSING_BYTES:
                 try:
@@ -153,7 +153,7 @@ class LargeAppends:
                     pass
             await self._archiver.close(write)
 
-    async def _behind_its_inputs(self, write: LogWrite) -> LogWrite:
+    async def _after_large_inputs(self, write: LogWrite) -> LogWrite:
         """Write large inputs, unless they were written, and return the append that refers to them."""
         if write.at > 0 or len(write.inputs) <= PIECE_BYTES:
             return write

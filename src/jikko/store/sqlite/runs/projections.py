@@ -19,7 +19,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.repositories.callback_store import PENDING, RUN_GOES_ON, receiver_of
+from jikko.repositories.callback_store import PENDING, RUN_OPEN, receiver_of
 from jikko.repositories.shared_sql import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.conversation_store import add_turn, turn_changed, turn_repeated, variables_assigned
 
@@ -45,7 +45,7 @@ INSERT OR IGNORE INTO deliveries (
   delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, retries, look_at
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_RELEASE_CALLBACK: Final = f"UPDATE callbacks SET state = {PENDING} WHERE run_id = ? AND state = {RUN_GOES_ON}"
+_RELEASE_CALLBACK: Final = f"UPDATE callbacks SET state = {PENDING} WHERE run_id = ? AND state = {RUN_OPEN}"
 _REMOVE_CALLBACK: Final = "DELETE FROM callbacks WHERE run_id = ?"
 
 
@@ -141,7 +141,7 @@ def _write(projection: Projection, target: Target, connection: sqlite3.Connectio
             connection.execute(_FORGET, (at,))
             connection.execute(_CLAIM, (target.app_id, storable(key), target.run_id, fingerprint, at + lifetime))
         case CallbackRequest():
-            url, state = storable(projection.url), RUN_GOES_ON if target.is_open else PENDING
+            url, state = storable(projection.url), RUN_OPEN if target.is_open else PENDING
             values = (target.run_id, target.app_id, url, receiver_of(url), target.created_at, state)
             connection.execute(_ADD_CALLBACK, values)
         case DeliveryReceived(delivery=given):
