@@ -107,7 +107,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(append_maker, "_MAX_APPEND_BYTES", 3 * KB)
     monkeypatch.setattr(append_maker, "_MAX_READY_BYTES", 8 * KB)
     monkeypatch.setattr(run_log, "_RETRY_WAIT", 0.0)
-    monkeypatch.setattr(log_follower, "_TRY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(log_follower, "_RETRY_SECONDS", 0.0)
 
 
 async def seen_by(live: RunLog, after: int = -1, *, durable: bool = False, turns: int = 0) -> list[tuple[int, Event]]:

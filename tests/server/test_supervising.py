@@ -43,7 +43,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> System:
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", made.start)
     monkeypatch.setattr(os, "kill", to_worker)
-    monkeypatch.setattr(supervisors, "_TRY_AGAIN", 0.001)
+    monkeypatch.setattr(supervisors, "_RETRY_SECONDS", 0.001)
     return made
 
 

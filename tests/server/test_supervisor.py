@@ -140,7 +140,7 @@ async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_se
         return await start(*command, **options)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start_or_not)
-    monkeypatch.setattr(supervisors, "_TRY_AGAIN", 0.1)
+    monkeypatch.setattr(supervisors, "_RETRY_SECONDS", 0.1)
     with sole_owner(tmp_path, doing="a test") as hold:
         sockets = listen("127.0.0.1", 0, 2)
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"

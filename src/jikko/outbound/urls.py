@@ -37,8 +37,7 @@ class WireUrl(Struct, frozen=True):
     @classmethod
     def parse(cls, url: str, params: Pairs = ()) -> Self:
         """Take a URL apart. ``params``: If there are any, they replace the query. Raises ``HttpFailure``, without the
-        URL, which may hold secrets: it cannot be used.
-        """
+        URL, which may hold secrets: it cannot be used."""
         if any(character < " " or character == "\x7f" for character in url):
             raise _wrong("control_character")
         if any("\ud800" <= character <= "\udfff" for character in url):

@@ -63,8 +63,7 @@ class NetworkGate:
     ) -> None:
         """``max_connections``: At once; more are refused with a reason. ``head_seconds``: Time limit for a request's
         head.
-        ``budget``: CPU time that the plugin may cost between calls.
-        """
+        ``budget``: CPU time that the plugin may cost between calls."""
         self._connections = connections
         self._max_connections = max_connections
         self._head_seconds = head_seconds

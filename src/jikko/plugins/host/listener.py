@@ -25,8 +25,7 @@ class Listener:
 
     def __init__(self, serve: Serve, *, most: int, budget: Budget, head: int) -> None:
         """``most``: Connections served at once. ``budget``: Pays for connections outside of calls. ``head``: Reader's
-        buffer in bytes.
-        """
+        buffer in bytes."""
         self._serve = serve
         self._most = most
         self.payer = Payer(budget)

@@ -305,8 +305,7 @@ class _Log(msgspec.Struct):
 
 def message_of(sent: InvocationMessage) -> ToolMessage | None:
     """Convert a plugin's message, or return ``None`` if nodes ignore it. Raises ``PluginFailure`` if its shape is
-    wrong.
-    """
+    wrong."""
     try:
         return _tool_message(sent.type, sent.message, sent.meta or {})
     except msgspec.ValidationError as error:

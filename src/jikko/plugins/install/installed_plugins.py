@@ -116,8 +116,7 @@ class InstalledPlugins:
 
     def uids_for(self, plugin_ids: Iterable[str]) -> list[int]:
         """Assign a uid to each plugin: that of its other versions, or a free one. Raises ``InvalidSettings`` if none is
-        free.
-        """
+        free."""
         uids = {entry.plugin.id: entry.uid for entry in self.entries()}
         found = []
         for plugin_id in plugin_ids:

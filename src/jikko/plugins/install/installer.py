@@ -62,12 +62,10 @@ class PluginInstaller(Struct, eq=False):
         tell: Callable[[int, "InstallResult | PackageRefused"], None] = lambda number, done: None,
     ) -> list["InstallResult | PackageRefused"]:
         """Install packages concurrently, each as ``install`` does. A failure does not affect the others. A duplicate is
-        installed
-        once and reported as already present.
+        installed once and reported as already present.
 
         ``tell``: Called with each package's index and result as soon as it is known. Raises ``InvalidSettings``: the
-        folder or
-        uv cannot be used.
+        folder or uv cannot be used.
         """
         installed, places = self.installed, asyncio.Semaphore(_MAX_CONCURRENT_INSTALLS)
         results: dict[int, InstallResult | PackageRefused] = {}
@@ -125,8 +123,7 @@ class PluginInstaller(Struct, eq=False):
 
     async def _install_startable(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
         """Put the plugin in place with the first Python and dependency versions with which it starts.
-        Raises ``PackageRefused`` with the reason of the first attempt.
-        """
+        Raises ``PackageRefused`` with the reason of the first attempt."""
         refused: PackageRefused | None = None
         for number, python in enumerate(await interpreters(plugin)):
             files = _unpacked(archive, temporary / str(number))

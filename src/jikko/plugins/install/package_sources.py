@@ -29,8 +29,7 @@ class AvailablePackage(NamedTuple):
 
 def offered_in(place: Path, unread: list[str]) -> Iterator[AvailablePackage]:
     """Yield the packages in a file, a plugin's folder, or any folder below. ``unread`` collects unreadable paths with
-    reasons.
-    """
+    reasons."""
     try:
         if place.is_file():
             with ZipFile(place) as archive, archive.open("manifest.yaml") as member:

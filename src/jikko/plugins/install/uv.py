@@ -31,9 +31,7 @@ class Uv:
 
     def __init__(self, cache: Path, environment: Mapping[str, str], *, confine: bool) -> None:
         """``cache``: Package cache; plugins share its files by hard links. ``environment``: Of this process.
-        ``confine``: Whether to
-        sandbox uv. Raises ``InvalidSettings`` if uv is not installed.
-        """
+        ``confine``: Whether to sandbox uv. Raises ``InvalidSettings`` if uv is not installed."""
         if importlib.util.find_spec("uv") is None:
             remedy = f"{how_to_install('plugins')}; in a container, take the full image, not the slim one"
             raise InvalidSettings(f"Installing plugins needs another library: {remedy}")

@@ -55,8 +55,7 @@ def from_files(files: Mapping[str, bytes], day: int | None) -> tuple[Requirement
     """Candidate requirements of a package without a lock, in order of attempt. ``day``: Seconds since the Unix epoch.
 
     First the versions of the package's day: newer ones break old plugins. Then the oldest admissible SDK, since the day
-    may
-    be that of an earlier plugin version; then the newest versions.
+    may be that of an earlier plugin version; then the newest versions.
     Raises ``PackageRefused``: no requirements, or one is not a plain name with a version.
     """
     lines = tuple(_listed(files))
@@ -210,8 +209,7 @@ async def _install_wheels(
 ) -> None:
     """Install copies of those packages of a lock that have wheels, and none if uv's message ``reason`` does not name
     the others.
-    ``listed``: File with all of them; the reduced one is written beside it.
-    """
+    ``listed``: File with all of them; the reduced one is written beside it."""
     lines, place = wanted.lines, listed.parent
     some = listed.with_name("with-wheels.txt")
     while names := {_normal(name) for name in _NO_WHEEL.findall(reason)}:
