@@ -92,6 +92,9 @@ def test_a_variable_of_another_type_is_refused_by_its_name(home: str, name: str,
         ({"port": 65_536}, "port is 65536"),
         ({"workers": 1025}, "workers is 1025; at most 1024"),
         ({"log_level": "loud"}, "log_level is 'loud'"),
+        ({"code_memory": 1, "code_output": 2}, "code_memory is 1; .* 16777216 bytes.\ncode_output is 2"),
+        ({"code_seconds": 0.0}, "code_seconds is 0"),
+        ({"public_url": "日本.example"}, "public_url is '日本.example'; expected a URL such as https://"),
     ],
 )
 def test_a_value_out_of_range_is_refused_wherever_it_comes_from(

@@ -14,6 +14,7 @@ from jikko.errors import InvalidSettings
 from jikko.settings import FILE_NAME, PREFIX, Settings
 
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_EXPECTED = {int: "a whole number from 0 up", bool: "true or false", Path: "a path", Path | None: "a path"}
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
@@ -48,7 +49,7 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
         _take(values, wrong, name, value, known[name].type, str(file))
     for name, entry in known.items():
         text = environment.get(PREFIX + name.upper())
-        if text is not None and text != "":
+        if text and given.get(name) is None:
             _take(values, wrong, name, text, entry.type, f"environment variable {PREFIX}{name.upper()}")
     values |= {name: value for name, value in given.items() if value is not None}
     try:
@@ -112,4 +113,5 @@ def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
             return number
         return text
     except (ValueError, KeyError, RuntimeError):  # the last: the path's ``~user`` does not exist
-        raise InvalidSettings(f"{where}: {value!r} is not a valid {name}.") from None
+        expected = _EXPECTED.get(kind, "a number from 0 up")
+        raise InvalidSettings(f"{where}: {value!r} is not a valid {name}; expected {expected}.") from None

@@ -20,6 +20,8 @@ _MAX_WORKERS = 1024
 """More than any machine has cores for; each takes files and memory, and running out of those reports less."""
 _MIN_HEAD_BYTES = 4096
 """Bytes for headers of browsers and proxies, and our longest addresses."""
+_MIN_CODE_MEMORY = 16 << 20
+_MIN_CODE_OUTPUT = 1024
 _MIN_ARCHIVE_DAYS = 7
 _LAME_DUCK_SECONDS = 5.0
 _MIN_MEMBER_SECONDS = 1.0
@@ -285,8 +287,16 @@ class Settings:
                 yield f"{name} is {number}; the highest is {_LAST_PORT}."
         if self.max_head < _MIN_HEAD_BYTES:
             yield f"max_head is {self.max_head}; an ordinary request needs {_MIN_HEAD_BYTES} bytes."
+        if self.code_memory < _MIN_CODE_MEMORY:
+            yield f"code_memory is {self.code_memory}; Python alone needs {_MIN_CODE_MEMORY} bytes."
+        if self.code_output < _MIN_CODE_OUTPUT:
+            yield f"code_output is {self.code_output}; {_MIN_CODE_OUTPUT} is the minimum."
+        if not self.code_seconds:
+            yield "code_seconds is 0; expected more."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
+        if self.public_url and not self.public_url.startswith(("http://", "https://")):
+            yield f"public_url is {self.public_url!r}; expected a URL such as https://jikko.example."
         yield from self._no_addresses()
         if self.nats_url and not (self.database_url and self.files_url):
             yield "nats_url is for servers that share a database and a bucket: set database_url and files_url, too."

@@ -71,9 +71,12 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
     findings = [(line["ok"], line["detail"]) for line in named(lines, "settings")]
     assert code == 1
     assert findings == [
-        (False, f"{tmp_path}/jikko.toml: 'viele' is not a valid max_steps."),
+        (False, f"{tmp_path}/jikko.toml: 'viele' is not a valid max_steps; expected a whole number from 0 up."),
         (False, f"{tmp_path}/jikko.toml: unknown setting 'prot' (did you mean 'port'?)."),
-        (False, "environment variable JIKKO_CODE_SECONDS: 'soon' is not a valid code_seconds."),
+        (
+            False,
+            "environment variable JIKKO_CODE_SECONDS: 'soon' is not a valid code_seconds; expected a number from 0 up.",
+        ),
         (False, "workers is 5000; at most 1024 processes can share the work."),
         (True, "nothing reads JIKKO_MAX_SECNDS (did you mean 'JIKKO_MAX_SECONDS'?): see docs/settings.md"),
     ]

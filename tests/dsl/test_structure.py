@@ -40,6 +40,17 @@ EDGES = "workflow.graph.edges"
             id="no data",
         ),
         pytest.param(
+            [S, {"id": "x"}, A],
+            edges("s --> x", "x --> a", "s --> a", "s --> b"),
+            [
+                f"{NODES}[1].data: is missing (expected the configuration of the node)",
+                f"{EDGES}[3].target: is 'b', and there is no such node",
+            ],
+            id="edges of a node without data",
+        ),
+        pytest.param([], edges("s --> a"), [f"{NODES}: is empty"], id="edges without nodes"),
+        pytest.param([{"id": "n", "type": "custom-note"}], [], [f"{NODES}: is empty"], id="nothing but a note"),
+        pytest.param(
             [{"id": "x", "data": "y"}, S], [], [f"{NODES}[0].data: is 'y', not a mapping"], id="data is a text"
         ),
         pytest.param(

@@ -114,7 +114,9 @@ async def test_what_is_no_http_is_ended(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("address", ["/v1/models/org/名前", "/v1/models/org%2Fname", "/v1/responses/", "/v1/chat/日本"])
+@pytest.mark.parametrize(
+    "address", ["/v1/models/org/名前", "/v1/models/org%2Fname", "/v1/responses/", "/v1/chat/日本", "/v1/embeddings"]
+)
 async def test_an_address_of_openai_that_there_is_not_is_refused_as_openai_does(
     client: httpx.AsyncClient, address: str
 ) -> None:

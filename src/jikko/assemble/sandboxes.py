@@ -6,7 +6,6 @@ from dataclasses import replace
 from jikko.assemble import lazy
 from jikko.concurrency.run_in_thread import imported
 from jikko.diagnostics.diagnostic import Diagnostic
-from jikko.errors import InvalidSettings
 from jikko.ports.sandbox import Sandbox
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
@@ -30,21 +29,18 @@ def package_folder(settings: Settings) -> PackageFolder:
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:
-    """Return the limits of one run of a user's program. Raises ``InvalidSettings``: a limit is out of range."""
-    try:
-        limits = SandboxLimits(
-            wall_seconds=settings.code_seconds,
-            cpu_seconds=settings.code_cpu_seconds or None,
-            memory_bytes=settings.code_memory,
-            output_bytes=settings.code_output,
-            app_share=settings.app_share,
-            output_elements=max(1, settings.max_elements),
-            queued_runs=settings.code_queue,
-            require_landlock=settings.code_require_landlock,
-        )
-        return replace(limits, concurrent_runs=settings.code_processes) if settings.code_processes else limits
-    except ValueError as error:
-        raise InvalidSettings(f"A setting JIKKO_CODE_… is out of range: {error}") from None
+    """Return the limits of one run of a user's program."""
+    limits = SandboxLimits(
+        wall_seconds=settings.code_seconds,
+        cpu_seconds=settings.code_cpu_seconds or None,
+        memory_bytes=settings.code_memory,
+        output_bytes=settings.code_output,
+        app_share=settings.app_share,
+        output_elements=max(1, settings.max_elements),
+        queued_runs=settings.code_queue,
+        require_landlock=settings.code_require_landlock,
+    )
+    return replace(limits, concurrent_runs=settings.code_processes) if settings.code_processes else limits
 
 
 async def try_sandbox(settings: Settings) -> list[Diagnostic]:

@@ -88,8 +88,8 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
 async def init(settings: Settings, files: tuple[str, ...]) -> int:
     """Print the providers file that workflows need: jikko providers init FILES > providers.yml
 
-    Reads the imported apps, or DSL FILES and folders if given. Keys are names of environment variables. The exit code
-    is 1 if a workflow is unreadable.
+    Reads the imported apps, or DSL FILES and folders if given. Keys, and addresses that only you know, are names of
+    environment variables. The exit code is 1 if a workflow is unreadable.
     """
     found, unread = providers_of(replace(settings, providers=None)), 0
     needed: dict[str, None] = {}

@@ -25,7 +25,7 @@ def read_graph(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry]
     edges = _read_edges(graph)
     nodes = assign_containers(nodes, parents, graph.problems)
     nodes, edges = add_body_starts(nodes, edges, graph.problems)
-    return nodes, _connected(nodes, edges, graph.problems)
+    return nodes, _connected(nodes, edges, graph)
 
 
 def find_root(nodes: Sequence[NodeEntry], graph: Fields) -> str:
@@ -77,7 +77,7 @@ def _read_nodes(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry
     found: dict[str, NodeEntry] = {}
     parents: dict[str, str] = {}
     for wrapper in graph.mappings("nodes", required=True):
-        if wrapper.get("type") == "custom-note":
+        if _is_note(wrapper.raw):
             continue
         node = _read_node(wrapper, runnable)
         if node is None:
@@ -93,9 +93,14 @@ def _read_nodes(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry
         found[node.id] = node
         if isinstance(wrapper.get("parentId"), str):
             parents[node.id] = wrapper.get("parentId")
-    if not found and graph.get("nodes") == []:
+    listed = graph.get("nodes")
+    if isinstance(listed, list) and all(_is_note(one) for one in listed):
         graph.problem("nodes", Phrase("document.empty"), Phrase("remedy.needs_start"))
     return list(found.values()), parents
+
+
+def _is_note(node: Any) -> bool:
+    return isinstance(node, Mapping) and node.get("type") == "custom-note"
 
 
 def _read_node(wrapper: Fields, runnable: frozenset[str]) -> NodeEntry | None:
@@ -141,13 +146,19 @@ def _read_edges(graph: Fields) -> list[EdgeEntry]:
     return found
 
 
-def _connected(nodes: list[NodeEntry], edges: list[EdgeEntry], problems: list[Diagnostic]) -> list[EdgeEntry]:
+def _connected(nodes: list[NodeEntry], edges: list[EdgeEntry], graph: Fields) -> list[EdgeEntry]:
     known = {node.id: node for node in nodes}
+    problems = graph.problems
+    # An unreadable node is reported itself, and not again by each of its edges.
+    listed = graph.get("nodes") if known else []
+    unread = {str(one.get("id")) for one in listed if isinstance(one, Mapping) and not _is_note(one)}
     suggestions = NameSuggestions(known)
     found = []
     for edge in edges:
         unknown = [(name, end) for name, end in _ends(edge) if end not in known]
-        for name, end in unknown:
+        for name, end in unknown if known else ():
+            if end in unread:
+                continue
             what = Phrase("document.no_node", {"value": shown(end)})
             problems.append(problem_at(f"{edge.where}.{name}", what, suggestions.hint(end)))
         if unknown:

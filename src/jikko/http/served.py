@@ -39,7 +39,7 @@ API: Final[tuple[Operation | Section, ...]] = (
     ),
     Section(("/mcp/server/",), _in("mcp", "app_server"), services=lambda api: (api.served_apps,)),
     Section(
-        ("/v1/models", "/v1/chat/", "/v1/responses"),
+        ("/v1/models", "/v1/chat/", "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/images/", "/v1/audio/"),
         _in("openai", "chat_completions", "response_routes"),
         refused=_openai_refusals,
     ),

@@ -153,12 +153,12 @@ class Providers:
         known = well_known(provider)
         short = short_name(model_provider(provider))
         fields = [f"type: {known.type if known else 'openai'}"]
+        variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
         if known is None or (not known.base_url and known.type in ("openai", "azure")):
-            fields.append("base_url: https://…")
+            fields.append(f'base_url: "${{{variable}_BASE_URL}}"')
         if known is not None and known.type == "azure":
             fields.append('api_version: "2024-10-21"')
         if known is None or known.needs_key:
-            variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
             fields.append(f'api_key: "${{{variable}_API_KEY}}"')
         # Quoted: a name in a workflow file may contain anything, even line breaks.
         quoted = json.dumps(short, ensure_ascii=False)

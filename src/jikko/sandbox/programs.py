@@ -41,7 +41,8 @@ class ForkServers:
         self._renewal: asyncio.Task[None] | None = None
 
     async def current(self, program: bytes = b"") -> ForkServerClient:
-        """Return the fork server of new runs. The first is started; an outdated one is replaced soon.
+        """Return the fork server of new runs. The first is started; an outdated one is replaced soon, or first if the
+        program names a package that it lacks.
 
         ``program``: Text of the next program. Raises ``SandboxFailure``: it could not be started, or everything is
         closed.
@@ -66,19 +67,33 @@ class ForkServers:
             old = True
         if old and (self._renewal is None or self._renewal.done()):
             self._renewal = asyncio.create_task(self._renew(server), name="sandbox renewal")
-        return server
+        renewal = self._renewal
+        if not program or renewal is None or renewal.done():
+            return server
+        if self._names(self._installed - server.packages.modules, program):
+            await asyncio.wait((renewal,))
+        return self.server or server
+
+    @property
+    def _installed(self) -> frozenset[str]:
+        """Return the modules of installed packages."""
+        try:
+            installed = None if self._packages is None else self._packages.current()
+        except Unreadable:  # reported by the start
+            installed = None
+        return frozenset() if installed is None else installed.modules
+
+    @staticmethod
+    def _names(modules: frozenset[str], program: bytes) -> bool:
+        """Return whether a program may import one of some modules."""
+        return bool(modules) and any(name.encode() in program for name in modules | _COMPUTED)
 
     def _is_first_with_packages(self, program: bytes) -> bool:
         """Return whether a program may import a package, and none could before: from here on all packages are
         loaded."""
-        if self._packages is None or self._loads_packages:
+        if self._loads_packages:
             return False
-        try:
-            installed = self._packages.current()
-        except Unreadable:  # reported by the start
-            return False
-        known = frozenset[str]() if installed is None else installed.modules
-        self._loads_packages = bool(known) and any(name.encode() in program for name in known | _COMPUTED)
+        self._loads_packages = self._names(self._installed, program)
         return self._loads_packages
 
     async def close_if_unused(self, server: ForkServerClient) -> None:

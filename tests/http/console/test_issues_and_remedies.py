@@ -77,9 +77,8 @@ async def test_lines_to_paste_hold_no_more_than_the_name_of_the_provider(tmp_pat
         found = await to_mend(scene, "provider")
     assert sorted(app for issue in found for app in issue["apps"]) == sorted(apps)
     for issue in found:
-        pasted = yaml.safe_load(issue["paste"].replace("base_url: https://…", "base_url: https://mine.example"))
-        [(named, entry)] = pasted["providers"].items()
-        assert entry["base_url"] == "https://mine.example"
+        [(named, entry)] = yaml.safe_load(issue["paste"])["providers"].items()
+        assert entry["base_url"].endswith("_BASE_URL}")
         assert [named in apps[app].replace("langgenius/", "") for app in issue["apps"]] == [True]
     lines = await doctor(tmp_path / "home")
     assert len([line for line in lines if "nothing says how to reach" in line]) == len(names)

@@ -16,6 +16,12 @@ class Loadable(NamedTuple):
     unusable: str = ""
     """Why the installation is ignored; ``""`` if it is not."""
 
+    @property
+    def modules(self) -> frozenset[str]:
+        """Return the top-level modules to load."""
+        packages = [] if self.settings is None else self.settings["packages"]
+        return frozenset(module for package in packages for module in package["modules"])
+
 
 _TESTS: Final = frozenset(("tests", "test"))
 
