@@ -2273,7 +2273,7 @@ export interface components {
         McpMessage: {
             jsonrpc: string;
             method: string;
-            id?: string | number | null;
+            id?: string | number;
             params?: Record<string, unknown>;
         };
         MetadataOperations: {

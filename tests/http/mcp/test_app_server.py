@@ -61,6 +61,14 @@ async def test_what_an_app_says_is_the_result_of_its_tool(client: httpx.AsyncCli
     assert await called(client, q="世界") == {"content": [{"type": "text", "text": '{"q": "世界"}'}], "isError": False}
 
 
+async def test_a_request_whose_id_is_null_is_refused_and_is_no_notification(client: httpx.AsyncClient) -> None:
+    answer = await client.post(ADDRESS, json={"jsonrpc": "2.0", "id": None, "method": "ping"})
+    notified = await client.post(ADDRESS, json={"jsonrpc": "2.0", "method": "ping"})
+
+    assert (answer.status_code, answer.json()["message"]) == (400, "id: must be a string or a number")
+    assert (notified.status_code, notified.content) == (202, b"")
+
+
 async def test_what_is_no_number_of_json_is_null_in_the_result(world: World) -> None:
     await world.app("Say", [start(), node("a", "code", value=1), end(v="a.value")], "start>a>end")
     world.script.values["a"] = [math.nan, {"日": -math.inf}, 1.5]

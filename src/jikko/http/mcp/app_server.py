@@ -40,7 +40,7 @@ class McpMessage(Struct):
 
     jsonrpc: Annotated[str, Meta(description="2.0", extra=must("must be a string"))]
     method: Annotated[str, Meta(extra=must("must be a string"))]
-    id: Annotated[str | int | float | None, Meta(extra=must("must be a string or a number"))] = None
+    id: Annotated[str | int | float | UnsetType, Meta(extra=must("must be a string or a number"))] = UNSET
     params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = None
 
 
@@ -75,7 +75,7 @@ async def message_of(request: Request) -> McpMessage:
 
 async def answered(message: McpMessage, respond: Respond) -> SendableResponse:
     """Answer a message."""
-    if message.id is None:
+    if message.id is UNSET:
         return Response(b"", 202)
     params = message.params if message.params is not None else {}
     try:
