@@ -19,7 +19,7 @@ FILES = HERE / "knowledge" / "files"
         ("g.xlsx", 2),
         ("h.docx", 1),
         ("k.pdf", 2),
-        ("k.md", 3),
+        ("k.md", 4),
     ],
 )
 async def test_files_come_as_pages_rows_and_sections(name: str, pieces: int) -> None:
@@ -39,6 +39,8 @@ async def test_a_file_that_is_not_what_its_name_says_is_a_failure() -> None:
             with pytest.raises(DocumentFailure, match="Failed to extract"):
                 await reader.pieces(b"nothing of it", filename=name, mime_type="")
         assert await reader.pieces("日本 🎌".encode(), filename="b.txt", mime_type="") == ["日本 🎌"]
+        for name in ("b.txt", "b.vtt", "b.properties"):
+            assert await reader.pieces(b"a = b\r\n\r\nc\rd\n", filename=name, mime_type="") == ["a = b\n\nc\nd\n"]
     finally:
         await reader.close()
 
@@ -46,10 +48,14 @@ async def test_a_file_that_is_not_what_its_name_says_is_a_failure() -> None:
 def test_a_heading_begins_a_text_and_loses_its_signs() -> None:
     text = "before\n# One\nx <b>y</b>\n```\n# code\n```\n## C# two\n"
 
-    assert markdown_sections(text) == ["before", "One\nx y\n```\n# code\n```", "C two"]
+    assert markdown_sections(text) == ["before", "\n\nOne\nx y\n```\n# code\n```", "\n\nC two\n"]
+    assert markdown_sections("a < b\nc > d <i>e</i> f < g <b>") == ["a < b\nc > d e f"]
+    assert markdown_sections("<" * 1_000_000) == ["<" * 1_000_000]
 
 
 def test_texts_of_a_page_run_together() -> None:
     page = "<title>Tulip</title><script>no</script><td>red</td> <style>no</style> end "
 
     assert html_run(page) == "Tulipred  end"
+    spread = "<ruby>漢<rt>かん</rt></ruby>\n   <b>字</b>   <template>x</template>\n <pre>\n  </pre>🙂"
+    assert html_run(spread) == "漢\n字 \n\n  🙂"

@@ -182,7 +182,10 @@ async def test_names_and_texts_of_any_kind_come_back_as_they_were(client: httpx.
     await client.index()  # type: ignore[attr-defined]
     (found,) = (await client.get(f"/v1/datasets/{own}/documents")).json()["data"]
 
-    assert (found["name"], found["indexing_status"], found["word_count"]) == ("文書 🗒️.txt", "completed", len(text))
+    segments = (await client.get(f"/v1/datasets/{own}/documents/{found['id']}/segments")).json()["data"]
+    assert (found["name"], found["indexing_status"]) == ("文書 🗒️.txt", "completed")
+    assert found["word_count"] == sum(len(each["content"]) for each in segments)
+    assert "".join(each["content"] for each in segments) == text.replace(" あ", "あ")
     assert (await client.get(f"/v1/datasets/{own}")).json()["name"] == "データ 🎌 \ue000"
 
 

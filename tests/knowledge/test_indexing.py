@@ -43,7 +43,7 @@ async def test_a_text_is_found_once_it_is_indexed(technique: str, tmp_path: Path
         await knowledge.indexing.catch_up()
         document = await again(knowledge, document)
 
-        assert (document.status, document.error, document.words) == ("completed", None, 32)
+        assert (document.status, document.error, document.words) == ("completed", None, 31)
         method = "semantic_search" if technique == "high_quality" else "keyword_search"
         assert await found(knowledge, dataset, "Owls hunt", method) == ["Owls hunt at night."]
 

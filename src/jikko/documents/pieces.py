@@ -18,15 +18,16 @@ from jikko.documents.pdf import pdf_pages
 _MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
 _HTML: Final = frozenset({"html", "htm"})
 _HEADING: Final = re.compile(r"^#+\s")
-_TAG: Final = re.compile(r"<[^<>]*>")
-_UNSEEN: Final = frozenset({"script", "style"})
+_UNSEEN: Final = frozenset({"script", "style", "template", "rt", "rp"})
+"""Not shown as text; readings of ruby are not either. (Dify)"""
+_AS_IT_IS: Final = frozenset({"pre", "textarea"})
 
 
 def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
     """Return the texts of a document, in order. For worker processes only. Raises as ``parse``."""
     extension = posixpath.splitext(filename)[1].lstrip(".").lower()
     if extension in _MARKDOWN:
-        return markdown_sections(decode(content))
+        return markdown_sections(_lines(content))
     if extension in _HTML:
         return [html_run(decode(content))]
     match format:
@@ -44,8 +45,15 @@ def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
         case "Excel":
             with reading(format):
                 return _excel_rows(content)
+        case "text" | "properties":
+            return [_lines(content)]
         case _:
             return [parse(format, content)]
+
+
+def _lines(content: bytes) -> str:
+    """Decode a text, whose lines end in a line feed only. (Dify)"""
+    return decode(content).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def markdown_sections(text: str) -> list[str]:
@@ -61,12 +69,17 @@ def markdown_sections(text: str) -> list[str]:
             sections[-1][1].append(line)
     pieces = []
     for heading, lines in sections:
-        below = _TAG.sub("", "\n".join(lines))
-        if heading is not None:
-            pieces.append(f"{heading.replace('#', '').strip()}\n{below.strip()}".strip())
-        elif below.strip():
-            pieces.append(below)
+        below = "\n".join(map(_without_tags, lines)).strip()
+        pieces.append(below if heading is None else f"\n\n{heading.replace('#', '').strip()}\n{below}")
     return pieces
+
+
+def _without_tags(line: str) -> str:
+    kept, at = [], 0
+    while (begin := line.find("<", at)) >= 0 and (end := line.find(">", begin)) >= 0:
+        kept.append(line[at:begin])
+        at = end + 1
+    return "".join(kept) + line[at:]
 
 
 def html_run(html: str) -> str:
@@ -81,17 +94,38 @@ class _Run(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
+        self._run: list[str] = []
         self._unseen = 0
+        self._as_it_is = 0
+
+    def _end_run(self) -> None:
+        """End a text node: one of blanks alone is a line break or a blank. (Dify)"""
+        run = "".join(self._run)
+        self._run.clear()
+        if run and not run.strip(" \t\n\f\r") and not self._as_it_is:
+            run = "\n" if "\n" in run else " "
+        self.pieces.append(run)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._end_run()
         self._unseen += tag in _UNSEEN
+        self._as_it_is += tag in _AS_IT_IS
 
     def handle_endtag(self, tag: str) -> None:
+        self._end_run()
         self._unseen -= tag in _UNSEEN and self._unseen > 0
+        self._as_it_is -= tag in _AS_IT_IS and self._as_it_is > 0
+
+    def handle_comment(self, data: str) -> None:
+        self._end_run()
 
     def handle_data(self, data: str) -> None:
         if not self._unseen:
-            self.pieces.append(data)
+            self._run.append(data)
+
+    def close(self) -> None:
+        super().close()
+        self._end_run()
 
 
 def _csv_rows(content: bytes) -> list[str]:

@@ -100,6 +100,7 @@ def test_letters_that_dify_takes_for_bytes_stay() -> None:
 def test_markdown_links_survive_the_removal_of_addresses() -> None:
     text = "a@b.example [x](https://c.example/d) https://e.example/f 終わり"
 
+    assert cleaned("連絡先me@example.comまで", {"remove_urls_emails"}) == "連絡先まで"
     assert cleaned(text, {"remove_urls_emails"}) == " [x](https://c.example/d)  終わり"
 
 

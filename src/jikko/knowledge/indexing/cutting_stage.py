@@ -61,7 +61,7 @@ class Cutter:
         file = document.file
         if file.extension == "txt":
             try:
-                return [content.decode()]
+                return [content.decode().replace("\r\n", "\n").replace("\r", "\n")]
             except UnicodeDecodeError:
                 pass
         name = file.name if "." in file.name else f"{file.name}.{file.extension or 'txt'}"

@@ -182,9 +182,10 @@ class Indexing:
         found = await self._cutter.cut(document, texts, rule)
         now = self._clock()
         cut = await asyncio.to_thread(segments_of, dataset, document, job, found, now)
+        kept = sum(len(each.content) for each in cut.segments)
 
         def as_split(each: Document) -> Document:
-            return replace(as_parsed(each), status="indexing", cleaned_at=now, split_at=now)
+            return replace(as_parsed(each), status="indexing", words=kept, cleaned_at=now, split_at=now)
 
         is_ours = await stores.jobs.write_segments(job, cut.segments, cut.children, as_split)
         await free_in_slices(found, cut.segments, cut.children)

@@ -187,7 +187,7 @@ LINK: Final = re.compile(r"!?\[[^\]]{0,2000}\]\(https?://[^)]{1,4000}\)")
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe]")
 _LINES: Final = re.compile(r"\n{3,}")
 _SPACES: Final = re.compile(f"[{BLANKS}]{{2,}}")
-_MAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,200}@[A-Za-z0-9-]{1,200}\.[A-Za-z0-9.-]+")
+_MAIL: Final = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.+-]{1,200}@[A-Za-z0-9-]{1,200}\.[A-Za-z0-9.-]+")
 _URL: Final = re.compile(rf"({LINK.pattern})|https?://\S+")
 
 
