@@ -98,10 +98,9 @@ async def test_a_strategy_is_found_with_what_it_takes(kind: Kind) -> None:
         StrategyName(provider="", strategy=""),
     ],
 )
-async def test_one_that_is_not_there_is_told_and_has_no_icon(kind: Kind, name: StrategyName) -> None:
+async def test_one_that_is_not_there_is_told(kind: Kind, name: StrategyName) -> None:
     with pytest.raises(ToolNotFound):
         kind.strategies.find(name)
-    assert kind.strategies.icon(name) is None
 
 
 async def test_it_asks_its_node_and_tells_what_comes_of_it(kind: Kind) -> None:
@@ -133,8 +132,3 @@ async def test_cancelling_ends_it_at_once_with_what_it_asked_for(kind: Kind) -> 
         with pytest.raises(asyncio.CancelledError):
             await task
         await host.left.wait()
-
-
-async def test_closing_twice_is_closing_once(kind: Kind) -> None:
-    await kind.strategies.close()
-    await kind.strategies.close()

@@ -123,8 +123,3 @@ async def test_what_is_not_there_is_not_found_and_has_no_icon(kind: Kind) -> Non
     with pytest.raises(ToolNotFound) as missing:
         await kind.tools.find(nobody)
     assert missing.value.what
-
-
-async def test_closing_twice_is_closing(kind: Kind) -> None:
-    await kind.tools.close()
-    await kind.tools.close()

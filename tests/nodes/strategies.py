@@ -14,9 +14,6 @@ class ScriptedStrategies:
 
     calls: list[StrategyCall] = field(default_factory=list)
 
-    def icon(self, name: StrategyName) -> Json | None:
-        return None
-
     def find(self, name: StrategyName) -> Strategy:
         names = ("query", "fail")
         declared = tuple(StrategyParameter(declared=ToolParameter(name=each, type="any")) for each in names)
@@ -32,9 +29,6 @@ class ScriptedStrategies:
         if call.values.get("fail"):
             raise ToolFailure(f"it does not like {call.values['query']}")
         emit(TextMessage(str(call.values["query"])))
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 def agent(query: Json, **parameters: Json) -> dict[str, Json]:

@@ -50,9 +50,6 @@ class ScriptedTools:
             emit(message)
         return self.usage
 
-    async def close(self) -> None:
-        """Nothing to close."""
-
 
 def say(**data: Json) -> dict[str, Json]:
     """Return the configuration of a node that calls it."""

@@ -109,7 +109,6 @@ async def scene(
     try:
         yield Scene(tools, file)
     finally:
-        await tools.close()
         await http.close()
 
 

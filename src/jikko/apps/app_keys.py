@@ -62,8 +62,6 @@ class KeyUses:
 
 
 class AppKeys:
-    """Keys of all apps."""
-
     def __init__(
         self,
         store: AppStore,

@@ -19,8 +19,6 @@ _END_USERS: Final = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
 
 
 class EndUsers:
-    """Use cases of end users."""
-
     def __init__(self, store: EndUserStore) -> None:
         self._store = store
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jikko.assemble import lazy
 from jikko.assemble.plugins import Plugins, are_installed, plugins_looked_up
-from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
+from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.concurrency.run_in_thread import imported
 from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
@@ -97,14 +97,9 @@ def later_tools(plugins: Plugins, stack: Shutdown, *given: Any, **named: Any) ->
 
     Args:
         plugins: As for ``tool_service.make_tools``.
-        stack: Closes them.
+        stack: Closes the plugins.
         given: As for ``tool_service.make_tools``.
         named: The same.
     """
-    tools = lazy_proxy(lambda: lazy.make_tools(*given, plugins=plugins, **named))
-
-    async def close() -> None:
-        await (tools.close() if is_made(tools) else plugins.close())
-
-    stack.step("plugins and tools", close)
-    return tools
+    stack.step("plugins", plugins.close)
+    return lazy_proxy(lambda: lazy.make_tools(*given, plugins=plugins, **named))

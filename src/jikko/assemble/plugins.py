@@ -62,7 +62,6 @@ class Plugins:
         self._all_tools = tools
         self._environment = environment
         self._made: MadePlugins | None = None
-        self._closed = False
         self.strategies = _Strategies(self)
         if settings.plugins is not None:
             self.made()
@@ -92,7 +91,8 @@ class Plugins:
         return self._made is not None or are_installed(self._settings)
 
     def icon(self, name: ToolName) -> Json | None:
-        return self.made().tools.icon(name) if self.are_there() else None
+        """See ``Tools.icon``. Jikko does not serve the icon files of plugins."""
+        return None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         return self._tools(name).known(name, app_id=app_id)
@@ -114,7 +114,6 @@ class Plugins:
         return await tools.call(call, emit)
 
     async def close(self) -> None:
-        self._closed = True
         if self._made is not None:
             await self._made.runtime.close()
 
@@ -138,9 +137,6 @@ class _Strategies:
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
 
-    def icon(self, name: StrategyName) -> Json | None:
-        return None
-
     def find(self, name: StrategyName) -> Strategy:
         if not self._plugins.are_there():
             raise missing(Phrase("tool.the_strategy", {"name": name.strategy}), name.provider, name.plugin)
@@ -148,9 +144,6 @@ class _Strategies:
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         await self._plugins.made().strategies.invoke(call, host, emit)
-
-    async def close(self) -> None:
-        """See ``Strategies.close``."""
 
 
 def missing(subject: Phrase, provider: str, exact: str) -> ToolNotFound:

@@ -45,7 +45,6 @@ class FairQueue(Generic[T]):
             queue.move_to_end(item, last=False)
 
     def remove(self, key: str, item: T) -> bool:
-        """Remove an item. Returns whether it was queued."""
         queue = self.queues.get(key)
         if queue is None or item not in queue:
             return False

@@ -31,7 +31,6 @@ class Annotations:
         self._say_due = say_due
 
     async def create(self, app_id: str, question: str, answer: str) -> Annotation:
-        """Create an annotation."""
         new = Annotation(
             id=new_id(), app_id=app_id, question=_kept(question), answer=_kept(answer), created_at=self._clock()
         )

@@ -107,8 +107,6 @@ class File(Struct, kw_only=True):
 
 
 class FileService:
-    """Use cases of files."""
-
     def __init__(self, store: FileStore, limits: FileLimits) -> None:
         self._store = store
         self.limits = limits

@@ -54,8 +54,6 @@ class DatasetView(NamedTuple):
 
 
 class Datasets:
-    """Use cases of datasets."""
-
     def __init__(
         self,
         knowledge: OpenKnowledge,
@@ -340,7 +338,6 @@ class DatasetNames:
         return [] if stores is None else await stores.datasets.workspaces()
 
     async def mapped(self) -> dict[str, Dataset]:
-        """Return the mapped names."""
         stores = await self._knowledge.existing()
         if stores is None:
             return {}

@@ -71,8 +71,6 @@ class IndexingStatus(NamedTuple):
 
 
 class Documents:
-    """Use cases of documents."""
-
     def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock, wake: Wake) -> None:
         self._knowledge = knowledge
         self._datasets = datasets

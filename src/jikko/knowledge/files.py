@@ -24,8 +24,6 @@ class Signer(Protocol):
 
 
 class DocumentFiles:
-    """The files of documents."""
-
     def __init__(self, documents: Documents, signer: Signer) -> None:
         self._documents = documents
         self._signer = signer

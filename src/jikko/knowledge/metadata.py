@@ -60,8 +60,6 @@ def without_built_in(document: Document) -> Document:
 
 
 class Metadata:
-    """Use cases of metadata."""
-
     def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock) -> None:
         self._knowledge = knowledge
         self._datasets = datasets
@@ -146,8 +144,6 @@ def _free(name: str) -> str:
 
 
 class Tags:
-    """Use cases of tags."""
-
     def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock) -> None:
         self._knowledge = knowledge
         self._datasets = datasets

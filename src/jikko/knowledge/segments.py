@@ -82,8 +82,6 @@ class SegmentWishes(Struct, kw_only=True):
 
 
 class Segments:
-    """Use cases of segments."""
-
     def __init__(self, knowledge: OpenKnowledge, documents: Documents, index: SegmentIndex, clock: Clock) -> None:
         self._knowledge = knowledge
         self._documents = documents
@@ -308,8 +306,6 @@ def _there(segment: Segment | None) -> Segment:
 
 
 class ChildChunks:
-    """Use cases of child chunks."""
-
     def __init__(self, knowledge: OpenKnowledge, segments: Segments, index: SegmentIndex, clock: Clock) -> None:
         self._knowledge = knowledge
         self._segments = segments

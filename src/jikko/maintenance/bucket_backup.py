@@ -38,8 +38,6 @@ _NAME: Final = re.compile(rf"{LISTS}/([0-9TZ.-]+)\.json")
 
 
 class BackupFile(msgspec.Struct, frozen=True, kw_only=True):
-    """File of a backup."""
-
     mode: int
     """Permissions."""
     changed_ns: int

@@ -141,8 +141,6 @@ _MAX_CONCURRENT_RUNS: Final = 64
 
 
 class ImportResult(Struct):
-    """Result of an import."""
-
     added: int = 0
     known: int = 0
     """Runs that existed already."""

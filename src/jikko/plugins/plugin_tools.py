@@ -108,9 +108,6 @@ class PluginTools(Struct, eq=False):
             raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(host.usages)) from failure
         return _sum(host.usages)
 
-    async def close(self) -> None:
-        await self.runtime.close()
-
     def _found(self, name: ToolName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
         subject = Phrase("tool.the_tool", {"name": str(name)})
         entry, provider = self.runtime.find("tools", name.provider, name.plugin, subject)
@@ -208,9 +205,6 @@ _KINDS: Final[dict[str, ParameterKind]] = {"model-selector": "model", "array[too
 class PluginStrategies(Struct, eq=False):
     runtime: PluginRuntime
 
-    def icon(self, name: StrategyName) -> Json | None:
-        return None
-
     def find(self, name: StrategyName) -> Strategy:
         entry, _, action = self._found(name)
         return Strategy(
@@ -244,9 +238,6 @@ class PluginStrategies(Struct, eq=False):
             await self.runtime.invoke(entry, request, caller=_caller(call), host=host, emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
-
-    async def close(self) -> None:
-        """See ``Strategies.close``. ``PluginTools`` ends the processes."""
 
     def _found(self, name: StrategyName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
         subject = Phrase("tool.the_strategy", {"name": name.strategy})

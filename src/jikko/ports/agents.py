@@ -144,24 +144,15 @@ class AgentHost(Protocol):
 class NoStrategies:
     """Empty ``Strategies``."""
 
-    def icon(self, name: StrategyName) -> Json | None:
-        return None
-
     def find(self, name: StrategyName) -> Strategy:
         raise ToolNotFound(Phrase("tool.no_strategies", {"name": str(name)}))
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         raise ToolFailure("there are no agent strategies here", reported=False)
 
-    async def close(self) -> None:
-        """See ``Strategies.close``."""
-
 
 class Strategies(Protocol):
     """Finds and invokes strategies. Contract: ``tests/contract/test_strategies.py``."""
-
-    def icon(self, name: StrategyName) -> Json | None:
-        """Return the icon for ``node_started``, or ``None`` without an icon or strategy. Never raises."""
 
     def find(self, name: StrategyName) -> Strategy:
         """Find a strategy. Raises ``ToolNotFound``, with the remedy, if there is none."""
@@ -174,6 +165,3 @@ class Strategies(Protocol):
             ToolFailure: The strategy failed.
             LimitReached: Raised by the host, and passed on by the strategy.
         """
-
-    async def close(self) -> None:
-        """End processes. Idempotent."""

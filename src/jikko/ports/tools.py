@@ -256,9 +256,6 @@ class Tools(Protocol):
             ToolFailure: The tool reported a failure, or there is no usable answer.
         """
 
-    async def close(self) -> None:
-        """Close connections and end processes. Idempotent."""
-
 
 class NoTools:
     """Empty ``Tools``."""
@@ -274,9 +271,6 @@ class NoTools:
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         raise ToolFailure("there are no tools here", reported=False)
-
-    async def close(self) -> None:
-        """See ``Tools.close``."""
 
 
 def _nothing(name: ToolName) -> ToolNotFound:

@@ -86,8 +86,6 @@ class _CallNumbers:
 
 
 class PluginProviders:
-    """All providers with plugins."""
-
     def __init__(self, models: PluginModels) -> None:
         self._models = models
         self._completed: dict[str, tuple[ProviderConfig, tuple[KnownModel, ...], ProviderConfig]] = {}

@@ -169,9 +169,6 @@ class _Knowledge(_Port[KnowledgeSearch]):
 
 
 class _Strategies(_Port[Strategies]):
-    def icon(self, name: StrategyName) -> Json | None:
-        return self._real.icon(name)
-
     def find(self, name: StrategyName) -> Strategy:
         try:
             return self._real.find(name)

@@ -270,7 +270,6 @@ class AppStore:
         return _KEYS.records(await self._sql.rows(_KEYS_OF, app_id=app_id))
 
     async def keys_like(self, hint: str) -> list[ApiKey]:
-        """Return the keys of all apps with that hint."""
         return _KEYS.records(await self._sql.rows(_KEYS_LIKE, hint=hint))
 
     @written

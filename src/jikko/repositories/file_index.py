@@ -106,7 +106,6 @@ class FileIndex:
         return FileTotals(row[0], row[1])
 
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
-        """Return the digests that no file has."""
         rows = await self._sql.rows(_UNNAMED, digests=[bytes.fromhex(digest) for digest in digests])
         return [row[0].hex() for row in rows]
 

@@ -97,8 +97,6 @@ class Row(SqlQuery):
 
 
 class Rows(SqlQuery):
-    """Query for all rows."""
-
     __slots__ = ()
 
 

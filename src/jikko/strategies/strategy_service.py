@@ -23,9 +23,6 @@ class StrategyService:
     def __init__(self, plugins: Strategies) -> None:
         self._plugins = plugins
 
-    def icon(self, name: StrategyName) -> Json | None:
-        return self._plugins.icon(name)
-
     def find(self, name: StrategyName) -> Strategy:
         if name.provider == app_agent.PROVIDER:
             return app_agent.strategy(name)
@@ -48,9 +45,6 @@ class StrategyService:
             await FunctionCalling(call, host, emit).run()
         else:
             await self._plugins.invoke(call, host, emit)
-
-    async def close(self) -> None:
-        await self._plugins.close()
 
 
 class AppFunctionCalling(AppAgent):

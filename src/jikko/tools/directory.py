@@ -114,9 +114,6 @@ class EntryTools:
             if isinstance(entry, self.entries)
         ]
 
-    async def close(self) -> None:
-        """See ``Tools.close``."""
-
 
 def no_such_tool(what: Phrase, provider: str, known: Iterable[str]) -> ToolNotFound:
     """Return the error for a missing tool, with the provider's first tools."""

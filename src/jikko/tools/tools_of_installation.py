@@ -80,9 +80,6 @@ class ToolService(Struct, eq=False):
         async with self._deadline_of_asking(provider):
             return await kind.offered(provider) if isinstance(kind, ToolListing) else []
 
-    async def close(self) -> None:
-        await asyncio.gather(self.builtin.close(), *(kind.close() for kind in self.kinds.values()))
-
     @asynccontextmanager
     async def _deadline_of_asking(self, name: ToolName) -> AsyncIterator[None]:
         try:

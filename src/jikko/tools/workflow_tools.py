@@ -237,9 +237,6 @@ class DatasetTools:
         emit(VariableMessage(CITATIONS, list(cited_sources(found))))
         return None
 
-    async def close(self) -> None:
-        """See ``Tools.close``."""
-
     async def _dataset(self, name: ToolName) -> SearchedDataset:
         try:
             found = await self._knowledge.usable([name.provider])

@@ -49,9 +49,6 @@ class Says:
         self.messages = messages
         self.calls: list[Any] = []
 
-    def icon(self, name: StrategyName) -> None:
-        return None
-
     def find(self, name: StrategyName) -> Strategy:
         kinds = {"model": "model", "tools": "tools"}
         declared = [

@@ -184,7 +184,6 @@ class Management(RemoteServer):
         return found
 
     def apps(self) -> list[dict[str, Any]]:
-        """Return all apps."""
         return self.entries("apps", _APP)
 
     def app(self, name_or_id: str) -> dict[str, Any]:
@@ -211,7 +210,6 @@ class Management(RemoteServer):
         return str(ids[0])
 
     def triggers(self, **query: Any) -> list[dict[str, Any]]:
-        """Return triggers."""
         return self.pages("triggers", _TRIGGER, 10_000, **query)
 
     def trigger(self, text: str) -> dict[str, Any]:

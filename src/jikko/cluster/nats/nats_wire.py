@@ -35,8 +35,6 @@ class Announcement(msgspec.Struct, frozen=True):
 
 
 class MemberHeartbeat(msgspec.Struct, frozen=True):
-    """Heartbeat of a member."""
-
     count: int
     """Number of earlier ones."""
     seconds: float

@@ -72,7 +72,7 @@ class AgentNode(NodeConfig, frozen=True):
         return next((parameter.written for parameter in self.parameters if parameter.name == name), None)
 
     def icon(self, ports: NodePorts) -> Json | None:
-        return {"name": self.name.strategy, "icon": ports.strategies.icon(self.name)}
+        return {"name": self.name.strategy, "icon": None}
 
     async def run(self, ctx: AgentContext) -> Result:
         if self.is_server_side:

@@ -47,8 +47,6 @@ _SECONDS: Final = {
 
 
 class ClusterApp(NamedTuple):
-    """An app of the cluster."""
-
     name: str
     file: Path
     key_file: Path
@@ -166,8 +164,6 @@ def _free_port() -> int:
 
 
 class LocalServer(LocalService):
-    """One server."""
-
     def __init__(self, number: int, home: Path, port: int, settings: Mapping[str, str]) -> None:
         """``settings``: The complete environment except the data folder."""
         self.title = f"Server {number}"

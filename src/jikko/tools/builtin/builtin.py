@@ -61,9 +61,6 @@ class BuiltinTools:
         await self._providers[name.provider][name.tool].act(call.parameters, call, emit)
         return None
 
-    async def close(self) -> None:
-        """See ``Tools.close``."""
-
     def providers(self) -> list[ToolName]:
         return [ToolName(provider_type="builtin", provider=name, tool="") for name in self._providers]
 
