@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jikko.events import Turn
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.model.llm import Llm
 from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelUsage, PromptMessage
@@ -172,6 +173,19 @@ async def test_completion_prompts_are_one_text(text: str, expected: str) -> None
 
     assert models.requests[0].mode == "completion"
     assert result.process_data["prompts"] == [{"role": "user", "text": expected}]
+
+
+@pytest.mark.parametrize("memory", [{}, {"window": {"enabled": False, "size": 5}, "role_prefix": None}])
+async def test_memory_of_a_completion_needs_prefixes_where_there_is_a_conversation(memory: Json) -> None:
+    node = llm(model={**MODEL, "mode": "completion"}, prompt_template={"text": "Say"}, memory=memory)
+    ctx = ModelContext(says("ok"), VALUES)
+    await node.run(ctx)
+
+    ctx.turn = Turn("c", "m1")
+    with pytest.raises(NodeFailure, match="role_prefix") as caught:
+        await node.run(ctx)
+
+    assert caught.value.kind == "MemoryRolePrefixRequiredError"
 
 
 async def test_parameters_are_expanded_and_become_numbers_and_booleans() -> None:

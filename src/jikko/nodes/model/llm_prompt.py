@@ -84,6 +84,8 @@ class Prompt(Struct, frozen=True):
     memory: Memory
     query: Template
     """With memory: the last message, in place of the user's query; may be empty."""
+    lacks_prefixes: bool
+    """Whether it is a completion with memory, and without prefixes for it."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -101,6 +103,7 @@ class Prompt(Struct, frozen=True):
             jinja_variables=read_named(config, "jinja2_variables"),
             memory=Memory.from_dsl(data),
             query=Template.parse(memory.text("query_prompt_template")),
+            lacks_prefixes=not is_chat and data.get("memory") is not None and memory.get("role_prefix") is None,
         )
 
     def check_variables(self, variables: Variables) -> None:
@@ -123,6 +126,11 @@ class Prompt(Struct, frozen=True):
             files: Placed before the last user message.
             vision: Whether to include files of earlier turns, and the image detail.
         """
+        if self.lacks_prefixes and ctx.turn is not None:
+            raise NodeFailure(
+                "Memory in a completion prompt needs role_prefix, with user and assistant.",
+                kind="MemoryRolePrefixRequiredError",
+            )
         query = self._query(ctx)
         earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)
         if self.is_chat:
