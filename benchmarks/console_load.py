@@ -35,7 +35,7 @@ from jikko.runs.observer import observe
 from jikko.settings import Settings
 
 LOOKING = sized(100, 2)
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", sized(60, 2)))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", sized(60, 1)))
 SECONDS = sized(0.4, 0.02)
 TOKEN = "t" * 40
 NONE_AGAIN = "that is not there, either"

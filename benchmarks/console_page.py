@@ -35,9 +35,9 @@ PER_ROUND: Final = 4
 AROUND: Final = 10
 """Events of a run beside those of its rounds."""
 LIVE_ROUNDS: Final = sized(500, 200)
-LENGTHS: Final = sized(((1_000, 0.8), (10_000, 1.2)), ((1_000, 0.8),))
+LENGTHS: Final = sized(((1_000, 0.8), (10_000, 1.2)), ((200, 0.8),))
 """Events of runs, and in how many seconds their steps are to be shown."""
-LONGEST: Final = sized(100_000, 2_000)
+LONGEST: Final = sized(100_000, 600)
 """Events of the longest."""
 ANSWER_SECONDS: Final = 0.2
 SIDE_BY_SIDE: Final = 10
@@ -225,7 +225,7 @@ def heap(session: CDPSession) -> float:
 
 
 def lists(eyes: Eyes) -> None:
-    found = eyes.opened("/runs?t=all", "rows", slower=4)
+    found = eyes.opened("/runs?t=all", "rows", slower=sized(4, 1))
     figure("list of runs, cold, 4 x slower CPU: first paint", found["paint"], "s", aim="<= 0.6 s")
     figure("list of runs, cold, 4 x slower CPU: rows", found["rows"], "s", aim="<= 1.2 s")
     figure("list of runs, cold: CPU of the page", eyes.opened("/runs?t=all", "rows")["cpu"], "s")

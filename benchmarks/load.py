@@ -12,13 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from benchmarks.sizes import sized
+from benchmarks.sizes import TINY, sized
+
+if TYPE_CHECKING:
+    from tests.acceptance.warm_commands import WarmCommand
 
 Node = dict[str, Any]
 
@@ -58,9 +61,12 @@ def imported(home: Path, *documents: dict[str, Any], python: str = sys.executabl
     for document in documents:
         files.append(home / f"{document['app']['name']}.yml")
         files[-1].write_text(json.dumps(document))
-    command: list[str | Path] = [python, "-m", "jikko", "apps", "import", *files, "--json"]
-    done = subprocess.run(command, env=settings(home, **more), check=True, capture_output=True, text=True)
-    entries = map(json.loads, done.stdout.splitlines())
+    command = [python, "-m", "jikko", "apps", "import", *map(str, files), "--json"]
+    with tempfile.TemporaryFile("w+b") as out:
+        if code := begun(command, settings(home, **more), out, None).wait(60):
+            raise RuntimeError(f"{command} ended with {code}")
+        out.seek(0)
+        entries = [json.loads(line) for line in out]
     return {Path(entry["file"]).stem: App(entry["app_id"], entry["api_key"]) for entry in entries}
 
 
@@ -82,18 +88,29 @@ def jikko(*documents: dict[str, Any], python: str = sys.executable, **more: str)
             yield Server(port, pid, {name: app.key for name, app in apps.items()})
 
 
+def begun(
+    command: Sequence[str], environment: dict[str, str], out: IO[bytes], log: IO[bytes] | None
+) -> "subprocess.Popen[bytes] | WarmCommand":
+    """Start a command. Tiny benchmarks, whose figures are not read, fork Jikko if ``BENCH_WARM`` names what to fork."""
+    if TINY and (folder := os.environ.get("BENCH_WARM")) and command[:3] == [sys.executable, "-m", "jikko"]:
+        from tests.acceptance.warm_commands import forked  # only where tests ask for it
+
+        with open(os.devnull, "rb") as nothing:
+            return forked(Path(folder), command[2:], environment, nothing, out, log or sys.stderr.fileno())
+    return subprocess.Popen(command, stdout=out, stderr=log, env=environment)
+
+
 @contextlib.contextmanager
-def process(command: list[str], ready: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
+def process(command: Sequence[str], ready: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
     """A process that says on a line on which port it listens. Yields process id and port."""
-    # A line for each run is no use on a terminal.
-    log = subprocess.DEVNULL if environment.get("JIKKO_LOG_RUNS") == "true" else None
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as child:
-        assert child.stdout is not None
-        found = None
-        for line in child.stdout:
-            if found := re.search(ready, line):
-                break
+    read, written = os.pipe()
+    with open(read, "rb") as lines:
+        with open(written, "wb") as out, open(os.devnull, "wb") as nothing:
+            # A line for each run is no use on a terminal.
+            child = begun(command, environment, out, nothing if environment.get("JIKKO_LOG_RUNS") == "true" else None)
+        found = next((found for line in lines if (found := re.search(ready, line.decode()))), None)
         if found is None:
+            child.wait(20)
             raise RuntimeError(f"{command} did not start")
         try:
             yield child.pid, int(found[1])

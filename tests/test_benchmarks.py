@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.soak import tell_refusals, too_many_refused
-from benchmarks.soak_clients import Findings
 
+from tests.acceptance.warm_commands import warm
 from tests.effort import PATIENCE
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +42,8 @@ def benchmarks() -> list[str]:
 def test_a_soak_of_a_server_that_refuses_more_than_a_still_disk_explains_fails(
     refused: int, served: int, wanted: float, too_many: bool
 ) -> None:
+    from benchmarks.soak import too_many_refused  # its clients are not in every process that collects this test
+
     assert too_many_refused(refused, served, wanted) is too_many
 
 
@@ -59,7 +60,7 @@ def test_a_benchmark_runs_to_its_end_and_prints_figures(name: str, tmp_path: Pat
         arguments = [str(tmp_path / "figures.json"), str(tmp_path / "growth.svg")]
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", *arguments],
-        env={**os.environ, "BENCH_TINY": "1"},
+        env={**os.environ, "BENCH_TINY": "1", "BENCH_WARM": str(warm().folder)},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -73,6 +74,9 @@ def test_a_benchmark_runs_to_its_end_and_prints_figures(name: str, tmp_path: Pat
 
 
 def test_a_soak_says_what_was_refused_why_and_when(capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks.soak import tell_refusals
+    from benchmarks.soak_clients import Findings
+
     findings = Findings(refused={"chat: a: b": [4], "block: service_unavailable: 記録 is busy": [9, 8, 30]})
 
     tell_refusals("at the load", findings)

