@@ -30,7 +30,7 @@ from tests.tools.test_mcp_programs import PROGRAM
 
 pytestmark = pytest.mark.slow
 SHUTDOWN_SECONDS = 1.0
-STOP_SECONDS = SHUTDOWN_SECONDS + 10 + 5
+STOP_SECONDS = SHUTDOWN_SECONDS + 10 + 30
 """Within which a server has ended (see ``Settings.stop_seconds``), and what a busy machine adds."""
 
 Served = Callable[..., tuple[Server, Client]]

@@ -442,7 +442,7 @@ def test_what_attackers_send_is_refused_and_starts_nothing(jikko: Command, serve
 
 
 def test_a_body_that_comes_too_slowly_is_no_delivery_and_holds_up_no_other(jikko: Command, path: str) -> None:
-    server = Server(jikko.home, settings={"JIKKO_BODY_SECONDS": "1"})
+    server = Server(jikko.home, settings={"JIKKO_BODY_SECONDS": "3"})
     address = urlsplit(server.url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
     try:

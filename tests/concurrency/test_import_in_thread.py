@@ -9,6 +9,7 @@ import pytest
 
 from jikko.concurrency import run_in_thread
 from jikko.concurrency.lazy_proxy import import_for, is_made, lazy_proxy
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -49,10 +50,10 @@ async def test_who_imports_something_else_meanwhile_misses_no_finder() -> None:
 
     def load() -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
 
     loading = asyncio.create_task(run_in_thread.import_in_thread(load))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, PATIENCE)
     wanted, finders = list(sys.meta_path), iter(sys.meta_path)
     found = [next(finders), next(finders)]
     go_on.set()

@@ -23,8 +23,8 @@ START_SECONDS: Final = 10.0
 """Time limit of the answer to a start, whatever the store does."""
 READY_SECONDS: Final = 10.0
 """Time limit for a server to report that it is not ready, during starts."""
-AT_ONCE_SECONDS: Final = 2.0
-"""Time limit of a refusal once the store is known to accept no writes."""
+AT_ONCE_SECONDS: Final = 5.0
+"""Time limit of a refusal once the store is known to accept no writes: at once, and what a busy machine adds."""
 _LASTS: Final = 12.0
 """Shortest duration of a fault in seconds."""
 _MODES: Final = ("blocking", "streaming", "async")

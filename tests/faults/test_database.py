@@ -25,7 +25,7 @@ from tests.store.postgres_server import PostgresServer, Standby, postgres_runnin
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 CUT_SECONDS = 30.0
-STOP_SECONDS = 5.0 + 10.0 + 5.0
+STOP_SECONDS = 5.0 + 10.0 + 30.0
 """Within which a server of these tests has ended (see ``Settings.stop_seconds``), and what a busy machine adds."""
 
 

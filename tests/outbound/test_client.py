@@ -167,9 +167,9 @@ async def test_waiting_for_its_turn_does_not_count_as_time_of_a_request() -> Non
     async with serving({"/held": held, "/": answer(b"ok")}) as server, client(max_connections=1) as http:
         first = asyncio.create_task(http.send(get(server.url("/held"))))
         await arrived.wait()
-        second = asyncio.create_task(http.send(get(server.url("/"), total=2)))
+        second = asyncio.create_task(http.send(get(server.url("/"), total=5)))
         # Its time would be over.
-        await asyncio.wait([second], timeout=2.1)
+        await asyncio.wait([second], timeout=5.1)
 
         released.set()
 

@@ -158,7 +158,7 @@ def model(session: str, data: dict[str, Any]) -> None:
             return
         case "slow":
             for word in "ゆっくり話す。":
-                time.sleep(0.1)
+                time.sleep(0.3)
                 delta = {"index": 0, "message": {"role": "assistant", "content": word}}
                 say(session, "stream", {"model": "slow", "delta": delta})
         case "exit":

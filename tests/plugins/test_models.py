@@ -288,15 +288,15 @@ async def test_a_plugin_that_dies_in_its_answer_fails_the_call(home: Path) -> No
 
 
 async def test_a_model_that_goes_on_speaking_is_heard_to_its_end(home: Path) -> None:
-    async with models(home, settings={"plugin_seconds": 0.3}) as here:
+    async with models(home, settings={"plugin_seconds": 1.5}) as here:
         assert (await here.complete(asked("slow"))).text == "ゆっくり話す。"
 
 
 async def test_the_time_in_which_a_plugin_starts_is_not_its_silence(tmp_path: Path) -> None:
     content = model_files()
-    content["main.py"] = b"import time\ntime.sleep(2.5)\n" + content["main.py"]
+    content["main.py"] = b"import time\ntime.sleep(5.5)\n" + content["main.py"]
     await installed(tmp_path / "home", content)
-    async with models(tmp_path / "home", [piece("はい", finish_reason="stop")], timeout=2) as here:
+    async with models(tmp_path / "home", [piece("はい", finish_reason="stop")], timeout=5) as here:
         assert (await here.complete(asked("able"))).text == "はい"
 
 

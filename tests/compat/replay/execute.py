@@ -15,7 +15,7 @@ from .knowledge import Knowledge
 from .transport import Request, Transport
 
 VARIABLE = re.compile(r"\$\{([\w:]+)(\|upper)?\}")
-POLL_TIMEOUT = 20.0
+POLL_TIMEOUT = 60.0
 LATER = 3
 """Chunks of a text that precede a step for which the recording waited some tenths of a second."""
 POLL_INTERVAL = 0.02

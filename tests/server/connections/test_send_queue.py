@@ -4,6 +4,7 @@ import socket
 import sys
 
 from jikko.server.connections.slow_readers import bytes_in_system
+from tests.effort import PATIENCE
 
 SENT = 3_000_000
 
@@ -25,12 +26,12 @@ def test_what_the_other_side_has_not_taken_is_told_until_it_has() -> None:
                     break
             if sys.platform == "linux":
                 assert 0 < bytes_in_system(server) <= sent
-            client.settimeout(10)
+            client.settimeout(PATIENCE)
             taken = 0
             while taken < sent:
                 taken += len(client.recv(1 << 20))
             # The last acknowledgement is under way.
-            server.settimeout(10)
+            server.settimeout(PATIENCE)
             client.sendall(b"y")
             assert server.recv(1) == b"y"
             assert bytes_in_system(server) == 0
