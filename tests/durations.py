@@ -20,6 +20,9 @@ _LEAST: Final = 1.0
 """Shortest duration in the table, in seconds."""
 QUICK_SECONDS: Final = 0.3
 """Assumed duration of the fast tests of a file missing from the table, in seconds."""
+_TOGETHER: Final = "tests/console/"
+"""Folder whose files start one after the other, as if each took as long as the longest: successive ones of a process
+share a browser."""
 
 
 class Duration(msgspec.Struct):
@@ -83,8 +86,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Move the longest files to the front; deterministic across test processes."""
     durations = known()
+    longest = max((found.all for path, found in durations.items() if path.startswith(_TOGETHER)), default=0.0)
+
+    def place(item: pytest.Item) -> tuple[float, bool, float]:
+        path = item.nodeid.partition("::")[0]
+        seconds, together = durations.get(path, Duration()).all, path.startswith(_TOGETHER)
+        return -(longest if together else seconds), together, -seconds
+
     if config.rootpath == ROOT:
-        items.sort(key=lambda item: -durations.get(item.nodeid.partition("::")[0], Duration()).all)
+        items.sort(key=place)
 
 
 if __name__ == "__main__":

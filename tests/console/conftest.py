@@ -50,9 +50,9 @@ def axe(built: Path) -> str:
     return (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(built: Path) -> Iterator[Browser]:
-    """Browser of a module: see `chromium`."""
+    """Browser of successive modules of this folder (``tests/durations.py``): see `chromium`."""
     with chromium() as browser:
         yield browser
 
@@ -192,9 +192,12 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def rested(browser: Browser) -> list[Page]:
+def rested(browser: Browser) -> Iterator[list[Page]]:
     """The tab shared by a module's tests, while none uses it."""
-    return []
+    pages: list[Page] = []
+    yield pages
+    for page in pages:
+        page.context.close()
 
 
 @pytest.fixture

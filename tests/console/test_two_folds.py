@@ -3,10 +3,11 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import pytest
@@ -25,6 +26,7 @@ from tests.engine.test_random_graphs import execute, steps
 IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="u", user="me")
 OPEN = {"waiting": "running", "parked": "running", "paused": "running"}
 """What the page has more words for than the record of an execution."""
+Result = TypeVar("Result")
 
 
 class PageFold:
@@ -54,6 +56,12 @@ class PageFold:
         self._process.communicate(timeout=60)
 
 
+def apart(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run an event loop in a thread of its own: the browser of other modules has that of this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 @pytest.fixture(scope="module")
 def page_fold(built: Path) -> Iterator[PageFold]:
     fold = PageFold(built)
@@ -66,10 +74,10 @@ def page_fold(built: Path) -> Iterator[PageFold]:
 def test_both_folds_tell_the_same_of_every_beginning_of_a_log(
     page_fold: PageFold, found: list[Step], data: st.DataObject
 ) -> None:
-    made, whole = asyncio.run(execute(found))
+    made, whole = apart(execute(found))
     events = list(whole.events)
     if data.draw(st.booleans(), label="its process dies"):
-        events = list(asyncio.run(resume(made, events[: data.draw(st.integers(1, len(events) - 1))])).events)
+        events = list(apart(resume(made, events[: data.draw(st.integers(1, len(events) - 1))])).events)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(events) - 1), max_size=6)))
 
     in_page = page_fold(events, cuts)
