@@ -141,8 +141,9 @@ async def test_files_come_back_as_they_were_sent_alone_and_as_a_zip(client: http
         ([], "document_ids: no matching document"),
         (None, "document_ids: no matching document"),
         ([NOBODY] * 101, "document_ids: at most 100 at a time"),
+        ([NOBODY, "x"], "document_ids: must be UUIDs"),
     ],
-    ids=["none", "null", "101"],
+    ids=["none", "null", "101", "no id"],
 )
 async def test_a_zip_has_one_to_a_hundred_documents(client: httpx.AsyncClient, ids: Any, message: str) -> None:
     at = f"/v1/datasets/{await dataset(client)}/documents/download-zip"
@@ -206,8 +207,9 @@ async def test_a_text_takes_the_place_of_another_and_a_name_alone_is_not_enough(
     refused = await client.post(url, json={"text": "ants"})
     assert (refused.status_code, refused.json()["message"]) == (400, "name: is required when text is provided")
 
-    named = await client.post(url, json={"name": "n.txt"})
-    assert (named.status_code, named.json()["message"]) == (400, "Data source or Process rule is required")
+    for nothing in ({"name": "n.txt"}, {"name": "n.txt", "text": ""}):
+        named = await client.post(url, json=nothing)
+        assert (named.status_code, named.json()["message"]) == (400, "Data source or Process rule is required")
     changed = await client.post(url, json={"name": "m.txt", "text": "ants\nemus", "process_rule": BY_LINE})
     batch = changed.json()["batch"]
     await client.index()  # type: ignore[attr-defined]

@@ -49,7 +49,6 @@ export const CODES: Readonly<Record<string, string>> = {
   service_unavailable: '今は利用できません。しばらくしてからもう一度お試しください',
   share_over: 'このリンクは使えません',
   shares_off: '共有は無効です',
-  speech_to_text_disabled: '音声認識は無効です',
   too_many_files: 'ファイルが多すぎます',
   too_many_requests: '回数の上限に達しました。しばらくしてからもう一度お試しください',
   unauthorized: 'サインインしていないか、セッションが終了しました',

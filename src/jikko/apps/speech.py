@@ -120,10 +120,10 @@ class AppSpeech:
         self._defaults = defaults
 
     async def check_hearing(self, app: App) -> None:
-        """Require that the app transcribes, before a recording is read. Raises ``WrongAppMode``: it does not, or its
-        workflow is unusable."""
+        """Require that the app transcribes, before a recording is read. Raises ``InvalidParam``: it does not;
+        ``WrongAppMode``: its workflow is unusable."""
         if not await self._feature(app, "speech_to_text"):
-            raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
+            raise InvalidParam("Speech to text is not enabled")
 
     async def transcribe(self, app: App, data: bytes, filename: str, mime_type: str) -> str:
         """Transcribe a recording.

@@ -8,10 +8,9 @@ from msgspec import Meta, Struct
 
 from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.apps.speech import MAX_AUDIO_BYTES, too_large
-from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
-from jikko.http.bodies.multipart_forms import read_form
+from jikko.http.bodies.multipart_forms import is_form, read_form
 from jikko.http.operation import Route
 from jikko.http.request_fields import checked, must, user_named
 from jikko.http.requests import Request
@@ -57,15 +56,15 @@ async def audio_to_text(request: Request) -> SendableResponse:
     A form with ``file`` and ``user``.
     """
     api, app = request.api, await authenticated(request)
-    await api.chat.speech.check_hearing(app)
+    if is_form(request):  # as in Dify, a missing file comes first
+        await api.chat.speech.check_hearing(app)
     async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
-        if form is None:
+        part = next((part for name, part in form.files if name == "file"), None) if form else None
+        if part is None:
             raise UploadRefused(
-                "Send the recording as a form: multipart/form-data with the field 'file'.",
-                code="bad_request_key_error" if app.mode in BASIC_MODES else "bad_request",
+                "Send the recording as a form: multipart/form-data with the field 'file'.", code="bad_request_key_error"
             )
-        part = next((part for name, part in form.files if name == "file"), None)
-        if part is None or not part.filename:
+        if not part.filename:
             raise UploadRefused("Please upload your audio.", code="no_audio_uploaded")
         if (part.size or 0) > MAX_AUDIO_BYTES:
             raise too_large()

@@ -28,6 +28,7 @@ from jikko.http.routes.knowledge.knowledge_requests import (
     rows_of,
     sent_file,
 )
+from jikko.ids import is_uuid
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, text_source
 from jikko.knowledge.files import MAX_ZIPPED_BYTES, zipped
@@ -182,7 +183,8 @@ async def update_document_by_text(request: Request, body: TextChanges) -> Create
     """Replace a text."""
     if body.text is not None and not body.name:
         raise InvalidParam("name: is required when text is provided")
-    source = None if body.text is None else text_source(body.name or "", body.text)
+    # As in Dify, an empty text is none.
+    source = text_source(body.name or "", body.text) if body.text else None
     return await _updated(request, source, body)
 
 
@@ -298,6 +300,8 @@ async def download_documents(request: Request, body: DocumentIds) -> SendableRes
         raise InvalidParam("document_ids: no matching document")
     if len(ids) > 100:
         raise InvalidParam("document_ids: at most 100 at a time")
+    if not all(map(is_uuid, ids)):
+        raise InvalidParam("document_ids: must be UUIDs")
     found: dict[str, Document] = {}
     for document_id in ids:
         _, document = await knowledge.documents.get(request.path_params["dataset_id"], document_id)
