@@ -121,7 +121,7 @@ def api_of(
     file_limits = file_limits or FileLimits()
     defaults = FAKES if defaults is None else defaults
     unused: Any = None
-    readiness = Readiness(world.database, lambda: process.runs.is_closing)
+    readiness = Readiness(world.database, lambda: process.runs.executor.is_closing)
     parts: dict[str, Any] = dict.fromkeys(UpkeepServices.__struct_fields__) | {"readiness": readiness}
     knowledge = no_datasets()
     triggers = Triggers(TriggerStore(world.database), world.app_store, process.runs)

@@ -64,7 +64,7 @@ async def test_a_stream_that_waited_tells_when_its_run_was_created(world: World)
     async with client_of(world, app, process) as client, asyncio.TaskGroup() as group:
         await client.post(RUN, json=body("async"))
         waiting = group.create_task(client.post(RUN, json=body("streaming")))
-        await until(lambda: len(process.runs._executor._held) == 2)
+        await until(lambda: len(process.runs.executor._held) == 2)
         world.now += 3600
         world.script.release("a")
 

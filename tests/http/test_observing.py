@@ -167,7 +167,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_stream_ends_the_request(w
         scope = {"type": "http", "method": "POST", "path": RUN, "raw_path": RUN.encode(), "query_string": b""}
         scope |= {"headers": headers, "scheme": "http", "server": ("x", 1), "root_path": ""}
         await application(scope, receive, send)
-        assert process.runs._executor._held
+        assert process.runs.executor._held
 
     assert seen.only[1:] == (200, len(b"".join(pieces)))
 

@@ -174,7 +174,7 @@ class Process:
         return await self.runs.control.take_over(orphans)
 
     def state(self) -> ServerState:
-        return ServerState(since=0.0, runs=self.runs.under_way)
+        return ServerState(since=0.0, runs=self.runs.executor.under_way)
 
     async def room(self) -> None:
         await self.runs.control.room.wait()
@@ -197,10 +197,10 @@ class Process:
         if not self.is_dead:
             self.is_dead = True
             self.cluster.kill()
-            for log, runner in list(self.runs._executor._held.values()):
+            for log, runner in list(self.runs.executor._held.values()):
                 log.on_lost = None
                 getattr(runner, "lost", runner.park)()
-            for task in self.runs._executor._tasks:
+            for task in self.runs.executor._tasks:
                 task.cancel()
 
     def freeze(self) -> None:

@@ -38,10 +38,10 @@ def test_events_of_a_run_elsewhere_are_seen_as_late_as_messages_are_or_the_looks
             seen = [entry async for batch in here.runs.control.reader(record).follow(durable=True) for entry in batch]
 
             assert isinstance(seen[-1][1], RunFinished)
-            lags = here.runs._executor.measures.lags.values[()]
+            lags = here.runs.executor.measures.lags.values[()]
             assert sum(lags[:-1]) >= 2
             assert least <= lags[-1] / sum(lags[:-1]) + 1e-6 <= most
-            assert sum(there.runs._executor.measures.lags.values[()]) == 0
+            assert sum(there.runs.executor.measures.lags.values[()]) == 0
         finally:
             await case.close()
 

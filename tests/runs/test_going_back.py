@@ -98,7 +98,7 @@ class Lagging(History):
                 await self.human(None)
                 await asyncio.sleep(1)
                 is_open = any(record.is_open for record in await self.store.scan())
-                quiet = 0 if is_open or any(process.runs.under_way for process in case.living) else quiet + 1
+                quiet = 0 if is_open or any(process.runs.executor.under_way for process in case.living) else quiet + 1
 
     async def check(self) -> None:
         assert self.errors == []

@@ -103,7 +103,7 @@ async def test_so_are_those_of_one_that_waited_for_another_or_whose_process_died
 
 async def test_how_long_runs_have_waited_is_measured_from_their_creation(world: World) -> None:
     app, process = await world.chain("One", "b"), world.process(at_once=1)
-    waits = process.runs._executor.measures.waits
+    waits = process.runs.executor.measures.waits
     world.script.held = {"b"}
     await process.start(app)
     second = await process.start(app)

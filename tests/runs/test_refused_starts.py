@@ -106,7 +106,7 @@ async def nothing_is_left(world: World, process: Process, store: HeldStore) -> N
     before = world.script.ran.copy()
     store.release()
     world.script.release(*world.script.held)
-    await until(lambda: not process.runs.under_way and not process.admission.running)
+    await until(lambda: not process.runs.executor.under_way and not process.admission.running)
     async with asyncio.timeout(PATIENCE):
         while await store.scan():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -122,7 +122,7 @@ async def test_a_start_that_waits_for_too_long_is_refused_and_never_written(
 
     with pytest.raises(StartRefused):
         await Client(process, app).start(key)
-    assert process.runs.under_way == 0
+    assert process.runs.executor.under_way == 0
 
     await nothing_is_left(world, process, store)
 
@@ -268,7 +268,7 @@ async def test_one_that_was_written_behind_the_death_of_its_process_is_removed_b
 
     taken = await other.runs.control.take_over()
 
-    assert (taken.count, other.runs.under_way, await store.scan()) == (0, 0, [])
+    assert (taken.count, other.runs.executor.under_way, await store.scan()) == (0, 0, [])
     assert world.script.ran == before
     started = await Client(other, app).start("key", PATIENCE)
     assert (started.repeated, (await end_of(started.run)).status) == (False, "succeeded")

@@ -263,7 +263,7 @@ class Process:
 
     def log(self, run_id: str) -> RunLog | None:
         """Return the log of a run executed by this process."""
-        held = self.runs._executor.find(run_id)
+        held = self.runs.executor.find(run_id)
         return None if held is None else held.log
 
     async def start(self, app: App, **inputs: Any) -> RunLog:
@@ -288,7 +288,7 @@ class Process:
 
     async def forgets(self) -> None:
         """Die as by ``kill -9`` while the store hangs; nothing waits for pending writes."""
-        for settling in list(self.runs._executor.refused._settling.values()):
+        for settling in list(self.runs.executor.refused._settling.values()):
             settling.cancel()
         await asyncio.sleep(0)
 
@@ -298,11 +298,11 @@ class Process:
         Args:
             losing_text: Whether buffered text is lost. No write may be in progress.
         """
-        lives = self.runs._executor._held
+        lives = self.runs.executor._held
         while unsettled := [live for live, _ in lives.values() if not (live.is_durable or losing_text)]:
             # A write in progress would follow the death.
             await unsettled[0].committed()
-        for live, runner in list(self.runs._executor._held.values()):
+        for live, runner in list(self.runs.executor._held.values()):
             live.abandon(JikkoError("the process died"))
             if isinstance(runner, Runner):
                 runner.lost()

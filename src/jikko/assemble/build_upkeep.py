@@ -74,7 +74,7 @@ def build_upkeep(
     )
     readiness = Readiness(
         stores.record,
-        lambda: runs.is_closing,
+        lambda: runs.executor.is_closing,
         lambda: "" if context.in_memory else diagnose_files(settings),
         cluster.diagnose if stores.cluster else None,
     )

@@ -143,7 +143,7 @@ class Turns:
         return await self._hooks.title(app, query)
 
     async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
-        self._runs.require_open()
+        self._runs.executor.require_open()
         opened, replies = None, self._hooks.replies(app.id)
         if request.conversation_id:
             # Concurrently: the database may be far away.

@@ -130,7 +130,7 @@ class Documents:
             )
             if old is not None:
                 document = instead_of(old, document)
-            return with_job(_with_built_in(dataset, document), now)
+            return with_job(with_built_in(document) if dataset.built_in_fields else document, now)
 
         document = await stores.documents.put_document(dataset.id, called, make, source.content)
         self._wake()
@@ -337,7 +337,3 @@ def with_job(document: Document, now: float) -> tuple[Document, Job]:
         due_at=now,
     )
     return waiting, job
-
-
-def _with_built_in(dataset: Dataset, document: Document) -> Document:
-    return with_built_in(document) if dataset.built_in_fields else document

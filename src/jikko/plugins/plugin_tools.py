@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
+from jikko.nodes.contract import total
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
 from jikko.plugins.install.installed_plugins import Entry
@@ -105,8 +106,8 @@ class PluginTools(Struct, eq=False):
         try:
             await self.runtime.invoke(entry, request, caller=_caller(call), host=host, emit=emit)
         except PluginFailure as failure:
-            raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(host.usages)) from failure
-        return _sum(host.usages)
+            raise ToolFailure(_shown(failure, provider), reported=False, usage=total(host.usages)) from failure
+        return total(host.usages)
 
     def _found(self, name: ToolName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
         subject = Phrase("tool.the_tool", {"name": str(name)})
@@ -181,21 +182,6 @@ def _shown(failure: PluginFailure, provider: ProviderDeclaration) -> str:
     return (
         f"An error occurred in the {name}, please contact the author of {name} for help, error type: {failure.kind}, "
         f"error details: {failure}"
-    )
-
-
-def _sum(usages: list[Usage]) -> Usage | None:
-    from decimal import Decimal
-
-    if not usages:
-        return None
-    price = sum((Decimal(usage.total_price) for usage in usages), Decimal(0))
-    return Usage(
-        total_tokens=sum(usage.total_tokens for usage in usages),
-        prompt_tokens=sum(usage.prompt_tokens for usage in usages),
-        completion_tokens=sum(usage.completion_tokens for usage in usages),
-        total_price=f"{price:f}",
-        currency=usages[0].currency,
     )
 
 

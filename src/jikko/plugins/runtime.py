@@ -12,7 +12,7 @@ from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import NetworkGate, OfferedFile
 from jikko.plugins.host.prompt import message_of
 from jikko.plugins.install.installed_plugins import Entry, InstalledPlugins
-from jikko.plugins.package.declaration import Kind, ProviderDeclaration
+from jikko.plugins.package.declaration import Kind, ProviderDeclaration, with_defaults
 from jikko.plugins.package.package_names import Identifier, identifier, provider_name
 from jikko.plugins.plugins_file import PluginsConfig
 from jikko.plugins.process.budget import Budget, Budgets
@@ -104,11 +104,7 @@ class PluginRuntime:
         if config.unset:
             params = {"entry": plugin_id, "names": ", ".join(config.unset)}
             raise ToolNotFound(Phrase("tool.plugin_unset", params), Phrase("remedy.set_before_start"))
-        given = dict(config.credentials_for(credential_id))
-        for credential in provider.credentials:
-            if credential.default is not None:
-                given.setdefault(credential.name, credential.default)
-        missing = tuple(c.name for c in provider.credentials if c.required and given.get(c.name) in (None, ""))
+        given, missing = with_defaults(provider.credentials, config.credentials_for(credential_id))
         if missing:
             code = "remedy.add_plugin" if self.config.source else "remedy.make_plugins_file"
             raise ToolNotFound(

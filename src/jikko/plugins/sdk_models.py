@@ -12,7 +12,7 @@ from jikko.masking import masked
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import messages_json, piece_of
 from jikko.plugins.install.installed_plugins import Entry
-from jikko.plugins.package.declaration import ProviderDeclaration
+from jikko.plugins.package.declaration import ProviderDeclaration, with_defaults
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.models import FailureKind, ModelFailure, ModelRequest
@@ -175,11 +175,9 @@ def _credentials(model: PluginModel, provider: ProviderDeclaration, kind: str) -
     """Return the plugin's credentials, with defaults. ``kind``: ``""`` for the provider. Raises ``ToolNotFound`` if one
     is missing."""
     wanted = [each for each in provider.credentials if not each.models or kind in each.models]
-    defaults = {each.name: each.default for each in wanted if each.default is not None}
-    given = {**defaults, **model.credentials}
-    missing = ", ".join(each.name for each in wanted if each.required and given.get(each.name) in (None, ""))
+    given, missing = with_defaults(wanted, model.credentials)
     if missing:
-        what = Phrase("tool.plugin_needs", {"plugin": model.plugin, "names": missing})
+        what = Phrase("tool.plugin_needs", {"plugin": model.plugin, "names": ", ".join(missing)})
         raise ToolNotFound(what, Phrase("remedy.plugin_credentials"))
     return given
 

@@ -70,7 +70,7 @@ class IdempotentStarts:
             record = await self._runs.records.record(app.id, run_id)
         except NotFound:
             record = None
-        if record is None or self._runs.is_refused(record):
+        if record is None or self._runs.executor.refused.has(record):
             raise StartRefused("The key belongs to a run that is being removed. Send the request again.")
         return StartOutcome(self._runs.control.reader(record), repeated=True)
 

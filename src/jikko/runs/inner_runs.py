@@ -93,7 +93,7 @@ class InnerRuns:
             end = await started.ended()
         except asyncio.CancelledError:
             # Not at shutdown: the inner run is left to the next process, as its caller is.
-            if not self._runs().is_closing:
+            if not self._runs().executor.is_closing:
                 self._stop(app.id, run_id, call.user)
             raise
         except JikkoError as error:

@@ -76,7 +76,7 @@ class Runs:
         self.file_inputs = file_inputs
         self.measures = executor.measures
         self._clock = clock
-        self._executor = executor
+        self.executor = executor
         self.control = Control(
             store=store,
             apps=apps,
@@ -105,7 +105,7 @@ class Runs:
             TooManyRequests: The app's queue is full.
             ServerStopping: The process is shutting down.
         """
-        self._executor.require_open()
+        self.executor.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
         end_user_id = request.end_user_id or end_user(app.id, request.user)
         files = self.file_inputs
@@ -143,10 +143,6 @@ class Runs:
         )
         return await self.begin(identity, workflow, started, options=options)
 
-    def require_open(self) -> None:
-        """Raise ``ServerStopping`` if the process is shutting down."""
-        self._executor.require_open()
-
     async def begin(
         self,
         identity: RunIdentity,
@@ -166,24 +162,16 @@ class Runs:
         """
         record = RunRecord(identity=identity)
         if has_large_inputs(started):
-            record.inputs = await inputs_in_slices(started, TimeSlice(self._executor.share, identity.app_id))
-        run_log = self._executor.new_log(record, options, opening, is_inner=started.depth > 0)
+            record.inputs = await inputs_in_slices(started, TimeSlice(self.executor.share, identity.app_id))
+        run_log = self.executor.new_log(record, options, opening, is_inner=started.depth > 0)
         if started.depth:
-            self._executor.admission.take_back(identity.app_id)
-            self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
-        elif (options is None or options.is_delivery_alone) and self._executor.admission.take(identity.app_id):
-            self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
+            self.executor.admission.take_back(identity.app_id)
+            self.executor.launch(run_log, workflow, RunState(workflow.graph), started)
+        elif (options is None or options.is_delivery_alone) and self.executor.admission.take(identity.app_id):
+            self.executor.launch(run_log, workflow, RunState(workflow.graph), started)
         else:
-            await self._executor.accept(run_log, workflow, opening_of(workflow.graph, started))
+            await self.executor.accept(run_log, workflow, opening_of(workflow.graph, started))
         return run_log
-
-    @property
-    def is_closing(self) -> bool:
-        return self._executor.is_closing
-
-    def is_refused(self, record: RunRecord) -> bool:
-        """Return whether a run's start was refused, so that it is about to be removed."""
-        return self._executor.refused.has(record)
 
     async def accept(
         self,
@@ -194,14 +182,9 @@ class Runs:
         opening: Sequence[Projection] = (),
     ) -> RunLog:
         """Accept a run whose log begins with these events. See ``Executor.accept``."""
-        log = self._executor.new_log(RunRecord(identity=identity), options, opening)
-        await self._executor.accept(log, workflow, events)
+        log = self.executor.new_log(RunRecord(identity=identity), options, opening)
+        await self.executor.accept(log, workflow, events)
         return log
-
-    @property
-    def under_way(self) -> int:
-        """Number of running and queued runs of this process."""
-        return self._executor.under_way
 
     async def close(self, grace: float, drain: float = 0.0) -> int:
         """Let running runs finish, then park the others for the next start.
@@ -218,7 +201,7 @@ class Runs:
         """
         until = time.monotonic() + grace + drain
         try:
-            return await self._executor.close(grace, drain)
+            return await self.executor.close(grace, drain)
         finally:
             # Even if a run did not end, and is no longer waited for.
             await self.control.drain(max(0.0, until - time.monotonic()))

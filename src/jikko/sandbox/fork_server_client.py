@@ -220,10 +220,8 @@ class ForkServerClient:
     def _send(self, message: bytes) -> None:
         try:
             self._control.send(message)
-        except BlockingIOError:
-            # Hundreds of messages behind: the fork server is stuck, and so are its waiters.
-            self._end()
         except OSError:
+            # It is gone; or it is stuck, hundreds of messages behind (``BlockingIOError``), and so are its waiters.
             self._end()
 
     def _hear(self) -> None:

@@ -71,13 +71,13 @@ class ServerMember:
             # In the background: a hanging disk does not make a server dead.
             self._reading = asyncio.get_running_loop().create_task(self._read_configuration())
         checks = {
-            "accepting": assembly.upkeep.readiness.is_leaving or assembly.runs.is_closing,
+            "accepting": assembly.upkeep.readiness.is_leaving or assembly.runs.executor.is_closing,
             "record": bool(assembly.upkeep.readiness.failure),
             "cluster": bool(assembly.cluster.diagnose()),
         }
         return ServerState(
             since=self._since,
-            runs=assembly.runs.under_way,
+            runs=assembly.runs.executor.under_way,
             failing=tuple(name for name, fails in checks.items() if fails),
             configuration=self._configuration,
         )

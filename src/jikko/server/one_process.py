@@ -71,7 +71,7 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
             say_ready(settings, base, [*to_try(base, issued), *await console_lines(assembly, base)])
 
         def at_end(at_once: bool) -> None:
-            say_stopping(settings, at_once, assembly.runs.under_way)
+            say_stopping(settings, at_once, assembly.runs.executor.under_way)
             rest()
 
         try:

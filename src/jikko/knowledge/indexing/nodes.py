@@ -34,7 +34,7 @@ class Indexed(NamedTuple):
 def by_keywords(tasks: Sequence[Task]) -> Indexed:
     """Index texts without a model. Loads a dictionary the first time: not for the event loop."""
     cut = cutter()
-    nodes = [IndexEntry(task.segment.id, _child_id(task), b"", b"", "") for task in tasks]
+    nodes = [IndexEntry(task.segment.id, None if task.child is None else task.child.id, b"", b"", "") for task in tasks]
     return Indexed(nodes, [0] * len(tasks), [_keywords(task, cut) for task in tasks])
 
 
@@ -88,7 +88,3 @@ def shared_out(total: int, texts: Sequence[str]) -> list[int]:
 def estimated_tokens(text: str) -> int:
     """Estimate the tokens of a text: its words, or part of its characters if they are longer."""
     return max(len(text.split()), len(text) // 20)
-
-
-def _child_id(task: Task) -> str | None:
-    return None if task.child is None else task.child.id

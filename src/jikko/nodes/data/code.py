@@ -12,7 +12,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import MISSING, Fields
 from jikko.masking import masked_forms
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, read_outputs
+from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, invalid_output, read_outputs
 from jikko.nodes.http.http_response import is_file, readable_size, request_text
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.nodes.node_context import Context
@@ -88,7 +88,7 @@ class Code(NodeConfig, frozen=True):
         outputs = dict(await self._checked(plain, others, ctx.ports.limits))
         for name, kind in kinds.items():
             if name not in result:
-                raise NodeFailure(f"Output {name} is missing.", kind="OutputValidationError")
+                raise invalid_output(f"Output {name} is missing.")
             outputs[name] = await keep_files(ctx, result[name], kind, name)
         return {name: outputs[name] for name in self.outputs}
 
@@ -119,10 +119,10 @@ async def keep_files(ctx: Context, value: Json, kind: str, name: str) -> Json:
     if kind == FILE:
         return await _keep(ctx, value, name)
     if not isinstance(value, list):
-        raise _invalid(f"Output {name} is not an array.")
+        raise invalid_output(f"Output {name} is not an array.")
     limit = ctx.ports.limits.max_objects
     if len(value) > limit:
-        raise _invalid(
+        raise invalid_output(
             f"The length of output {name} must be at most {limit} elements, but is {len(value)} "
             "(set by JIKKO_MAX_OBJECTS)."
         )
@@ -135,9 +135,9 @@ async def _keep(ctx: Context, value: Json, path: str) -> Json:
             try:
                 content = base64.b64decode(text, validate=True)
             except (binascii.Error, ValueError):
-                raise _invalid(f"Output {path} is no file.") from None
+                raise invalid_output(f"Output {path} is no file.") from None
         case _:
-            raise _invalid(f"Output {path} is no file.")
+            raise invalid_output(f"Output {path} is no file.")
     # Only the last part of a path, without characters that do not fit into a header.
     filename = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2]))[-_MAX_NAME_LENGTH:]
     filename = filename or "file.bin"
@@ -147,11 +147,7 @@ async def _keep(ctx: Context, value: Json, path: str) -> Json:
             content, app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id, name=filename, mime_type=mime_type
         )
     except FileTooLarge as error:
-        raise _invalid(f"Output {path}: {error}") from None
-
-
-def _invalid(message: str) -> NodeFailure:
-    return NodeFailure(message, kind="OutputValidationError")
+        raise invalid_output(f"Output {path}: {error}") from None
 
 
 _MAX_BODY_LENGTH: Final = 10_000

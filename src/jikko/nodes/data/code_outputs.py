@@ -78,7 +78,7 @@ class OutputCheck:
         for name, spec in outputs.items():
             path = f"{prefix}.{name}" if prefix else name
             if name not in result:
-                raise _invalid(f"Output {path} is missing.")
+                raise invalid_output(f"Output {path} is missing.")
             found[name] = self._typed(result[name], spec, path, depth)
         if undeclared := [name for name in result if name not in outputs]:
             where = f" in {prefix}" if prefix else ""
@@ -120,9 +120,9 @@ class OutputCheck:
         if value is None:
             return None
         if not isinstance(value, list):
-            raise _invalid(f"Output {path} is not an array, but {_name(value)}.")
+            raise invalid_output(f"Output {path} is not an array, but {_name(value)}.")
         if limit is not None and len(value) > limit:
-            raise _invalid(
+            raise invalid_output(
                 f"The length of output {path} must be at most {limit} elements, but is {len(value)} (set by {setting})."
             )
         return [element(_read(self._each(item)), f"{path}[{index}]") for index, item in enumerate(value)]
@@ -137,7 +137,7 @@ class OutputCheck:
         if value is None:
             return None
         if not isinstance(value, dict):
-            raise _invalid(f"Output {path} is not an object, but {_name(value)}.")
+            raise invalid_output(f"Output {path} is not an object, but {_name(value)}.")
         if spec.children is None:
             return self._free(value, path, depth + 1)
         return self.declared(value, spec.children, path, depth + 1)
@@ -146,9 +146,9 @@ class OutputCheck:
         if value is None:
             return None
         if not isinstance(value, str):
-            raise _invalid(f"Output {path} must be a string, but is {_name(value)}.")
+            raise invalid_output(f"Output {path} must be a string, but is {_name(value)}.")
         if len(value) > self._limits.max_text:
-            raise _invalid(
+            raise invalid_output(
                 f"The length of output {path} must be at most {self._limits.max_text} characters, but is {len(value)} "
                 "(set by JIKKO_MAX_TEXT)."
             )
@@ -158,14 +158,14 @@ class OutputCheck:
         if isinstance(value, bool):
             return int(value)
         if not isinstance(value, (int, float)):
-            raise _invalid(f"Output {path} must be a number, but is {_name(value)}.")
+            raise invalid_output(f"Output {path} must be a number, but is {_name(value)}.")
         limit = self._limits.max_number
         if value > limit or value < -limit:
-            raise _invalid(f"Output {path} is out of range: it must lie between -{limit} and {limit}.")
+            raise invalid_output(f"Output {path} is out of range: it must lie between -{limit} and {limit}.")
         if isinstance(value, float) and value == value:
             exponent = Decimal(str(value)).normalize().as_tuple().exponent
             if isinstance(exponent, int) and -exponent > self._limits.max_decimals:
-                raise _invalid(f"Output {path} has more than {self._limits.max_decimals} decimal places.")
+                raise invalid_output(f"Output {path} has more than {self._limits.max_decimals} decimal places.")
         return value
 
     def _free(self, value: dict[str, Json], path: str, depth: int) -> dict[str, Json]:
@@ -204,7 +204,7 @@ class OutputCheck:
             kinds for kinds in ((int, float), (str,), (dict,), (list,)) if isinstance(items[0], kinds)
         )
         if not all(item is None or isinstance(item, kinds) for item in items):
-            raise _invalid(f"Output {path} must hold elements of one type only.")
+            raise invalid_output(f"Output {path} must hold elements of one type only.")
 
     def _check_depth(self, depth: int) -> None:
         if depth > self._limits.max_depth:
@@ -213,11 +213,12 @@ class OutputCheck:
 
 def _boolean_element(value: Json, path: str) -> Json:
     if value is not None and not isinstance(value, bool):
-        raise _invalid(f"Output {path} must be a boolean, but is {_name(value)}.")
+        raise invalid_output(f"Output {path} must be a boolean, but is {_name(value)}.")
     return value
 
 
-def _invalid(message: str) -> NodeFailure:
+def invalid_output(message: str) -> NodeFailure:
+    """Return the failure of a result that does not fit its declaration."""
     return NodeFailure(message, kind="OutputValidationError")
 
 

@@ -43,6 +43,15 @@ class ParameterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defau
         return self.type == "secret-input"
 
 
+def with_defaults(
+    declared: Iterable[ParameterDeclaration], given: Mapping[str, Json]
+) -> tuple[dict[str, Json], tuple[str, ...]]:
+    """Return credentials with the defaults of missing ones, and the names of required ones that have no value."""
+    listed = tuple(declared)
+    values = {**{each.name: each.default for each in listed if each.default is not None}, **given}
+    return values, tuple(each.name for each in listed if each.required and values.get(each.name) in (None, ""))
+
+
 class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     label: str = ""

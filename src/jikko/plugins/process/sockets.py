@@ -16,7 +16,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,27 +38,24 @@ _PAUSE_SECONDS: Final = 0.01
 """Pause between bursts: a thousand sockets per second, which cost some hundredths of a core."""
 
 
-@contextmanager
-def sockets_offered(budget: Budget | None = None) -> Iterator[int]:
+def sockets_offered(budget: Budget | None = None) -> AbstractContextManager[int]:
     """Offer sockets to a process started in the block. Yields the descriptor for its lock.
 
     Sockets are granted until every process behind the filter has ended, and charged to the plugin's budget.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        offer = _Offer(ours, budget or Budgets().open())
-        try:
-            yield theirs.fileno()
-        finally:
-            offer.end()
+    return _offered(_Offer, budget or Budgets().open())
+
+
+def epoll_offered() -> AbstractContextManager[int]:
+    """Offer ``epoll`` to a process started in the block, not to its children. Yields the descriptor for its lock."""
+    return _offered(_EpollOffer, Budgets().open())
 
 
 @contextmanager
-def epoll_offered() -> Iterator[int]:
-    """Offer ``epoll`` to a process started in the block, not to its children. Yields the descriptor for its lock."""
+def _offered(kind: "type[_Offer]", budget: Budget) -> Iterator[int]:
     ours, theirs = socket.socketpair()
     with theirs:
-        offer = _EpollOffer(ours, Budgets().open())
+        offer = kind(ours, budget)
         try:
             yield theirs.fileno()
         finally:
