@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -269,8 +270,9 @@ def test_a_wrong_key_is_refused(server: ChatServer, tmp_path: Path) -> None:
     assert "Access token is invalid" in outcome.err
 
 
-def test_inputs_that_are_missing_are_told_where_nobody_can_be_asked(tmp_path: Path) -> None:
-    server = ChatServer(user_input_form=CUP)
+@pytest.mark.parametrize("form", [CUP, [{"text-input": {"variable": "cup", "label": "Which cup", "required": True}}]])
+def test_inputs_that_are_missing_are_told_where_nobody_can_be_asked(form: list[Any], tmp_path: Path) -> None:
+    server = ChatServer(user_input_form=form)
     try:
         missing = piped(server, tmp_path, "one\n")
         given = piped(server, tmp_path, "one\n", "-i", "cup=red")

@@ -82,6 +82,10 @@ def with_key(request: Node, key: str) -> Node:
     return {**request, "data": {**request["data"], "authorization": {"type": "api-key", "config": config}}}
 
 
+def with_body(request: Node, kind: str) -> Node:
+    return {**request, "data": {**request["data"], "body": {"type": kind, "data": []}}}
+
+
 TOOL = (
     "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed",
     "jikko plugins install langgenius/google_translate",
@@ -242,6 +246,12 @@ FAILING: dict[str, Case] = {
         "get",
         "address",
         ("The address 10.0.0.8 may not be reached: it is private",),
+    ),
+    "a body of no item": Case(
+        one(with_body(fetch("get", "https://example.com/{{#start.q#}}"), "json")),
+        "get",
+        "request",
+        ("json body type should have exactly one item",),
     ),
     "an address without http": Case(
         one(fetch("get", "example.com/x")), "get", "address", ("url should start with http:// or https://",)

@@ -206,6 +206,11 @@ def _of_request(
         yield Diagnostic(
             "header.not_ascii", {"header": repr(header)}, where=entry.where, severity="will_fail", remedy=remedy
         )
+    if len(node.body.items) != 1 and node.body.type in ("raw-text", "json", "binary"):
+        params, where = {"type": node.body.type}, f"{entry.where}.body.data"
+        yield Diagnostic(
+            "request.one_item", params, where=where, severity="will_fail", remedy=Phrase("remedy.one_item")
+        )
     secrets = {variable.name: mask(str(variable.value)) for variable in variables if variable.value_type == "secret"}
     found = diagnose_url(node.url, environment, environment | secrets, f"{entry.where}.url", installation)
     if found is not None:

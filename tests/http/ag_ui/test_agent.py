@@ -317,7 +317,7 @@ async def test_an_app_that_takes_no_files_refuses_them(client: httpx.AsyncClient
 async def test_a_key_opens_no_other_app(world: World, client: httpx.AsyncClient) -> None:
     await chat_app(world, ECHO, "start>reply", name="Other")
 
-    assert "opens no agent 'other'" in await refused(client, body("hi"), 404, app="other")
+    assert "does not open agent 'other'" in await refused(client, body("hi"), 404, app="other")
     no_key = await client.post("/ag-ui/echo-日本", json=body("hi"), headers={"Authorization": "Bearer app-wrong"})
     assert (no_key.status_code, no_key.json()["code"]) == (401, "unauthorized")
 

@@ -39,7 +39,9 @@ def inputs_of(
     Raises:
         Failure: Inputs are missing or wrong; reports all.
     """
-    entries = [entry for item in parameters.get("user_input_form") or [] for entry in item.values()]
+    form = parameters.get("user_input_form") or []
+    # Apps without a workflow name the type by the key alone.
+    entries = [{"type": kind, **entry} for item in form for kind, entry in item.items()]
     variables = read_start_variables(Fields("", {"variables": entries}, []))
     read = reader(taken=("the questions",))
     given = given_inputs(variables, pairs, document, read)

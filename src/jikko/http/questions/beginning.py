@@ -54,7 +54,7 @@ def chosen_app(request: Request, apps: Sequence[App], name: str, what: str, code
     found = [app for app in apps if name in (app.id, app.name)] or [app for app in apps if is_named(app, name)]
     if not found:
         known = ", ".join(repr(model_id(app)) for app in apps[:MAX_LISTED_APPS])
-        raise NotFound(f"The API key opens no {what} {name[:200]!r}, but {known}.", code=code)
+        raise NotFound(f"The API key does not open {what} {name[:200]!r}; it opens {known}.", code=code)
     if len(found) > 1:
         ids = ", ".join(app.id for app in found[:MAX_LISTED_APPS])
         raise InvalidParam(f"{what}: {len(found)} apps are named {name[:200]!r}; name one by its id: {ids}")
