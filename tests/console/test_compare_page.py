@@ -1,8 +1,189 @@
-"""Two runs compared on the page."""
+"""Two versions or two runs compared on the page: on one graph, and in words."""
 
-from playwright.sync_api import expect
+import json
+import re
+from pathlib import Path
 
-from tests.console.conftest import Site, Visit
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.acceptance.workflows import node, template
+from tests.console.album import keep
+from tests.console.conftest import SMALL, Site, Visit
+from tests.console.test_coverage import of_node, routed
+
+DROP = """([text, name]) => {
+    const transfer = new DataTransfer()
+    transfer.items.add(new File([text], 'second.yml'))
+    const [type, target] = name === 'drop' ? ['drop', document.querySelector('main')] : ['paste', document.body]
+    if (name === 'text') { transfer.clearData(); transfer.setData('text/plain', text) }
+    const data = type === 'drop' ? { dataTransfer: transfer } : { clipboardData: transfer }
+    target.dispatchEvent(new (type === 'drop' ? DragEvent : ClipboardEvent)(type, { ...data, bubbles: true }))
+}"""
+"""What browsers tell the page of a file that is dropped, or of a clipboard with a file or a text."""
+
+
+def first(name: str) -> str:
+    return routed().replace('"Routed"', f'"{name}"')
+
+
+def second(name: str) -> str:
+    """A step is gone, one is in its place, one has another title, and a new one cannot run."""
+    content = json.loads(first(name))
+    graph = content["workflow"]["graph"]
+    calm = template("calm", "{{ q }} 🌊", q="start.q")
+    model = {"provider": "missing/provider/anywhere", "name": "m", "mode": "chat", "completion_params": {}}
+    judge = node("judge", "llm", model=model, prompt_template=[{"role": "user", "text": "{{#start.q#}}"}])
+    for entry, title, x, y in ((calm, "落ち着く 🌊", 638, 280), (judge, "Judge", 942, 480)):
+        entry["data"]["title"] = title
+        entry |= {"position": {"x": x, "y": y}, "width": 244, "height": 90}
+    graph["nodes"] = [entry for entry in graph["nodes"] if entry["id"] != "urgent"] + [calm, judge]
+    for entry in graph["nodes"]:
+        if entry["id"] == "way":
+            entry["data"]["title"] = "How urgent is it?"
+        if entry["id"] == "paged":
+            entry["data"]["outputs"][0]["value_selector"] = ["calm", "output"]
+    gone = ("start", "kept")
+    graph["edges"] = [
+        edge
+        for edge in graph["edges"]
+        if "urgent" not in (edge["source"], edge["target"]) and edge["target"] not in gone
+    ]
+    for source, handle, target in (
+        ("way", "true", "calm"),
+        ("calm", "source", "paged"),
+        ("way", "false", "judge"),
+        ("judge", "source", "kept"),
+    ):
+        graph["edges"].append({"id": f"{source}-{target}", "source": source, "sourceHandle": handle, "target": target})
+    return json.dumps(content, ensure_ascii=False)
+
+
+def publish(site: Site, text: str) -> str:
+    """Publish a version. Returns the id of its app."""
+    [entry] = site.api("POST", "apps", files=[("files", ("flow.yml", text.encode()))]).json()["data"]
+    return str(entry["app_id"])
+
+
+def run(site: Site, app: str, q: str) -> str:
+    started = str(site.api("POST", f"apps/{app}/runs", json={"inputs": {"q": q}}).json()["run_id"])
+    site.wait(started)
+    return started
+
+
+def numbers(site: Site, app: str) -> list[tuple[int, bool]]:
+    """The versions of an app, newest first, and whether each is the current one."""
+    return [(one["number"], one["current"]) for one in site.api("GET", f"apps/{app}/versions").json()["data"]]
+
+
+def has_the_difference(box: Locator) -> None:
+    """The second version beside the first, on the graph and in words."""
+    frame = {"落ち着く 🌊": "added", "Judge": "added", "至急 🚨": "removed", "How urgent is it?": "changed"}
+    for name, change in frame.items():
+        shown = box.locator(".graph button.node", has_text=name)
+        expect(shown).to_have_class(re.compile(rf"\b{change}\b"))
+        expect(shown.locator(".state")).to_contain_text(change)
+    expect(box.locator(".graph button.node", has_text="Judge").locator(".state")).to_contain_text("A run may fail")
+    expect(box.locator(".graph button.node", has_text="start").locator(".state")).to_be_empty()
+    expect(box.locator(".edge.added")).to_have_count(4)
+    expect(box.locator(".edge.removed")).to_have_count(3)
+    expect(box.locator(".branch", has_text="−").first).to_be_attached()
+    expect(box.get_by_role("region", name="Differences")).to_contain_text("How urgent? How urgent is it?")
+
+
+@pytest.mark.parametrize("way", ["drop", "paste", "text"])
+def test_what_an_import_changes_is_drawn_before_it_is_kept_or_published(site: Site, visit: Visit, way: str) -> None:
+    app = publish(site, first(f"Imported by {way}"))
+    page = visit("/")
+    expect(page.get_by_role("button", name="Import a file")).to_be_visible()
+    page.evaluate(DROP, [second(f"Imported by {way}"), way])
+    dialog = page.get_by_role("dialog", name="Import a file")
+    has_the_difference(dialog)
+    assert numbers(site, app) == [(1, True)]
+
+    words = dialog.get_by_role("region", name="Differences")
+    words.get_by_role("button", name="至急 🚨").focus()
+    page.keyboard.press("Enter")
+    expect(words.get_by_text("至急 🚨").first.locator("xpath=ancestor::*[@aria-current]")).to_have_count(1)
+    expect(of_node(page, "至急 🚨")).to_have_attribute("aria-pressed", "true")
+    expect(of_node(page, "至急 🚨")).to_be_in_viewport(ratio=1)
+    of_node(page, "start").click()
+    expect(words.get_by_role("status")).to_have_text("start is not changed.")
+
+    keep_it = dialog.get_by_role("button", name="Import", exact=True)
+    (dialog.get_by_role("button", name="Import and publish") if way == "drop" else keep_it).press("Enter")
+    expect(dialog.get_by_role("link", name="Open")).to_be_visible()
+    assert numbers(site, app) == ([(2, True), (1, False)] if way == "drop" else [(2, False), (1, True)])
+
+
+def test_an_import_that_is_cancelled_leaves_all_as_it_was(site: Site, visit: Visit, tmp_path: Path) -> None:
+    app = publish(site, first("Cancelled"))
+    (tmp_path / "second.yml").write_text(second("Cancelled"), encoding="utf-8")
+    (tmp_path / "new.yml").write_text(first("Never imported"), encoding="utf-8")
+    page = visit("/")
+    page.get_by_role("button", name="Import a file").click()
+    page.get_by_label("Choose workflow files").set_input_files([tmp_path / "second.yml", tmp_path / "new.yml"])
+    dialog = page.get_by_role("dialog", name="Import a file")
+    has_the_difference(dialog)
+    dialog.get_by_role("button", name="Graph", expanded=False).press("Enter")
+    expect(dialog).to_contain_text("A new workflow.")
+    expect(of_node(page, "至急 🚨")).to_be_visible()
+    expect(dialog.locator(".graph .removed")).to_have_count(0)
+    dialog.get_by_role("button", name="Cancel").press("Enter")
+    expect(dialog).to_have_count(0)
+    assert numbers(site, app) == [(1, True)]
+    assert "Never imported" not in site.api("GET", "apps").text
+
+
+@pytest.mark.parametrize(("locale", "said"), [("en-US", "Judge"), ("ja-JP", "追加")])
+def test_two_versions_are_one_graph_light_and_dark_large_and_small(
+    site: Site, visit: Visit, axe: str, locale: str, said: str
+) -> None:
+    app = publish(site, first(f"Versions {locale}"))
+    publish(site, second(f"Versions {locale}"))
+    page = visit(f"/w/{app}?compare=last", token=site.viewer, locale=locale)
+    if locale == "en-US":
+        has_the_difference(page.get_by_role("dialog"))
+    expect(page.get_by_role("dialog")).to_contain_text(said)
+    keep(page, f"versions-{locale}", axe)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+def test_paths_of_two_runs_lie_over_one_graph(site: Site, visit: Visit, axe: str, locale: str) -> None:
+    app = publish(site, first(f"Paths {locale}"))
+    earlier, later = run(site, app, "fire"), run(site, app, "お茶 🍵")
+    page = visit(f"/runs/{later}?compare={earlier}", locale=locale)
+    dialog = page.get_by_role("dialog")
+    for name, frame, letters in (("至急 🚨", "first", "A"), ("kept", "second", "B"), ("How urgent?", "", "AB")):
+        shown = dialog.locator(".graph button.node", has_text=name)
+        if frame:
+            expect(shown).to_have_class(re.compile(rf"\b{frame}\b"))
+        expect(shown.locator(".state b")).to_have_text([*letters, *("≠" if name != "x" else "")])
+    expect(dialog.locator(".edge.first")).to_have_count(2)
+    expect(dialog.locator(".edge.second")).to_have_count(1)
+    expect(dialog.locator(".edge.taken")).to_have_count(1)
+    # The first difference has the focus, and its values are there.
+    expect(dialog.locator(".diff button").first).to_be_focused()
+    expect(of_node(page, "start").nth(1)).to_have_attribute("aria-pressed", "true")
+    sides = dialog.locator(".both > section")
+    expect(sides.first).to_contain_text("fire")
+    expect(sides.last).to_contain_text("お茶 🍵")
+    keep(page, f"paths-{locale}", axe)
+
+
+def test_runs_of_two_versions_lie_over_the_graph_of_both(site: Site, visit: Visit) -> None:
+    app = publish(site, first("Both versions"))
+    earlier = run(site, app, "fire")
+    publish(site, second("Both versions"))
+    later = run(site, app, "fire")
+    page = visit(f"/runs/{later}?compare={earlier}", size=SMALL)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".graph button.node.first", has_text="至急 🚨")).to_be_attached()
+    expect(dialog.locator(".graph button.node.second", has_text="落ち着く 🌊")).to_be_attached()
+    dialog.get_by_role("button", name="落ち着く 🌊", exact=True).press("Enter")
+    sides = dialog.locator(".both > section")
+    expect(sides.first).to_contain_text("did not run")
+    expect(sides.last).to_contain_text("fire 🌊")
 
 
 def test_a_failed_run_is_compared_with_the_last_that_succeeded_by_keyboard(site: Site, visit: Visit) -> None:

@@ -43,7 +43,7 @@ def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
             expect(dialog).to_contain_text("different from version 1, the current one")
             expect(dialog.locator("del b")).to_have_text("Hello")
             expect(dialog.locator("ins b")).to_have_text("Goodbye")
-        dialog.get_by_role("button", name="Publish").click()
+        dialog.get_by_role("button", name="Import and publish").click()
         expect(dialog.get_by_role("link", name="Open")).to_be_visible()
         dialog.get_by_role("button", name="Close").last.click()
     page.get_by_role("link", name="Imported").click()

@@ -843,6 +843,7 @@ export interface components {
             version: components["schemas"]["Version"] | null;
             problems: components["schemas"]["Problem"][];
             difference: components["schemas"]["VersionDiff"] | null;
+            graph?: components["schemas"]["Graph"];
         };
         VersionDiff: {
             nodes: components["schemas"]["ChangedNode"][];

@@ -31,9 +31,11 @@ type Props = {
   follow?: { on: boolean; set: (on: boolean) => void; node: string }
   /** The node that failed: a button shows it, as large as its words need. */
   failure?: string | undefined
+  /** What was chosen elsewhere comes into view, as large as its words need. */
+  shown?: { readonly node: string } | undefined
 }
 
-export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, failure }: Props) {
+export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, failure, shown }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const flow = useRef<ReactFlowInstance<StepNodeOf> | null>(null)
   const moved = useRef(false)
@@ -127,6 +129,27 @@ export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, f
   useEffect(() => {
     if (follow?.on && follow.node) centre(follow.node)
   }, [follow?.on, follow?.node, centre])
+  const bring = useCallback(
+    (id: string) => {
+      const view = flow.current?.getViewport()
+      const node = drawn.current.nodes.find(one => one.id === drawn.current.of(id))
+      const element = box.current
+      if (!node || !element || !view) return
+      const [x, y] = [node.x * view.zoom + view.x, node.y * view.zoom + view.y]
+      const [right, below] = [x + node.width * view.zoom, y + node.height * view.zoom]
+      if (view.zoom >= FAR && x >= 0 && y >= 0 && right <= element.clientWidth && below <= element.clientHeight) return
+      moved.current = true
+      centre(id, Math.max(FAR, view.zoom))
+    },
+    [centre],
+  )
+  const brought = useRef(shown)
+  brought.current = shown
+  useEffect(() => {
+    if (!shown) return
+    reveal(shown.node)
+    bring(shown.node)
+  }, [shown, reveal, bring])
   const fill = () => void (document.fullscreenElement ? document.exitFullscreen() : box.current?.requestFullscreen())
   const zoom = (by: number) => {
     const element = box.current
@@ -146,6 +169,7 @@ export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, f
           onInit={instance => {
             flow.current = instance
             frame()
+            if (brought.current) bring(brought.current.node)
           }}
           onMove={(event, view) => {
             if (event) moved.current = true
@@ -187,8 +211,8 @@ export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, f
             aria-label={t('graph.failed')}
             title={t('graph.failed')}
             onClick={() => {
-              moved.current = true
               reveal(failure)
+              moved.current = true
               centre(failure, Math.max(FAR, flow.current?.getZoom() ?? 1))
             }}
           >

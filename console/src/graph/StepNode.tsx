@@ -29,14 +29,17 @@ export function StepNode({ data }: NodeProps<StepNodeOf>) {
   const inside = node.inside === undefined ? '' : tn('graph.inside', node.inside)
   const look = useNodeLook(states, node.id)
   const status = look?.status
+  const marks = look?.marks ?? []
   const marked = `${inside && 'folded'} ${within !== picked && within === node.id ? 'holds' : ''}`
   const step = (
     <button
       type="button"
-      className={`node ${box ? 'box' : ''} ${marked} ${status ? `st-${status}` : ''}`}
+      className={`node ${box ? 'box' : ''} ${marked} ${status ? `st-${status}` : ''} ${look?.frame ?? ''}`}
       data-st={status}
       tabIndex={-1}
-      title={[visible(look?.title ?? (node.title || node.type)), inside].filter(Boolean).join(' · ')}
+      title={[visible(look?.title ?? (node.title || node.type)), inside, ...marks.map(mark => mark.word)]
+        .filter(Boolean)
+        .join(' · ')}
       aria-pressed={picked === node.id}
       onClick={() => pick(node.id)}
     >
@@ -48,7 +51,14 @@ export function StepNode({ data }: NodeProps<StepNodeOf>) {
         {box && <span className="sub num">{look?.sub}</span>}
         <span className="state">
           {inside && status !== 'failed' && look?.rounds?.includes('f') && <Mark status="failed" />}
-          {status && status !== 'queued' && <Mark status={status} />}
+          {marks.length === 0 && status && status !== 'queued' && <Mark status={status} />}
+          {marks.map(({ sign, icon, word }) => (
+            <span key={word} className={`st ${icon ? `st-${icon}` : ''}`}>
+              {sign && <b aria-hidden="true">{sign}</b>}
+              {icon && <Icon name={icon} />}
+              <span className="sr">{word}</span>
+            </span>
+          ))}
         </span>
       </span>
       {!box && (inside || node.height > 60) && (

@@ -4,6 +4,8 @@ import type { AppDetail, GraphEdge, GraphNode } from '../api/types.ts'
 import { visible } from '../words/visible.ts'
 import { t } from '../words/words.ts'
 
+/** `sign`: stands before the name of its branch. */
+export type DrawnEdge = GraphEdge & { readonly sign?: string }
 /** `inside`: of a container that is folded to one node, how many are in it. */
 export type DrawnNode = GraphNode & { readonly inside?: number }
 export type StepData = { readonly node: DrawnNode; readonly box: boolean }
@@ -62,9 +64,10 @@ export function ends(edge: GraphEdge, nodes: Nodes): [x: number, y: number, u: n
 }
 
 /** What the branch of an edge is called. */
-export function labelOf(edge: GraphEdge): string {
+export function labelOf(edge: Pick<DrawnEdge, 'handle' | 'label' | 'sign'>): string {
   const label = edge.handle === 'fail-branch' ? t('graph.failure') : (edge.label ?? '')
-  return visible(label.length > LABEL ? `${label.slice(0, LABEL)}…` : label)
+  const short = visible(label.length > LABEL ? `${label.slice(0, LABEL)}…` : label)
+  return [edge.sign, short].filter(Boolean).join(' ')
 }
 
 /** The curve of an edge. */

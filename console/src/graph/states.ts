@@ -4,7 +4,7 @@ import { type Shown, shown } from '../run/selectors.ts'
 import { type Edges, isDead, skipped } from '../run/skipped.ts'
 import type { Execution, RunState } from '../run/state.ts'
 import { count, duration, t } from '../words/words.ts'
-import { type Coverage, timesTaken } from './coverage.ts'
+import type { Change } from './union.ts'
 
 export type NodeLook = {
   readonly status?: Shown
@@ -13,14 +13,26 @@ export type NodeLook = {
   readonly title?: string
   /** How each round of a container stands, for a strip; at most `STRIP` of them. */
   readonly rounds?: string
+  /** In its corner, in place of the mark of a status. */
+  readonly marks?: readonly NodeMark[]
+  /** The class of its frame, where it is no status. */
+  readonly frame?: Change | 'first' | 'second'
 }
-export type EdgeLook = '' | 'taken' | 'dead' | 'active' | 'never'
+/** A sign, an icon, or both, and the word that is read for it. */
+export type NodeMark = { readonly sign?: string; readonly icon?: string; readonly word: string }
+export type EdgeLook = '' | 'taken' | 'dead' | 'active' | 'never' | Change | 'first' | 'second'
+export type Looks = {
+  readonly nodes: ReadonlyMap<string, NodeLook>
+  readonly edges: ReadonlyMap<string, EdgeLook>
+  /** What is said of an edge, besides the name of its branch. */
+  readonly words: ReadonlyMap<string, string>
+}
 const STRIP = 100
 
 export class GraphStates {
   private nodes = new Map<string, NodeLook>()
   private edges = new Map<string, EdgeLook>()
-  /** How often each edge was taken, in words. */
+  /** What is said of edges, as how often each was taken. */
   private taken = new Map<string, string>()
   private readonly listeners = new Set<() => void>()
 
@@ -39,23 +51,11 @@ export class GraphStates {
     return this.taken.get(id)
   }
 
-  /** Shows what runs came to; nothing of it without `coverage`. */
-  cover(coverage: Coverage | undefined, edges: readonly (Edges[number] & { readonly id: string })[]): void {
-    this.nodes = new Map(
-      coverage?.nodes.map(node => {
-        const sub = node.times === 0 ? t('coverage.never_ran') : `${count(node.times)} ×`
-        return [node.id, { ...(node.times === 0 && { status: 'skipped' }), sub, title: `${node.title}: ${sub}` }]
-      }),
-    )
-    const times = new Map<string, number>()
-    for (const edge of edges) {
-      const taken = coverage && timesTaken(coverage, edge)
-      if (taken !== undefined) times.set(edge.id, taken)
-    }
-    this.edges = new Map([...times].map(([id, taken]) => [id, taken === 0 ? 'never' : '']))
-    this.taken = new Map(
-      [...times].map(([id, taken]) => [id, taken === 0 ? t('coverage.never_taken') : `${count(taken)} ×`]),
-    )
+  /** Shows what something else than one run tells; without it, nothing. */
+  tell(looks?: Looks): void {
+    this.nodes = new Map(looks?.nodes)
+    this.edges = new Map(looks?.edges)
+    this.taken = new Map(looks?.words)
     for (const listener of this.listeners) listener()
   }
 

@@ -1,38 +1,53 @@
 // What is different in two versions, or in two runs.
 import { diffWordsWithSpace } from 'diff'
-import { useMemo } from 'react'
+import { type ReactNode, useMemo } from 'react'
 import { written } from '../api/json.ts'
-import type { Diff, Field } from '../api/types.ts'
+import type { Field } from '../api/types.ts'
+import { type Change, SIGN } from '../graph/union.ts'
 import { visible } from '../words/visible.ts'
-import { t, tn } from '../words/words.ts'
-import { Empty } from './Panel.tsx'
+import { t } from '../words/words.ts'
+import { Row } from './Panel.tsx'
 import '../../styles/diff.css'
 
-const SIGN = { added: '+', removed: '−', changed: '~' } as const
-export type Change = keyof typeof SIGN
-
 /** The sign of a change, read aloud as a word. */
-export const Sign = ({ change }: { change: Change }) => (
+const Sign = ({ change }: { change: Change }) => (
   <span className="sg">
     <span aria-hidden="true">{SIGN[change]}</span>
     <span className="sr">{t(`change.${change}`)}</span>
   </span>
 )
 
-export type Changed = { title: string; beside: string; change: Change; fields: readonly Field[] }
+type Changed = {
+  title: string
+  beside?: ReactNode
+  change: Change
+  fields?: readonly Field[]
+  /** Whether it is what is looked at, and what looks at it. */
+  picked?: boolean
+  pick?: (() => void) | undefined
+}
 
 /** Something that is new, gone, or another one, with the values that are others. */
-export const ChangedRow = ({ one }: { one: Changed }) => (
-  <div className={`diffrow ${one.change}`}>
-    <Sign change={one.change} />
-    <div>
-      {one.title && <b>{visible(one.title)}</b>} <span className="dim">{one.beside}</span>
-      {one.fields.map(field => (
-        <FieldChange key={field.path} field={field} />
-      ))}
-    </div>
-  </div>
-)
+export function ChangedRow({ title, beside, change, fields = [], picked = false, pick }: Changed) {
+  return (
+    <Row className={`diffrow ${change}`} picked={picked}>
+      <Sign change={change} />
+      <div>
+        {pick ? (
+          <button type="button" className="link strong" onClick={pick}>
+            {visible(title)}
+          </button>
+        ) : (
+          title && <b>{visible(title)}</b>
+        )}{' '}
+        <span className="dim">{beside}</span>
+        {fields.map(field => (
+          <FieldChange key={field.path} field={field} />
+        ))}
+      </div>
+    </Row>
+  )
+}
 
 const text = (value: unknown): string => visible(typeof value === 'string' ? value : written(value, 1)).slice(0, 4000)
 const isThere = (value: unknown) => value !== undefined && value !== null
@@ -66,38 +81,5 @@ function FieldChange({ field }: { field: Field }) {
         )}
       </div>
     </div>
-  )
-}
-
-const ORDER = ['added', 'removed', 'changed'] as const
-
-/** What changed between two versions. */
-export function Changes({ diff }: { diff: Diff }) {
-  const counts = ORDER.map(change => [change, diff.nodes.filter(node => node.change === change).length] as const)
-  if (diff.nodes.length + diff.edges.length + diff.features.length === 0) return <Empty>{t('compare.same')}</Empty>
-  return (
-    <>
-      <p className="diffrow faint">
-        <span />
-        <span>
-          {counts
-            .filter(([, n]) => n > 0)
-            .map(([change, n]) => tn(`compare.${change}`, n))
-            .join(', ')}
-        </span>
-      </p>
-      {ORDER.flatMap(change => diff.nodes.filter(node => node.change === change)).map(node => (
-        <ChangedRow key={node.id} one={{ ...node, beside: node.type }} />
-      ))}
-      {diff.edges.map(edge => (
-        <div key={`${edge.source} ${edge.handle} ${edge.target} ${edge.change}`} className={`diffrow ${edge.change}`}>
-          <Sign change={edge.change} />
-          <div className="mono">{`${edge.source} → ${edge.target}${edge.handle && edge.handle !== 'source' ? ` (${edge.handle})` : ''}`}</div>
-        </div>
-      ))}
-      {diff.features.map(field => (
-        <ChangedRow key={field.path} one={{ title: '', beside: '', change: 'changed', fields: [field] }} />
-      ))}
-    </>
   )
 }

@@ -1,5 +1,5 @@
 // What lists and panels have in common: loading, empty, error, stale, and a boundary for each.
-import { Component, type ReactNode, useEffect, useState } from 'react'
+import { Component, type ReactNode, useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { ApiError } from '../api/client.ts'
 import { told } from '../words/codes.ts'
@@ -92,6 +92,19 @@ export function Gone({ title, text, to, label }: { title: string; text: string; 
         </Link>
       )}
     </main>
+  )
+}
+
+/** A row of a list that comes into view once it is what is looked at. */
+export function Row({ className, picked, children }: { className: string; picked: boolean; children: ReactNode }) {
+  const row = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    if (picked) row.current?.scrollIntoView({ block: 'nearest' })
+  }, [picked])
+  return (
+    <div ref={row} className={className} aria-current={picked || undefined}>
+      {children}
+    </div>
   )
 }
 

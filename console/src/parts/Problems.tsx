@@ -4,18 +4,22 @@ import { problemText, worded } from '../words/messages.ts'
 import { t } from '../words/words.ts'
 import { Code } from './Code.tsx'
 import { Icon } from './Icon.tsx'
+import { Row } from './Panel.tsx'
 
-const LOOK = { error: 'failed', will_fail: 'failed', may_fail: 'partial', warning: 'partial' } as const
+/** How a level is drawn. */
+export const LEVELS = { error: 'failed', will_fail: 'failed', may_fail: 'partial', warning: 'partial' } as const
 
 /** What `jikko check` finds. A problem of a node jumps to it. */
 export function Problems({
   problems,
   titles,
   pick,
+  picked = '',
 }: {
   problems: readonly Problem[]
   titles?: ReadonlyMap<string, string>
   pick?: (node: string) => void
+  picked?: string
 }) {
   if (problems.length === 0)
     return (
@@ -32,9 +36,9 @@ export function Problems({
   return [...alike.values()].map((all, index) => {
     const one = all[0] as Problem
     return (
-      <div key={index} className="prob">
-        <span className={`st st-${LOOK[one.level] ?? 'partial'}`} title={t(`level.${one.level}`)}>
-          <Icon name={LOOK[one.level] ?? 'partial'} />
+      <Row key={index} className="prob" picked={picked !== '' && all.some(({ node_id: node }) => node === picked)}>
+        <span className={`st st-${LEVELS[one.level] ?? 'partial'}`} title={t(`level.${one.level}`)}>
+          <Icon name={LEVELS[one.level] ?? 'partial'} />
           <span className="sr">{t(`level.${one.level}`)}</span>
         </span>
         <div className="grow">
@@ -64,7 +68,7 @@ export function Problems({
               ),
           )}
         </div>
-      </div>
+      </Row>
     )
   })
 }

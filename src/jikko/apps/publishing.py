@@ -79,6 +79,7 @@ class AppCatalog:
         name: str | None = None,
         environment: Mapping[str, Json] | None = None,
         expected: str | None = None,
+        aside: bool = False,
     ) -> Published:
         """Import a DSL file as a new app, or as a new version of the app of that name.
 
@@ -87,6 +88,7 @@ class AppCatalog:
             name: The app's name, overriding the file.
             environment: Values to set for environment variables, by name.
             expected: Required id of the current version; ``""``: the app must not exist.
+            aside: Whether an existing app keeps its current version.
 
         Raises:
             InvalidDocument: The file cannot be imported.
@@ -101,7 +103,7 @@ class AppCatalog:
         values = _converted(environment or {}, document.environment, name or document.name or source)
         while True:
             try:
-                app, version = await self._publish(text, document, name or document.name or source, expected)
+                app, version = await self._publish(text, document, name or document.name or source, expected, aside)
             except NameTaken:
                 # A concurrent import has created the app: add a version to it.
                 continue
@@ -111,7 +113,7 @@ class AppCatalog:
             return Published(app, version, checked.problems, has_triggers=any(_trigger_nodes(document)))
 
     async def _publish(
-        self, text: bytes, document: DslDocument, name: str, expected: str | None
+        self, text: bytes, document: DslDocument, name: str, expected: str | None, aside: bool
     ) -> tuple[App, WorkflowVersion]:
         now = self._clock()
         known = await self._store.app_named(name)
@@ -134,7 +136,8 @@ class AppCatalog:
             environment=known.environment if known else "",
             **_face(document),
         )
-        return app, await self._store.publish(app, version, self._triggers(document, app, now), expected=expected)
+        triggers = self._triggers(document, app, now)
+        return app, await self._store.publish(app, version, triggers, expected=expected, aside=aside)
 
     def _triggers(self, document: DslDocument, app: App, now: float) -> list[Trigger]:
         """Return the default triggers of a document's trigger nodes."""

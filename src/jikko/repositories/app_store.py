@@ -163,6 +163,7 @@ class AppStore:
         triggers: Sequence[Trigger] = (),
         *,
         expected: str | None = None,
+        aside: bool = False,
     ) -> WorkflowVersion:
         """Create or update an app (by ``app.id``) and add a version, which becomes current.
 
@@ -171,6 +172,7 @@ class AppStore:
         Args:
             triggers: One per trigger node of the version; see ``keep_triggers``.
             expected: Id that the current version must have; ``""`` if the app must not exist.
+            aside: Whether an existing app and its triggers stay as they are.
 
         Returns:
             The version with its ``number``.
@@ -181,7 +183,7 @@ class AppStore:
             TooLate: The current version is not ``expected``. Nothing was written.
         """
         compressed = zlib.compress(version.source)
-        number = await self._change(lambda: _publish(app, version, compressed, triggers, expected))
+        number = await self._change(lambda: _publish(app, version, compressed, triggers, expected, aside))
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def keep_triggers(self, triggers: Sequence[Trigger]) -> None:
@@ -321,10 +323,11 @@ def app_of(row: Record) -> App:
 
 
 def _publish(
-    app: App, version: WorkflowVersion, source: bytes, triggers: Sequence[Trigger], expected: str | None
+    app: App, version: WorkflowVersion, source: bytes, triggers: Sequence[Trigger], expected: str | None, aside: bool
 ) -> Operation[int]:
     yield Count(_IN_TURN)
-    if expected is not None:
+    current = None
+    if expected is not None or aside:
         current = yield Row(_CURRENT, app_id=app.id)
         require_expected(app.name, expected, "" if current is None else id_text(current[0]))
     own = {"app_id": app.id, "workflow_id": version.id}
@@ -333,10 +336,13 @@ def _publish(
     if (yield Row(_HAS_NAMESAKE, name=app.name, app_id=app.id)) is not None:
         raise NameTaken(app.name)
     number: int = (yield Row(_NEXT_NUMBER, app_id=app.id))[0]
-    yield Count(_PUT_APP, **APPS.values(msgspec.structs.replace(app, workflow_id=version.id, environment="")))
+    stays = aside and current is not None
+    if not stays:
+        yield Count(_PUT_APP, **APPS.values(msgspec.structs.replace(app, workflow_id=version.id, environment="")))
     rest = {"number": number, "version": version.version, "source": source, "created_at": version.created_at}
     yield Count(_ADD_VERSION, **own, **rest)
-    yield from _keep(triggers)
+    if not stays:
+        yield from _keep(triggers)
     return number
 
 

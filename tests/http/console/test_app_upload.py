@@ -55,8 +55,10 @@ async def test_a_trial_says_what_check_finds_and_what_changes_and_writes_nothing
     [changed] = found["difference"]["nodes"]
     assert changed["fields"] == [{"path": "/title", "before": "end", "after": "終わり 🏁"}]
     assert "ひみつ" not in trial.text
-    same = decoded(await operator.put(at(), content=secret, params={"dry_run": "1"}))
+    same = decoded(await operator.put(at(), content=secret, params={"dry_run": "1", "graph": "1"}))
     assert (same["outcome"], same["difference"]) == ("unchanged", {"nodes": [], "edges": [], "features": []})
+    assert "graph" not in found
+    assert [node["id"] for node in same["graph"]["nodes"]] == ["start", "end"]
     assert len(await scene.assembly.apps.versions(await scene.assembly.apps.find(NAME))) == 1
 
 
@@ -64,7 +66,7 @@ async def test_a_file_that_cannot_be_published_is_told_with_its_problems(
     scene: Scene, operator: httpx.AsyncClient
 ) -> None:
     trial = decoded(await operator.put(at(), content=BROKEN, params={"dry_run": "true"}))
-    assert trial["outcome"] == "refused"
+    assert (trial["outcome"], trial["difference"]) == ("refused", None)
     assert [problem["level"] for problem in trial["problems"]].count("error") == 1
     refused = await operator.put(at(), content=BROKEN)
     assert (refused.status_code, "no-such-type" in refused.text) == (400, True)

@@ -166,6 +166,19 @@ async def test_files_are_looked_at_first_and_then_imported(scene: Scene, operato
     assert ["app_id" in entry for entry in done] == [True, False, False]
     again = decoded(await operator.post(f"{API}/apps", files=files[:1]))["data"]
     assert (again[0]["app_id"], again[0]["version"]["number"]) == (done[0]["app_id"], 2)
+    [kept] = decoded(await operator.post(f"{API}/apps", params={"keep_current": "1"}, files=files[:1]))["data"]
+    versions = decoded(await operator.get(f"{API}/apps/{kept['app_id']}/versions"))["data"]
+    assert [(each["number"], each["current"]) for each in versions] == [(3, False), (2, True), (1, False)]
+    entries = decoded(await operator.get(f"{API}/audit"))["data"]
+    assert [entry["what"] for entry in entries[:2]] == ["imported 'Echo', version 3", "published 'Echo', version 2"]
+    [new] = decoded(
+        await operator.post(
+            f"{API}/apps",
+            params={"keep_current": "1"},
+            files=[("files", ("n.yml", ECHO.replace("Echo", "行 🆕").encode()))],
+        )
+    )["data"]
+    assert decoded(await operator.get(f"{API}/apps/{new['app_id']}"))["version"]["number"] == 1
     chat = app("Echo", [start("q"), node("a", "answer", answer="hi")], "start>a", mode="advanced-chat")
     [refused] = decoded(await operator.post(f"{API}/apps", files=[("files", ("e.yml", chat.encode()))]))["data"]
     assert "is of mode workflow" in refused["problems"][0]["problem"]

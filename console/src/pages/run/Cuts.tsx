@@ -9,12 +9,12 @@ import { bytes, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
 /** Values that were too long for the log's page: how long, all of it, or as a file. */
-export function Cuts({ told, below, run }: { told: RunEvent; below: string; run: RunView }) {
+export function Cuts({ told, below, run }: { told: RunEvent; below: string; run: Pick<RunView, 'runId'> }) {
   const cuts = (told.cut ?? []).filter(cut => cut.path === below || cut.path.startsWith(`${below}/`))
   return cuts.map(cut => <Whole key={cut.path} cut={cut} position={told.id} run={run} />)
 }
 
-function Whole({ cut, position, run }: { cut: Cut; position: number; run: RunView }) {
+function Whole({ cut, position, run }: { cut: Cut; position: number; run: Pick<RunView, 'runId'> }) {
   const [wanted, setWanted] = useState(false)
   const path = `runs/${run.runId}/log/${position}/value`
   const value = useQuery({

@@ -229,7 +229,7 @@ export default function RunPage({ id }: { id: string }) {
       {run && !shared && read('compare') && (
         <Boundary>
           <Suspense>
-            <CompareRuns pair={pairOf(run, read('compare'))} close={() => change({ compare: undefined })} />
+            <CompareRuns pair={pairOf(run, read('compare'))} view={view} close={() => change({ compare: undefined })} />
           </Suspense>
         </Boundary>
       )}

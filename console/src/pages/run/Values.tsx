@@ -24,14 +24,14 @@ export type Told = RunEvent & {
 
 export type Ended = {
   execution: Execution
-  choices: readonly RetryChoice[]
-  retry: (version?: number) => void
-  edit: () => void
-  over: boolean
+  choices?: readonly RetryChoice[]
+  retry?: (version?: number) => void
+  edit?: () => void
+  over?: boolean
 }
 
 /** Why a node failed, and what can be done. */
-export function Why({ execution, choices, retry, edit, over }: Ended) {
+export function Why({ execution, choices = [], retry, edit, over }: Ended) {
   const may = useMay()
   if (!execution.error) return null
   return (
@@ -46,12 +46,12 @@ export function Why({ execution, choices, retry, edit, over }: Ended) {
       <div className="row wrap">
         {may && over && execution.rounds.length === 0 && (
           <>
-            <button type="button" className="btn small" onClick={() => retry()}>
+            <button type="button" className="btn small" onClick={() => retry?.()}>
               <Icon name="again" small />
               {fromHere(choices)}
             </button>
             {otherChoices(choices).map(one => (
-              <button key={one.version} type="button" className="btn small" onClick={() => retry(one.version)}>
+              <button key={one.version} type="button" className="btn small" onClick={() => retry?.(one.version)}>
                 {one.label}
               </button>
             ))}
@@ -68,7 +68,11 @@ export function Why({ execution, choices, retry, edit, over }: Ended) {
 }
 
 /** What a node gave, or why it failed. */
-export function Output({ told, view, ...ended }: Ended & { told: Told | undefined; view: RunView }) {
+export function Output({
+  told,
+  view,
+  ...ended
+}: Ended & { told: Told | undefined; view: Pick<RunView, 'runId' | 'run'> }) {
   const { execution } = ended
   const running = execution.status === 'running'
   const outputs = told?.outputs
@@ -110,7 +114,7 @@ const Said = ({ name, text, busy = false }: { name: string; text: string; busy?:
 )
 
 /** What a node was given; of a model, what it was told. */
-export function Input({ told, run }: { told: Told | undefined; run: RunView }) {
+export function Input({ told, run }: { told: Told | undefined; run: Pick<RunView, 'runId'> }) {
   const prompts = told?.process_data?.prompts
   const messages = Array.isArray(prompts) ? (prompts as { role?: string; text?: string }[]) : []
   const values = told?.inputs ?? {}

@@ -13,7 +13,7 @@ import { duration, setLanguage, t } from '../../words/words.ts'
 import CompareRuns from './CompareRuns.tsx'
 import Conditions from './Conditions.tsx'
 import { Rounds } from './Rounds.tsx'
-import { type RunView, useRunView } from './useRunView.ts'
+import { type RunView, useFollower, useRunView } from './useRunView.ts'
 import { Output, type Told } from './Values.tsx'
 
 beforeEach(() => setLanguage('en'))
@@ -133,12 +133,14 @@ test('runs that are compared have their tokens, and what they cost if somebody s
     elapsed: 2,
     tokens: 18,
     price,
+    app: { id: 'a' },
   })
   const answer = { before: run('a'), after: run('b', '0.0010 USD'), fields: [], nodes: [], more_nodes: 0, same: 3 }
   vi.stubGlobal('fetch', async () => Response.json(answer))
+  const follower = renderHook(() => useFollower('b')).result.current
   render(
     <QueryClientProvider client={queryClient()}>
-      <CompareRuns pair={['a', 'b']} close={() => undefined} />
+      <CompareRuns pair={['a', 'b']} view={{ runId: 'b', follower }} close={() => undefined} />
     </QueryClientProvider>,
   )
   const [before, after] = await screen.findAllByRole('link', { hidden: true })

@@ -1,6 +1,7 @@
 import { useEffect, useMemo } from 'react'
 import { useCoverage } from '../../api/queries.ts'
 import type { AppDetail, RunCoverage } from '../../api/types.ts'
+import { covered } from '../../graph/coverage.ts'
 import { labelOf } from '../../graph/fromApi.ts'
 import type { GraphStates } from '../../graph/states.ts'
 import { Loaded } from '../../parts/Panel.tsx'
@@ -13,8 +14,8 @@ export function Coverage({ app, states }: { app: AppDetail; states: GraphStates 
   const language = useLanguage()
   // biome-ignore lint/correctness/useExhaustiveDependencies: its words are those of the language.
   useEffect(() => {
-    states.cover(coverage.data?.runs ? coverage.data : undefined, app.graph.edges)
-    return () => states.cover(undefined, app.graph.edges)
+    states.tell(coverage.data?.runs ? covered(coverage.data, app.graph.edges) : undefined)
+    return () => states.tell()
   }, [states, coverage.data, app, language])
   return (
     <div className="coverage">

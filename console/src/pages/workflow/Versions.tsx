@@ -1,13 +1,14 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { post } from '../../api/client.ts'
-import { useDiff } from '../../api/queries.ts'
+import { useApp, useDiff } from '../../api/queries.ts'
 import type { AppDetail, Version } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
-import { Changes } from '../../parts/Changes.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
-import { errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { errorText, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
 import { t, tn, when } from '../../words/words.ts'
+
+const Difference = lazy(() => import('../../graph/Difference.tsx'))
 
 /** All versions, the newest first. An older one can be compared, and be made the current one again. */
 export function Versions({
@@ -89,6 +90,7 @@ export function Compare(props: {
   const { app, versions, pair, choose } = props
   const [from = '', to = ''] = pair === 'last' ? [versions[1]?.workflow_id, versions[0]?.workflow_id] : pair.split('..')
   const diff = useDiff(app.id, from, to)
+  const [before, now] = [useApp(app.id, from), useApp(app.id, to)]
   const select = (value: string, label: string, set: (id: string) => void) => (
     <select value={value} aria-label={label} onChange={event => set(event.target.value)}>
       {versions.map(version => (
@@ -102,7 +104,7 @@ export function Compare(props: {
     <Dialog
       label={t('compare.title')}
       close={props.close}
-      className="wide"
+      className="wide full"
       heading={
         <span className="row">
           {select(from, t('compare.from'), id => choose(`${id}..${to}`))}→
@@ -110,11 +112,17 @@ export function Compare(props: {
         </span>
       }
     >
-      <div className="diff">
-        <Loaded of={diff} rows={5}>
-          {data => <Changes diff={data} />}
-        </Loaded>
-      </div>
+      <Loaded of={diff} rows={8}>
+        {data => (
+          <Loaded of={now} rows={8}>
+            {({ graph, problems }) => (
+              <Suspense fallback={<Skeleton rows={8} />}>
+                <Difference app={app.id} before={before.data?.graph} now={graph} diff={data} problems={problems} />
+              </Suspense>
+            )}
+          </Loaded>
+        )}
+      </Loaded>
     </Dialog>
   )
 }

@@ -1,35 +1,43 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect, useRef, useState } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { call } from '../../api/client.ts'
+import { useApp } from '../../api/queries.ts'
 import type { Imported, UploadedApp } from '../../api/types.ts'
-import { Changes } from '../../parts/Changes.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { Failure, Skeleton } from '../../parts/Panel.tsx'
+import { Boundary, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { Problems } from '../../parts/Problems.tsx'
 import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
 
-/** Takes workflow files: what is wrong with them first, then they are published. */
-export function Import({ files, close }: { files: readonly File[]; close: () => void }) {
+const Difference = lazy(() => import('../../graph/Difference.tsx'))
+
+type Props = { files: readonly File[]; choose: (files: File[]) => void; close: () => void }
+/** `trial`: what publishing it would do; not there where its name or kind keeps it from being one. */
+type Found = Imported & { trial?: UploadedApp | undefined }
+type Step = 'look' | 'keep' | 'publish'
+
+/** Takes workflow files: what they change and what is wrong with them first, then they are imported. */
+export function Import({ files, choose, close }: Props) {
   const cache = useQueryClient()
-  const [chosen, setChosen] = useState<readonly File[]>(files)
-  const [found, setFound] = useState<Imported[] | null>(null)
-  const [done, setDone] = useState(false)
+  const [found, setFound] = useState<Found[] | null>(null)
+  const [opened, open] = useState(0)
+  const [done, setDone] = useState<Step>('look')
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(null)
-  const send = async (list: readonly File[], dry: boolean) => {
+  const send = async (list: readonly File[], step: Step) => {
     setBusy(true)
     setError(null)
     try {
       const form = new FormData()
       for (const file of list) form.append('files', file)
-      const answer = await call<{ data: Imported[] }>('POST', 'apps', { form, query: { dry_run: dry } })
-      setFound(answer.data)
-      setDone(!dry)
+      const query = { dry_run: step === 'look', keep_current: step === 'keep' }
+      const { data } = await call<{ data: Imported[] }>('POST', 'apps', { form, query })
+      setFound(step === 'look' ? await Promise.all(data.map((one, n) => tried(one, list[n]))) : data)
+      setDone(step)
       // Workflows, versions, and what a run can be repeated by.
-      if (!dry) await cache.invalidateQueries()
+      if (step !== 'look') await cache.invalidateQueries()
     } catch (failure) {
       setError(failure)
     } finally {
@@ -39,93 +47,106 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
   const check = useRef(send)
   check.current = send
   useEffect(() => {
-    if (chosen.length > 0) void check.current(chosen, true)
-  }, [chosen])
+    setFound(null)
+    open(0)
+    if (files.length > 0) void check.current(files, 'look')
+  }, [files])
   const errors = (found ?? []).flatMap(one => one.problems).filter(problem => problem.level === 'error').length
+  const button = (step: Step, main = '') => (
+    <button
+      type="button"
+      className={`btn ${main}`}
+      disabled={busy || !found || errors > 0}
+      onClick={() => void send(files, step)}
+    >
+      {t(step === 'keep' ? 'import.keep' : 'import.publish')}
+    </button>
+  )
   return (
-    <Dialog label={t('import')} close={close} heading={null}>
+    <Dialog label={t('import')} close={close} heading={null} className={found && done === 'look' ? 'wide full' : ''}>
       <div className="in stack dialogbody">
-        {!done && (
+        {done === 'look' && (
           <label className="drop dim">
             <Icon name="upload" />
-            {chosen.length > 0 ? chosen.map(file => visible(file.name)).join(', ') : t('import.choose')}
+            {files.length > 0 ? files.map(file => visible(file.name)).join(', ') : t('import.drop')}
             <input
               type="file"
               className="sr"
               multiple
               accept=".yml,.yaml,.json,.difypkg"
               aria-label={t('import.choose')}
-              onChange={event => setChosen([...(event.target.files ?? [])])}
+              onChange={event => choose([...(event.target.files ?? [])])}
             />
           </label>
         )}
-        {error !== null && <Failure error={error} again={() => void send(chosen, true)} />}
+        {error !== null && <Failure error={error} again={() => void send(files, 'look')} />}
         {busy && !found && <Skeleton rows={2} />}
-        {(found ?? []).map(one => (
-          <section key={one.file} className="panel">
+        {(found ?? []).map((one, n) => (
+          <section key={n} className="panel">
             <header>
               <h3 className="cut grow">{visible(one.name ?? one.file)}</h3>
-              {done && one.app_id && (
+              {done === 'look' && files.length > 1 && (
+                <button type="button" className="btn small" aria-expanded={n === opened} onClick={() => open(n)}>
+                  {t('view.graph')}
+                </button>
+              )}
+              {done !== 'look' && one.app_id && (
                 <Link className="btn small" href={`/w/${one.app_id}`} onClick={close}>
                   {t('workflows.open')}
                 </Link>
               )}
             </header>
-            {!done && one.name && <Becomes file={chosen.find(file => file.name === one.file)} name={one.name} />}
-            <Problems problems={one.problems} />
+            {done === 'keep' && one.version && <p className="in dim">{t('import.kept', { n: one.version.number })}</p>}
+            {one.trial && n === opened ? <Becomes trial={one.trial} /> : <Problems problems={one.problems} />}
           </section>
         ))}
-        <div className="row">
-          <span className="grow dim">{found && !done && errors > 0 ? tn('import.errors', errors) : ''}</span>
+        <div className="row wrap">
+          <span className="grow dim">{found && done === 'look' && errors > 0 ? tn('import.errors', errors) : ''}</span>
           <button type="button" className="btn" onClick={close}>
-            {t(done ? 'close' : 'cancel')}
+            {t(done === 'look' ? 'cancel' : 'close')}
           </button>
-          {!done && (
-            <button
-              type="button"
-              className="btn main"
-              disabled={busy || !found || errors > 0}
-              onClick={() => void send(chosen, false)}
-            >
-              {t('import.publish')}
-            </button>
-          )}
+          {done === 'look' && found?.some(one => one.trial?.outcome === 'changed') && button('keep')}
+          {done === 'look' && button('publish', 'main')}
         </div>
       </div>
     </Dialog>
   )
 }
 
+/** What is refused has its reasons among the problems. */
+const tried = async (one: Imported, file: File | undefined): Promise<Found> => ({
+  ...one,
+  trial:
+    file && one.name
+      ? await call<UploadedApp>('PUT', `apps/${encodeURIComponent(one.name)}`, {
+          query: { dry_run: 1, graph: 1 },
+          file,
+          headers: { 'Content-Type': 'application/yaml' },
+        }).catch(() => undefined)
+      : undefined,
+})
+
 /** What a file is going to be: a new workflow, or a version that differs so. */
-function Becomes({ file, name }: { file: File | undefined; name: string }) {
-  const trial = useQuery({
-    queryKey: ['trial', name, file?.name, file?.lastModified, file?.size],
-    queryFn: () =>
-      call<UploadedApp>('PUT', `apps/${encodeURIComponent(name)}`, {
-        query: { dry_run: 1 },
-        ...(file ? { file } : {}),
-        headers: { 'Content-Type': 'application/yaml' },
-      }),
-    enabled: file !== undefined,
-    // What is refused has its reasons among the problems.
-    retry: false,
-  })
-  const { data } = trial
-  if (!data || data.outcome === 'refused') return null
-  const n = data.version?.number ?? 0
+function Becomes({ trial }: { trial: UploadedApp }) {
+  const { outcome, version, difference, graph, problems } = trial
+  const before = useApp(difference ? (trial.app_id ?? '') : '', version?.workflow_id)
   return (
     <>
-      <p className="in dim">
-        {data.outcome === 'new'
-          ? t('import.new')
-          : data.outcome === 'unchanged'
-            ? t('import.unchanged', { n })
-            : t('import.changed', { n })}
-      </p>
-      {data.difference && data.outcome === 'changed' && (
-        <div className="diff">
-          <Changes diff={data.difference} />
-        </div>
+      <p className="in dim">{t(`import.${outcome}`, { n: version?.number ?? 0 })}</p>
+      {graph && (!difference || before.data || before.error) ? (
+        <Boundary>
+          <Suspense fallback={<Skeleton rows={8} />}>
+            <Difference
+              app={trial.app_id ?? ''}
+              before={before.data?.graph}
+              now={graph}
+              diff={difference ?? undefined}
+              problems={problems}
+            />
+          </Suspense>
+        </Boundary>
+      ) : (
+        <Skeleton rows={8} />
       )}
     </>
   )

@@ -1,4 +1,4 @@
-import { useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { useApps, useOverview } from '../../api/queries.ts'
 import type { App, Counts } from '../../api/types.ts'
@@ -23,6 +23,14 @@ export default function WorkflowsPage() {
   const [read, change] = useAddress()
   const [dropped, setDropped] = useState<File[] | null>(null)
   const filter = read('q').toLowerCase()
+  useEffect(() => {
+    const paste = (event: ClipboardEvent) => {
+      const files = pasted(event)
+      if (may && files.length > 0) setDropped(files)
+    }
+    document.addEventListener('paste', paste)
+    return () => document.removeEventListener('paste', paste)
+  }, [may])
   return (
     <main
       id="main"
@@ -72,9 +80,17 @@ export default function WorkflowsPage() {
           }}
         </Loaded>
       </div>
-      {dropped && <Import files={dropped} close={() => setDropped(null)} />}
+      {dropped && <Import files={dropped} choose={setDropped} close={() => setDropped(null)} />}
     </main>
   )
+}
+
+/** The files of a clipboard, or its text as one; a field takes its text itself. */
+function pasted({ clipboardData: data, target }: ClipboardEvent): File[] {
+  const isField = target instanceof HTMLElement && target.matches('input:not([type=file]), textarea')
+  const text = data?.getData('text/plain') ?? ''
+  const files = [...(data?.files ?? [])]
+  return files.length > 0 || isField || !text.trim() ? files : [new File([text], 'workflow.yml')]
 }
 
 function Facts() {

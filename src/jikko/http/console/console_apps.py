@@ -59,10 +59,19 @@ class VersionChoice(Struct):
     version: Annotated[str, Meta(description="ID or number of a version; default: the current one.")] = ""
 
 
-class Trial(Struct):
+class DryRun(Struct):
     """Dry run option."""
 
     dry_run: Annotated[str, Meta(description="`1` or `true`: nothing is imported.")] = ""
+
+
+class ImportChoice(DryRun):
+    """Options of an import."""
+
+    keep_current: Annotated[
+        str,
+        Meta(description="`1` or `true`: an existing app keeps its current version; publish the new one later."),
+    ] = ""
 
 
 @VisitorRoute("GET", "apps", (503,), scope="apps:read")
@@ -108,18 +117,17 @@ async def read_app(call: ConsoleRequest, asked: VersionChoice) -> bodies.AppFull
 
 
 @VisitorRoute("POST", "apps", scope="apps:write", body=ImportForm, body_media_type="multipart/form-data")
-async def import_apps(call: ConsoleRequest, asked: Trial) -> Imported:
+async def import_apps(call: ConsoleRequest, asked: ImportChoice) -> Imported:
     """Import files, each as a new app or a new version of the app of its name.
 
     With ``dry_run=true`` nothing is imported; only problems are reported.
     """
-    is_trial = is_on(asked.dry_run)
     too_large = PayloadTooLarge("The files are too large.")
     async with read_form(call.request, 10 * _MAX_BYTES, too_large, in_memory=True) as form:
         if form is None or not form.files:
             raise BadRequest("Send workflow files as multipart/form-data.")
         files = [(part.filename or "workflow.yml", await part.read()) for _, part in form.files]
-    return Imported([await _imported(call, name, text, is_trial) for name, text in files])
+    return Imported([await _imported(call, name, text, asked) for name, text in files])
 
 
 @VisitorRoute("DELETE", "apps/{app_id}", (404,), scope="apps:write")
@@ -146,29 +154,31 @@ def version_body(version: WorkflowVersion) -> bodies.Version:
 
 
 def note_version(
-    call: ConsoleRequest, app: App, version: WorkflowVersion, before: WorkflowVersion | None = None
+    call: ConsoleRequest, app: App, version: WorkflowVersion, before: WorkflowVersion | None = None, aside: bool = False
 ) -> None:
-    """Audit that a version became the current one. ``before``: The previous one."""
+    """Audit that a version became the current one, or was added only. ``before``: The previous one."""
     number = before.number if before is not None else version.number - 1
     was: Json = {"version": number} if number else None
     now: Json = {"version": version.number, "sha256": hashlib.sha256(version.source).hexdigest()}
-    call.note("published", f"{app.name!r}, version {version.number}", app=app.id, before=was, after=now)
+    did = "imported" if aside else "published"
+    call.note(did, f"{app.name!r}, version {version.number}", app=app.id, before=was, after=now)
 
 
-async def _imported(call: ConsoleRequest, name: str, text: bytes, is_trial: bool) -> ImportedFile:
+async def _imported(call: ConsoleRequest, name: str, text: bytes, asked: ImportChoice) -> ImportedFile:
     source = PurePath(name).stem or "workflow"
     checked, forecast = await call.console.forecasts.judged(text, name, source, {})
     problems = [bodies.problem_of(finding) for finding in forecast.findings]
     shown = source if checked.document is None else checked.document.name or source
     refused = any(finding.severity == "error" for finding in forecast.findings)
-    if is_trial or refused:
+    if is_on(asked.dry_run) or refused:
         return ImportedFile(name, problems, name=shown)
     try:
-        published = await call.request.api.apps.publish(text, source=source)
+        published = await call.request.api.apps.publish(text, source=source, aside=is_on(asked.keep_current))
     except (Conflict, InvalidParam, InvalidDocument) as error:
         problem = bodies.problem_of(Diagnostic("document.verbatim", {"text": str(error)}))
         return ImportedFile(name, [problem, *problems], name=shown)
-    note_version(call, published.app, published.version)
+    aside = is_on(asked.keep_current) and published.version.id != published.app.workflow_id
+    note_version(call, published.app, published.version, aside=aside)
     return ImportedFile(name, problems, published.app.id, published.app.name, version_body(published.version))
 
 

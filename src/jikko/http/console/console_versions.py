@@ -8,17 +8,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from jikko.apps.versions import check_aside
 from jikko.concurrency.run_in_thread import run_in_thread
+from jikko.console.canvas import Graph, picture_of
 from jikko.dify.dify_events import encode
 from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry, Variable
 from jikko.dsl.text.positions import lines_of
 from jikko.errors import BadRequest, InvalidDocument, InvalidParam, NotFound, TooLate
 from jikko.http.bodies.reading import read_body
 from jikko.http.console.app_bodies import Problem, Version, problem_of
-from jikko.http.console.console_apps import Trial, note_version, version_body, version_of
+from jikko.http.console.console_apps import DryRun, note_version, version_body, version_of
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import is_on, must, queried
@@ -146,6 +147,13 @@ class UploadedApp(Struct):
     difference: Annotated[
         VersionDiff | None, Meta(description="In a dry run, the changes to the current version; null: new app.")
     ]
+    graph: Graph | UnsetType = UNSET
+
+
+class UploadChoice(DryRun):
+    """Options of an upload."""
+
+    graph: Annotated[str, Meta(description="`1` or `true`: a dry run returns the graph of the file.")] = ""
 
 
 @VisitorRoute(
@@ -154,7 +162,7 @@ class UploadedApp(Struct):
     answers={200: UploadedApp, 201: UploadedApp},
     errors=(400, 409, 412, 413, 503),
     body_media_type="application/yaml",
-    query=Trial,
+    query=UploadChoice,
     headers=_CONDITIONS,
     scope="apps:write",
 )
@@ -165,7 +173,8 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
     safe. The name in the address overrides the one in the file. A new app has no API key.
     """
     request = call.request
-    name, is_trial = request.path_params["name"], is_on(queried(request.query, Trial).dry_run)
+    name, asked = request.path_params["name"], queried(request.query, UploadChoice)
+    is_trial = is_on(asked.dry_run)
     if _NAME.fullmatch(name) is None:
         raise InvalidParam("name: must be a text of 1 to 255 characters, on one line.")
     text = bytes(await read_body(request, _MAX_BYTES))
@@ -197,6 +206,9 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
         answer.outcome = "refused"
     elif app is not None:
         await request.api.apps.standing(text, source=name, name=name)
+    if is_trial and is_on(asked.graph):
+        answer.graph = await run_in_thread(picture_of, text, queue="records")
+    if is_trial and app is not None and checked.document is not None:
         with suppress(InvalidDocument):  # the current version may be unreadable
             documents = await document_of(call, app, ""), checked.document
             answer.difference = await run_in_thread(_difference, documents, queue="records")
