@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
+from jikko.ports.knowledge import SearchedDataset, SearchRequest, SearchResult
 from jikko.values import Json
-from tests.nodes.context import fields
+from tests.nodes.context import FakeContext, NoDatasets, fields, ports_of
 
 VECTOR: Json = {"vector_setting": {"vector_weight": 0.7}}
 BOTH: Json = {"vector_setting": {"vector_weight": 1}, "keyword_setting": {"keyword_weight": 0}}
@@ -36,6 +37,39 @@ def test_one_dataset_is_chosen_by_a_model() -> None:
     assert node(retrieval_mode="single").missing_setting == "single_retrieval_config"
     model: Json = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
     assert node(retrieval_mode="single", single_retrieval_config={"model": model}).missing_setting == ""
+
+
+class OneDataset(NoDatasets):
+    """``KnowledgeSearch`` of an installation with one dataset."""
+
+    def __init__(self) -> None:
+        self.requests: list[SearchRequest] = []
+
+    async def usable(self, ids: Any) -> list[SearchedDataset]:
+        return [SearchedDataset("猫", "cats", "", "high_quality")]
+
+    async def search(self, request: SearchRequest) -> SearchResult:
+        self.requests.append(request)
+        return SearchResult([])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("of_app", [True, False])
+async def test_the_only_dataset_is_searched_without_asking_a_model(of_app: bool) -> None:
+    model: Json = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
+    only = node(
+        retrieval_mode="single",
+        single_retrieval_config={"model": model},
+        query_variable_selector=["start", "q"],
+        of_app=of_app,
+    )
+    datasets = OneDataset()
+    context = FakeContext({"start": {"q": "眠る?"}})
+    context.ports = ports_of(knowledge=datasets)
+
+    await only.run(context)
+
+    assert [(each.query, each.dataset_ids) for each in datasets.requests] == [("眠る?", ("猫",))]
 
 
 @pytest.mark.parametrize(

@@ -215,11 +215,11 @@ class KnowledgeRetrieval(NodeConfig, frozen=True):
         self, ctx: Context, datasets: Sequence[SearchedDataset], query: str, usages: list[ModelUsage]
     ) -> SearchedDataset | None:
         assert self.chooser is not None
+        if len(datasets) == 1:
+            return datasets[0]
         if self.of_app and abilities(ctx, self.chooser).tools:
             called = await called_dataset(ctx, self.chooser, datasets, query)
             return next((each for each in datasets if each.id == called), None)
-        if len(datasets) == 1:
-            return datasets[0]
         chosen, usage = await chosen_dataset(ctx, self.chooser, datasets, query)
         usages.append(usage)
         return next((each for each in datasets if each.id == chosen), None)
