@@ -26,8 +26,8 @@ COLUMNS: Final = {
 """Sample columns, with names used for nothing else."""
 _DIRECTORIES: Final = ("served.py", "operation.py")
 """Modules that define the path prefixes of sections, and how operations are written; not part of a section."""
-_INDENTED: Final = re.compile(r"^[ \t]+.*\bimport\b", re.MULTILINE)
-"""Modules without a match have no imports inside functions: most can skip parsing."""
+_INDENTED: Final = re.compile(r"^[ \t]+(?:from|import) .*\bjikko\b", re.MULTILINE)
+"""Modules without a match have no such imports inside functions: most need not be searched."""
 
 
 class Module(NamedTuple):

@@ -54,18 +54,13 @@ class Engine:
 
     def make_base(self) -> None:
         """Create the base image."""
-        made = self._folder / "base"
-        text = f"FROM scratch\nADD base.tar /\nCOPY authorities {_AUTHORITIES}\n"
-        script = (
-            f"mkdir -p {made}/authorities; cp -R {_AUTHORITIES}/. {made}/authorities; "
-            f"printf %s '{text}' > {made}/Containerfile"
-        )
-        self._run(["sh", "-c", script], PATIENCE)
+        made = self._folder / "base.tar"
         # Package files are not excluded: filtering takes as long as everything else together.
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io", "trixie"]
-        self._run([*command, f"{made}/base.tar"], _BUILDING)
-        self.buildah("bud", "--isolation=chroot", f"--tag={BASE}", str(made))
-        self._run(["rm", f"{made}/base.tar"], PATIENCE)
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"]
+        hook = f"--customize-hook=copy-in {_AUTHORITIES} {_AUTHORITIES.parent}"
+        self._run([*command, hook, "trixie", str(made)], _BUILDING)
+        self.podman("import", "--quiet", str(made), BASE)
+        self._run(["rm", str(made)], PATIENCE)
 
     def build(self) -> None:
         """Build the images of this checkout; shared layers are built once."""
