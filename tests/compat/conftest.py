@@ -1,10 +1,10 @@
 """Server with all apps of a file's recorded suite, and the servers they call."""
 
-import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.acceptance.warm_commands import warm
 from tests.compat.replay.jikko import Target, started
 from tests.compat.replay.transport import HttpTransport
 
@@ -13,7 +13,7 @@ from tests.compat.replay.transport import HttpTransport
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """Target for the file's ``SUITE``."""
     folder = tmp_path_factory.mktemp("compat") / "work"
-    with started(request.module.SUITE, f"{sys.executable} -m jikko", folder) as running:
+    with started(request.module.SUITE, str(warm().program), folder) as running:
         yield running
 
 

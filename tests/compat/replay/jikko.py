@@ -107,6 +107,7 @@ def _environment(home: Path, model_port: int, suite: Suite, echo_url: str) -> di
         "JIKKO_PROVIDERS": str(providers),
         "JIKKO_HTTP_ALLOW": "127.0.0.0/8",
         "JIKKO_CODE_SECONDS": CODE_SECONDS,
+        "PYTHONWARNINGS": "ignore",
     }
 
 

@@ -15,7 +15,7 @@ import httpx
 from tests.effort import trusted
 
 START_TIMEOUT = 60.0
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = 60.0
 
 
 @contextmanager
