@@ -7,6 +7,7 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +101,21 @@ async def test_a_query_has_256_questions_at_most(
     sizes = [1 if statement == "one" else len(values[0]) for statement, values in database.asked]
     assert sorted(sizes) == queries
     assert database.most <= 2
+
+
+async def test_a_question_that_is_asked_as_the_last_queries_end_waits_for_no_other(together: QueryBatcher) -> None:
+    async def twice(question: int) -> list[Any]:
+        return [await together.ask(question), await together.ask(question)]
+
+    asking = [asyncio.create_task(twice(question)) for question in range(256)]
+    await asyncio.sleep(0)
+    last = together.ask(256)  # a second query, which ends in the same turn
+
+    async with asyncio.timeout(PATIENCE):
+        found = await asyncio.gather(*asking)
+
+    assert [[row[1] for row in rows] for rows in found] == [[2 * question] * 2 for question in range(256)]
+    assert await last == (1, 512)
 
 
 async def test_a_kept_connection_that_was_lost_is_replaced_unseen(

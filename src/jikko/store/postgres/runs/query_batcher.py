@@ -33,7 +33,8 @@ class QueryBatcher:
         """Return the row of a request, or ``None``. Raises ``StoreUnavailable``."""
         answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if len(self._tasks) < _MAX_CONNECTIONS:
+        # Tasks that have ended leave the set only in the next turn.
+        if sum(not task.done() for task in self._tasks) < _MAX_CONNECTIONS:
             start_task(self._work(), self._tasks)
         return answer
 
