@@ -86,6 +86,12 @@ async def talking(
 # Questions by keywords
 
 
+@pytest.mark.parametrize(("query", "is_refused"), [("a cat", True), ("a  cat", True), ("concat", False), ("dog", True)])
+async def test_blanks_around_a_forbidden_word_belong_to_it(world: World, query: str, is_refused: bool) -> None:
+    async with talking(world, keywords("\r\n cat\r\n\ndog\r")) as chat:
+        assert ((await chat.ask(query)).json()["answer"] == "not that") is is_refused
+
+
 @pytest.mark.parametrize(
     ("query", "inputs"), [("a BAD one", {}), ("das gibt ärger", {}), ("fine", {"topic": "something bad"})]
 )

@@ -50,7 +50,8 @@ def rules_of(workflow: Workflow) -> Rules | None:
     words = str(config.get("keywords") or "").split("\n")
     rules = Rules(
         kind=str(feature.get("type") or "keywords"),
-        keywords=tuple(word for word in (line.strip().lower() for line in words) if word),
+        # As in Dify, blanks around a word belong to it.
+        keywords=tuple(line.rstrip("\r").lower() for line in words if line.rstrip("\r")),
         extension_id=str(config.get("api_based_extension_id") or ""),
         inputs=_preset(config.get("inputs_config")),
         outputs=_preset(config.get("outputs_config")),
