@@ -299,7 +299,7 @@ def test_an_app_without_chat_is_told_how_to_run(tmp_path: Path) -> None:
     try:
         outcome = piped(server, tmp_path, "one\n")
         assert outcome.code == 1
-        assert "jikko run" in outcome.err
+        assert "jikko run FILE" in outcome.err
     finally:
         server.close()
 

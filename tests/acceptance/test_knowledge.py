@@ -45,6 +45,8 @@ def test_a_folder_becomes_a_dataset_and_is_kept_in_step(jikko: Command, folder: 
     assert (report["added"], report["unchanged"], report["removed"], report["failed"]) == (2, 0, 0, 0)
     names = [each["name"] for each in jikko.json("knowledge", "show", "animals")]
     assert sorted(names) == ["more/bees.md", "owls.txt"]
+    assert jikko("knowledge", "list").out.split()[:5] == ["DATASET", "TECHNIQUE", "DOCUMENTS", "CHARACTERS", "NAME"]
+    assert jikko("knowledge", "show", "animals").out.split()[:5] == ["DOCUMENT", "STATUS", "SEGMENTS", "NAME", "ERROR"]
     [hit] = jikko.json("knowledge", "search", "animals", "Bees")
     assert hit["content"] == "Bees\nBees live in hives. 蜜蜂"
 

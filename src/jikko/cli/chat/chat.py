@@ -67,7 +67,7 @@ async def opened(place: ChatTarget) -> AsyncIterator[AsyncClient]:
             service = await _in_folder(place, stack)
         mode = (await service.info()).get("mode")
         if mode not in ("advanced-chat", "chat", "agent-chat"):
-            hint = "Run it with: jikko run" if mode == "workflow" else ""
+            hint = f"Run it with: jikko run {as_word(str(place.file or 'FILE'))}" if mode == "workflow" else ""
             raise Failure(f"the app is not a chat app (its mode is {mode})", code="not_chat_app", hint=hint)
         yield service
 

@@ -29,17 +29,18 @@ from jikko.settings import Settings
 @click.command("list")
 @with_assembly
 async def list_(assembly: Assembly, as_json: bool) -> None:
-    """List datasets, the newest first: id, technique, documents, characters, name."""
+    """List datasets, the newest first."""
     views = await assembly.knowledge.datasets.all_views()
     if not views:
         show_nothing("no datasets yet; `jikko knowledge add NAME FILES` makes one", as_json=as_json)
+    rows = []
     for view in views:
         dataset, counts = view.dataset, view.counts
         technique = "external" if dataset.provider == "external" else dataset.technique or "-"
         entry: dict[str, Any] = {"id": dataset.id, "name": dataset.name, "technique": technique}
         entry |= {"documents": counts.documents, "words": counts.words}
-        text = f"{dataset.id}  {technique:12}  {counts.documents:5}  {counts.words:9}  {dataset.name}"
-        show_entry(entry, text, as_json=as_json)
+        rows.append((entry, (dataset.id, technique, str(counts.documents), str(counts.words), dataset.name)))
+    show_table(("DATASET", "TECHNIQUE", "DOCUMENTS", "CHARACTERS", "NAME"), rows, as_json=as_json)
 
 
 @click.command()
@@ -51,14 +52,14 @@ async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
     found = await knowledge.datasets.find(dataset)
     documents = await knowledge.documents.all(found.id)
     counts = await knowledge.documents.counts(documents)
+    rows = []
     for document in documents:
         segments = counts[document.id].total
         entry: dict[str, Any] = {"id": document.id, "name": document.name, "status": document.status}
         entry |= {"segments": segments, "words": document.words}
         entry |= {"enabled": document.enabled, "error": document.error}
-        why = f"  {document.error}" if document.error else ""
-        text = f"{document.id}  {document.status:9}  {segments:5}  {document.name}{why}"
-        show_entry(entry, text, as_json=as_json)
+        rows.append((entry, (document.id, document.status, str(segments), document.name, document.error or "")))
+    show_table(("DOCUMENT", "STATUS", "SEGMENTS", "NAME", "ERROR"), rows, as_json=as_json)
 
 
 @click.command()
