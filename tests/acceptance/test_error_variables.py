@@ -60,7 +60,7 @@ def failing() -> dict[str, tuple[list[dict[str, Any]], str, str]]:
         "documents": ([node("documents", "document-extractor", variable_selector=["start", "q"])], "", "start"),
         "rounds": (
             iteration("rounds", "start.q", "inner.output", template("inner", "x")),
-            "InvalidIteratorValueError",
+            "WorkflowNodeError",
             "['start', 'q']",
         ),
         "model": (
