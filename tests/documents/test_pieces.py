@@ -59,3 +59,6 @@ def test_texts_of_a_page_run_together() -> None:
     assert html_run(page) == "Tulipred  end"
     spread = "<ruby>漢<rt>かん</rt></ruby>\n   <b>字</b>   <template>x</template>\n <pre>\n  </pre>🙂"
     assert html_run(spread) == "漢\n字 \n\n  🙂"
+    # End tags may be left out.
+    assert html_run("<p><ruby>漢<rt>かん<rt>x</ruby>字<p>続き<br/>🙂<rt/>。<template>x</p>後") == "漢字続き🙂。後"
+    assert html_run("<b>" * 100_000 + "</i>" * 100_000 + "\ue000") == "\ue000"

@@ -8,6 +8,8 @@ import io
 import posixpath
 import re
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Final
 
@@ -95,32 +97,39 @@ class _Run(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
         self._run: list[str] = []
-        self._unseen = 0
-        self._as_it_is = 0
+        self._open: list[str] = []
+        self._depths = Counter[str]()
+
+    def _is_in(self, tags: Iterable[str]) -> bool:
+        return any(self._depths[tag] for tag in tags)
 
     def _end_run(self) -> None:
         """End a text node: one of blanks alone is a line break or a blank. (Dify)"""
         run = "".join(self._run)
         self._run.clear()
-        if run and not run.strip(" \t\n\f\r") and not self._as_it_is:
+        if run and not run.strip(" \t\n\f\r") and not self._is_in(_AS_IT_IS):
             run = "\n" if "\n" in run else " "
         self.pieces.append(run)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._end_run()
-        self._unseen += tag in _UNSEEN
-        self._as_it_is += tag in _AS_IT_IS
+        self._open.append(tag)
+        self._depths[tag] += 1
 
     def handle_endtag(self, tag: str) -> None:
+        """End an element, with those in it that have no end tag, as ``rt`` may have none."""
         self._end_run()
-        self._unseen -= tag in _UNSEEN and self._unseen > 0
-        self._as_it_is -= tag in _AS_IT_IS and self._as_it_is > 0
+        while self._depths[tag]:
+            ended = self._open.pop()
+            self._depths[ended] -= 1
+            if ended == tag:
+                break
 
     def handle_comment(self, data: str) -> None:
         self._end_run()
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
+        if not self._is_in(_UNSEEN):
             self._run.append(data)
 
     def close(self) -> None:
