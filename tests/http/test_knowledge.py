@@ -96,6 +96,8 @@ async def test_a_dataset_may_keep_the_id_that_it_has_elsewhere(client: httpx.Asy
     ("path", "body"),
     [
         ("", {"name": "x" * 41}),
+        ("", {"name": "x", "description": None}),
+        ("", {"name": "x", "provider": None}),
         ("", {"name": "x", "retrieval_model": {"search_method": "guess"}}),
         (
             "",

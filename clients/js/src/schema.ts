@@ -2296,10 +2296,10 @@ export interface components {
         };
         NewDataset: {
             name: string;
-            description?: string | null;
+            description?: string;
             indexing_technique?: ("economy" | "high_quality") | null;
             permission?: ("all_team_members" | "only_me" | "partial_members") | null;
-            provider?: ("external" | "vendor") | null;
+            provider?: "external" | "vendor";
             embedding_model?: string | null;
             embedding_model_provider?: string | null;
             retrieval_model?: Record<string, unknown> | null;

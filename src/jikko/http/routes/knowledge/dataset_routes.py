@@ -28,7 +28,7 @@ Permission: TypeAlias = Annotated[
 Technique: TypeAlias = Annotated[
     Literal["high_quality", "economy"] | None, Meta(extra=must("must be 'high_quality' or 'economy'"))
 ]
-Source: TypeAlias = Annotated[Literal["vendor", "external"] | None, Meta(extra=must("must be 'vendor' or 'external'"))]
+Source: TypeAlias = Annotated[Literal["vendor", "external"], Meta(extra=must("must be 'vendor' or 'external'"))]
 Id: TypeAlias = Annotated[
     str | None,
     Meta(description="The dataset's ID on another server, so that workflow files find it here. (Not in Dify.)"),
@@ -58,10 +58,10 @@ class NewDataset(Struct, rename=OF_WISHES):
     """New dataset."""
 
     name: Name
-    description: Description | None = ""
+    description: Description = ""
     technique: Technique = None
     permission: Permission = None
-    provider: Source = None
+    provider: Source = "vendor"
     embedding_model: str | None = None
     embedding_provider: str | None = None
     retrieval_model: dict[str, Json] | None = None
