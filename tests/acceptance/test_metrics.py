@@ -241,5 +241,5 @@ def test_a_port_that_is_taken_ends_the_start_with_its_setting(jikko: Command) ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         outcome = jikko("serve", "--port", "0", JIKKO_METRICS_PORT=str(taken.getsockname()[1]))
     assert outcome.code != 0
-    assert "JIKKO_METRICS_PORT" in outcome.err
+    assert "Choose another with JIKKO_METRICS_PORT." in outcome.err
     assert not outcome.has_traceback

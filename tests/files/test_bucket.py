@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from obstore.store import S3Store
 
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.files.bucket import BucketBlobs
+from jikko.files.bucket import BucketBlobs, opened
 from tests.files.buckets import Buckets
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +29,13 @@ async def megabytes(count: int) -> AsyncIterator[bytes]:
 def test_what_is_no_url_of_a_bucket_is_refused_with_its_form(url: str) -> None:
     with pytest.raises(InvalidSettings, match=r"expected s3://BUCKET"):
         BucketBlobs(url)
+
+
+@pytest.mark.parametrize("rest", ["", "/日本", "?region=eu-central-1", "?endpoint=http://127.0.0.1:1"])
+def test_all_of_a_url_but_the_bucket_is_optional(rest: str) -> None:
+    store = opened(f"s3://bucket{rest}")
+    assert isinstance(store, S3Store)
+    assert store.config["bucket"] == "bucket"
 
 
 async def test_a_bucket_that_is_not_there_is_named_at_the_start(buckets: Buckets) -> None:

@@ -24,7 +24,7 @@ from jikko.ports.addresses import diagnose_bucket_url
 from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore
+    from obstore.store import ClientConfig, ObjectStore, S3Config
 
 
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
@@ -243,14 +243,19 @@ def opened(url: str, setting: str = "files_url") -> "ObjectStore":
         raise InvalidSettings(f"A bucket needs another library: {how_to_install('cluster')}") from None
     # Plain HTTP only if the operator wrote it.
     client: ClientConfig = {"timeout": f"{_SECONDS}s", "allow_http": True}
+    # The library refuses None for what is not given.
+    config: S3Config = {}
+    if "endpoint" in options:
+        config["endpoint"] = options["endpoint"]
+    if "region" in options:
+        config["region"] = options["region"]
     try:
         if "ca" in options:
             client["root_certificate"] = Path(options["ca"]).read_bytes()
         return S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
-            endpoint=options.get("endpoint"),
-            region=options.get("region"),
+            config=config,
             client_options=client,
             retry_config={"max_retries": _TRIES - 1, "retry_timeout": timedelta(seconds=_SECONDS)},
         )

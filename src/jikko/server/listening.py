@@ -14,7 +14,7 @@ from jikko.errors import InvalidSettings
 _BACKLOG = 2048
 
 
-def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
+def listen(host: str, port: int, count: int = 1, *, another: str = "--port (0: any free one)") -> list[socket.socket]:
     """Return listening sockets on an address, one for each process.
 
     Separate sockets let the system distribute connections evenly over the processes; elsewhere than on Linux, all share
@@ -22,6 +22,7 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
 
     Args:
         port: 0 for any free port.
+        another: For messages: what chooses the port.
 
     Raises:
         OSError: The address is not available.
@@ -40,8 +41,8 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
         # The error's text without the addition of `create_server`.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-        another = "--host" if is_host else "--port (0: any free one)"
-        raise OSError(f"Cannot listen on {host}:{port}: {reason}. Choose another with {another}.") from None
+        remedy = "--host" if is_host else another
+        raise OSError(f"Cannot listen on {host}:{port}: {reason}. Choose another with {remedy}.") from None
 
 
 def reserve(like: socket.socket) -> socket.socket:

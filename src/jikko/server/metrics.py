@@ -18,8 +18,8 @@ async def metrics_of(settings: Settings, gather: Callable[[], Awaitable[Snapshot
     from jikko.observing.metrics.page import metrics_page
 
     try:
-        [listening] = listen(settings.host, settings.metrics_port)
+        [listening] = listen(settings.host, settings.metrics_port, another="JIKKO_METRICS_PORT")
     except OSError as error:
-        raise InvalidSettings(f"JIKKO_METRICS_PORT: {error}") from None
+        raise InvalidSettings(str(error)) from None
     async with metrics_page(listening, gather):
         yield
