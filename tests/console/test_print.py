@@ -36,7 +36,7 @@ def test_a_run_is_printed_light(site: Site, visit: Visit, size: object) -> None:
     assert page.evaluate("getComputedStyle(document.body).color") == dark
 
 
-def test_a_printed_run_has_all_its_steps(site: Site, visit: Visit, tmp_path: Path) -> None:
+def test_a_printed_run_has_all_its_steps_and_events(site: Site, visit: Visit, tmp_path: Path) -> None:
     names = [f"t{number}" for number in range(100)]
     nodes = [start("q"), *(template(name, "語") for name in names), end(out="t99.output")]
     for name, node in zip(names, nodes[1:], strict=False):
@@ -44,13 +44,13 @@ def test_a_printed_run_has_all_its_steps(site: Site, visit: Visit, tmp_path: Pat
     file = tmp_path / "printed.yml"
     file.write_text(app("Printed", nodes, ">".join(["start", *names, "end"])), encoding="utf-8")
     site.keys["printed"] = site.command.json("apps", "import", file)[0]["api_key"]
-    page = visit(f"/runs/{site.run('printed', q='🙂')}", size=LARGE)
-    steps = page.get_by_role("treeitem")
-    expect(steps.first).to_be_visible()
-    before = steps.count()
-    assert before < 102
+    page = visit(f"/runs/{site.run('printed', q='🙂')}?view=events", size=LARGE)
     from pypdf import PdfReader  # not in every process that collects this test
 
-    text = "".join(one.extract_text() for one in PdfReader(BytesIO(page.pdf(format="A4"))).pages)
-    assert [name for name in names if f"Piece {name}." not in text] == []
-    expect(steps).to_have_count(before)
+    for rows, times in ((page.get_by_role("treeitem"), 1), (page.locator(".event"), 3)):
+        expect(rows.first).to_be_visible()
+        before = rows.count()
+        assert before < 102
+        text = "".join(one.extract_text() for one in PdfReader(BytesIO(page.pdf(format="A4"))).pages)
+        assert [name for name in names if text.count(f"Piece {name}.") < times] == []
+        expect(rows).to_have_count(before)

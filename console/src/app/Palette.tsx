@@ -1,22 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
+import { useState } from 'react'
 import { useLocation } from 'wouter'
 import { get } from '../api/client.ts'
 import { useApps } from '../api/queries.ts'
 import type { RunPage } from '../api/types.ts'
-import { Dialog } from '../parts/Dialog.tsx'
-import { Icon, look } from '../parts/Icon.tsx'
+import { Finder, type Hit } from '../parts/Finder.tsx'
+import { look } from '../parts/Icon.tsx'
 import { visible } from '../words/visible.ts'
 import { recent, t, type Word } from '../words/words.ts'
 import { useWho } from './Shell.tsx'
 
-type Hit = {
-  readonly id: string
-  readonly icon: string
-  readonly text: string
-  readonly kind: string
-  readonly act: () => void
-}
 const PAGES: readonly [string, Word, string][] = [
   ['/', 'page.workflows', 'flows'],
   ['/runs', 'page.runs', 'runs'],
@@ -30,10 +23,9 @@ const PAGES: readonly [string, Word, string][] = [
   ['/system', 'page.system', 'system'],
 ]
 
-/** A combobox over pages, workflows and runs. The field keeps the focus; arrows choose, Enter goes. */
+/** Pages, workflows and runs by their names and ids. */
 export function Palette({ close, showKeys }: { close: () => void; showKeys: () => void }) {
   const [text, setText] = useState('')
-  const [chosen, setChosen] = useState(0)
   const [, go] = useLocation()
   const hits = useHits(text.trim(), path => {
     close()
@@ -42,65 +34,8 @@ export function Palette({ close, showKeys }: { close: () => void; showKeys: () =
   if (text.trim() === '' || t('keys.keys').toLowerCase().includes(text.trim().toLowerCase())) {
     hits.push({ id: 'keys', icon: 'key', text: t('keys.keys'), kind: t('hit.action'), act: showKeys })
   }
-  const field = useRef<HTMLInputElement>(null)
-  useEffect(() => field.current?.focus(), [])
-  const at = Math.min(chosen, hits.length - 1)
-  const keys = (event: KeyboardEvent) => {
-    if (event.key === 'ArrowDown') setChosen((at + 1) % hits.length)
-    else if (event.key === 'ArrowUp') setChosen((at - 1 + hits.length) % hits.length)
-    else if (event.key === 'Enter') hits[at]?.act()
-    else return
-    event.preventDefault()
-  }
   return (
-    <Dialog label={t('jump.label')} close={close} className="palette">
-      <input
-        ref={field}
-        type="search"
-        role="combobox"
-        aria-expanded="true"
-        aria-controls="hits"
-        aria-activedescendant={hits[at] ? `hit-${at}` : undefined}
-        aria-label={t('jump.field')}
-        placeholder={t('jump.hint')}
-        value={text}
-        onChange={event => {
-          setText(event.target.value)
-          setChosen(0)
-        }}
-        onKeyDown={keys}
-      />
-      <ul id="hits" role="listbox" aria-label={t('jump.hits')}>
-        {hits.map((hit, index) => (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are the field's
-          <li
-            key={hit.id}
-            id={`hit-${index}`}
-            role="option"
-            aria-selected={index === at}
-            onClick={hit.act}
-            tabIndex={-1}
-          >
-            <Icon name={hit.icon} />
-            <span className="grow cut">{hit.text}</span>
-            <span className="faint">{hit.kind}</span>
-          </li>
-        ))}
-      </ul>
-      {hits.length === 0 && <p className="in dim">{t('jump.none')}</p>}
-      <div className="foot">
-        <span>
-          <kbd>↑</kbd>
-          <kbd>↓</kbd> {t('jump.choose')}
-        </span>
-        <span>
-          <kbd>Enter</kbd> {t('jump.go')}
-        </span>
-        <span>
-          <kbd>Esc</kbd> {t('jump.close')}
-        </span>
-      </div>
-    </Dialog>
+    <Finder label={t('jump.label')} field={t('jump.field')} hint={t('jump.hint')} {...{ text, setText, hits, close }} />
   )
 }
 

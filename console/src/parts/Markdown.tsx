@@ -6,18 +6,28 @@ import { Coloured } from './Coloured.tsx'
 import { Formula } from './Formula.tsx'
 import { Pieces } from './Pieces.tsx'
 
-/** Characters of a text above which its code is not coloured; those and formulas above which its formulas are text. */
+/** Characters of a text above which its code is not coloured; those and marks above which its formulas are text. */
 const LONGEST = 200_000
 const LONGEST_WITH_FORMULAS = 50_000
-const MOST = 500
+const MOST_MARKS = 2000
+/** Characters of formulas that are drawn in one text, and what the shortest counts as: the first 500 of these. */
+const ROOM = 10_000
+const SHORTEST = 20
 
 export function Markdown({ text }: { text: string }) {
   const rich = text.length <= LONGEST
-  const few = text.length <= LONGEST_WITH_FORMULAS && (text.match(/\$\$|\\[([]/g)?.length ?? 0) <= MOST
-  return <div className="markdown">{blocks(visible(text).split('\n'), { coloured: rich, formulas: few })}</div>
+  const few = text.length <= LONGEST_WITH_FORMULAS && (text.match(/\$\$|\\[([]/g)?.length ?? 0) <= MOST_MARKS
+  return <div className="markdown">{blocks(visible(text).split('\n'), { coloured: rich, room: few ? ROOM : 0 })}</div>
 }
 
-type Drawn = { coloured: boolean; formulas: boolean }
+/** `room`: characters of formulas that may still be drawn. */
+type Drawn = { coloured: boolean; room: number }
+
+/** Whether there is room for one more formula, which then takes it. Those behind the first that has none are text. */
+function fits(tex: string, drawn: Drawn): boolean {
+  drawn.room -= Math.max(tex.length, SHORTEST)
+  return drawn.room >= 0
+}
 
 /** What stands below the head of a table. */
 const RULE = /^ {0,3}\|?[ \t]*:?-{1,50}:?[ \t]*(?:\|[ \t]*:?-{1,50}:?[ \t]*){0,50}\|?[ \t]*$/
@@ -32,7 +42,7 @@ function blocks(lines: readonly string[], drawn: Drawn): ReactNode[] {
     const line = lines[at] as string
     const start = at
     const fence = FENCE.exec(line)
-    const formula = drawn.formulas ? formulaAt(lines, at) : undefined
+    const formula = drawn.room > 0 ? formulaAt(lines, at) : undefined
     if (line.trim() === '') {
       at++
     } else if (fence) {
@@ -52,7 +62,14 @@ function blocks(lines: readonly string[], drawn: Drawn): ReactNode[] {
       )
       at = end + 1
     } else if (formula) {
-      out.push(<Formula key={start} tex={formula.tex} source={lines.slice(at, formula.end).join('\n')} block />)
+      const source = lines.slice(at, formula.end).join('\n')
+      out.push(
+        fits(formula.tex, drawn) ? (
+          <Formula key={start} tex={formula.tex} source={source} block />
+        ) : (
+          <p key={start}>{source}</p>
+        ),
+      )
       at = formula.end
     } else if (HEADING.test(line)) {
       out.push(
@@ -74,7 +91,7 @@ function blocks(lines: readonly string[], drawn: Drawn): ReactNode[] {
     } else if (line.includes('|') && RULE.test(lines[at + 1] ?? '')) {
       let end = at + 2
       while (end < lines.length && (lines[end] as string).includes('|')) end++
-      out.push(<Table key={start} head={line} body={lines.slice(at + 2, end)} inline={inline} />)
+      out.push(table(start, line, lines.slice(at + 2, end), inline))
       at = end
     } else if (ITEM.test(line)) {
       const items: string[] = []
@@ -98,7 +115,7 @@ const begins = (lines: readonly string[], at: number, drawn: Drawn): boolean => 
   return (
     line.startsWith('>') ||
     [FENCE, HEADING, ITEM].some(one => one.test(line)) ||
-    (drawn.formulas && formulaAt(lines, at) !== undefined)
+    (drawn.room > 0 && formulaAt(lines, at) !== undefined)
   )
 }
 
@@ -137,7 +154,7 @@ function spans(text: string, drawn: Drawn): ReactNode[] {
   const out: ReactNode[] = []
   let rest = text
   for (let key = 0; rest; key++) {
-    const match = (drawn.formulas ? WITH_FORMULAS : INLINE).exec(rest)
+    const match = (drawn.room > 0 ? WITH_FORMULAS : INLINE).exec(rest)
     if (!match) {
       out.push(<Pieces key={key} text={rest} />)
       break
@@ -146,7 +163,13 @@ function spans(text: string, drawn: Drawn): ReactNode[] {
     const [whole, code, bold, italic, label, target] = match
     const formula = match.groups?.dollars ?? match.groups?.brackets
     if (formula)
-      out.push(NOTE.test(formula) ? formula : <Formula key={key} tex={formula.slice(2, -2)} source={formula} />)
+      out.push(
+        NOTE.test(formula) || !fits(formula, drawn) ? (
+          formula
+        ) : (
+          <Formula key={key} tex={formula.slice(2, -2)} source={formula} />
+        ),
+      )
     else if (code) out.push(<code key={key}>{code.slice(1, -1)}</code>)
     else if (bold) out.push(<b key={key}>{spans(bold.slice(2, -2), drawn)}</b>)
     else if (italic) out.push(<i key={key}>{spans(italic.slice(1, -1), drawn)}</i>)
@@ -169,12 +192,10 @@ const cells = (line: string): string[] =>
     .split('|')
     .map(cell => cell.trim())
 
-type TableProps = { head: string; body: readonly string[]; inline: (text: string) => ReactNode }
-
-function Table({ head, body, inline }: TableProps) {
+function table(key: number, head: string, body: readonly string[], inline: (text: string) => ReactNode) {
   const names = cells(head)
   return (
-    <div className="scroll" tabIndex={0}>
+    <div key={key} className="scroll" tabIndex={0}>
       <table className="auto">
         <thead>
           <tr>

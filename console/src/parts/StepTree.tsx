@@ -8,11 +8,10 @@ import {
   useLayoutEffect,
   useMemo,
   useRef,
-  useState,
   useSyncExternalStore,
 } from 'react'
-import { flushSync } from 'react-dom'
 import { pressed } from '../app/keys.ts'
+import { PRINTED, usePrinting } from '../app/usePrinting.ts'
 import type { Axis } from '../run/axis.ts'
 import { roundBars } from '../run/rounds.ts'
 import type { Row } from '../run/rows.ts'
@@ -44,20 +43,6 @@ const onTurn = (then: () => void) => {
   return () => query.removeEventListener('change', then)
 }
 
-/** Whether the page is being printed: paper has rows that a screen would scroll to. */
-function usePrinting(): boolean {
-  const [printing, setPrinting] = useState(false)
-  useEffect(() => {
-    const turn = (event: Event) => flushSync(() => setPrinting(event.type === 'beforeprint'))
-    const names = ['beforeprint', 'afterprint']
-    for (const name of names) window.addEventListener(name, turn)
-    return () => {
-      for (const name of names) window.removeEventListener(name, turn)
-    }
-  }, [])
-  return printing
-}
-
 export function StepTree({ rows, picked, pick, toggle, axis, now, playhead, toInspector, tree }: Props) {
   const small = useSyncExternalStore(onTurn, () => narrow().matches)
   const printing = usePrinting()
@@ -65,7 +50,7 @@ export function StepTree({ rows, picked, pick, toggle, axis, now, playhead, toIn
     count: rows.length,
     getScrollElement: () => tree.current,
     estimateSize: () => (small ? SMALL_ROW : ROW),
-    overscan: printing ? rows.length : 12,
+    overscan: printing ? PRINTED : 12,
   })
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows are of another height once the screen is
   useLayoutEffect(() => virtual.measure(), [small, virtual])

@@ -18,6 +18,7 @@ hljs.registerAliases(['shell', 'curl'], { languageName: 'bash' })
 /** The colours of a JSON tree, by the names that highlight.js gives. */
 const KINDS: [RegExp, string][] = [
   [/comment|quote|doctag/, 'c'],
+  [/attr/, 'k'],
   [/string|regexp|addition|code/, 's'],
   [/number|bullet|symbol/, 'n'],
   [/keyword|literal|built_in|type|selector|meta|tag|name|title/, 'w'],

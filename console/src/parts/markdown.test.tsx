@@ -1,7 +1,8 @@
 // @vitest-environment happy-dom
 
 import { cleanup, render, waitFor } from '@testing-library/react'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import { Coloured } from './Coloured.tsx'
 import { Formula } from './Formula.tsx'
 import { tokens } from './highlight.ts'
 import { Markdown } from './Markdown.tsx'
@@ -176,6 +177,48 @@ test('a formula that stands for far more than it says is shown as it was written
   expect(drawn('\\leq \\left(x\\right) 10^{-1000} \\rule[-1em]{1em}{1em}')).toBeGreaterThan(6)
 })
 
+test('formulas are drawn as long as their text has room for them, wherever they stand; the rest is as written', async () => {
+  await loaded()
+  const long = `\\(\\text{${'語'.repeat(983)}}\\)`
+  const block = `$$\n${'y'.repeat(1990)}\n$$`
+  for (const [text, drawn, last] of [
+    [Array(24).fill(block).join('\n\n'), 5, block],
+    [Array(24).fill(`- ${long}`).join('\n'), 10, long],
+    [`| a | 日本 🙂 |\n|-|-|\n${`| ${long} | **${long}** |\n`.repeat(12)}`, 10, long],
+    [`> ${long} ${long}\n\n`.repeat(12), 10, long],
+    ['\\(x\\) '.repeat(501), 500, '\\(x\\)'],
+  ] as const) {
+    const view = <Markdown text={text} />
+    const { container, rerender, unmount } = render(view)
+    const count = () => container.querySelectorAll('math, .formula').length
+    expect(count(), text.slice(0, 20)).toBe(drawn)
+    rerender(<Markdown text={`${text}\n\nand on`} />)
+    expect(count()).toBe(drawn)
+    expect(container.textContent).toContain(last)
+    expect(container.querySelectorAll('*').length).toBeLessThan(25_000)
+    unmount()
+  }
+})
+
+test('lines of code are numbered once each, the failing one marked, and keys of data have their colour', async () => {
+  await loaded()
+  const said = vi.spyOn(console, 'error')
+  const code = 'def main():\n    # a\n    "🙂"\n\n    return 1 / 0\n'
+  const { container } = render(<Coloured text={code} language="python" numbered failing={5} />)
+  await waitFor(() => expect(container.querySelector('.w')).not.toBeNull())
+  expect(container.textContent).toBe(code)
+  expect(container.children).toHaveLength(5)
+  expect(container.querySelector('mark')?.textContent).toBe('    return 1 / 0\n')
+  expect(said).not.toHaveBeenCalled()
+  for (const [text, language, keys] of [
+    ['{"名前": {"a": "b"}}', 'json', ['"名前"', '"a"']],
+    ['名前: 1\nb: "c"\n', 'yaml', ['b:']],
+  ] as const)
+    expect(tokens(text, language).flatMap(one => (one.kind === 'k' ? [one.text] : []))).toEqual(
+      expect.arrayContaining([...keys]),
+    )
+})
+
 test('a very long text is neither coloured nor searched for formulas, and shown whole', async () => {
   await loaded()
   const long = `${'\\(x\\) 日本🙂 '.repeat(20_000)}\n\`\`\`py\nNone\n\`\`\`\n$$\nx\n$$`
@@ -183,7 +226,7 @@ test('a very long text is neither coloured nor searched for formulas, and shown 
   expect(container.querySelector('math, .w')).toBeNull()
   expect(container.textContent).toContain(long.slice(0, 100_000))
   cleanup()
-  expect(formulas('\\(x\\) '.repeat(501))).toHaveLength(0)
+  expect(formulas('\\(x\\) '.repeat(2001))).toHaveLength(0)
   const slow = ['None\n'.repeat(20_000), `None ${'a'.repeat(1000)}`, `None${'\n'.repeat(1000)}`, 'None '.repeat(1000)]
   for (const code of slow)
     expect(render(<Markdown text={`\`\`\`py\n${code}\n\`\`\``} />).container.querySelector('.w')).toBeNull()

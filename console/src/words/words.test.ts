@@ -7,6 +7,7 @@ import { checkName, problemText, worded } from './messages.ts'
 import {
   bytes,
   cost,
+  costs,
   count,
   dayWord,
   duration,
@@ -18,6 +19,7 @@ import {
   tn,
   type Word,
   when,
+  whyNoCost,
 } from './words.ts'
 
 const tables = { en, ja }
@@ -175,7 +177,7 @@ test('every word is used by some page', () => {
   expect(unused).toEqual([])
 })
 
-test('tokens whose price nobody knows have no cost, and no tokens cost nothing', () => {
+test('tokens without a known price have no cost, for a reason, and no tokens cost nothing', () => {
   expect([cost(18, 0), cost(18, '0 USD'), cost(0, 0), cost(18, 0.5), cost(18, '0.0010 USD')]).toEqual([
     '–',
     '–',
@@ -183,4 +185,6 @@ test('tokens whose price nobody knows have no cost, and no tokens cost nothing',
     '$0.5000',
     '$0.0010',
   ])
+  expect([costs(18, {}), costs(0, {}), costs(18, { USD: '0.5', EUR: '2' })]).toEqual(['–', '$0.00', '$0.5000 + €2.00'])
+  expect([costs(18, {}), '$0.00'].map(whyNoCost)).toEqual([t('cost.unknown'), undefined])
 })

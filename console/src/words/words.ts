@@ -169,9 +169,16 @@ export function money(amount: number | string | undefined | null, unit = 'USD'):
   }).format(value)
 }
 
-/** What tokens cost: those whose price nobody knows are not free. */
+/** What tokens cost: those without a known price are not free. */
 export const cost = (tokens: number, price: number | string): string =>
   tokens > 0 && !Number.parseFloat(`${price}`) ? '–' : money(price)
+/** The same for a sum, which has an amount for each currency. */
+export const costs = (tokens: number, amounts: Readonly<Record<string, string>>): string =>
+  Object.entries(amounts)
+    .map(([currency, amount]) => money(amount, currency))
+    .join(' + ') || cost(tokens, 0)
+/** Why a cost is a dash. */
+export const whyNoCost = (text: string): string | undefined => (text === '–' ? t('cost.unknown') : undefined)
 
 export function bytes(n: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -4,9 +4,9 @@ import { useApps } from '../../api/queries.ts'
 import type { ChartPoint, RunCharts } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useTitle } from '../../app/title.ts'
+import { AppChooser } from '../../parts/Chooser.tsx'
 import { Empty, Loaded } from '../../parts/Panel.tsx'
-import { visible } from '../../words/visible.ts'
-import { count, duration, money, percent, t, tn, type Word } from '../../words/words.ts'
+import { cost, count, duration, money, percent, t, tn, type Word } from '../../words/words.ts'
 import { type Bar, Bars } from './Bars.tsx'
 import { BY, type By, beginOf, momentOf, runsOf, STRETCHES } from './charted.ts'
 import { Figures } from './Figures.tsx'
@@ -45,18 +45,13 @@ export default function ChartsPage() {
             </button>
           ))}
         </div>
-        <select
-          aria-label={t('runs.workflow')}
+        <AppChooser
+          label={t('runs.workflow')}
+          any={t('runs.any')}
+          apps={apps.data ?? []}
           value={app}
-          onChange={event => change({ app: event.target.value || undefined }, true)}
-        >
-          <option value="">{t('runs.any')}</option>
-          {(apps.data ?? []).map(one => (
-            <option key={one.id} value={one.id}>
-              {visible(one.name)}
-            </option>
-          ))}
-        </select>
+          set={one => change({ app: one || undefined }, true)}
+        />
         <select aria-label={t('runs.time')} value={stretch} onChange={event => change({ t: event.target.value }, true)}>
           {Object.keys(STRETCHES).map(id => (
             <option key={id} value={id}>
@@ -187,7 +182,7 @@ function OverTime({ of, app }: { of: RunCharts; app: string }) {
             )}
             bars={bars(
               point => [[costIn(point, currency), 'all']],
-              point => money(costIn(point, currency), currency),
+              point => (costIn(point) > 0 ? money(costIn(point, currency), currency) : cost(point.tokens, 0)),
             )}
           />
         ))}

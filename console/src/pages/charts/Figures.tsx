@@ -1,13 +1,8 @@
 import { Link } from 'wouter'
 import type { ChartPoint, RunCharts } from '../../api/types.ts'
 import { visible } from '../../words/visible.ts'
-import { count, duration, money, percent, t } from '../../words/words.ts'
+import { costs, count, duration, percent, t, whyNoCost } from '../../words/words.ts'
 import { type By, momentOf, runsOf } from './charted.ts'
-
-const costOf = (cost: Readonly<Record<string, string>>): string =>
-  Object.entries(cost)
-    .map(([currency, amount]) => money(amount, currency))
-    .join(' + ')
 
 /** What a figure is of. */
 function nameOf(point: ChartPoint, step: number): string {
@@ -45,6 +40,7 @@ export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string })
             const failed = `${count(point.failed)} · ${percent(point.runs ? point.failed / point.runs : 0)}`
             // Runs without a user cannot be looked for.
             const leads = by !== 'user' || point.name !== ''
+            const cost = point.runs > 0 || Object.keys(point.cost).length > 0 ? costs(point.tokens, point.cost) : ''
             const to = (status = '') => runsOf(point, by, app, of.from, of.step, status)
             return (
               <tr key={`${point.at ?? ''} ${point.app_id ?? ''} ${point.workflow_id ?? ''} ${point.name}`}>
@@ -72,7 +68,9 @@ export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string })
                 {answers && <td className="num right">{duration(point.first_p50)}</td>}
                 {answers && <Cell text={duration(point.first_p95)} share={(point.first_p95 ?? 0) / first95} />}
                 <Cell text={count(point.tokens)} share={point.tokens / tokens} />
-                <td className="num right">{costOf(point.cost)}</td>
+                <td className="num right" title={whyNoCost(cost)}>
+                  {cost}
+                </td>
               </tr>
             )
           })}

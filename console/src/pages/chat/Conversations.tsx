@@ -6,6 +6,7 @@ import type { App, Conversation } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTyped } from '../../app/useTyped.ts'
+import { AppChooser } from '../../parts/Chooser.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
@@ -67,13 +68,7 @@ export function Conversations({ apps, id, user, conversation, to }: Props) {
   return (
     <>
       <div className="hd">
-        <select aria-label={t('chat.app')} value={id} onChange={event => to(`/chat/${event.target.value}`)}>
-          {apps.map(app => (
-            <option key={app.id} value={app.id}>
-              {app.icon?.type === 'emoji' ? `${app.icon.value} ${visible(app.name)}` : visible(app.name)}
-            </option>
-          ))}
-        </select>
+        <AppChooser label={t('chat.app')} apps={apps} value={id} set={app => to(`/chat/${app}`)} />
         <User list={list} />
         {may && (
           <button type="button" className="btn" onClick={() => to(`/chat/${id}${of(user)}`)}>

@@ -9,7 +9,7 @@ import { keep } from '../../parts/keep.ts'
 import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
-import { clock, cost, count, duration, moment, t, tn } from '../../words/words.ts'
+import { clock, cost, count, duration, moment, t, tn, whyNoCost } from '../../words/words.ts'
 import { detailsOf, otherChoices, proposed, summaryOf } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -47,7 +47,7 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
     [t('run.elapsed'), duration(elapsed)],
     [t('run.nodes'), known ? count(nodes) : '–'],
     [t('run.tokens'), count(tokens)],
-    [t('run.cost'), cost(tokens, price)],
+    [t('run.cost'), cost(tokens, price), whyNoCost(cost(tokens, price))],
     [t('run.started'), clock(run.created_at), moment(run.created_at)],
     [t('run.by'), visible(run.user)],
   ]

@@ -1,6 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useRef, useState } from 'react'
 import { store, stored } from '../../app/storage.ts'
+import { PRINTED, usePrinting } from '../../app/usePrinting.ts'
 import { Copy } from '../../parts/copy.tsx'
 import { Json } from '../../parts/Json.tsx'
 import { Kept, keptIn } from '../../parts/Kept.tsx'
@@ -96,7 +97,7 @@ export function Events({ view }: { view: RunView }) {
     count: length,
     getScrollElement: () => box.current?.closest<HTMLElement>('[role=tabpanel]') ?? null,
     estimateSize: () => ROW,
-    overscan: 16,
+    overscan: usePrinting() ? PRINTED : 16,
   })
   return (
     <div ref={box} className="events">

@@ -2,6 +2,7 @@ import { lazy, type RefObject, Suspense, useState } from 'react'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { useTyped } from '../../app/useTyped.ts'
+import { AppChooser } from '../../parts/Chooser.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Boundary, PartMissing } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
@@ -65,19 +66,14 @@ export function Filters({
         ))}
       </div>
       <span className="more only-large" />
-      <select
+      <AppChooser
         className="only-large"
-        aria-label={t('runs.workflow')}
+        label={t('runs.workflow')}
+        any={t('runs.any')}
+        apps={apps.data ?? []}
         value={read('app')}
-        onChange={event => change({ app: event.target.value || undefined }, true)}
-      >
-        <option value="">{t('runs.any')}</option>
-        {(apps.data ?? []).map(app => (
-          <option key={app.id} value={app.id}>
-            {visible(app.name)}
-          </option>
-        ))}
-      </select>
+        set={app => change({ app: app || undefined }, true)}
+      />
       <select
         aria-label={t('runs.time')}
         value={span}

@@ -1,9 +1,12 @@
+import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, useId, useState } from 'react'
 import { Link } from 'wouter'
-import { base } from '../../api/client.ts'
+import { base, get } from '../../api/client.ts'
 import { useVersions } from '../../api/queries.ts'
+import type { RunCharts } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useTyped } from '../../app/useTyped.ts'
+import { Chooser, type Option } from '../../parts/Chooser.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
@@ -27,8 +30,8 @@ export default function MoreFilters({ close }: { close: () => void }) {
         <div className="pairs">
           <Typed name="error" label={t('filters.error')} />
           <Typed name="failed_at" label={t('filters.failed_at')} />
-          <Typed name="model" label={t('filters.model')} />
-          <Typed name="user" label={t('runs.user')} />
+          <Typed name="model" label={t('filters.model')} known={useRanBy('model', app)} />
+          <Typed name="user" label={t('runs.user')} known={useRanBy('user', app)} />
           <Chosen
             name="retry"
             label={t('filters.retry')}
@@ -48,39 +51,45 @@ export default function MoreFilters({ close }: { close: () => void }) {
   )
 }
 
-function Typed({ name, label }: { name: string; label: string }) {
+/** The models or users of most runs of the last week. */
+function useRanBy(by: 'model' | 'user', app: string): string[] {
+  const after = Math.floor(Date.now() / 3_600_000 - 7 * 24) * 3600
+  const found = useQuery({
+    queryKey: ['charts', by, app, after],
+    queryFn: ({ signal }) => get<RunCharts>('runs/charts', { by, app, after }, signal),
+  })
+  return (found.data?.data ?? []).map(one => one.name).filter(Boolean)
+}
+
+function Typed({ name, label, known = [] }: { name: string; label: string; known?: readonly string[] }) {
   const [text, setText] = useTyped(name)
   const id = useId()
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <input id={id} type="text" value={text} onChange={event => setText(event.target.value)} />
+      <input id={id} type="text" list={`${id}l`} value={text} onChange={event => setText(event.target.value)} />
+      <datalist id={`${id}l`}>
+        {known.map(one => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
     </div>
   )
 }
 
-function Chosen({
-  name,
-  label,
-  options,
-}: {
-  name: string
-  label: string
-  options: readonly (readonly [string, string])[]
-}) {
+function Chosen({ name, label, options }: { name: string; label: string; options: readonly Option[] }) {
   const [read, change] = useAddress()
   const id = useId()
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <select id={id} value={read(name)} onChange={event => change({ [name]: event.target.value || undefined }, true)}>
-        <option value="">{t('filters.any')}</option>
-        {options.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
+      <Chooser
+        id={id}
+        label={label}
+        value={read(name)}
+        set={value => change({ [name]: value || undefined }, true)}
+        options={[['', t('filters.any')], ...options]}
+      />
     </div>
   )
 }

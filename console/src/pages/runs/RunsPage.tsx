@@ -74,19 +74,17 @@ export function RunsPage() {
           <Icon name="chart" />
           {t('page.charts')}
         </Link>
-        <span>
-          {live.connected ? (
-            <span className="st st-running only-large">
-              <Icon name="running" />
-              {t('live')}
-            </span>
-          ) : live.lostAt ? (
-            <span className="st st-partial">
-              <Icon name="partial" />
-              {t('lost', { at: clock(live.lostAt) })}
-            </span>
-          ) : null}
-        </span>
+        {live.connected ? (
+          <span className="st st-running only-large">
+            <Icon name="running" />
+            {t('live')}
+          </span>
+        ) : live.lostAt ? (
+          <span className="st st-partial">
+            <Icon name="partial" />
+            {t('lost', { at: clock(live.lostAt) })}
+          </span>
+        ) : null}
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the list act wherever in it the focus is */}
       <div className="panel" ref={panel} tabIndex={-1} onKeyDown={keys}>
@@ -174,7 +172,7 @@ export function RunsPage() {
             <kbd>Enter</kbd> {t('runs.open_it')}
           </span>
           <span className="only-large">
-            <kbd>/</kbd> {t('keys.filter')}
+            <kbd>/</kbd> {t('keys.filter').toLowerCase()}
           </span>
           <span className="more" />
           {query.error && runs.length > 0 ? (

@@ -4,6 +4,7 @@ import { get } from '../../api/client.ts'
 import type { Delivery } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
+import { Chooser } from '../../parts/Chooser.tsx'
 import { AppIcon, Status } from '../../parts/Icon.tsx'
 import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
@@ -62,18 +63,17 @@ export function Deliveries() {
     <Panel title={t('deliveries')} plain>
       <div className="filters">
         {webhooks.length > 1 && (
-          <select
-            aria-label={t('trigger.node')}
+          <Chooser
+            label={t('trigger.node')}
             value={read('of')}
-            onChange={event => change({ of: event.target.value }, true)}
-          >
-            <option value="">{t('delivery.any_trigger')}</option>
-            {webhooks.map(one => (
-              <option key={one.id} value={one.id}>
-                {`${visible(one.app.name)} / ${visible(one.title ?? one.node_id)}`}
-              </option>
-            ))}
-          </select>
+            set={of => change({ of }, true)}
+            options={[
+              ['', t('delivery.any_trigger')],
+              ...webhooks.map(
+                one => [one.id, `${visible(one.app.name)} / ${visible(one.title ?? one.node_id)}`] as const,
+              ),
+            ]}
+          />
         )}
         <select
           aria-label={t('runs.status')}

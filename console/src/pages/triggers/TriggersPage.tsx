@@ -1,7 +1,7 @@
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { useTitle } from '../../app/title.ts'
-import { visible } from '../../words/visible.ts'
+import { AppChooser } from '../../parts/Chooser.tsx'
 import { t } from '../../words/words.ts'
 import { Deliveries } from './Deliveries.tsx'
 import { DeliveryPanel } from './DeliveryPanel.tsx'
@@ -22,20 +22,13 @@ export default function TriggersPage() {
       <div className="head">
         <h1>{t('page.triggers')}</h1>
         <span className="more" />
-        <select
-          aria-label={t('runs.workflow')}
+        <AppChooser
+          label={t('runs.workflow')}
+          any={t('runs.any')}
+          apps={apps.data ?? []}
           value={read('app')}
-          onChange={event =>
-            change({ app: event.target.value, of: undefined, trigger: undefined, delivery: undefined }, true)
-          }
-        >
-          <option value="">{t('runs.any')}</option>
-          {(apps.data ?? []).map(app => (
-            <option key={app.id} value={app.id}>
-              {visible(app.name)}
-            </option>
-          ))}
-        </select>
+          set={app => change({ app, of: undefined, trigger: undefined, delivery: undefined }, true)}
+        />
       </div>
       <div className={trigger || delivery ? 'two' : undefined}>
         <div className="colm">

@@ -4,6 +4,7 @@ import { post } from '../../api/client.ts'
 import { useApp, useDiff } from '../../api/queries.ts'
 import type { AppDetail, Version } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
+import { Chooser } from '../../parts/Chooser.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { errorText, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
 import { t, tn, when } from '../../words/words.ts'
@@ -92,13 +93,12 @@ export function Compare(props: {
   const diff = useDiff(app.id, from, to)
   const [before, now] = [useApp(app.id, from), useApp(app.id, to)]
   const select = (value: string, label: string, set: (id: string) => void) => (
-    <select value={value} aria-label={label} onChange={event => set(event.target.value)}>
-      {versions.map(version => (
-        <option key={version.workflow_id} value={version.workflow_id}>
-          {t('version', { n: version.number })}
-        </option>
-      ))}
-    </select>
+    <Chooser
+      value={value}
+      label={label}
+      set={set}
+      options={versions.map(one => [one.workflow_id, t('version', { n: one.number })] as const)}
+    />
   )
   return (
     <Dialog

@@ -1,15 +1,16 @@
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { Link } from 'wouter'
 import { useApps, useOverview } from '../../api/queries.ts'
 import type { App, Counts } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useMay, useWho } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
+import { useByUse } from '../../parts/Chooser.tsx'
 import { Code } from '../../parts/Code.tsx'
 import { AppIcon, Icon } from '../../parts/Icon.tsx'
 import { Empty, Loaded } from '../../parts/Panel.tsx'
 import { Ticks } from '../../parts/Ticks.tsx'
-import { ago, count, duration, moment, money, percent, t, tn, type Word } from '../../words/words.ts'
+import { ago, costs, count, duration, moment, percent, t, tn, type Word, whyNoCost } from '../../words/words.ts'
 import { Example } from './Example.tsx'
 import { Import } from './Import.tsx'
 import '../../../styles/workflows.css'
@@ -96,21 +97,17 @@ function pasted({ clipboardData: data, target }: ClipboardEvent): File[] {
 function Facts() {
   const { data } = useOverview()
   const done = succeeded(data?.day.by_status ?? {})
-  const cost = Object.entries(data?.day.cost ?? {})
   const facts: [Word, string, string?][] = [
     ['facts.running', data ? count(data.running) : '–', 'running'],
     ['facts.paused', data ? count(data.paused) : '–', 'paused'],
     ['facts.runs', data ? count(data.day.runs) : '–'],
     ['facts.succeeded', done === undefined ? '–' : percent(done)],
-    [
-      'facts.cost',
-      cost.length > 0 ? cost.map(([currency, amount]) => money(amount, currency)).join(' + ') : data ? money(0) : '–',
-    ],
+    ['facts.cost', data ? costs(data.day.runs, data.day.cost) : '–'],
   ]
   return (
     <dl className="facts">
       {facts.map(([word, value, icon]) => (
-        <div key={word}>
+        <div key={word} title={word === 'facts.cost' && data ? whyNoCost(value) : undefined}>
           <dt>{t(word)}</dt>
           <dd className="n">
             {icon && (
@@ -136,13 +133,7 @@ function succeeded(counts: Counts): number | undefined {
 const CHATS = ['advanced-chat', 'chat', 'agent-chat']
 
 function List({ apps, all }: { apps: readonly App[]; all: readonly App[] }) {
-  // By use as it was when the page was opened: no row moves.
-  const order = useRef<readonly string[]>([])
-  if (order.current.length === 0)
-    order.current = all
-      .toSorted((one, other) => other.day.runs - one.day.runs || (other.last_at ?? 0) - (one.last_at ?? 0))
-      .map(one => one.id)
-  const place = ({ id }: App) => order.current.indexOf(id) + 1 || Number.POSITIVE_INFINITY
+  const rows = useByUse(all).filter(app => apps.includes(app))
   return (
     <table className="cards">
       <thead>
@@ -162,11 +153,9 @@ function List({ apps, all }: { apps: readonly App[]; all: readonly App[] }) {
         </tr>
       </thead>
       <tbody>
-        {apps
-          .toSorted((one, other) => place(one) - place(other) || 0)
-          .map(app => (
-            <Row key={app.id} app={app} />
-          ))}
+        {rows.map(app => (
+          <Row key={app.id} app={app} />
+        ))}
       </tbody>
     </table>
   )
