@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.inputs.samples import samples_of
+from tests.acceptance.workflows import app, end, node, start
 from tests.forecast.cases import FAILING, MAY_FAIL, RUNNING, llm, one
 from tests.forecast.running import foretold, here, ran
 from tests.providers.fake_model import Answer, FakeModel, streamed
@@ -63,6 +64,31 @@ async def test_a_prompt_without_a_word_is_told_and_no_model_is_asked(tmp_path: P
     assert (run.status, run.failed, fake.bodies) == ("failed", ("llm",), [])
     assert found.decisive is not None
     assert found.decisive.text() in run.error
+
+
+@pytest.mark.parametrize(
+    ("mode", "memory", "findings"),
+    [
+        (
+            "advanced-chat",
+            {"window": {"enabled": False}},
+            [("llm", "Memory in a completion prompt needs role_prefix, with user and assistant")],
+        ),
+        ("advanced-chat", {"role_prefix": {"user": "客", "assistant": "店"}}, []),
+        ("advanced-chat", None, []),
+        ("workflow", {"window": {"enabled": False}}, []),
+    ],
+)
+def test_a_memory_that_a_completion_cannot_hold_is_told(mode: str, memory: Any, findings: list[Any]) -> None:
+    asked = llm()
+    asked["data"] |= {"prompt_template": {"text": "続けて"}, "memory": memory}
+    last = end(q="start.q") if mode == "workflow" else node("end", "answer", answer="x")
+    text = app("Remembers", [start("q"), asked, last], "start>llm llm>end", mode=mode)
+
+    found = foretold(text, here(None, fake_models=True))
+
+    assert [(finding.node, finding.text()) for finding in found.findings] == findings
+    assert found.verdict == ("will_fail" if findings else "runs")
 
 
 @pytest.mark.parametrize("name", RUNNING)

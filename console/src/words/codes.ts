@@ -81,6 +81,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   LLMModeRequiredError: 'モデルのモードの誤り',
   LLMNodeError: 'LLM のエラー',
   LoopNodeError: 'ループのエラー',
+  MemoryRolePrefixRequiredError: 'メモリーの role_prefix がありません',
   ModelNotExistError: 'モデルがありません',
   NoPromptFoundError: 'プロンプトがありません',
   OutputValidationError: '出力の検証エラー',

@@ -84,7 +84,7 @@ def _of_type(
         case "llm":
             yield from diagnose_prompt(node, entry, known)
             yield from _of_model(node, entry, installation)
-            yield from diagnose_empty_prompt(node, entry)
+            yield from diagnose_whole_prompt(node, entry, document)
         case "parameter-extractor" | "question-classifier":
             yield from _of_model(node, entry, installation)
         case "http-request":
@@ -288,14 +288,16 @@ def diagnose_prompt(node: "Llm", entry: NodeEntry, known: KnownVariables) -> Ite
             yield no_variable(name, f"{entry.where}.prompt_config.jinja2_variables[{number}].value_selector")
 
 
-def diagnose_empty_prompt(node: "Llm", entry: NodeEntry) -> Iterator[Diagnostic]:
-    """Yield a prompt without any text, for which no model is called."""
+def diagnose_whole_prompt(node: "Llm", entry: NodeEntry, document: DslDocument) -> Iterator[Diagnostic]:
+    """Yield a prompt without any text, or with a memory that it cannot hold: no model is called."""
     prompt = node.prompt
     if isinstance(prompt, AppPrompt):
         return
     is_empty = prompt.is_chat and not any(map(_may_have_text, prompt.texts))
     if is_empty and not prompt.memory.window and not node.vision.enabled:
         yield Diagnostic("model.empty_prompt", where=f"{entry.where}.prompt_template", severity="will_fail")
+    if prompt.lacks_prefixes and document.mode == "advanced-chat":
+        yield Diagnostic("model.no_prefixes", where=f"{entry.where}.memory", severity="will_fail")
 
 
 def _may_have_text(text: "PromptText") -> bool:
