@@ -42,9 +42,9 @@ class InvalidDocument(JikkoError):
         self.problems = tuple(problems)
         self.places = places or {}
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n  ".join([f"{source}: {count}", *map(self._said, problems)]))
+        super().__init__("\n  ".join([f"{source}: {count}", *map(self._message_text, problems)]))
 
-    def _said(self, problem: Diagnostic) -> str:
+    def _message_text(self, problem: Diagnostic) -> str:
         line, column = self.places.get(problem.where, (0, 0))
         return f"line {line}, column {column}: {problem}" if line and problem.where else str(problem)
 

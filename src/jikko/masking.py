@@ -31,7 +31,7 @@ def masked_forms(text: str, secrets: Iterable[str]) -> str:
     Libraries write an address with its host in lower case, and without the default port: for a secret that is an
     address, the part behind the host is secret as well. Nothing else is normalised: other secrets are case-sensitive.
     """
-    for secret in sorted({form for each in secrets for form in (each, _behind_host(each))}, key=len, reverse=True):
+    for secret in sorted({form for each in secrets for form in (each, _path_and_query(each))}, key=len, reverse=True):
         # No form is shorter; compiling a pattern for a long secret is slow.
         if _MIN_SECRET_LENGTH <= len(secret) <= len(text):
             pattern = re.sub(r"\\+|.", _any_form, secret, flags=re.DOTALL)
@@ -39,7 +39,7 @@ def masked_forms(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def _behind_host(secret: str) -> str:
+def _path_and_query(secret: str) -> str:
     try:
         parts = urlsplit(secret)
     except ValueError:

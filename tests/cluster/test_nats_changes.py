@@ -136,7 +136,7 @@ async def test_a_server_of_nats_that_reads_nothing_more_is_left() -> None:
 async def test_what_the_library_does_not_expect_does_not_end_its_tries(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(connecting, "_RETRY_INTERVAL_SECONDS", 0.01)
     failing = iter([ValueError("a key that is half written")])
 
     def command(client: SteadyClient) -> bytes:

@@ -200,7 +200,7 @@ def test_it_says_how_long_stopping_takes(
     told: list[str] = []
     monkeypatch.setattr(serving, "notify", told.append)
     given = () if under_way is None else (under_way,)
-    serving.say_stopping(Settings(shutdown_seconds=2.5), at_once, *given)
+    serving.print_stopping(Settings(shutdown_seconds=2.5), at_once, *given)
     assert (capsys.readouterr().out, told) == (f"{says}\n", ["STOPPING=1"])
 
 
@@ -213,7 +213,7 @@ def test_it_says_how_long_stopping_takes(
     ],
 )
 def test_it_says_how_many_runs_were_taken_over(capsys: pytest.CaptureFixture[str], count: int, says: str) -> None:
-    serving.say_recovered(count)
+    serving.print_recovered(count)
     assert capsys.readouterr().out == says
 
 
@@ -222,7 +222,7 @@ def test_it_says_where_it_is(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(serving, "notify", told.append)
-    serving.say_ready(Settings(home=tmp_path), "http://h:1", ["a", "b"])
+    serving.print_ready(Settings(home=tmp_path), "http://h:1", ["a", "b"])
     lines = capsys.readouterr().out.splitlines()
     assert (lines, told) == (
         [f"Jikko {version()} serves http://h:1/v1 (data in {tmp_path})", "a", "b"],

@@ -45,7 +45,7 @@ def test_the_doctor_counts_with_all_connections_of_a_process() -> None:
 
 
 async def test_without_any_it_is_told_at_once(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_AGAIN_SECONDS", 3600.0)
+    monkeypatch.setattr(module, "_RETRY_INTERVAL_SECONDS", 3600.0)
     database = for_user(postgres_server, 0)
     try:
         with pytest.raises(StoreUnavailable, match="it accepts no more connections"):

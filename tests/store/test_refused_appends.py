@@ -164,7 +164,7 @@ class Steps:
         monkeypatch.setattr(batch, "begin_with_keys", self.begin_with_keys)
         monkeypatch.setattr(batch, "claim_together", self.claim_together)
         monkeypatch.setattr(batch, "claim_keys", self.claim_keys)
-        for name in ("give_back", "forget_keys", "project"):
+        for name in ("free_keys", "forget_keys", "project"):
             monkeypatch.setattr(batch, name, self.step(name))
 
     def note(self, what: str, writes: Any) -> list[int]:
@@ -287,7 +287,7 @@ async def test_who_is_refused_gives_a_new_key_back_and_no_other(steps: Steps) ->
     steps.refuses = {1, 2}
 
     assert await written(Session(), one, two) == ([], [])
-    assert ("give_back", [1]) in steps.done
+    assert ("free_keys", [1]) in steps.done
 
 
 async def test_of_two_with_one_key_the_second_comes_alone_and_so_does_a_kind_beside_one_that_does(
@@ -322,7 +322,7 @@ async def test_what_comes_with_several_is_written_together_and_without_those_tha
         ("claimed", [1, 2, 3]),
         ("grown", [4]),
         ("begun", [1, 2]),
-        ("give_back", [2]),
+        ("free_keys", [2]),
         ("project", [1, 4]),
         ("forget_keys", [1, 2, 3]),
     ]

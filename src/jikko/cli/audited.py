@@ -37,7 +37,7 @@ CHANGING: Final[Mapping[str, tuple[str, ...]]] = {
 """Changing commands, with the parameters of which at least one makes it a change; empty: they always change
 something."""
 _TRIALS: Final = ("dry_run", "dry")
-_TOLD: Final = ("revoke", "which", "unset", "reason", "scopes")
+_REPORTED: Final = ("revoke", "which", "unset", "reason", "scopes")
 """Options whose values are recorded; for others only their presence is."""
 _MASKED: Final = ("user",)
 """Arguments whose values are not recorded: a removed end user must not be named anywhere."""
@@ -97,7 +97,7 @@ def _words(command: click.Command, given: Mapping[str, Any]) -> list[str]:
             continue
         is_argument = isinstance(parameter, click.Argument)
         words += [] if is_argument else [parameter.opts[0]]
-        if is_argument or name in _TOLD:
+        if is_argument or name in _REPORTED:
             values = given[name] if isinstance(given[name], tuple) else (given[name],)
             values = ("…",) if name in _MASKED else values
             words += [str(value).partition("=")[0] for value in values]

@@ -63,7 +63,7 @@ class IdleTimer:
         """Start a wait, ending the previous one. ``then`` is called with ``arguments`` if it takes too long."""
         self._since, self._then, self._arguments = self._loop.time(), then, arguments
         if self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._look)
+            self._timer = self._loop.call_later(self._seconds, self._poll)
 
     def end(self) -> None:
         """End the wait."""
@@ -76,13 +76,13 @@ class IdleTimer:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self._timer = None
         if self._then is None:
             return
         left = self._since + self._seconds - self._loop.time()
         if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
+            self._timer = self._loop.call_later(left, self._poll)
             return
         then, arguments = self._then, self._arguments
         self.end()

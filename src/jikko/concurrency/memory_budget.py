@@ -82,7 +82,7 @@ class MemoryBudget:
         self._filling.pop(reservation, None)
         given_back = reservation.size - min(size, reservation.size)
         reservation.size -= given_back
-        self._give_back(reservation.app_id, given_back)
+        self._release(reservation.app_id, given_back)
 
     def leave(self, reservation: "Reservation") -> None:
         """Release a reservation. Idempotent."""
@@ -98,7 +98,7 @@ class MemoryBudget:
         self._filling[reservation] = None
         reservation.begin(self._seconds)
 
-    def _give_back(self, app_id: str, size: int) -> None:
+    def _release(self, app_id: str, size: int) -> None:
         if not size:
             return
         self._free += size

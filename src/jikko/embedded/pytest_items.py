@@ -88,7 +88,7 @@ class FlowTest(pytest.Item):
         if result.outcome == "skipped":
             pytest.skip(result.reason)
         if result.outcome == "error":
-            raise NotAsExpected(_told(result))
+            raise NotAsExpected(_in_words(result))
 
     def _run(self, services: OpenServices) -> CaseResult:
         raise NotImplementedError
@@ -96,7 +96,7 @@ class FlowTest(pytest.Item):
     def runtest(self) -> None:
         assert self._result is not None
         if self._result.outcome == "failed":
-            raise NotAsExpected(_told(self._result))
+            raise NotAsExpected(_in_words(self._result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, NotAsExpected):
@@ -134,6 +134,6 @@ class FlowEvaluation(FlowTest):
             raise NotAsExpected(f"{error.filename or self.path} cannot be written: {error.strerror}") from None
 
 
-def _told(result: CaseResult) -> str:
+def _in_words(result: CaseResult) -> str:
     lines = [f"{each.where}: {each.text}" if each.where else each.text for each in result.problems]
     return "\n".join([*lines, *([f"path: {' → '.join(result.path)}"] if result.path else [])])

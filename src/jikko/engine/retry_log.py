@@ -74,7 +74,7 @@ def top_of(graph: CompiledGraph, node_id: str) -> str:
 
 def nodes_to_rerun(graph: CompiledGraph, from_nodes: Iterable[str]) -> set[str]:
     """Return the top-level nodes that run again, if the run reaches them."""
-    behind = _behind(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
+    behind = _successors(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
     return {node_id for node_id, position in graph.top.items() if position in behind}
 
 
@@ -127,7 +127,7 @@ def begin_retry_log(
 
 def _kept(graph: CompiledGraph, log: Iterable[Event], from_nodes: Iterable[str]) -> set[str]:
     """Return the top-level executions that are taken over."""
-    dropped = _behind(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
+    dropped = _successors(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
     return {
         event.execution_id
         for event in log
@@ -138,7 +138,7 @@ def _kept(graph: CompiledGraph, log: Iterable[Event], from_nodes: Iterable[str])
     }
 
 
-def _behind(graph: CompiledGraph, positions: Iterable[int]) -> set[int | None]:
+def _successors(graph: CompiledGraph, positions: Iterable[int]) -> set[int | None]:
     """Return top-level nodes with everything reachable from them. ``None`` stands for unknown nodes."""
     found: set[int | None] = {None}
     pending = list(positions)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _STATUS: Final = re.compile(r"status code: (\d+)")
-WHO_SIGNS: Final = (
+CREDENTIAL_SOURCES: Final = (
     "who signs is known by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, or the machine's role"
 )
 _OF_CODES: Final[Mapping[str, str]] = {
@@ -42,9 +42,9 @@ _OF_CODES: Final[Mapping[str, str]] = {
 }
 _HANGS_UP: Final = "the endpoint hangs up before it answers; correct endpoint=, or look at what is between"
 _OF_TEXTS: Final = (
-    ("169.254.", f"no key was found to sign with; {WHO_SIGNS}"),
-    ("MissingAccessKeyId", f"AWS_ACCESS_KEY_ID is missing; {WHO_SIGNS}"),
-    ("MissingSecretAccessKey", f"AWS_SECRET_ACCESS_KEY is missing; {WHO_SIGNS}"),
+    ("169.254.", f"no key was found to sign with; {CREDENTIAL_SOURCES}"),
+    ("MissingAccessKeyId", f"AWS_ACCESS_KEY_ID is missing; {CREDENTIAL_SOURCES}"),
+    ("MissingSecretAccessKey", f"AWS_SECRET_ACCESS_KEY is missing; {CREDENTIAL_SOURCES}"),
     (
         "UnknownIssuer",
         "the certificate of the endpoint is not trusted; ca= names a PEM file of an authority of one's own",
@@ -63,7 +63,7 @@ _FORBIDDEN: Final = 403
 _MISSING: Final = 404
 
 
-def what_refuses(error: BaseException | None, act: str) -> str:
+def refusal_reason(error: BaseException | None, act: str) -> str:
     """Explain a failure of a bucket, without addresses and keys.
 
     Args:
@@ -151,7 +151,7 @@ class BucketBlobs:
                 with library_errors("used"):
                     await look()
             except (StoreUnavailable, FileMissing) as error:
-                reason = _FORGETS if isinstance(error, FileMissing) else what_refuses(error.__cause__, act)
+                reason = _FORGETS if isinstance(error, FileMissing) else refusal_reason(error.__cause__, act)
                 raise StoreUnavailable(f"The bucket {self._name} of files_url cannot be used: {reason}.") from None
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
@@ -233,7 +233,7 @@ def opened(url: str, setting: str = "files_url") -> "ObjectStore":
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         # The library would sign with it, with obscure errors from servers.
         if os.environ.get(name) == "":
-            raise InvalidSettings(f"{setting} cannot be used: {name} is empty; {WHO_SIGNS}.")
+            raise InvalidSettings(f"{setting} cannot be used: {name} is empty; {CREDENTIAL_SOURCES}.")
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     try:
@@ -264,7 +264,7 @@ def opened(url: str, setting: str = "files_url") -> "ObjectStore":
     except ValueError:
         raise InvalidSettings(f"{setting}: ca={options.get('ca')} has no certificates; expected a PEM file.") from None
     except BaseError as error:
-        raise InvalidSettings(f"{setting} cannot be used: {what_refuses(error, 'be used')}.") from None
+        raise InvalidSettings(f"{setting} cannot be used: {refusal_reason(error, 'be used')}.") from None
 
 
 def _append(spool: IO[bytes], hasher: "hashlib._Hash", chunk: bytes) -> None:

@@ -25,7 +25,7 @@ class TrustedProxies:
     def __init__(self, addresses: Iterable[str]) -> None:
         """``addresses``: Addresses and networks (CIDR) of proxies. Raises ``InvalidSettings`` if one is malformed."""
         self._networks = [_network(address) for address in addresses]
-        self._is_trusted = lru_cache(1_000)(self._looked_up)
+        self._is_trusted = lru_cache(1_000)(self._resolved)
 
     def believed(self, scope: Scope) -> Scope:
         """Apply the proxy's headers to ``scheme``, ``client``, ``root_path`` and ``Host``.
@@ -58,7 +58,7 @@ class TrustedProxies:
                 break
         return changes
 
-    def _looked_up(self, address: str) -> bool:
+    def _resolved(self, address: str) -> bool:
         found = _address(address)
         return found is not None and any(found in network for network in self._networks)
 

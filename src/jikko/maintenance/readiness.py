@@ -34,7 +34,7 @@ _GOOD_FOR_SECONDS: Final = 2.0
 """Seconds for which a successful write counts as current."""
 TIMEOUT_SECONDS: Final = 3.0
 """Timeout of a write."""
-_AGAIN_SECONDS: Final = 1.0
+_RETRY_INTERVAL_SECONDS: Final = 1.0
 """Interval of attempts while the record takes no writes."""
 _LATELY_SECONDS: Final = 5.0
 _FEW: Final = 3
@@ -56,7 +56,7 @@ class Readiness:
         cluster: Callable[[], str] | None = None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
-        again: float = _AGAIN_SECONDS,
+        again: float = _RETRY_INTERVAL_SECONDS,
     ) -> None:
         """Args:
         is_closing: Whether the process is about to end.

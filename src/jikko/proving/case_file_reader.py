@@ -223,13 +223,13 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
 
 def _wrong(value: Any, kinds: tuple[inspect.Type, ...], where: str, problems: list[Diagnostic]) -> None:
     choices = [str(each) for kind in kinds if isinstance(kind, inspect.LiteralType) for each in kind.values if each]
-    words = [_wanted(kind) for kind in kinds]
+    words = [_expected_words(kind) for kind in kinds]
     hint = meant(value, choices) if isinstance(value, str) else None
     hint = hint or expected(" or ".join(filter(None, [*choices, *words])))
     problems.append(problem_at(where, bad_value(shown(value)), hint))
 
 
-def _wanted(kind: inspect.Type) -> str:
+def _expected_words(kind: inspect.Type) -> str:
     word = next((word for classes, word in _WORDS if isinstance(kind, classes)), "")
     if isinstance(kind, (inspect.IntType, inspect.FloatType)) and kind.ge is not None:
         return f"{word} from {kind.ge}" + ("" if kind.le is None else f" to {kind.le}")

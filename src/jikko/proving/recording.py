@@ -155,7 +155,7 @@ _RENDERED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 }
 """Settings by node type that are rendered into the recorded request: into the inputs, or that entry of the process
 data. They may differ if the request is the same."""
-_LOOKS: Final = frozenset({"title", "desc", "selected", "width", "height"})
+_COSMETIC_FIELDS: Final = frozenset({"title", "desc", "selected", "width", "height"})
 
 
 def request_changes(recorded: Try, made: Result | NodeFailure) -> list[ChangedField]:
@@ -229,10 +229,10 @@ def _are_same(old: Any, new: Any, rendered: tuple[str, ...]) -> bool:
 
 def _settings(document: DslDocument, node_id: str) -> dict[str, Any]:
     data = next((entry.data for entry in document.nodes if entry.id == node_id), {})
-    return {str(name): value for name, value in data.items() if name not in _LOOKS}
+    return {str(name): value for name, value in data.items() if name not in _COSMETIC_FIELDS}
 
 
-_STILL: Final = 0.05
+_IDLE_SECONDS: Final = 0.05
 """Idle seconds after which a run is considered to wait only for answers that never came."""
 
 
@@ -278,7 +278,7 @@ class RecordedOrder:
             return
         position, place = min(left)
         if position == NEVER:
-            asyncio.get_running_loop().call_later(_STILL, self._end_if_still, self.moves)
+            asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._end_if_idle, self.moves)
         elif not any(self._recording.position(other) < position for other in self._others()):
             self._waiting[place][1].set_result(None)
 
@@ -288,7 +288,7 @@ class RecordedOrder:
         under_way = (start for execution, start in state.starts.items() if execution not in state.forms.open)
         return [place for place in map(place_of, under_way) if place not in self._waiting]
 
-    def _end_if_still(self, moves: int) -> None:
+    def _end_if_idle(self, moves: int) -> None:
         if moves != self.moves or not self._waiting:
             return
         nodes = self._state().graph.nodes

@@ -131,9 +131,9 @@ class _Tools(_Port[Tools]):
             if self._asking.failed_early:
                 raise  # missing in the recorded run, too
             known = None
-        return known or self._tool_of_then(name)
+        return known or self._recorded_tool(name)
 
-    def _tool_of_then(self, name: ToolName) -> Tool:
+    def _recorded_tool(self, name: ToolName) -> Tool:
         """Return a tool with the recorded parameters: a text recorded as null was for a missing parameter."""
         node, recorded = self._asking.node, self._asking.recorded
         tool = made_up_tool(node, name)

@@ -41,7 +41,7 @@ UPDATE deliveries SET discarded_at = :at, look_at = NULL, dead_at = NULL
 WHERE delivery_id = :id AND NOT EXISTS ({_REPEATED.format("runs")} AND r.retry_of IS NOT NULL)
   [postgres: AND NOT EXISTS ({_REPEATED.format("open_runs")})]
 """
-_NEXT_LOOK: Final = "SELECT min(look_at) FROM deliveries WHERE look_at IS NOT NULL"
+_NEXT_POLL: Final = "SELECT min(look_at) FROM deliveries WHERE look_at IS NOT NULL"
 # Nearly all of them. Status 2 and 5: succeeded, at least partially (store/run_columns.py).
 _SUCCEEDED: Final = """
 UPDATE deliveries SET look_at = NULL WHERE delivery_id IN (
@@ -114,7 +114,7 @@ class DeliveryStore:
 
     async def next_look(self) -> float | None:
         """Return the time of the next check; ``None`` if none is due."""
-        row = await self._sql.row(_NEXT_LOOK)
+        row = await self._sql.row(_NEXT_POLL)
         return None if row is None else row[0]
 
     async def due(self, now: float, limit: int = 100) -> list[Delivery]:

@@ -90,7 +90,7 @@ class AppendMaker:
                 return None
             events, packed, sizes = made
         is_last = at + len(events) == first + len(log)
-        self._given = msgspec.structs.replace(record) if is_last else self._record_behind(events)
+        self._given = msgspec.structs.replace(record) if is_last else self._record_after(events)
         projections = self._projections(log, at, events)
         run_id, withdrawal = record.identity.run_id, self._withdrawal if at == 0 else None
         return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, sizes, withdrawal)
@@ -190,7 +190,7 @@ class AppendMaker:
         self.forget_ready()
         self._given = folded(self._given.identity, log[:at])
 
-    def _record_behind(self, events: Sequence[Event]) -> RunRecord:
+    def _record_after(self, events: Sequence[Event]) -> RunRecord:
         """Return the record after the next events: that of the whole log is further on."""
         behind = msgspec.structs.replace(self._given)
         for event in events:

@@ -20,7 +20,7 @@ _OFFER_AFTER_SECONDS: Final = 0.5
 """Seconds in the queue before a run is offered."""
 _POLL_SECONDS: Final = 0.05
 """Polling interval in seconds, while runs are queued."""
-_AGAIN_SECONDS: Final = 30.0
+_RETRY_INTERVAL_SECONDS: Final = 30.0
 """Seconds after which a queued run is offered again: the offer may have been lost."""
 _REFUSED_SECONDS: Final = 0.5
 """Seconds before one more run of an app is offered that already has enough offers."""
@@ -74,7 +74,7 @@ class OfferQueue:
         held = self._executor.find(run_id)
         if held is None or held.runner.has_ended or not held.log.is_durable:
             return None
-        if self._is_within(_AGAIN_SECONDS, self._offered.get(run_id)):
+        if self._is_within(_RETRY_INTERVAL_SECONDS, self._offered.get(run_id)):
             return None
         record = held.log.record
         if self._is_within(_OFFER_AFTER_SECONDS, record.created_at) and not self._executor.is_closing:

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 _TO_SETTLE_SECONDS = 0.5
 """Seconds to settle refused starts at shutdown."""
-_MAX_TOLD = 10_000
+_MAX_REPORTED = 10_000
 _TOO_LATE = "The run was not started: the record of runs takes no writes at the moment. Nothing of the run is kept."
 REFUSED = "The start of the run was refused: it did not become durable in time."
 """Error of a run that was written nevertheless, until it is removed."""
@@ -77,7 +77,7 @@ class RefusedStarts:
         self._noting: set[asyncio.Task[None]] = set()
         self._settling: dict[str, asyncio.Task[None]] = {}
         """By run id: starts that the record has, or may still get."""
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._reported: OrderedDict[str, None] = OrderedDict()
         """Starts refused by other processes, oldest first."""
         self.tell: Callable[[str], None] = lambda run_id: None
 
@@ -94,14 +94,14 @@ class RefusedStarts:
             self._have_settled(given)
 
     def note(self, run_id: str) -> None:
-        self._told[run_id] = None
-        if len(self._told) > _MAX_TOLD:
-            self._told.popitem(last=False)
+        self._reported[run_id] = None
+        if len(self._reported) > _MAX_REPORTED:
+            self._reported.popitem(last=False)
 
     async def known(self) -> Set[str]:
         """Starts refused by any process, which no process that takes over runs may execute."""
         kept = frozenset[str]() if self._refusals is None else await self._refusals.read()
-        return kept | self._told.keys() | self._settling.keys()
+        return kept | self._reported.keys() | self._settling.keys()
 
     async def close(self) -> None:
         """Leave unsettled starts to the next process."""

@@ -66,20 +66,20 @@ class Child:
     """The kind of job it is warmed up for. Others take a millisecond longer."""
     ended: asyncio.Future[Ended | None]
     """Set at its end; ``None`` if the fork server ended first."""
-    has_begun_to_answer: bool = False
+    has_begun_reply: bool = False
     """Whether part of its reply was read."""
-    has_asked: bool = False
+    has_requested: bool = False
     """Whether it made a request, and so may have changed something outside."""
-    seconds_asking: float = 0.0
+    seconds_requesting: float = 0.0
     """Time spent waiting for answers, without the current request."""
-    asking_since: float | None = None
+    requesting_since: float | None = None
     """Start of the current request, by the monotonic clock; ``None`` without one."""
 
     @property
     def has_answered(self) -> bool:
         """Whether a reply has begun, or the connection is closed. A child for which this holds before its job is
         unusable."""
-        if self.has_begun_to_answer:
+        if self.has_begun_reply:
             return True
         try:
             self.connection.recv(1, socket.MSG_PEEK)
@@ -105,15 +105,15 @@ class Child:
             text, block = await self._receive(received, output_bytes)
             for mark in (NOT_BEGUN, BROKEN):
                 if text.startswith(mark):
-                    raise ChildFailed(text[len(mark) :], has_begun=mark == BROKEN or self.has_asked)
+                    raise ChildFailed(text[len(mark) :], has_begun=mark == BROKEN or self.has_requested)
             if not text.startswith(MARK):
                 return ChildReply(text, block)
-            self.has_asked = True
-            self.asking_since = time.monotonic()
+            self.has_requested = True
+            self.requesting_since = time.monotonic()
             answer = await answered(text, block, send)
-            self.seconds_asking += time.monotonic() - self.asking_since
-            self.asking_since = None
-            self.has_begun_to_answer = False
+            self.seconds_requesting += time.monotonic() - self.requesting_since
+            self.requesting_since = None
+            self.has_begun_reply = False
             with contextlib.suppress(ConnectionError):
                 await loop.sock_sendall(self.connection, answer)
 
@@ -130,7 +130,7 @@ class Child:
                     chunk = b""
                 if not chunk:
                     raise EOFError
-                self.has_begun_to_answer = True
+                self.has_begun_reply = True
                 received += chunk
             if text_length < 0 and len(received) >= HEAD.size:
                 text_length, block_length = HEAD.unpack_from(received)

@@ -204,7 +204,7 @@ class ForkServer:
                 # Children die with the fork server, even before they have requested that.
                 if os.getppid() == self._process_id:
                     mark = BROKEN if self._runner.has_begun else NOT_BEGUN
-                    os.write(CONNECTION, pack(mark + _told(error)))
+                    os.write(CONNECTION, pack(mark + _error_text(error)))
             finally:
                 os._exit(70)
         childs.close()
@@ -259,12 +259,12 @@ def main() -> NoReturn:
         server.lock_up()
         server.serve()
     except BaseException as error:
-        control.send(b"F" + _told(error))
+        control.send(b"F" + _error_text(error))
     finally:
         os._exit(1)
 
 
-def _told(error: BaseException) -> bytes:
+def _error_text(error: BaseException) -> bytes:
     text = str(error) if isinstance(error, lock.LockFailed) else f"{type(error).__name__}: {error}"
     return text.encode("utf-8", "replace")[:4000]
 

@@ -210,7 +210,7 @@ class Programs:
             # It was dying when the run began, so it may be retried: a program without requests has no effects to
             # repeat. One that ran for a while may have killed the fork server itself, and is not retried.
             is_new = time.monotonic() - started < _RESTART_SECONDS
-            if again and is_new and not (child is not None and child.has_asked):
+            if again and is_new and not (child is not None and child.has_requested):
                 return await self.run(kind, text, key, send, again=False)
             raise unavailable("its fork server died during the run; the next run starts another") from None
         except ChildFailed as failure:
@@ -276,7 +276,7 @@ async def supervised(
         ended = await child.wait_ended()
         if ended is None and server.gone:
             raise ForkServerGone from None
-        if again and is_new and not child.has_asked and ended is not None and ended.signal == signal.SIGKILL:
+        if again and is_new and not child.has_requested and ended is not None and ended.signal == signal.SIGKILL:
             # It was probably dying when it got the job.
             raise ChildFailed(b"it was killed", has_begun=False) from None
         raise _explained(limits, ended) from None
@@ -292,15 +292,15 @@ async def _wait(limits: SandboxLimits, exchange: "asyncio.Future[ChildReply]", c
     allowed = limits.wall_seconds
     while not exchange.done():
         now = time.monotonic()
-        under_way = 0.0 if child.asking_since is None else now - child.asking_since
-        deadline = started + allowed + child.seconds_asking + under_way
+        under_way = 0.0 if child.requesting_since is None else now - child.requesting_since
+        deadline = started + allowed + child.seconds_requesting + under_way
         # A request moves the deadline: check repeatedly.
-        least = 0.0 if child.asking_since is None else _POLL_SECONDS
+        least = 0.0 if child.requesting_since is None else _POLL_SECONDS
         await asyncio.wait((exchange,), timeout=max(least, deadline - now))
         now = time.monotonic()
-        if child.asking_since is not None or now < started + allowed + child.seconds_asking:
+        if child.requesting_since is not None or now < started + allowed + child.seconds_requesting:
             continue
-        late = now - started - allowed - child.seconds_asking
+        late = now - started - allowed - child.seconds_requesting
         if late < _STOOD_STILL_SECONDS:
             return
         allowed += late + min(late, limits.wall_seconds)

@@ -46,16 +46,16 @@ class ServerMember:
     def __init__(
         self,
         assembly: Assembly,
-        say_recovered: Callable[[int], None],
+        print_recovered: Callable[[int], None],
         settings: Settings | None = None,
         server: int | None = None,
     ) -> None:
         """Args:
-        say_recovered: Called with the number of runs to be taken over.
+        print_recovered: Called with the number of runs to be taken over.
         settings: Those of the server, of which a worker has a share; by default those of the process.
         server: Process id of the server; by default this one."""
         self._assembly = assembly
-        self._say_recovered = say_recovered
+        self._print_recovered = print_recovered
         self._settings = settings or assembly.settings
         self._server = server or os.getpid()
         self._since = time.time()
@@ -119,7 +119,7 @@ class ServerMember:
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         taken = await self._assembly.runs.control.take_over(orphans)
-        self._say_recovered(taken.count)
+        self._print_recovered(taken.count)
         return taken
 
     async def room(self) -> None:

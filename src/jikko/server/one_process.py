@@ -22,7 +22,7 @@ from jikko.server.member import ServerMember
 from jikko.server.metrics import metrics_of
 from jikko.server.observers import Observers
 from jikko.server.process_signals import OperatorFileReload, refusals
-from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, say_ready, say_recovered, say_stopping
+from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, print_ready, print_recovered, print_stopping
 from jikko.server.startup_import import publish, publish_one, to_try
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
@@ -55,7 +55,7 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
         await shutdown.entered("the page of metrics", metrics_of(settings, gather))
         await shutdown.entered("traces", observers.at_work(assembly))
         issued = await publish(assembly, files)
-        await assembly.cluster.join(ServerMember(assembly, say_recovered))
+        await assembly.cluster.join(ServerMember(assembly, print_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
 
         beating = asyncio.ensure_future(send_watchdog_heartbeats())
@@ -68,10 +68,10 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
                 watching.cancel()
 
         async def ready() -> None:
-            say_ready(settings, base, [*to_try(base, issued), *await console_lines(assembly, base)])
+            print_ready(settings, base, [*to_try(base, issued), *await console_lines(assembly, base)])
 
         def at_end(at_once: bool) -> None:
-            say_stopping(settings, at_once, assembly.runs.executor.under_way)
+            print_stopping(settings, at_once, assembly.runs.executor.under_way)
             rest()
 
         try:

@@ -78,7 +78,7 @@ def base_of(settings: Settings, listening: socket) -> str:
     return str(settings.address(listening.getsockname()[1]))
 
 
-def say_stopping(settings: Settings, at_once: bool, under_way: int | None = None) -> None:
+def print_stopping(settings: Settings, at_once: bool, under_way: int | None = None) -> None:
     """Print how long stopping takes. ``under_way``: Number of active runs; ``None`` if unknown."""
     if at_once:
         click.echo("Stopping at once …")
@@ -92,14 +92,14 @@ def say_stopping(settings: Settings, at_once: bool, under_way: int | None = None
     notify("STOPPING=1")
 
 
-def say_recovered(count: int) -> None:
+def print_recovered(count: int) -> None:
     """Print the number of runs taken over, if any."""
     if count:
         which, go = ("run that was", "goes") if count == 1 else ("runs that were", "go")
         click.echo(f"{count} {which} under way {go} on.")
 
 
-def say_ready(settings: Settings, base: str, lines: Sequence[str]) -> None:
+def print_ready(settings: Settings, base: str, lines: Sequence[str]) -> None:
     """Print the server's address, in one write: other processes print, too, and may already serve."""
     click.echo("\n".join([f"Jikko {version()} serves {base}/v1 (data in {settings.home})", *lines]))
     notify("READY=1")

@@ -24,7 +24,7 @@ from jikko.observing.metrics.metrics_table import Snapshot, lasting, merged, of_
 from jikko.server.listening import handed_over, listen, reserve, send_watchdog_heartbeats
 from jikko.server.metrics import metrics_of
 from jikko.server.process_signals import Haste, OperatorFileReload, ending_signals
-from jikko.server.serving import base_of, say_ready, say_stopping
+from jikko.server.serving import base_of, print_ready, print_stopping
 from jikko.server.worker_process import WorkerProcess, settings_to_json
 from jikko.settings import IMMEDIATE_STOP_SECONDS, Settings
 
@@ -110,7 +110,7 @@ class Supervisor:
     def _on_signal(self, number: signal.Signals) -> None:
         at_once = self._haste.is_asked_for(number, stopping=self._stop_requested.is_set())
         if at_once or not self._stop_requested.is_set():
-            say_stopping(self._settings, at_once)
+            print_stopping(self._settings, at_once)
             self._stop(at_once)
 
     def _stop(self, at_once: bool = False) -> None:
@@ -234,7 +234,7 @@ class Supervisor:
         if not self._is_ready and len(self._hub.serving) == len(self._sockets):
             self._is_ready = True
             base = base_of(self._settings, self._sockets[0])
-            say_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._lines])
+            print_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._lines])
 
     def _died(self, child: WorkerProcess, code: int) -> None:
         self._hub.disconnect(child.name)

@@ -22,7 +22,7 @@ from jikko.exit_codes import of_error
 from jikko.server.api_serving import serve_assembly
 from jikko.server.member import OfOneMachine, ServerMember
 from jikko.server.observers import Observers
-from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, prepare_process, say_recovered
+from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, prepare_process, print_recovered
 from jikko.server.startup_import import publish, to_try
 from jikko.server.worker_process import settings_from_json
 
@@ -65,7 +65,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
             assembly.cluster.leave()
 
         try:
-            member = ServerMember(assembly, say_recovered, settings, os.getppid())
+            member = ServerMember(assembly, print_recovered, settings, os.getppid())
             if settings.nats_url:
                 await assembly.cluster.join(member)
                 await channelled.join(OfOneMachine(member))

@@ -234,14 +234,14 @@ def _deflate(size: int) -> "zlib._Compress":
     """Return a compressor whose window and memory, which take time to allocate, suit ``size`` bytes."""
     window = min(max((len(_DICTIONARY_1) + size).bit_length(), _LEAST_WINDOW), zlib.MAX_WBITS)
     # Copying a larger one takes as long as loading the dictionary.
-    return _BEHIND_DICTIONARY.copy() if window == _LEAST_WINDOW else _deflating(window)
+    return _AFTER_DICTIONARY.copy() if window == _LEAST_WINDOW else _deflating(window)
 
 
 def _deflating(window: int) -> "zlib._Compress":
     return zlib.compressobj(_LEVEL, zlib.DEFLATED, -window, window - 7, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
 
 
-_BEHIND_DICTIONARY: Final = _deflating(_LEAST_WINDOW)
+_AFTER_DICTIONARY: Final = _deflating(_LEAST_WINDOW)
 """Compressor with the dictionary loaded, for small logs, the usual case."""
 
 

@@ -41,7 +41,7 @@ class DueTimes(Struct, frozen=True, kw_only=True):
                 return found
             if last == date.max:
                 return None
-            moment = math.nextafter(self._midnight_behind(last), -math.inf)
+            moment = math.nextafter(self._next_midnight(last), -math.inf)
         return None
 
     def _last_excluded(self, moment: float) -> date | None:
@@ -50,7 +50,7 @@ class DueTimes(Struct, frozen=True, kw_only=True):
         day = datetime.fromtimestamp(moment, UTC).astimezone(self.zone).date()
         return max((last for first, last in self.excluded if first <= day <= last), default=None)
 
-    def _midnight_behind(self, day: date) -> float:
+    def _next_midnight(self, day: date) -> float:
         return datetime.combine(day + timedelta(days=1), time(), self.zone).timestamp()
 
 

@@ -276,11 +276,11 @@ class Schedules(Struct, eq=False):
             await self.store.rouse([trigger_id])
             self.alarm.set(self.clock())
         else:
-            task = asyncio.get_running_loop().create_task(self._rouse_behind(trigger_id, under_way[-1]))
+            task = asyncio.get_running_loop().create_task(self._rouse_after(trigger_id, under_way[-1]))
             self._followed[trigger_id] = task
             task.add_done_callback(lambda _: self._followed.pop(trigger_id, None))
 
-    async def _rouse_behind(self, trigger_id: str, record: RunRecord) -> None:
+    async def _rouse_after(self, trigger_id: str, record: RunRecord) -> None:
         try:
             await self.runs.ended(record)
             await self.store.rouse([trigger_id])

@@ -100,7 +100,7 @@ def rotate(settings: Settings, as_json: bool) -> None:
     Links signed with older keys are accepted until `jikko keys forget`.
     """
     if settings.nats_url:
-        _tell_rotated(_of_servers(settings, forget=False), as_json)
+        _print_rotated(_of_servers(settings, forget=False), as_json)
         return
     files = _files(settings)
     try:
@@ -112,7 +112,7 @@ def rotate(settings: Settings, as_json: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"{settings.home} cannot be written: {error.strerror}.") from None
     reloaded(settings)
-    _tell_rotated(count, as_json)
+    _print_rotated(count, as_json)
 
 
 @keys.command(short_help="Reject links signed by older keys.")
@@ -124,22 +124,22 @@ def forget(settings: Settings, as_json: bool) -> None:
     key still exists.
     """
     if settings.nats_url:
-        _tell_forgotten(_of_servers(settings, forget=True), as_json)
+        _print_forgotten(_of_servers(settings, forget=True), as_json)
         return
     try:
         count = _files(settings).remove_older()
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
     reloaded(settings)
-    _tell_forgotten(count, as_json)
+    _print_forgotten(count, as_json)
 
 
-def _tell_rotated(count: int, as_json: bool) -> None:
+def _print_rotated(count: int, as_json: bool) -> None:
     text = f"A new key signs links from now on; links of {counted(count, 'older key')} are accepted."
     show_entry({"older_keys": count}, text, as_json=as_json)
 
 
-def _tell_forgotten(count: int, as_json: bool) -> None:
+def _print_forgotten(count: int, as_json: bool) -> None:
     show_entry({"removed": count}, f"{counted(count, 'older key')} removed.", as_json=as_json)
 
 

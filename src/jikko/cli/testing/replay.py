@@ -256,7 +256,7 @@ class TextReplayReport:
                 click.echo(click.style(f"{count:7,}  {words}", fg=_COLORS.get(outcome, "yellow")))
                 keys = [key for key, _ in self._reasons.most_common() if key[0] == outcome]
                 for key in keys[:_MOST]:
-                    self._tell(self._examples[key], key[1])
+                    self._report(self._examples[key], key[1])
                 if len(keys) > _MOST:
                     click.echo(f"         and {len(keys) - _MOST:,} reasons more; --json tells that of each run")
         if sums.assumed:
@@ -280,7 +280,7 @@ class TextReplayReport:
     def _title(self, node_id: str) -> str:
         return self._titles.get(node_id) or node_id
 
-    def _tell(self, result: ReplayedResult, reason: str) -> None:
+    def _report(self, result: ReplayedResult, reason: str) -> None:
         if result.outcome == "same":
             return
         count = self._reasons[result.outcome, reason]

@@ -215,7 +215,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 5
 _RECONNECT_SECONDS: Final = 0.25
-_AGAIN_SECONDS: Final = 1.0
+_RETRY_INTERVAL_SECONDS: Final = 1.0
 """Seconds until the next attempt, after one that failed in a way the library does not handle."""
 _PENDING: Final = 16 << 20
 """Bytes buffered while disconnected."""
@@ -242,7 +242,7 @@ class SteadyClient(StrictClient):
                 if self.is_closed:
                     return
                 self._status = Client.RECONNECTING
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_INTERVAL_SECONDS)
 
     async def _connect_to_server(self, s: Any) -> None:
         # The library drops the connection of a failed attempt without closing it.

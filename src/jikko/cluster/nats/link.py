@@ -29,7 +29,7 @@ _ANSWER_SECONDS: Final = 2.0
 """Timeout of JetStream requests; a healthy server answers within milliseconds."""
 _FIRST_SECONDS: Final = 10.0
 """Seconds that JetStream may be unavailable at the start."""
-_AGAIN_SECONDS: Final = 0.1
+_RETRY_INTERVAL_SECONDS: Final = 0.1
 _DECLARE_SECONDS: Final = 1.0
 """Interval of attempts to restore lost JetStream resources."""
 _LEAST_PAYLOAD: Final = 65_536
@@ -276,7 +276,7 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
+        _, left = await asyncio.wait(left, timeout=_RETRY_INTERVAL_SECONDS)
 
 
 async def last_heartbeats(link: NatsLink) -> dict[str, MemberHeartbeat]:

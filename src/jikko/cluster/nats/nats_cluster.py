@@ -275,7 +275,7 @@ class NatsCluster:
             return
         name = message.subject.rpartition(".")[2]
         self._liveness.on_heartbeat(name, beat.count, time.monotonic(), beat.seconds)
-        self._tell_count()
+        self._report_count()
         if name == self.name:
             self._own_heartbeat_seen.set()
         elif beat.state is not None and self._state is not None:
@@ -299,7 +299,7 @@ class NatsCluster:
         if isinstance(received.content, Left):
             self._differing.pop(server_of(received.sender), None)
             self._liveness.left(received.sender)
-            self._tell_count()
+            self._report_count()
             self._give_up(received.sender)
         else:
             self._member.on_hint(received.content)
@@ -360,9 +360,9 @@ class NatsCluster:
                 assert self._orphans is not None
                 offered = self._orphans.put(shares(name, len(self.members())), once=str(beats))
                 start_task(offered, self._listening)
-            self._tell_count()
+            self._report_count()
 
-    def _tell_count(self) -> None:
+    def _report_count(self) -> None:
         count = len(self._liveness.members)
         if count != self._count:
             self._count = count

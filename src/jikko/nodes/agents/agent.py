@@ -175,7 +175,7 @@ class AgentNode(NodeConfig, frozen=True):
                     shown = [file for file in files_in(value) if file.get("type") == "image"]
                     pictures += await all_media(ctx, shown, self.vision.detail if strategy.of_app else "low")
                 case _:
-                    _give(values, parameter, value)
+                    _set_value(values, parameter, value)
         run = ctx.run
         return StrategyCall(
             strategy=strategy,
@@ -196,7 +196,7 @@ def _kind(failure: Exception) -> str:
     return failure.kind if isinstance(failure, AgentFailure) else type(failure).__name__
 
 
-def _give(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:
+def _set_value(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:
     declared = parameter.declared
     if value is None or value == "":
         value = declared.default

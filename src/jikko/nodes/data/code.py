@@ -75,7 +75,7 @@ class Code(NodeConfig, frozen=True):
             outputs = await self._outputs(ctx, result, kinds)
         except (SandboxFailure, NodeFailure) as failure:
             raise NodeFailure(
-                requests.told(failure), kind=failure.kind, inputs=recorded, process_data=requests.process_data
+                requests.masked_message(failure), kind=failure.kind, inputs=recorded, process_data=requests.process_data
             ) from None
         return Result(outputs=outputs, inputs=recorded, process_data=requests.process_data)
 
@@ -169,7 +169,7 @@ class ProgramRequests:
         """Return the process data; empty without requests."""
         return {"requests": self._made} if self._made else {}
 
-    def told(self, failure: Exception) -> str:
+    def masked_message(self, failure: Exception) -> str:
         """Return the error text of the program: libraries quote URLs and values."""
         return masked_forms(str(failure), self._secrets)
 

@@ -82,7 +82,7 @@ class RunTail:
         self._has_polled = False
         self._missing_since = math.inf
         """When the run was first found missing, unless there was news since."""
-        self._was_here = False
+        self._executed_here = False
         """Whether this process has executed the run since the last look, and so saw its events directly."""
         self._is_stale = True
         self._looking = asyncio.Lock()
@@ -177,9 +177,9 @@ class RunTail:
             newest = await self._store.events(self.run_id, after=self.end - 1)
             self.is_up_to_date = not newest
             if newest:
-                if not self._was_here:
+                if not self._executed_here:
                     self._on_seen(newest[0].at)
-                self._was_here = False
+                self._executed_here = False
                 self._newest = newest
                 self.end += len(newest)
                 self._bring_up(newest)
@@ -219,7 +219,7 @@ class RunTail:
         while self.record is not None and self.record.is_open:
             known, asked_at = (self.end, self.record.status), loop.time()
             if self._is_here():
-                self._was_here = True
+                self._executed_here = True
                 self._quiet.forget(self)
                 await self._woken.wait()
             elif self.record.status == "paused":

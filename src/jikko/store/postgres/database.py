@@ -37,7 +37,7 @@ _CLOSE_SECONDS: Final = 10.0
 _BUSY: Final = "As many searches as may go on at once do: try again in a minute, or look at fewer runs."
 _CROWDED_SECONDS: Final = 2.0
 """Time to wait for an open connection if the server refuses another."""
-_AGAIN_SECONDS: Final = 0.05
+_RETRY_INTERVAL_SECONDS: Final = 0.05
 _MAX_CONNECTIONS: Final = 6
 """Maximum per process, for reads and small writes. The run writer has its own connection."""
 _MAX_SEARCHES: Final = 2
@@ -259,7 +259,7 @@ class Postgres:
             except self._api.TooManyConnectionsError:
                 if pool.get_size() == 0 or time.monotonic() > end:
                     raise
-                await asyncio.sleep(_AGAIN_SECONDS)
+                await asyncio.sleep(_RETRY_INTERVAL_SECONDS)
 
     def _made(self, size: int, settings: str) -> Any:
         """Make a pool. ``settings``: Statements to run on each connection."""

@@ -42,11 +42,11 @@ class PluginFile:
 
     async def row(self, sql: str, /, **values: Any) -> Record | None:
         """See ``Sql.row``; but on a thread."""
-        return await self.write(lambda: _asked(Row(sql, **values))) if self._path.exists() else None
+        return await self.write(lambda: _requested(Row(sql, **values))) if self._path.exists() else None
 
     async def count(self, sql: str, /, **values: Any) -> int:
         """See ``Sql.count``. Without a file, nothing is changed."""
-        return await self.write(lambda: _asked(Count(sql, **values))) if self._path.exists() else 0
+        return await self.write(lambda: _requested(Count(sql, **values))) if self._path.exists() else 0
 
     async def write(self, operation: Callable[[], Operation[T]]) -> T:
         """See ``Sql.write``. Creates the file."""
@@ -76,5 +76,5 @@ class PluginFile:
             raise StoreUnavailable(f"The plugin storage ({self._path}) cannot be used: {error}") from None
 
 
-def _asked(query: SqlQuery) -> Operation[Any]:
+def _requested(query: SqlQuery) -> Operation[Any]:
     return (yield query)

@@ -116,7 +116,7 @@ class PostgresRunPages:
             return RunPage()
         most = limit + 1
         looked_at = max((_SEARCHED if wanted.keyword else run_lists.MAX_SCANNED_ROWS) // len(plan.drivers), most)
-        parts = [_looked_at(plan, driver, behind, most, looked_at) for driver in plan.drivers]
+        parts = [_newest(plan, driver, behind, most, looked_at) for driver in plan.drivers]
         sql = numbered(" UNION ALL ".join(f"({part.text})" for part in parts))
         fetch = self._database.search if wanted.keyword else self._database.fetch
         rows = sorted(
@@ -265,7 +265,7 @@ class PostgresRunPages:
         return {app: AppDay(runs, by_status(counts[id_column(app)]), took.get(app, ())) for app, runs in newest.items()}
 
 
-def _looked_at(plan: DriverPlan, driver: Driver, place: RunCursor | None, most: int, looked_at: int) -> SqlCondition:
+def _newest(plan: DriverPlan, driver: Driver, place: RunCursor | None, most: int, looked_at: int) -> SqlCondition:
     """Return a statement for the newest matching runs of a driver, as ``_Found``, with its values. ``looked_at``: Runs
     to examine; the last one is returned even if it does not match."""
     # Of several bounds on one side, the scan starts at the first: the nearest.

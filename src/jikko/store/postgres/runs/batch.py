@@ -36,7 +36,7 @@ from jikko.store.postgres.runs.key_claims import (
     claim_together,
     claims_of,
     forget_keys,
-    give_back,
+    free_keys,
     order_of_locks,
 )
 from jikko.store.postgres.runs.run_rows import RunWrite
@@ -165,7 +165,7 @@ async def _write(connection: Connection, writes: Sequence[RunWrite]) -> tuple[se
             for statement, some in parts.together.items():
                 written |= await appends.perform(connection, statement, some)
             if lost := [write for write in parts.keyed if write.run_id in claims.new - written]:
-                await give_back(connection, lost)
+                await free_keys(connection, lost)
             if more := [write for write in writes if write.run_id in written and _has_more(write)]:
                 await project(connection, more)
             for write in sorted(parts.apart, key=order_of_locks):

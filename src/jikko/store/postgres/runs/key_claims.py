@@ -46,7 +46,7 @@ WHERE {_OF_KEY} AND (k.expires_at <= u.at OR k.run_id = u.run_id OR NOT {_IS_THE
 _OWNERS: Final = f"""
 SELECT u.run_id, k.run_id, k.fingerprint FROM {_GIVEN}, idempotency_keys k WHERE {_OF_KEY}
 """
-_GIVE_BACK: Final = f"DELETE FROM idempotency_keys k USING {_GIVEN} WHERE {_OF_KEY} AND k.run_id = u.run_id"
+_FREE_KEYS: Final = f"DELETE FROM idempotency_keys k USING {_GIVEN} WHERE {_OF_KEY} AND k.run_id = u.run_id"
 _FORGET: Final = """
 DELETE FROM idempotency_keys WHERE (app_id, key) IN (
   SELECT app_id, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
@@ -98,9 +98,9 @@ async def claim_together(connection: Connection, writes: Sequence[RunWrite]) -> 
     return Claims(claimed | taken, claimed | {run_id for run_id in taken if owners.get(run_id) != run_id}, refused)
 
 
-async def give_back(connection: Connection, writes: Sequence[RunWrite]) -> None:
+async def free_keys(connection: Connection, writes: Sequence[RunWrite]) -> None:
     """Free the keys of runs that were refused."""
-    await connection.execute(_GIVE_BACK, *_values(writes))
+    await connection.execute(_FREE_KEYS, *_values(writes))
 
 
 async def claim_keys(connection: Connection, write: RunWrite) -> None:

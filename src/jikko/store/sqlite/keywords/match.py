@@ -104,7 +104,7 @@ _PROPOSED: Final = f"""
 (SELECT value * {BLOCK} AS first FROM json_each(:blocks)) CROSS JOIN runs NOT INDEXED
 ON key BETWEEN first AND first + {BLOCK - 1}
 """
-_BEHIND: Final = "runs NOT INDEXED"
+_AFTER: Final = "runs NOT INDEXED"
 
 
 class KeywordMatch:
@@ -160,9 +160,9 @@ class KeywordMatch:
         found: set[Place] = set()
         for source, condition in (
             (_PROPOSED, "TRUE"),
-            (_BEHIND, "key >= :behind"),
-            (_BEHIND, "key IN (SELECT run FROM keyword_left_out)"),
-            (_BEHIND, f"key = ({_RUN.replace('?', ':run_id')})"),
+            (_AFTER, "key >= :behind"),
+            (_AFTER, "key IN (SELECT run FROM keyword_left_out)"),
+            (_AFTER, f"key = ({_RUN.replace('?', ':run_id')})"),
         ):
             found.update(
                 connection.execute(f"SELECT created_at, key FROM {source} WHERE {condition} AND {where}", values)
