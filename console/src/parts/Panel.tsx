@@ -108,6 +108,29 @@ export function Row({ className, picked, children }: { className: string; picked
   )
 }
 
+/** Why the last action in a panel failed, if it did. */
+export const Refused = ({ wrong }: { wrong: string }) =>
+  wrong && (
+    <p className="empty bad" role="alert">
+      {wrong}
+    </p>
+  )
+
+/** Fetches the next page of a list, if there is one. */
+export const More = ({ of, children }: { of: Pages; children: ReactNode }) =>
+  of.hasNextPage && (
+    <button
+      type="button"
+      className="btn small"
+      disabled={of.isFetchingNextPage}
+      onClick={() => void of.fetchNextPage()}
+    >
+      {children}
+    </button>
+  )
+
+type Pages = { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }
+
 export const Empty = ({ children }: { children: ReactNode }) => (
   <div className="empty dim">{typeof children === 'string' ? <Code text={children} /> : children}</div>
 )

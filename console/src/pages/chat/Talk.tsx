@@ -5,7 +5,7 @@ import { useMessages } from '../../api/queries.ts'
 import type { AppDetail, RunDetail } from '../../api/types.ts'
 import { useMay, useWho } from '../../app/Shell.tsx'
 import { type FileInput, fieldOf, type Input, inputsOf, sendable } from '../../parts/Fields.tsx'
-import { errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
+import { errorText, Failure, More, Skeleton } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
 import { Live, Question, Said } from './Messages.tsx'
 import { Inputs, Opening, Suggested } from './Opening.tsx'
@@ -102,16 +102,7 @@ export function Talk({ app, conversation, run, setRun, look, began }: Props) {
             ask={may ? question => void ask(question, []) : undefined}
           />
         )}
-        {query.hasNextPage && (
-          <button
-            type="button"
-            className="btn small"
-            disabled={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {t('chat.older')}
-          </button>
-        )}
+        <More of={query}>{t('chat.older')}</More>
         {messages
           .filter(message => message.run_id !== live?.run_id)
           .map(message => (

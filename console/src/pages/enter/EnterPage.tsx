@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useEffect, useRef, useState } from 'react'
+import { type FormEvent, useEffect, useRef } from 'react'
 import { useLocation, useSearch } from 'wouter'
 import { post } from '../../api/client.ts'
 import type { Session } from '../../api/types.ts'
@@ -7,7 +7,7 @@ import { useTitle } from '../../app/title.ts'
 import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon, Logo } from '../../parts/Icon.tsx'
-import { errorText } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { t } from '../../words/words.ts'
 import '../../../styles/signin.css'
 
@@ -17,23 +17,15 @@ export function EnterPage() {
   const [, go] = useLocation()
   const search = useSearch()
   const cache = useQueryClient()
-  const [wrong, setWrong] = useState('')
-  const [busy, setBusy] = useState(false)
+  const { busy, wrong, act } = useAction()
   const begun = useRef(false)
-  const enter = async (what: { token: string } | { ticket: string }) => {
-    setBusy(true)
-    setWrong('')
-    try {
+  const enter = (what: { token: string } | { ticket: string }) =>
+    act(async () => {
       await post<Session>('session', what)
       await cache.resetQueries({ queryKey: ['session'] })
       const next = new URLSearchParams(search).get('next') ?? '/'
       go(next.startsWith('/') && !next.startsWith('//') ? next : '/', { replace: true })
-    } catch (error) {
-      setWrong(errorText(error))
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   const take = useRef(enter)
   take.current = enter
   useEffect(() => {

@@ -4,26 +4,19 @@ import type { Hit } from '../../api/types.ts'
 import { Hits } from '../../parts/Hits.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Failure, Panel } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { t } from '../../words/words.ts'
 
 /** Asks a dataset what a question would find, and shows with which score. */
 export function Search({ dataset }: { dataset: string }) {
   const [text, setText] = useState('')
-  const [busy, setBusy] = useState(false)
   const [hits, setHits] = useState<Hit[] | null>(null)
-  const [error, setError] = useState<unknown>(null)
+  const { busy, error, act } = useAction()
   const search = async (event: FormEvent) => {
     event.preventDefault()
-    if (!text.trim()) return
-    setBusy(true)
-    setError(null)
-    try {
-      setHits((await post<{ data: Hit[] }>(`datasets/${dataset}/search`, { query: text.trim() })).data)
-    } catch (failure) {
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
+    const query = text.trim()
+    if (!query) return
+    await act(async () => setHits((await post<{ data: Hit[] }>(`datasets/${dataset}/search`, { query })).data))
   }
   return (
     <Panel title={t('knowledge.try')} plain>

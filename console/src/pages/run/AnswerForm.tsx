@@ -5,7 +5,7 @@ import { useMay } from '../../app/Shell.tsx'
 import { Field, fieldOf, type Input, sendable } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
-import { errorText } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import type { Execution } from '../../run/state.ts'
 import { visible } from '../../words/visible.ts'
 import { duration, t } from '../../words/words.ts'
@@ -52,25 +52,17 @@ export function AnswerForm({
   const asked = (form?.form ?? {}) as unknown as Asked
   const variables = variablesOf(asked.inputs ?? [])
   const [values, setValues] = useState<Input>({ ...asked.resolved_default_values })
-  const [busy, setBusy] = useState(false)
-  const [wrong, setWrong] = useState('')
+  const { busy, wrong, act } = useAction()
   if (!form) return null
-  const answer = async (action: string) => {
-    setBusy(true)
-    setWrong('')
-    try {
+  const answer = (action: string) =>
+    act(async () => {
       // Each field has a value in an answer: an empty text, if nothing was said.
       const empty = Object.fromEntries(variables.filter(one => !one.type.startsWith('file')).map(one => [one.name, '']))
       await post(`runs/${view.runId}/forms/${formId(view, form.executionId)}`, {
         inputs: { ...empty, ...sendable(variables, values) },
         action,
       })
-    } catch (error) {
-      setWrong(errorText(error))
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   const at = wrong ? fieldOf(wrong, variables) : ''
   const left = form.expiresAt - view.moment
   const content = (asked.form_content ?? '').replace(/\{\{#\$output\.[^#]+#\}\}\n*/g, '').trim()

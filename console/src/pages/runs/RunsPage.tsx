@@ -8,7 +8,7 @@ import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { useNow } from '../../app/useNow.ts'
 import { Icon } from '../../parts/Icon.tsx'
-import { Empty, Failure, Skeleton } from '../../parts/Panel.tsx'
+import { Empty, Failure, More, Skeleton } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { clock, count, t, tn, when } from '../../words/words.ts'
 import { Filters, shownCount } from './Filters.tsx'
@@ -184,16 +184,7 @@ export function RunsPage() {
               all,
             })}
           </span>
-          {query.hasNextPage && (
-            <button
-              type="button"
-              className="btn small"
-              disabled={query.isFetchingNextPage}
-              onClick={() => void query.fetchNextPage()}
-            >
-              {t('runs.older')}
-            </button>
-          )}
+          <More of={query}>{t('runs.older')}</More>
         </div>
       </div>
     </main>

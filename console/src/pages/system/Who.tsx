@@ -5,7 +5,8 @@ import { useTokens } from '../../api/queries.ts'
 import type { Role, Token } from '../../api/types.ts'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Empty, Loaded, Panel, Refused } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { ago, day, t } from '../../words/words.ts'
 import { Once } from '../workflow/Keys.tsx'
 
@@ -15,16 +16,12 @@ export function Who() {
   const cache = useQueryClient()
   const [made, setMade] = useState('')
   const [gone, setGone] = useState<Token | null>(null)
-  const [error, setError] = useState('')
-  const act = async (what: Promise<unknown>) => {
-    setError('')
-    try {
+  const action = useAction()
+  const act = (what: Promise<unknown>) =>
+    action.act(async () => {
       setMade(((await what) as Token | undefined)?.token ?? '')
       await cache.invalidateQueries({ queryKey: ['tokens'] })
-    } catch (failure) {
-      setError(errorText(failure))
-    }
-  }
+    })
   const make = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
@@ -34,11 +31,7 @@ export function Who() {
   return (
     <Panel title={t('who')} plain>
       {made && <Once text={made} />}
-      {error && (
-        <p className="empty bad" role="alert">
-          {error}
-        </p>
-      )}
+      <Refused wrong={action.wrong} />
       <Loaded of={tokens} rows={2}>
         {list =>
           list.length === 0 ? (

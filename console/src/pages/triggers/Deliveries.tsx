@@ -6,7 +6,7 @@ import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
 import { Chooser } from '../../parts/Chooser.tsx'
 import { AppIcon, Status } from '../../parts/Icon.tsx'
-import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Empty, Loaded, More, Panel } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { bytes, moment, recent, t, tn, type Word } from '../../words/words.ts'
 import { SPANS } from '../runs/filter.ts'
@@ -153,14 +153,7 @@ export function Deliveries() {
       {query.hasNextPage && (
         <div className="foot">
           <span className="more" />
-          <button
-            type="button"
-            className="btn small"
-            disabled={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {t('runs.older')}
-          </button>
+          <More of={query}>{t('runs.older')}</More>
         </div>
       )}
     </Panel>

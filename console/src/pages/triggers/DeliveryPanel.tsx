@@ -8,7 +8,7 @@ import { Copy } from '../../parts/copy.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { Json } from '../../parts/Json.tsx'
-import { Loaded, Panel } from '../../parts/Panel.tsx'
+import { Loaded, Panel, Refused } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { bytes, duration, moment, t, when } from '../../words/words.ts'
 import { Chosen, Facts } from './Chosen.tsx'
@@ -57,7 +57,7 @@ export function DeliveryPanel({ id }: { id: string }) {
 
 function Found({ delivery }: { delivery: DeliveryDetail }) {
   const may = useMay()
-  const { busy, said, error, act } = useActing()
+  const { busy, said, wrong, act } = useActing()
   const [asking, setAsking] = useState(false)
   const path = `deliveries/${delivery.id}`
   const ran = delivery.verdict === 'accepted' && delivery.run_list.length > 0
@@ -95,11 +95,7 @@ function Found({ delivery }: { delivery: DeliveryDetail }) {
       <p className="empty dim said" role="status">
         {said}
       </p>
-      {error && (
-        <p className="empty bad" role="alert">
-          {error}
-        </p>
-      )}
+      <Refused wrong={wrong} />
       {delivery.run_list.length > 0 && (
         <>
           <h3 className="in faint">{t('page.runs')}</h3>

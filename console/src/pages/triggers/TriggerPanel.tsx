@@ -7,7 +7,7 @@ import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
-import { Loaded } from '../../parts/Panel.tsx'
+import { Loaded, Refused } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { moment, t, tn, type Word, when } from '../../words/words.ts'
 import { Chosen, Facts } from './Chosen.tsx'
@@ -37,7 +37,7 @@ function Found({ trigger }: { trigger: Trigger }) {
   const who = useWho()
   const { schedule } = trigger
   const [asking, setAsking] = useState<'' | 'pause' | 'backfill'>('')
-  const { busy, said, error, act } = useActing()
+  const { busy, said, wrong, act } = useActing()
   const path = `triggers/${trigger.id}`
   const [look, word] = stateOf(trigger)
   const paused = schedule !== undefined && schedule.paused !== null
@@ -130,11 +130,7 @@ function Found({ trigger }: { trigger: Trigger }) {
       <p className="empty dim said" role="status">
         {said}
       </p>
-      {error && (
-        <p className="empty bad" role="alert">
-          {error}
-        </p>
-      )}
+      <Refused wrong={wrong} />
       {schedule && (
         <>
           <Times title={t('trigger.next_times')} list={schedule.next.map(at => [at, when(at)])} />

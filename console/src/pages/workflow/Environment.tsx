@@ -2,7 +2,8 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { get, post } from '../../api/client.ts'
 import type { AppDetail, EnvironmentVariable } from '../../api/types.ts'
-import { errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Loaded, Panel, Refused } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { visible } from '../../words/visible.ts'
 import { t } from '../../words/words.ts'
 
@@ -15,20 +16,12 @@ export function Environment({ app }: { app: AppDetail }) {
   const path = `apps/${app.id}/environment`
   const all = useQuery({ queryKey: key, queryFn: () => get<All>(path) })
   const [open, setOpen] = useState('')
-  const [error, setError] = useState('')
-  const [busy, setBusy] = useState(false)
-  const change = async (what: { values?: Record<string, string>; unset?: string[] }) => {
-    setBusy(true)
-    setError('')
-    try {
+  const { busy, wrong, act } = useAction()
+  const change = (what: { values?: Record<string, string>; unset?: string[] }) =>
+    act(async () => {
       cache.setQueryData(key, await post<All>(path, what))
       setOpen('')
-    } catch (failure) {
-      setError(errorText(failure))
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   const save = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     void change({ values: { [open]: String(new FormData(event.currentTarget).get('value') ?? '') } })
@@ -36,11 +29,7 @@ export function Environment({ app }: { app: AppDetail }) {
   if (all.data?.data.length === 0) return null
   return (
     <Panel title={t('env.title')} plain>
-      {error && (
-        <p className="empty bad" role="alert">
-          {error}
-        </p>
-      )}
+      <Refused wrong={wrong} />
       <Loaded of={all} rows={2}>
         {({ data }) => (
           <>

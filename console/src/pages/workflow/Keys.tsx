@@ -6,7 +6,8 @@ import type { AppDetail, Key } from '../../api/types.ts'
 import { Copy } from '../../parts/copy.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Empty, Loaded, Panel, Refused } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { ago, day, t } from '../../words/words.ts'
 
 /** The keys of an app: a new one is shown once. */
@@ -15,18 +16,14 @@ export function Keys({ app }: { app: AppDetail }) {
   const cache = useQueryClient()
   const [made, setMade] = useState('')
   const [gone, setGone] = useState<Key | null>(null)
-  const [error, setError] = useState('')
   const [asking, setAsking] = useState(false)
-  const act = async (what: Promise<unknown>) => {
-    setError('')
-    try {
+  const action = useAction()
+  const act = (what: Promise<unknown>) =>
+    action.act(async () => {
       const answer = (await what) as { key?: string; secret?: string } | undefined
       setMade(answer?.key ?? answer?.secret ?? '')
       await cache.invalidateQueries({ queryKey: ['keys', app.id] })
-    } catch (failure) {
-      setError(errorText(failure))
-    }
-  }
+    })
   return (
     <Panel
       title={t('keys.of_app')}
@@ -39,11 +36,7 @@ export function Keys({ app }: { app: AppDetail }) {
       }
     >
       {made && <Once text={made} />}
-      {error && (
-        <p className="empty bad" role="alert">
-          {error}
-        </p>
-      )}
+      <Refused wrong={action.wrong} />
       <Loaded of={keys} rows={2}>
         {list =>
           list.length === 0 ? (
