@@ -68,17 +68,24 @@ export function Dialog(props: {
   )
 }
 
+/** The end of a dialog: to cancel, or to go on. */
+export const Ends = ({ close, children }: { close: () => void; children: ReactNode }) => (
+  <div className="row">
+    <span className="grow" />
+    <button type="button" className="btn" onClick={close}>
+      {t('cancel')}
+    </button>
+    {children}
+  </div>
+)
+
 /** Asks before what cannot be taken back. */
 export function Confirm(props: { label: string; text: string; action: string; act: () => void; close: () => void }) {
   return (
     <Dialog label={props.label} close={props.close} heading={null}>
       <div className="in stack dialogbody">
         <p>{props.text}</p>
-        <div className="row">
-          <span className="grow" />
-          <button type="button" className="btn" onClick={props.close}>
-            {t('cancel')}
-          </button>
+        <Ends close={props.close}>
           <button
             type="button"
             className="btn bad"
@@ -89,7 +96,7 @@ export function Confirm(props: { label: string; text: string; action: string; ac
           >
             {props.action}
           </button>
-        </div>
+        </Ends>
       </div>
     </Dialog>
   )

@@ -143,8 +143,17 @@ type Asked<T> = {
   refetch: () => unknown
 }
 
-/** What was asked for, or why it is not there. What was there stays there when a later answer fails. */
-export function Loaded<T>(props: { of: Asked<T>; rows?: number; height?: number; children: (data: T) => ReactNode }) {
+/**
+ * What was asked for, or why it is not there. What was there stays there when a later answer fails. `none`: for an
+ * empty list.
+ */
+export function Loaded<T>(props: {
+  of: Asked<T>
+  rows?: number
+  height?: number
+  none?: string
+  children: (data: T) => ReactNode
+}) {
   const { of } = props
   if (of.data === undefined) {
     return of.error ? (
@@ -161,7 +170,11 @@ export function Loaded<T>(props: { of: Asked<T>; rows?: number; height?: number;
           {t('stale', { at: clock(of.dataUpdatedAt / 1000) })}
         </p>
       ) : null}
-      {props.children(of.data)}
+      {props.none && Array.isArray(of.data) && of.data.length === 0 ? (
+        <Empty>{props.none}</Empty>
+      ) : (
+        props.children(of.data)
+      )}
     </>
   )
 }

@@ -4,7 +4,7 @@ import { call, post } from '../../api/client.ts'
 import type { AppDetail, Message } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Code } from '../../parts/Code.tsx'
-import { Dialog } from '../../parts/Dialog.tsx'
+import { Dialog, Ends } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
@@ -159,11 +159,7 @@ function Texts({ label, fields, optional = false, save, close }: TextsProps) {
               {state.wrong}
             </span>
           )}
-          <div className="row">
-            <span className="grow" />
-            <button type="button" className="btn" onClick={close}>
-              {t('cancel')}
-            </button>
+          <Ends close={close}>
             <button
               type="submit"
               className="btn main"
@@ -171,7 +167,7 @@ function Texts({ label, fields, optional = false, save, close }: TextsProps) {
             >
               {t('env.save')}
             </button>
-          </div>
+          </Ends>
         </form>
       )}
     </Dialog>

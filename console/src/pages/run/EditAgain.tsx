@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useId, useState } from 'react'
 import { ApiError, get, post } from '../../api/client.ts'
 import type { RetryChoice, RunDetail } from '../../api/types.ts'
-import { Dialog } from '../../parts/Dialog.tsx'
+import { Dialog, Ends } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Loaded } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
@@ -156,16 +156,12 @@ function Form({ run, node, choices, titleOf, close, to }: Props & { choices: rea
           {wrong.replaceAll('; ', '\n')}
         </p>
       )}
-      <div className="row">
-        <span className="grow" />
-        <button type="button" className="btn" onClick={close}>
-          {t('cancel')}
-        </button>
+      <Ends close={close}>
         <button type="submit" className="btn main" disabled={busy || choice.why_not !== null}>
           <Icon name="again" />
           {t('edit.run')}
         </button>
-      </div>
+      </Ends>
     </form>
   )
 }

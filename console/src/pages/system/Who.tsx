@@ -5,7 +5,7 @@ import { useTokens } from '../../api/queries.ts'
 import type { Role, Token } from '../../api/types.ts'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { Empty, Loaded, Panel, Refused } from '../../parts/Panel.tsx'
+import { Loaded, Panel, Refused } from '../../parts/Panel.tsx'
 import { useAction } from '../../parts/useAction.ts'
 import { ago, day, t } from '../../words/words.ts'
 import { Once } from '../workflow/Keys.tsx'
@@ -32,40 +32,36 @@ export function Who() {
     <Panel title={t('who')} plain>
       {made && <Once text={made} />}
       <Refused wrong={action.wrong} />
-      <Loaded of={tokens} rows={2}>
-        {list =>
-          list.length === 0 ? (
-            <Empty>{t('who.none')}</Empty>
-          ) : (
-            <table className="auto">
-              <tbody>
-                {list.map(token => (
-                  <tr key={token.id}>
-                    <td className="strong">{token.name}</td>
-                    <td>
-                      <span className="tag">{t(`role.${token.role}`)}</span>
-                    </td>
-                    <td className="mono dim hide">{token.hint}</td>
-                    <td className="dim hide">{day(token.created_at)}</td>
-                    <td className="dim hide">
-                      {token.used_at ? t('keys.used', { ago: ago(token.used_at) }) : t('keys.unused')}
-                    </td>
-                    <td className="right">
-                      <button
-                        type="button"
-                        className="btn plain small bad"
-                        aria-label={t('keys.revoke_one', { name: token.name })}
-                        onClick={() => setGone(token)}
-                      >
-                        {t('keys.revoke')}
-                      </button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          )
-        }
+      <Loaded of={tokens} rows={2} none={t('who.none')}>
+        {list => (
+          <table className="auto">
+            <tbody>
+              {list.map(token => (
+                <tr key={token.id}>
+                  <td className="strong">{token.name}</td>
+                  <td>
+                    <span className="tag">{t(`role.${token.role}`)}</span>
+                  </td>
+                  <td className="mono dim hide">{token.hint}</td>
+                  <td className="dim hide">{day(token.created_at)}</td>
+                  <td className="dim hide">
+                    {token.used_at ? t('keys.used', { ago: ago(token.used_at) }) : t('keys.unused')}
+                  </td>
+                  <td className="right">
+                    <button
+                      type="button"
+                      className="btn plain small bad"
+                      aria-label={t('keys.revoke_one', { name: token.name })}
+                      onClick={() => setGone(token)}
+                    >
+                      {t('keys.revoke')}
+                    </button>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
       </Loaded>
       <form className="row in make" onSubmit={make}>
         <input

@@ -5,7 +5,7 @@ import type { Trigger } from '../../api/types.ts'
 import { useMay, useWho } from '../../app/Shell.tsx'
 import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
-import { Dialog } from '../../parts/Dialog.tsx'
+import { Dialog, Ends } from '../../parts/Dialog.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { Loaded, Refused } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
@@ -230,15 +230,11 @@ function Asking(props: { what: 'pause' | 'backfill'; close: () => void; act: (bo
             </label>
           </>
         )}
-        <div className="row">
-          <span className="grow" />
-          <button type="button" className="btn" onClick={props.close}>
-            {t('cancel')}
-          </button>
+        <Ends close={props.close}>
           <button type="submit" className="btn main">
             {t(`trigger.${props.what}`)}
           </button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   )

@@ -6,7 +6,7 @@ import type { AppDetail, Key } from '../../api/types.ts'
 import { Copy } from '../../parts/copy.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { Empty, Loaded, Panel, Refused } from '../../parts/Panel.tsx'
+import { Loaded, Panel, Refused } from '../../parts/Panel.tsx'
 import { useAction } from '../../parts/useAction.ts'
 import { ago, day, t } from '../../words/words.ts'
 
@@ -37,36 +37,32 @@ export function Keys({ app }: { app: AppDetail }) {
     >
       {made && <Once text={made} />}
       <Refused wrong={action.wrong} />
-      <Loaded of={keys} rows={2}>
-        {list =>
-          list.length === 0 ? (
-            <Empty>{t('keys.none')}</Empty>
-          ) : (
-            <table className="auto">
-              <tbody>
-                {list.map(key => (
-                  <tr key={key.id}>
-                    <td className="mono">{key.hint}</td>
-                    <td className="dim">{day(key.created_at)}</td>
-                    <td className="dim hide">
-                      {key.used_at ? t('keys.used', { ago: ago(key.used_at) }) : t('keys.unused')}
-                    </td>
-                    <td className="right">
-                      <button
-                        type="button"
-                        className="btn plain small bad"
-                        aria-label={t('keys.revoke_one', { name: key.hint })}
-                        onClick={() => setGone(key)}
-                      >
-                        {t('keys.revoke')}
-                      </button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          )
-        }
+      <Loaded of={keys} rows={2} none={t('keys.none')}>
+        {list => (
+          <table className="auto">
+            <tbody>
+              {list.map(key => (
+                <tr key={key.id}>
+                  <td className="mono">{key.hint}</td>
+                  <td className="dim">{day(key.created_at)}</td>
+                  <td className="dim hide">
+                    {key.used_at ? t('keys.used', { ago: ago(key.used_at) }) : t('keys.unused')}
+                  </td>
+                  <td className="right">
+                    <button
+                      type="button"
+                      className="btn plain small bad"
+                      aria-label={t('keys.revoke_one', { name: key.hint })}
+                      onClick={() => setGone(key)}
+                    >
+                      {t('keys.revoke')}
+                    </button>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
       </Loaded>
       <p className="empty">
         <button type="button" className="btn plain small" onClick={() => setAsking(true)}>
