@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled
+from jikko.cli.testing.replay import ReplaySums, TextReplayReport
 from jikko.runs.reading.field_changes import ChangedField
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, node, python, start, template, with_environment
@@ -127,3 +129,17 @@ async def test_another_file_of_the_same_name_and_size_is_another_result(assembly
     [result] = await replayed(assembly, flow, text.replace("VALUE", "'https://shop.example/2'").encode())
 
     assert (result.outcome, result.where) == ("other_result", ("made", "end"))
+
+
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [
+        ((Decimal(0), Decimal(0)), "tokens 1,200 → 900, price unknown\n"),
+        ((Decimal("0.5"), Decimal(0)), "tokens 1,200 → 900, price 0.5 → 0\n"),
+    ],
+)
+def test_tokens_without_a_known_price_are_not_free(
+    price: tuple[Decimal, Decimal], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TextReplayReport({}).close(ReplaySums(tokens=(1200, 900), price=price), 0.0)
+    assert told in capsys.readouterr().out
