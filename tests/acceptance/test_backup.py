@@ -78,6 +78,9 @@ def test_a_backup_that_cannot_be_made_says_why(jikko: Command, tmp_path: Path) -
     assert within.code == 1
     assert f"{tmp_path / 'file' / 'copy'} cannot be written: Not a directory" in within.err
     assert "Errno" not in within.err
+    outside = jikko("backup", "/proc/nowhere")
+    assert (outside.code, "/proc/nowhere cannot be written" in outside.err) == (1, True)
+    assert "JIKKO_HOME" not in outside.err
     assert not (tmp_path / "copy").exists()
 
 

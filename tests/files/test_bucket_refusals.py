@@ -60,9 +60,7 @@ async def test_keys_that_do_not_fit_and_a_bucket_that_is_not_there_are_told_apar
         BucketBlobs(made)
     # As a secret of an orchestrator without a value: servers say different things of it, and none that helps.
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
-    with pytest.raises(
-        InvalidSettings, match="files_url cannot be used: AWS_ACCESS_KEY_ID is empty; who signs is known"
-    ):
+    with pytest.raises(InvalidSettings, match="files_url cannot be used: AWS_ACCESS_KEY_ID is empty; keys come from"):
         BucketBlobs(made)
 
 

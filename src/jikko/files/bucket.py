@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _STATUS: Final = re.compile(r"status code: (\d+)")
 CREDENTIAL_SOURCES: Final = (
-    "who signs is known by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, or the machine's role"
+    "keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, or the machine's role"
 )
 _OF_CODES: Final[Mapping[str, str]] = {
     "NoSuchBucket": "there is no such bucket; make it, or correct the name",

@@ -159,6 +159,7 @@ class Backups(Struct, frozen=True, kw_only=True):
         require_apart(folder, self.home, (CONTENTS, _KEYS, *_INSTALLED))
         owner = self.read_owner()
         require_free(folder, owner.owner, self.databases.folder_id_of_copy)
+        make_folder(folder)  # a failure would otherwise name it as a data folder
         # A folder being replaced must not be served.
         with sole_owner(folder, doing="jikko backup"):
             require_free(folder, owner.owner, self.databases.folder_id_of_copy)

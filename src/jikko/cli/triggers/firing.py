@@ -61,7 +61,9 @@ async def fire(
     sent = _sent(body)
     owner = owner_of(settings.home)
     if url is None and not dry and (owner is None or not owner.address):
-        raise Failure("no server runs here", exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="jikko serve")
+        raise Failure(
+            "no server runs here", exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="Start one: jikko serve"
+        )
     base = url or local_address(owner.address if owner is not None else "")
     async with assembled(existing(settings)) as assembly:
         found = await assembly.triggers.find(trigger)
