@@ -76,6 +76,19 @@ async def test_publishing_again_adds_a_version_and_changes_the_app(store: AppSto
     assert [(version.number, version.source) for version in await store.versions(app.id)] == [(2, b""), (1, b"")]
 
 
+async def test_a_version_that_is_only_added_leaves_the_app_as_it_is(store: AppStore) -> None:
+    app = await published(store)
+    added = await store.publish(msgspec.structs.replace(app, description="後で"), a_version(b"second"), aside=True)
+
+    assert added.number == 2
+    assert await store.app(app.id) == app
+    assert [version.number for version in await store.versions(app.id)] == [2, 1]
+    # An app has a current version from its first one on.
+    new = an_app("行 🆕")
+    first = await store.publish(new, a_version(), aside=True)
+    assert await store.app(new.id) == msgspec.structs.replace(new, workflow_id=first.id)
+
+
 async def test_versions_are_counted_per_app(store: AppStore) -> None:
     await published(store)
 

@@ -27,11 +27,12 @@ export function paths(one: United, runs: readonly [RunState, RunState], differ: 
   const nodes = new Map<string, NodeLook>()
   for (const { id } of one.graph.nodes) {
     const ran = shown.map(states => states.node(id)).map(look => (look?.status === 'skipped' ? undefined : look))
-    const marks: NodeMark[] = ran.flatMap((look, n) =>
-      look?.status
-        ? [{ sign: LETTERS[n] ?? '', icon: look.status, word: `${nameOf(n)}: ${statusWord(look.status)}` }]
-        : [],
-    )
+    const marks: NodeMark[] = []
+    for (const icon of new Set(ran.flatMap(look => look?.status ?? []))) {
+      const these = LETTERS.flatMap((_, n) => (ran[n]?.status === icon ? n : []))
+      const sign = these.map(n => LETTERS[n]).join('')
+      marks.push({ sign, icon, word: `${these.map(nameOf).join(', ')}: ${statusWord(icon)}` })
+    }
     if (differ.has(id)) marks.push({ sign: '≠', word: t('compare.differs') })
     const only = marks.length > 0 && ran.filter(Boolean).length === 1 ? FRAMES[ran[0] ? 0 : 1] : undefined
     const sub = [...new Set(ran.map(look => look?.sub).filter(Boolean))].join(' → ')

@@ -86,12 +86,15 @@ export default function WorkflowsPage() {
   )
 }
 
-/** The files of a clipboard, or its text as one; a field takes its text itself. */
+/** How a text names what only workflow files have. */
+const OF_FILES = /(^|[\s{"'])(app|workflow|model_config)["']?\s*:/
+
+/** The files of a clipboard, or its text if it looks like one; a field takes its text itself. */
 function pasted({ clipboardData: data, target }: ClipboardEvent): File[] {
   const isField = target instanceof HTMLElement && target.matches('input:not([type=file]), textarea')
   const text = data?.getData('text/plain') ?? ''
   const files = [...(data?.files ?? [])]
-  return files.length > 0 || isField || !text.trim() ? files : [new File([text], 'workflow.yml')]
+  return files.length > 0 || isField || !OF_FILES.test(text) ? files : [new File([text], 'workflow.yml')]
 }
 
 function Facts() {
