@@ -41,8 +41,8 @@ class ForkServers:
         self._renewal: asyncio.Task[None] | None = None
 
     async def current(self, program: bytes = b"") -> ForkServerClient:
-        """Return the fork server of new runs. The first is started; an outdated one is replaced soon, or first if the
-        program names a package that it lacks.
+        """Return the fork server of new runs. The first is started; an outdated one is replaced soon. A
+        program that names a package that it lacks waits for the other one, but no longer than it may run.
 
         ``program``: Text of the next program. Raises ``SandboxFailure``: it could not be started, or everything is
         closed.
@@ -71,7 +71,7 @@ class ForkServers:
         if not program or renewal is None or renewal.done():
             return server
         if self._names(self._installed - server.packages.modules, program):
-            await asyncio.wait((renewal,))
+            await asyncio.wait((renewal,), timeout=self.limits.wall_seconds)
         return self.server or server
 
     @property

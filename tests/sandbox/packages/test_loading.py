@@ -234,7 +234,7 @@ async def test_a_damaged_list_of_packages_fails_programs_with_what_to_do(tmp_pat
 async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_path: Path, no_index: None) -> None:
     settings = Settings(home=tmp_path / "home")
     file = wheel(tmp_path, "coming", "VALUE = '日本'")
-    made = ForkServerSandbox(packages=package_folder(settings))
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE), packages=package_folder(settings))
     code = "import coming\ndef main(): return {'r': coming.VALUE}"
     try:
         assert "`jikko packages install coming` installs it" in (await outcome(made, "python3", code)).error
@@ -244,6 +244,27 @@ async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_
         await remove_packages(settings, ["coming"], lambda text: None)
         async with asyncio.timeout(PATIENCE):
             while "not installed" not in (await outcome(made, "python3", code)).error:
+                pass
+    finally:
+        await made.close()
+
+
+@pytest.mark.slow
+async def test_a_package_that_takes_long_to_load_holds_up_no_program(tmp_path: Path, no_index: None) -> None:
+    settings, mark = Settings(home=tmp_path / "home"), tmp_path / "mark"
+    long = f"import os, time\nwhile os.path.exists({str(mark)!r}):\n    time.sleep(0.1)"
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=5), packages=package_folder(settings))
+    code = "def main():\n    return {'r': __import__('json').dumps('日本', ensure_ascii=False)}"
+    try:
+        assert (await outcome(made, "python3", code)).result == {"r": '"日本"'}
+        await install_packages(settings, [str(wheel(tmp_path, "long", long))], (), lambda text: None)
+        mark.touch()
+        async with asyncio.timeout(PATIENCE):
+            assert (await outcome(made, "python3", code)).result == {"r": '"日本"'}
+        assert "not installed" in (await outcome(made, "python3", "import long\ndef main(): return {}")).error
+        mark.unlink()
+        async with asyncio.timeout(PATIENCE):
+            while (await outcome(made, "python3", "import long\ndef main(): return {}")).error:
                 pass
     finally:
         await made.close()
