@@ -68,7 +68,7 @@ def _uploaded(client: Client, content: bytes) -> str:
 
 def test_a_backup_that_cannot_be_made_says_why(jikko: Command, tmp_path: Path) -> None:
     nowhere = Command(tmp_path / "nowhere")("backup", tmp_path / "copy")
-    assert (nowhere.code, "There is no database" in nowhere.err) == (1, True)
+    assert (nowhere.code, "No database" in nowhere.err) == (1, True)
     jikko.json("migrate")
     itself = jikko("backup", jikko.home)
     assert (itself.code, "is the data folder itself" in itself.err) == (1, True)

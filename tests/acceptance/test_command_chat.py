@@ -130,7 +130,7 @@ def test_a_file_that_is_not_there_is_told_and_nothing_is_asked(server: ChatServe
     with talk(server, tmp_path) as terminal:
         terminal.wait_for("> ")
         terminal.say("look at @nothing.pdf and mail @bob")
-        terminal.wait_for("there is no file nothing.pdf")
+        terminal.wait_for("no file nothing.pdf")
 
     assert server.asked == []
 

@@ -90,7 +90,7 @@ def test_a_file_that_is_gone_keeps_no_other_from_being_saved(jikko: Command, mak
 
     ended = jikko("runs", "files", run["workflow_run_id"], "--to", tmp_path / "out")
 
-    assert (ended.code, "the content of '売上 📈.csv' is gone" in ended.err) == (7, True)
+    assert (ended.code, "the content of '売上 📈.csv' is missing" in ended.err) == (7, True)
     assert [path.read_bytes() for path in (tmp_path / "out").iterdir()] == [b"%PDF-1.4 x"]
 
 

@@ -15,7 +15,7 @@ TOOL = app(
     [start("q"), node("翻訳", "tool", provider_name="google_translate", tool_name="translate"), end()],
     "start>翻訳 翻訳>end",
 )
-REASON = "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed"
+REASON = "the tool google_translate/translate needs the plugin langgenius/google_translate, which is not installed"
 HINT = "install it with `jikko plugins install langgenius/google_translate`, or by the path of its .difypkg file"
 SECRET = {"name": "k", "value_type": "secret", "value": ""}
 WARNED = json.dumps(

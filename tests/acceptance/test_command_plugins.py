@@ -121,10 +121,10 @@ def test_what_a_file_needs_is_listed_with_what_to_do(tmp_path: Path, jikko: Comm
     assert outcome.code == 1
     verdicts = [line.split()[0] for line in outcome.out.splitlines() if str(file) in line]
     assert verdicts == ["ok", "ok", "MISSING"]
-    assert "is part of the plugin langgenius/tavily, which is not installed" in outcome.out
+    assert "needs the plugin langgenius/tavily, which is not installed" in outcome.out
     assert "jikko plugins install langgenius/tavily" in outcome.out
     checked = jikko("check", file)
-    assert "the tool tavily/search is part of the plugin langgenius/tavily" in checked.out + checked.err
+    assert "the tool tavily/search needs the plugin langgenius/tavily" in checked.out + checked.err
 
 
 def test_a_plugins_file_that_is_wrong_ends_the_command_with_its_problems(tmp_path: Path, jikko: Command) -> None:

@@ -281,11 +281,11 @@ def test_an_input_that_is_required_now_is_a_failure(jikko: Command, tmp_path: Pa
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda line: line[: len(line) // 2], "line 1 is no run"),
+        (lambda line: line[: len(line) // 2], "line 1 is not a run"),
         (lambda line: line.replace('"format":2', '"format":99'), "format 99"),
         (lambda line: line.replace('"event":"node_finished"', '"event":"node_dreamt"', 1), "a newer version of Jikko"),
         (lambda line: line.replace('"node_id":"', '"node_id":"other-'), "it is a run of another workflow"),
-        (lambda line: line.replace('"outputs":{', '"outputs":7,"x":{', 1), "line 1 is no run"),
+        (lambda line: line.replace('"outputs":{', '"outputs":7,"x":{', 1), "line 1 is not a run"),
     ],
     ids=["cut", "newer format", "newer event", "another workflow", "wrong type"],
 )
@@ -311,8 +311,8 @@ def test_of_many_lines_that_are_no_runs_some_are_told(jikko: Command, tmp_path: 
 
     outcome = jikko("replay", "--from", lines, "--against", kept(tmp_path, GREETING))
 
-    assert outcome.out.count("is no run") == 20
-    assert "and 30 reasons more" in outcome.out
+    assert outcome.out.count("is not a run") == 20
+    assert "and 30 more reasons" in outcome.out
 
 
 def test_wrong_use_is_told_with_what_is_right(jikko: Command, tmp_path: Path) -> None:
@@ -320,14 +320,14 @@ def test_wrong_use_is_told_with_what_is_right(jikko: Command, tmp_path: Path) ->
     [run] = ran(jikko, flow, "円")
     wrong = kept(tmp_path, GREETING.replace('"if-else"', '"if-other"'), "wrong.yml")
 
-    assert "say which runs" in jikko("replay").err
+    assert "choose runs" in jikko("replay").err
     assert (nothing := jikko("replay", run, "--app", "Greets")).code == 2, nothing.err
     assert jikko("replay", "--from", flow).code == 2
     assert jikko("replay", "--app", "Nobody").code == 7
     lines = tmp_path / "runs.jsonl"
     assert jikko("runs", "export", lines).code == 0
     named = jikko("replay", "--from", lines, "--against", flow, "--app", "Greets")
-    assert (named.code, "an export has no names of apps" in named.err) == (2, True)
+    assert (named.code, "an export has no app names" in named.err) == (2, True)
     assert jikko("replay", run, "--against", wrong).code == 8
 
 

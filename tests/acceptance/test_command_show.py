@@ -148,6 +148,6 @@ def test_a_file_that_cannot_be_imported_leads_to_check(jikko: Command, tmp_path:
     file.write_text(app("X", [start(), node("x", "if-elze")], "start>x"))
     outcome = jikko("show", file)
     assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err == f"{file}: cannot be imported; `jikko check` says why\n"
+    assert outcome.err == f"{file}: cannot be imported; `jikko check` shows why\n"
     [entry] = jikko("show", file, "--json").lines
-    assert entry == {"file": str(file), "error": "cannot be imported; `jikko check` says why"}
+    assert entry == {"file": str(file), "error": "cannot be imported; `jikko check` shows why"}

@@ -401,7 +401,7 @@ def test_a_workflow_that_cannot_be_imported_ends_with_8(jikko: Command, tmp_path
     outcome = jikko("test", path)
 
     assert outcome.code == 8
-    assert f"`jikko check {tmp_path / 'flow.yml'}` says why" in outcome.err
+    assert f"`jikko check {tmp_path / 'flow.yml'}` shows why" in outcome.err
 
 
 def test_test_files_are_no_workflows(jikko: Command, tmp_path: Path) -> None:

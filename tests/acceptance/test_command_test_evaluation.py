@@ -283,7 +283,7 @@ def test_a_baseline_is_kept_and_compared_with(jikko: Command, tmp_path: Path) ->
     path = written(tmp_path, ROWS + scores)
     missing = jikko("test", path)
     assert missing.code == 1
-    assert "there is no base.json yet; `jikko test --update` writes it" in missing.out
+    assert "no base.json yet; `jikko test --update` writes it" in missing.out
     assert jikko("test", path, "--update").code == 0
     assert jikko("test", path).code == 0
 

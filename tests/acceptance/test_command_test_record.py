@@ -62,7 +62,7 @@ def test_a_case_that_was_never_recorded_says_how_to(jikko: Command, tmp_path: Pa
         outcome = jikko("test", path)
 
         assert outcome.code == 2
-        assert "flow.test.yml:3:3: cases[0]: nothing is recorded of the case '京都'" in outcome.err
+        assert "flow.test.yml:3:3: cases[0]: there is no recording of the case '京都'" in outcome.err
         assert f"record it: `jikko test --record {path}`" in outcome.err
 
 
@@ -100,7 +100,7 @@ def test_answers_to_a_case_that_does_not_pass_replace_none(jikko: Command, tmp_p
     outage = jikko("test", "--record", path)
 
     assert outage.code == 1
-    assert "京都 did not pass: what it was answered is not kept" in outage.err
+    assert "京都 did not pass: its answers are not recorded" in outage.err
     assert kept.read_bytes() == before
     # A case that expects the failure is recorded with it.
     path.write_text(CASES.replace('expect: {outputs: {said: {contains: "!"}}}', "expect: {status: failed}"), "utf-8")

@@ -41,7 +41,7 @@ def test_a_snapshot_fails_until_it_is_kept_and_when_the_workflow_does_otherwise(
     case = {"name": "kept", "inputs": {"q": "x"}, "expect": {"snapshot": True}}
     path = kept(tmp_path, BRANCHES, case)
 
-    assert "there is none yet" in outcomes(jikko, path)["kept"]
+    assert "none yet" in outcomes(jikko, path)["kept"]
     assert outcomes(jikko, path, "--update") == {"kept": "passed"}
     assert outcomes(jikko, path) == {"kept": "passed"}
 
@@ -54,7 +54,7 @@ def test_a_turn_has_a_snapshot_too(jikko: Command, tmp_path: Path) -> None:
     talk = app("Talk", [start(), node("Reply", "answer", answer="一")], "start>Reply", mode="advanced-chat")
     path = kept(tmp_path, talk, {"name": "kept", "turns": [{"say": "x", "expect": {"snapshot": True}}]})
 
-    assert "there is none yet" in outcomes(jikko, path)["kept"]
+    assert "none yet" in outcomes(jikko, path)["kept"]
     assert outcomes(jikko, path, "--update") == {"kept": "passed"}
     kept(tmp_path, talk.replace("一", "二"), json.loads(path.read_text())["cases"][0])
     assert 'expected "一", got "二"' in outcomes(jikko, path)["kept"]

@@ -56,7 +56,7 @@ def test_all_missing_inputs_are_told_at_once_with_a_line_that_would_run(jikko: C
     outcome = jikko("run", file, "-i", "piece=1")
 
     assert (outcome.code, outcome.out) == (3, "")
-    assert "there is no input 'piece' (did you mean 'pieces'?)" in outcome.err
+    assert "no input 'piece' (did you mean 'pieces'?)" in outcome.err
     assert "missing inputs: pieces (number), country (text, at most 2 characters)" in outcome.err
     assert f"Example: jikko run {file} -i pieces=1 -i country=te" in outcome.err
 

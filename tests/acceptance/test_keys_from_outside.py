@@ -112,7 +112,7 @@ def test_a_container_without_a_data_folder_has_the_keys_of_its_clients(
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (f"Nobody = {KEY}", "There is no app 'Nobody'"),
+        (f"Nobody = {KEY}", "No app 'Nobody'"),
         (f"Echo = {KEY}\nEcho : app-secret", "line 2 is not APP = KEY"),
         ("/nowhere/keys", "nor a file that can be read (No such file or directory)"),
         ("app-secret", "neither a list of `APP = KEY` lines"),

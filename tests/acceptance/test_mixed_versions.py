@@ -70,7 +70,7 @@ def test_runs_go_on_only_where_they_can_be_read(
     # Others of its kind are taken over after this; it is not.
     probe = client.run("async", q="probe")["workflow_run_id"]
     echo.wait_for_calls("/hold/probe")
-    until(lambda: "is gone" in older.output, "the older server misses the newer one")
+    until(lambda: "is dead" in older.output, "the older server misses the newer one")
     asked = len(echo.calls("/hold/newer"))
     second = newer()
     echo.wait_for_calls("/hold/newer", asked + 1)

@@ -174,7 +174,7 @@ def test_a_command_that_was_killed_while_it_copied_is_called_again(
         assert moving.communicate(timeout=PATIENCE)[1] == b""
         for settings in ({}, {"JIKKO_DATABASE_URL": url}):
             refused = jikko("serve", "--port", "0", **settings)
-            assert (refused.code, "was broken off. Call it again" in refused.err) == (2, True), refused
+            assert (refused.code, "was interrupted. Run it again" in refused.err) == (2, True), refused
 
     moved = jikko("move", "--to", url)
     assert moved.code == 0

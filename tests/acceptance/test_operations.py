@@ -215,7 +215,7 @@ def test_runs_of_an_app_that_has_another_id_here_are_seen_by_its_clients(
     assert jikko("runs", "export", tmp_path / "runs.jsonl").code == 0
 
     unseen = Command(tmp_path / "unseen")("runs", "import", tmp_path / "runs.jsonl")
-    assert (unseen.code, f"1 runs are of app {app_id}, which is not here" in unseen.err) == (0, True)
+    assert (unseen.code, f"1 runs belong to the app {app_id}, which does not exist here" in unseen.err) == (0, True)
 
     other = Command(tmp_path / "other")
     key = other.json("apps", "import", tmp_path / "echo.yml")[0]["api_key"]

@@ -175,7 +175,9 @@ async def test_a_database_without_room_is_warned_of(
     of_user = {"JIKKO_DATABASE_URL": url}
     is_little, detail = await said(**of_user, JIKKO_WORKERS="2")
     assert is_little
-    assert re.match(r"\d\d more may be opened, a server as this one opens up to 64; raise max_connections", detail)
+    assert re.match(
+        r"\d\d more may be opened, and a server like this one opens up to 64; raise max_connections", detail
+    )
     assert (await said(**of_user))[0] is False
     postgres_server.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 20")
     assert (await said(**of_user))[0] is True
@@ -282,7 +284,7 @@ def test_what_hangs_up_is_told_in_our_words(jikko: Command, several_settings: di
     assert database.endswith("check host and port in database_url, and that PostgreSQL listens there.")
     assert nats.endswith("nothing there answers as NATS does; check host and port in nats_url.")
     # By the moment at which it hangs up.
-    assert "the endpoint cannot be reached; correct endpoint=" in bucket or "the endpoint hangs up" in bucket
+    assert "the endpoint cannot be reached; correct endpoint=" in bucket or "the endpoint disconnects" in bucket
     for outcome in (looked, started):
         assert (outcome.has_traceback, "geheim" in outcome.out + outcome.err) == (False, False)
         assert "connection_lost" not in outcome.out + outcome.err

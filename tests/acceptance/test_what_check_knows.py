@@ -86,7 +86,7 @@ def test_a_node_that_is_mocked_to_fail_does(jikko: Command, file: Path) -> None:
     mocks = json.dumps({"翻訳": {"error": "休み"}})
     [problem] = jikko("check", file, "--json", JIKKO_MOCKS=mocks).lines[0]["problems"]
     assert (problem["level"], problem["cause"]) == ("will_fail", "mock")
-    assert problem["problem"] == "is mocked, and fails so: 休み"
+    assert problem["problem"] == "is mocked and fails: 休み"
     assert "休み" in jikko("run", file, "-i", "q=x", JIKKO_MOCKS=mocks).err
 
 

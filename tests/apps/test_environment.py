@@ -82,7 +82,9 @@ def test_a_number_is_one(text: Json, number: float) -> None:
 @pytest.mark.parametrize("text", ["", "seven", "nan", "inf", "1_0x", "９e", True, "x" * 1_000_000])
 def test_what_is_no_number_is_refused_by_its_place_and_not_quoted(text: Json) -> None:
     given = layer(VARIABLE, {"LIMIT": str(text)})
-    with pytest.raises(InvalidEnvironment, match=r"^JIKKO_ENV_LIMIT: the value .* 'limit' of app .* is no number\.$"):
+    with pytest.raises(
+        InvalidEnvironment, match=r"^JIKKO_ENV_LIMIT: the value .* 'limit' of app .* is not a number\.$"
+    ):
         value(LIMIT, an_app(), given)
 
 

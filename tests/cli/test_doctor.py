@@ -78,7 +78,7 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
             "environment variable JIKKO_CODE_SECONDS: 'soon' is not a valid code_seconds; expected a number from 0 up.",
         ),
         (False, "workers is 5000; at most 1024 processes can share the work."),
-        (True, "nothing reads JIKKO_MAX_SECNDS (did you mean 'JIKKO_MAX_SECONDS'?): see docs/settings.md"),
+        (True, "JIKKO_MAX_SECNDS (did you mean 'JIKKO_MAX_SECONDS'?) has no effect: see docs/settings.md"),
     ]
     assert named(lines, "database")[0]["ok"]
 
@@ -164,7 +164,7 @@ def test_a_data_folder_that_is_none_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     found = machine.data_folder(tmp_path / "file")
     assert not found.ok
-    assert found.sentence() == f"{tmp_path}/file is no folder; name another with JIKKO_HOME or --home"
+    assert found.sentence() == f"{tmp_path}/file is not a folder; name another with JIKKO_HOME or --home"
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -178,7 +178,7 @@ def test_a_data_folder_that_this_user_cannot_write_to_fails(
     assert found.sentence() == (
         f"this user may not write to {home}; give it to this user (chown), or {ELSEWHERE}"
         if made
-        else f"{home} cannot be made: this user may not write to {tmp_path}; {ELSEWHERE}"
+        else f"{home} cannot be created: this user may not write to {tmp_path}; {ELSEWHERE}"
     )
 
 
@@ -198,7 +198,7 @@ def test_a_data_folder_that_others_may_read_is_told_and_closed_by_its_first_use(
     tmp_path.chmod(0o755)
     found = machine.data_folder(tmp_path)
     assert (found.where, found.severity, found.snippet) == ("data folder", "warning", f"chmod 700 {tmp_path}")
-    assert found.sentence() == f"others may look into {tmp_path} (mode 755): chmod 700 {tmp_path}"
+    assert found.sentence() == f"other users may read {tmp_path} (mode 755): chmod 700 {tmp_path}"
     assert CliRunner().invoke(cli, ["migrate", "--home", str(tmp_path)]).exit_code == 0
     code, lines = examined(tmp_path)
     assert code == 0

@@ -117,4 +117,4 @@ def test_check_says_that_a_host_cannot_be_asked_and_not_which(tmp_path: Path, ho
     file.write_text(asking_a_secret_host(host))
     said = CliRunner(env={"JIKKO_HOME": str(tmp_path)}).invoke(cli, ["check", str(file)]).output
 
-    assert "{{#env.KEY#}} cannot be sent; why is not shown, as a secret is part of the host" in said
+    assert "{{#env.KEY#}} cannot be sent; the reason is hidden, since the host contains a secret" in said

@@ -289,7 +289,7 @@ def test_the_run_behind_an_answer_is_seen_on_a_telephone(chats: Site, visit: Vis
     conversation = answered(chats, chat, "lamp")
     page = visit(f"/chat/{chat}/{conversation}", at=chats, size=SMALL)
     page.get_by_role("button", name="Its run").press("Enter")
-    dialog = page.get_by_role("dialog", name="The run behind this answer")
+    dialog = page.get_by_role("dialog", name="Run of this answer")
     expect(dialog).to_contain_text("found")
     expect(dialog.get_by_role("link", name="Open")).to_be_visible()
     keep(page, "answer-run", axe)

@@ -103,7 +103,7 @@ def asked(site: Site, query: str, topic: str, conversation: str = "", *, ended: 
 
 
 def variables(page: Page) -> Locator:
-    return page.get_by_label("The run behind this answer").locator(".vars").filter(has_text="note")
+    return page.get_by_label("Run of this answer").locator(".vars").filter(has_text="note")
 
 
 def test_variables_are_those_of_the_answer_that_is_chosen(chats: Site, visit: Visit) -> None:

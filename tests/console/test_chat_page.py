@@ -48,7 +48,7 @@ def test_the_list_is_kept_to_a_user_by_its_address_while_conversations_are_opene
     page.locator(".list .convs").evaluate("list => list.dataset.seen = 'yes'")
     page.locator(f'.list a[href*="{second}"]').click()
     expect(page.get_by_role("article")).to_contain_text("You said: the second")
-    behind = page.get_by_label("The run behind this answer")
+    behind = page.get_by_label("Run of this answer")
     expect(behind).to_contain_text('"the second"')
     page.go_back()
     page.wait_for_url(f"**/{first}?user=amelie")
@@ -57,7 +57,7 @@ def test_the_list_is_kept_to_a_user_by_its_address_while_conversations_are_opene
     expect(page.locator(".list .convs")).to_have_attribute("data-seen", "yes")
 
     field.fill("nobody")
-    expect(page.locator(".list .convs")).to_contain_text("No conversation of nobody.")
+    expect(page.locator(".list .convs")).to_contain_text("No conversation with nobody.")
     # What is open stays open.
     expect(page.get_by_role("article")).to_contain_text("You said: the first")
     page.get_by_role("button", name="Conversations of all users").click()

@@ -52,7 +52,7 @@ def test_chosen_runs_are_repeated_by_keyboard_with_the_current_version(
     chosen.get_by_role("button", name="Retry").focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Retry")
-    expect(dialog).to_contain_text("2 failed runs are repeated from the steps that failed.")
+    expect(dialog).to_contain_text("2 failed runs are repeated from their failed steps.")
     keep(page, "chosen-retry", axe)
     page.keyboard.press("Tab")
     dialog.get_by_role("button", name="Retry").focus()
@@ -75,15 +75,15 @@ def test_all_that_match_are_removed_those_of_later_pages_too(own: Site, visit: V
     page = visit("/runs?t=all&status=failed", at=own)
     page.get_by_role("checkbox", name=re.compile("^Choose all .* shown$")).check()
     page.get_by_role("button", name=f"Choose all {MANY} that match").click()
-    expect(page.get_by_role("group", name="Chosen runs")).to_contain_text(f"All {MANY} that match chosen")
+    expect(page.get_by_role("group", name="Chosen runs")).to_contain_text(f"All {MANY} matching selected")
     page.get_by_role("button", name="Delete", exact=True).click()
     dialog = page.get_by_role("dialog", name="Delete")
-    expect(dialog).to_contain_text(f"{MANY} runs that have ended are deleted")
+    expect(dialog).to_contain_text(f"{MANY} ended runs are deleted permanently")
     dialog.get_by_role("button", name="Delete").click()
     expect(dialog).to_contain_text(f"Done to {MANY} of {MANY}")
     dialog.get_by_role("button", name="Done").click()
 
-    expect(page.get_by_text("No run is like that.")).to_be_visible()
+    expect(page.get_by_text("No run matches.")).to_be_visible()
     assert own.api("GET", "runs").json()["data"] == []
     assert len(audited(own, "delete_run")) == MANY
 

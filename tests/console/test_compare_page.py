@@ -211,5 +211,5 @@ def test_a_retry_is_compared_with_the_run_that_it_repeats(site: Site, visit: Vis
     site.wait(retry)
     page = visit(f"/runs/{retry}")
     page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.get_by_role("dialog")).to_contain_text("They did the same.")
+    expect(page.get_by_role("dialog")).to_contain_text("No differences.")
     expect(page.get_by_role("dialog").get_by_role("link", name="Failed")).to_have_count(2)

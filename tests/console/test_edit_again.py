@@ -182,7 +182,7 @@ def test_a_branch_goes_the_way_that_is_written(site: Site, visit: Visit, tmp_pat
     press(page.get_by_role("complementary").get_by_role("button", name="Edit and run again from here"))
     dialog = page.get_by_role("dialog")
     box = dialog.get_by_role("checkbox", name="path")
-    expect(dialog.get_by_text("left by true, false")).to_be_visible()
+    expect(dialog.get_by_text("takes true, false")).to_be_visible()
     box.check()
     outputs = dialog.get_by_role("textbox", name="Outputs of path")
     outputs.fill('{"selected_case_id": "maybe"}')

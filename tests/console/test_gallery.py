@@ -71,7 +71,7 @@ def test_failures_that_were_handled_are_no_further_failures(gallery: Site, visit
 def test_a_run_with_exceptions_names_what_was_handled(gallery: Site, visit: Visit) -> None:
     page = visit(f"/runs/{gallery.run('exceptions', q='x')}", at=gallery)
     expect(page.locator(".runhead .pill")).to_contain_text("With exceptions")
-    expect(page.locator(".strip")).to_contain_text("Ask the warehouse failed, and the run went on")
+    expect(page.locator(".strip")).to_contain_text("Ask the warehouse failed, but the run continued")
 
 
 def test_a_retry_is_told_on_both_runs_and_runs_in_its_own_version(gallery: Site, visit: Visit, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_an_agent_tells_its_calls_and_what_was_answered(gallery: Site, visit: Vi
     assert gallery.api("DELETE", f"runs/{turn['run_id']}").status_code == 204
     page.reload()
     expect(page.get_by_role("article").last).to_contain_text("It is Thursday.")
-    expect(page.get_by_label("The run behind this answer")).to_contain_text("Its run is not kept any more.")
+    expect(page.get_by_label("Run of this answer")).to_contain_text("Its run has been deleted.")
 
 
 def test_what_a_node_found_has_its_scores(gallery: Site, visit: Visit) -> None:

@@ -102,7 +102,7 @@ def test_a_thousand_runs_are_done_at_once_stopped_and_done_to_the_end(filled: Si
     group.get_by_role("button", name="Choose all 1,000 that match").press("Enter")
     group.get_by_role("button", name="Delete", exact=True).press("Enter")
     dialog = page.get_by_role("dialog", name="Delete")
-    expect(dialog).to_contain_text("1,000 runs that have ended are deleted")
+    expect(dialog).to_contain_text("1,000 ended runs are deleted permanently")
     dialog.get_by_role("button", name="Delete").press("Enter")
     progress = dialog.get_by_role("progressbar")
     wait_for(lambda: int(progress.get_attribute("value") or 0) >= 40)
@@ -113,7 +113,7 @@ def test_a_thousand_runs_are_done_at_once_stopped_and_done_to_the_end(filled: Si
     dialog.get_by_role("button", name="Done").press("Enter")
 
     left = f"{MANY - done:,}"
-    expect(group).to_contain_text(f"All {left} that match chosen")
+    expect(group).to_contain_text(f"All {left} matching selected")
     group.get_by_role("button", name="Delete", exact=True).press("Enter")
     dialog.get_by_role("button", name="Delete").press("Enter")
     expect(dialog).to_contain_text(f"Done to {left} of {left}")

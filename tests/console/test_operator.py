@@ -99,8 +99,10 @@ def test_values_of_the_environment_are_set_and_taken_back_by_keyboard(
 ) -> None:
     page = visit(f"/w/{made['Set up']}")
     variables = page.locator("section").filter(has=page.get_by_role("heading", name="Environment"))
-    expect(variables.get_by_role("listitem").filter(has_text="MODE")).to_contain_text("of the file")
-    expect(variables.get_by_role("listitem").filter(has_text="REGION")).to_contain_text("Overruled by JIKKO_ENV_REGION")
+    expect(variables.get_by_role("listitem").filter(has_text="MODE")).to_contain_text("from the file")
+    expect(variables.get_by_role("listitem").filter(has_text="REGION")).to_contain_text(
+        "Overridden by JIKKO_ENV_REGION"
+    )
     page.get_by_role("button", name="Change MODE").focus()
     page.keyboard.press("Enter")
     field = page.get_by_label("Value of MODE")
@@ -115,20 +117,20 @@ def test_values_of_the_environment_are_set_and_taken_back_by_keyboard(
     assert "nobody-may-read" not in page.content()
     started = site.api("POST", f"apps/{made['Set up']}/runs", json={"inputs": {"q": "x"}}).json()
     assert site.wait(started["run_id"])["outputs"] == {"text": "速い"}
-    page.get_by_role("button", name="Take back MODE").click()
+    page.get_by_role("button", name="Reset MODE").click()
     expect(variables.get_by_role("listitem").filter(has_text="MODE")).to_contain_text("slow")
 
 
 def test_the_secret_of_call_backs_is_replaced_and_shown_once(visit: Visit, made: dict[str, str]) -> None:
     page = visit(f"/w/{made['Set up']}", size=SMALL)
-    page.get_by_role("button", name="New secret of callbacks").click()
+    page.get_by_role("button", name="New callback secret").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Receivers that check signatures")
     dialog.get_by_role("button", name="Replace").click()
     secret = page.locator(".once code").inner_text()
     assert len(secret) > 20
     page.reload()
-    expect(page.get_by_role("button", name="New secret of callbacks")).to_be_visible()
+    expect(page.get_by_role("button", name="New callback secret")).to_be_visible()
     assert secret not in page.content()
 
 

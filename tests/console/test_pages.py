@@ -36,7 +36,7 @@ def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
         page.get_by_role("button", name="Import a file").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Choose workflow files").set_input_files(tmp_path / f"{word}.yml")
-        expect(dialog).to_contain_text("jikko check finds nothing")
+        expect(dialog).to_contain_text("jikko check reports nothing")
         if word == "Hello":
             expect(dialog).to_contain_text("A new workflow.")
         else:
@@ -162,7 +162,7 @@ def test_a_call_back_that_was_given_up_is_told_and_sent_again(site: Site, visit:
     # It is given up after a day.
     rows(database, "UPDATE callbacks SET state = 2, finished_at = next_at WHERE run_id = ?", run)
     page = visit("/system")
-    page.get_by_role("button", name="Look again").click()
+    page.get_by_role("button", name="Refresh").click()
     row = page.get_by_role("row").filter(has_text=run[-8:])
     expect(row).to_contain_text(refused)
     expect(page.get_by_text("callback was given up")).to_be_visible()
@@ -369,7 +369,7 @@ def test_a_run_is_removed(site: Site, visit: Visit) -> None:
     page.wait_for_url("**/console/runs")
     assert site.api("GET", f"runs/{run}").status_code == 404
     page.goto(f"{site.url}/runs/{run}")
-    expect(page.get_by_role("heading", name="There is no such run")).to_be_visible()
+    expect(page.get_by_role("heading", name="No such run")).to_be_visible()
 
 
 def test_a_question_is_asked_and_the_run_behind_its_answer_shown(site: Site, visit: Visit) -> None:
@@ -379,7 +379,7 @@ def test_a_question_is_asked_and_the_run_behind_its_answer_shown(site: Site, vis
     answer = page.get_by_role("article").last
     expect(answer).to_contain_text("You said: what is 6 × 7?")
     expect(answer).to_contain_text("Succeeded")
-    behind = page.get_by_label("The run behind this answer")
+    behind = page.get_by_label("Run of this answer")
     expect(behind).to_contain_text("answer")
     page.get_by_label("Message", exact=True).fill("and again")
     page.get_by_role("button", name="Send").click()
@@ -391,8 +391,8 @@ def test_a_question_is_asked_and_the_run_behind_its_answer_shown(site: Site, vis
 
 def test_the_system_page_tells_the_store_checks_the_sandbox_and_makes_tokens(site: Site, visit: Visit) -> None:
     page = visit("/system")
-    expect(page.get_by_role("heading", name="To mend")).to_be_visible()
-    tried = re.compile(r"\d+ checks? holds?|Fails|Not available here")
+    expect(page.get_by_role("heading", name="To fix")).to_be_visible()
+    tried = re.compile(r"\d+ checks? passed|Fails|Not available here")
     expect(page.get_by_text(tried)).to_be_visible()
     page.get_by_role("button", name="Check again").click()
     expect(page.get_by_text(tried)).to_be_visible()
@@ -408,7 +408,7 @@ def test_the_system_page_tells_the_store_checks_the_sandbox_and_makes_tokens(sit
 
 def test_the_address_of_a_page_that_is_not_there_says_so(visit: Visit) -> None:
     page = visit("/nowhere")
-    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    expect(page.get_by_role("heading", name="No such page")).to_be_visible()
 
 
 def test_a_request_that_fails_is_told_in_its_panel_and_tried_again(site: Site, visit: Visit) -> None:

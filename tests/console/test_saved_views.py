@@ -46,7 +46,7 @@ def test_only_what_took_long_is_listed(site: Site, visit: Visit, versions: tuple
     page.get_by_role("button", name="More filters and saved views").click()
     page.get_by_role("dialog").get_by_label("Took at least").select_option("3600")
     page.keyboard.press("Escape")
-    expect(page.get_by_text("No run is like that.")).to_be_visible()
+    expect(page.get_by_text("No run matches.")).to_be_visible()
     expect(page.get_by_role("button", name="All 0")).to_be_visible()
     page.get_by_role("button", name="Without 1 h", exact=False).click()
     expect(page.locator(f'[data-row="{versions[1]}"]')).to_be_visible()

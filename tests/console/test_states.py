@@ -125,7 +125,7 @@ def test_a_page_shows_that_it_loads_and_then_what_it_has(
     loading = page.get_by_role("status").filter(has_text="Loading").first
     expect(loading).to_be_visible()
     if name == "runs":
-        # Of what is not here there is no number.
+        # Of what is not here there is not a number.
         expect(page.get_by_role("group", name="Status")).to_contain_text("All–")
     keep(page, f"{name}-loading")
     page.unroute(asked)
@@ -208,15 +208,15 @@ def test_a_step_that_a_stop_cut_off_took_no_longer_than_its_run(site: Site, visi
     ("path", "words"),
     [
         ("/", "No workflow yet. Import a file"),
-        ("/runs", "No run in this time"),
+        ("/runs", "No run in this period"),
         ("/runs?t=all", "Nothing has run yet"),
-        ("/runs?t=all&status=failed", "No run is like that"),
-        ("/chat", "There is no chatflow on this server"),
+        ("/runs?t=all&status=failed", "No run matches"),
+        ("/chat", "This server has no chatflow"),
         ("/knowledge", "No dataset yet"),
         ("/triggers", "No trigger. Workflows with a webhook or schedule node have one."),
-        ("/triggers", "No call of a webhook yet"),
-        ("/triggers?state=failed", "No delivery is like that"),
-        ("/system", "No provider of models is set up"),
+        ("/triggers", "No webhook call yet"),
+        ("/triggers?state=failed", "No delivery matches"),
+        ("/system", "No model provider is set up"),
     ],
 )
 def test_where_there_is_nothing_the_page_says_what_to_do(bare: Site, visit: Visit, path: str, words: str) -> None:
@@ -229,10 +229,10 @@ def test_where_there_is_nothing_the_page_says_what_to_do(bare: Site, visit: Visi
 @pytest.mark.parametrize(
     ("path", "words", "way"),
     [
-        ("/runs/019acd4e-0000-7000-8000-000000000000", "There is no such run", "All runs"),
-        ("/w/019acd4e-0000-7000-8000-000000000000", "There is no such workflow", "All workflows"),
-        ("/knowledge/019acd4e-0000-7000-8000-000000000000", "There is no such dataset", "All datasets"),
-        ("/nowhere/at/all", "There is no such page", "All workflows"),
+        ("/runs/019acd4e-0000-7000-8000-000000000000", "No such run", "All runs"),
+        ("/w/019acd4e-0000-7000-8000-000000000000", "No such workflow", "All workflows"),
+        ("/knowledge/019acd4e-0000-7000-8000-000000000000", "No such dataset", "All datasets"),
+        ("/nowhere/at/all", "No such page", "All workflows"),
     ],
 )
 def test_what_is_gone_is_told_with_a_way_on(bare: Site, visit: Visit, path: str, words: str, way: str) -> None:
@@ -254,10 +254,10 @@ def test_a_page_whose_server_is_gone_keeps_what_it_shows_and_says_since_when(
         shown = {
             "/": "Greets",
             "/runs": "Good day, Dr Gone.",
-            "/system": "To mend",
+            "/system": "To fix",
             f"/w/{apps['Greets']}": "Recent runs",
             f"/runs/{run}?node=formal": "Dr Gone",
-            f"/runs/{paused}": "What is asked",
+            f"/runs/{paused}": "Questions",
             f"/chat/{apps['Talks']}/{talk['conversation_id']}": "anybody?",
             "/knowledge": "No dataset yet",
         }

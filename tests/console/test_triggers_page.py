@@ -35,10 +35,10 @@ def test_a_failed_delivery_is_found_replayed_and_set_aside_by_keyboard(site: Sit
     expect(panel.get_by_role("status")).to_have_text("A new run by the current version has begun.")
     expect(panel.get_by_role("listitem")).to_have_count(2)
     expect(panel.get_by_role("link", name="Failed")).to_have_count(2)
-    press(panel.get_by_role("button", name="Set aside"))
-    press(page.get_by_role("dialog").get_by_role("button", name="Set aside"))
-    expect(panel).to_contain_text("Set aside")
-    expect(panel.get_by_role("button", name="Set aside")).to_have_count(0)
+    press(panel.get_by_role("button", name="Discard"))
+    press(page.get_by_role("dialog").get_by_role("button", name="Discard"))
+    expect(panel).to_contain_text("Discarded")
+    expect(panel.get_by_role("button", name="Discard")).to_have_count(0)
 
 
 def test_what_comes_meanwhile_is_counted_and_put_in_by_a_click(site: Site, visit: Visit) -> None:
@@ -113,7 +113,7 @@ def test_escape_closes_what_was_chosen_and_gives_the_focus_back(site: Site, visi
 def test_a_viewer_sees_no_address_and_changes_nothing(site: Site, visit: Visit) -> None:
     page = visit("/triggers", token=site.viewer)
     chosen(page, "Order")
-    expect(page.locator(".chosen")).to_contain_text("The address alone lets callers in")
+    expect(page.locator(".chosen")).to_contain_text("Anyone with the address may call")
     expect(page.locator(".chosen")).not_to_contain_text("/triggers/webhook/")
     expect(page.locator(".chosen").get_by_role("button")).to_have_count(1)
 

@@ -72,7 +72,7 @@ async def test_an_answer_that_says_nothing_is_a_failure(answer: Any) -> None:
         await exchange.json(answer)
 
     async with served(say) as (_, models):
-        with pytest.raises(ModelFailure, match="does not say what it found"):
+        with pytest.raises(ModelFailure, match="has no results"):
             await make_moderator(models).flags(request("one"))
 
 
@@ -88,9 +88,7 @@ async def test_a_refusal_is_told_without_the_key() -> None:
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("provider", "reason"), [("nobody", "Nothing says how to reach"), ("claude", "moderates nothing")]
-)
+@pytest.mark.parametrize(("provider", "reason"), [("nobody", "is not set up"), ("claude", "moderates nothing")])
 async def test_a_provider_that_cannot_is_named(provider: str, reason: str) -> None:
     file = json.dumps({"providers": {"claude": {"type": "anthropic", "api_key": "k"}}})
     models = ProviderModels(parse_providers(file, {}), BACKENDS)

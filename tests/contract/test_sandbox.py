@@ -291,7 +291,7 @@ async def test_a_program_that_grows_without_end_is_told_its_memory_limit(languag
 
 
 async def test_an_unknown_language_is_refused(sandbox: Sandbox) -> None:
-    assert "no language 'ruby'" in str(await failure(sandbox, "ruby", ""))
+    assert "No language 'ruby'" in str(await failure(sandbox, "ruby", ""))
 
 
 async def test_a_template_is_rendered_as_jinja2_does(sandbox: Sandbox) -> None:

@@ -129,5 +129,5 @@ async def test_its_own_entry_comes_before_the_one_for_all() -> None:
     await asked.verdict("other", "app-1", "output", {"text": "text"})
 
     assert [request.url for request in server.asked] == ["http://guard.test/", "http://all.test/"]
-    with pytest.raises(InvalidParam, match="Nothing says how to reach the extension 'other'"):
+    with pytest.raises(InvalidParam, match="The extension 'other'"):
         await asking(server, guard=extensions["guard"]).verdict("other", "app-1", "output", {"text": "text"})

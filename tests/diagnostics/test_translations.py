@@ -89,7 +89,7 @@ def test_a_message_may_be_part_of_another() -> None:
 def test_a_diagnostic_is_told_with_its_note_and_its_remedy() -> None:
     found = Diagnostic("secret.api_key", remedy=Phrase("remedy.enter_in_node"), note="note.some_runs")
     assert found.cause == "secret"
-    assert found.text() == "API key is required for authorization but was empty; not every run comes to it"
+    assert found.text() == "API key is required for authorization but was empty; not every run reaches it"
     assert found.sentence() == f"{found.text()}; enter it in the node"
     assert found.sentence("ja").endswith("すべての実行がここに来るわけではありません；ノードに入力してください")
 

@@ -65,7 +65,7 @@ def test_no_cases_are_no_cases() -> None:
         ([{"case_id": True}], ["warning: data.cases[0].case_id: is true, not a text (put it in quotes)"]),
         (
             [{"case_id": "a"}, {"case_id": "a"}],
-            ["warning: data.cases[1].case_id: is 'a', as that of an earlier case"],
+            ["warning: data.cases[1].case_id: is 'a', the same as that of an earlier case"],
         ),
         (
             [{"case_id": "a", "logical_operator": "xor"}],
@@ -86,9 +86,12 @@ def test_what_is_wrong_with_a_case_is_noted(cases: Any, problems: list[str]) -> 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"comparison_operator": "contain"}, "comparison_operator: is 'contain', which is no operator (did you mean"),
-        ({"comparison_operator": "!="}, "comparison_operator: is '!=', which is no operator (did you mean '≠'?)"),
-        ({"comparison_operator": ">="}, "comparison_operator: is '>=', which is no operator (did you mean '≥'?)"),
+        (
+            {"comparison_operator": "contain"},
+            "comparison_operator: is 'contain', which is not an operator (did you mean",
+        ),
+        ({"comparison_operator": "!="}, "comparison_operator: is '!=', which is not an operator (did you mean '≠'?)"),
+        ({"comparison_operator": ">="}, "comparison_operator: is '>=', which is not an operator (did you mean '≥'?)"),
         ({"comparison_operator": None}, "comparison_operator: is missing (expected a text)"),
         ({"variable_selector": "n.v"}, "variable_selector: is 'n.v', not a selector (expected [node id, variable])"),
         ({"value": {"a": 1}}, "value: is a mapping (expected a text, a list of texts, true, false or null)"),
@@ -157,5 +160,5 @@ def test_sub_conditions_are_about_attributes_of_files() -> None:
     where = "data.break_conditions[0].sub_variable_condition.conditions"
     assert problems == [
         f"warning: {where}[1].key: is 'typ', which files do not have: the node will fail (did you mean 'type'?)",
-        f"{where}[2].comparison_operator: is 'like', which is no operator",
+        f"{where}[2].comparison_operator: is 'like', which is not an operator",
     ]

@@ -44,7 +44,9 @@ def test_a_sound_file_has_no_problems() -> None:
             id="a newer one",
         ),
         pytest.param(0.1, "0.1.0", ["version: is 0.1, not a text (put it in quotes)"], id="a number"),
-        pytest.param("six", "six", ["version: is 'six', which is no version (expected one like '0.6.0')"], id="a word"),
+        pytest.param(
+            "six", "six", ["version: is 'six', which is not a version (expected one like '0.6.0')"], id="a word"
+        ),
     ],
 )
 def test_the_version_is_a_text_and_may_be_newer(version: Any, read_as: str, problem: list[str]) -> None:
@@ -67,7 +69,7 @@ def test_the_version_is_a_text_and_may_be_newer(version: Any, read_as: str, prob
         ),
         pytest.param({"mode": "agent-chat"}, "model_config: is missing (an app of mode 'agent-chat'", id="an agent"),
         pytest.param(
-            {"mode": "worklow"}, "app.mode: is 'worklow', which is no mode (did you mean 'workflow'?)", id="a slip"
+            {"mode": "worklow"}, "app.mode: is 'worklow', which is not a mode (did you mean 'workflow'?)", id="a slip"
         ),
         pytest.param({"mode": ["x"]}, "app.mode: is a list, not a text", id="a list as a mode"),
     ],
@@ -99,9 +101,9 @@ def test_problems_of_all_parts_are_reported_at_once() -> None:
 
     assert problems(text) == [
         "version: is 1, not a text (put it in quotes)",
-        "workflow.graph.nodes[1].data.type: is 'nonsense', which is no node type (no version of Dify has it)",
-        "workflow.graph.nodes[1].id: is 's', as that of workflow.graph.nodes[0]",
-        "workflow.graph.edges[0].target: is 'x', and there is no such node",
+        "workflow.graph.nodes[1].data.type: is 'nonsense', which is not a node type (no version of Dify has it)",
+        "workflow.graph.nodes[1].id: is 's', the same as that of workflow.graph.nodes[0]",
+        "workflow.graph.edges[0].target: is 'x', which is not a node",
     ]
 
 
@@ -151,7 +153,7 @@ def test_kind_and_unknown_keys_do_not_matter() -> None:
 
 def test_a_knowledge_pipeline_is_no_app() -> None:
     assert problems(file(TRIVIAL, ARROW, kind="rag_pipeline")) == [
-        "kind: is 'rag_pipeline': a knowledge pipeline is no app (only files of kind 'app' can be run)"
+        "kind: is 'rag_pipeline': a knowledge pipeline is not an app (only files of kind 'app' can be run)"
     ]
 
 

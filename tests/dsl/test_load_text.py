@@ -80,8 +80,8 @@ def test_what_is_no_app_is_refused_with_one_clear_message(text: bytes | str, pro
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"\xff" * 50_000_000, "the file is too large: at most 10 MiB are read"),
-        ("\ud800" * 11_000_000, "the file is too large: at most 10 MiB are read"),
+        (b"\xff" * 50_000_000, "the file is too large: the limit is 10 MiB"),
+        ("\ud800" * 11_000_000, "the file is too large: the limit is 10 MiB"),
     ],
     ids=["bytes", "characters"],
 )
@@ -110,7 +110,7 @@ def test_limits_can_be_set() -> None:
 )
 def test_what_can_be_read_is_read(text: Any) -> None:
     assert problems(text) == [
-        "model_config: is missing (an app of mode 'chat' says under 'model_config' which model it asks, and how)"
+        "model_config: is missing (an app of mode 'chat' names its model and settings under 'model_config')"
     ]
 
 

@@ -142,7 +142,7 @@ def test_check_says_that_a_file_with_an_unknown_key_may_fail() -> None:
 @pytest.mark.parametrize(
     ("kind", "problem"),
     [
-        ("rag_pipeline", "kind: is 'rag_pipeline': a knowledge pipeline is no app"),
+        ("rag_pipeline", "kind: is 'rag_pipeline': a knowledge pipeline is not an app"),
         ("snippet", "kind: is 'snippet': a part of workflows, not an app"),
     ],
 )
@@ -173,7 +173,7 @@ def test_packages_and_bundles_of_apps_are_recognised_with_what_to_do() -> None:
 
     assert [str(problem) for problem in loaded.problems] == [
         "file: is a ZIP archive, such as a package (.ifpkg) or a bundle of apps "
-        "(unpack it, and give the YAML file of the app that is in it)"
+        "(unpack it, and use the YAML file of the app inside)"
     ]
 
 

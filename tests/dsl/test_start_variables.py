@@ -83,7 +83,7 @@ def test_these_are_the_types(kind: str) -> None:
         ({"variable": "x", "type": "json_object", "json_schema": "[" * 99999}, ["json_schema: is not JSON: "]),
         (
             {"variable": "x", "type": "json_object", "json_schema": {"type": "objekt"}},
-            ["json_schema: is no JSON Schema (draft 7): 'objekt' is not valid under any of the given schemas"],
+            ["json_schema: is not a JSON Schema (draft 7): 'objekt' is not valid under any of the given schemas"],
         ),
     ],
 )
@@ -113,4 +113,6 @@ def test_of_two_inputs_with_one_name_the_later_counts() -> None:
     variables, problems = read({"variable": "x", "type": "number"}, {"variable": "x", "type": "select"})
 
     assert [variable.type for variable in variables] == ["select"]
-    assert problems == ["warning: data.variables[1].variable: is 'x', as that of an earlier one, which it replaces"]
+    assert problems == [
+        "warning: data.variables[1].variable: is 'x', the same as that of an earlier one, which it replaces"
+    ]

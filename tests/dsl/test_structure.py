@@ -44,7 +44,7 @@ EDGES = "workflow.graph.edges"
             edges("s --> x", "x --> a", "s --> a", "s --> b"),
             [
                 f"{NODES}[1].data: is missing (expected the configuration of the node)",
-                f"{EDGES}[3].target: is 'b', and there is no such node",
+                f"{EDGES}[3].target: is 'b', which is not a node",
             ],
             id="edges of a node without data",
         ),
@@ -57,12 +57,12 @@ EDGES = "workflow.graph.edges"
             [{"id": "x", "data": {}}, S], [], [f"{NODES}[0].data.type: is missing (expected the type of the node)"]
         ),
         pytest.param([S, {"id": 5, "data": {"type": "end"}}], edges("s --> 5"), [], id="a number as an id is a text"),
-        pytest.param([S, S], [], [f"{NODES}[1].id: is 's', as that of {NODES}[0]"], id="an id twice"),
+        pytest.param([S, S], [], [f"{NODES}[1].id: is 's', the same as that of {NODES}[0]"], id="an id twice"),
         pytest.param(
             [S, node("a", "templet-transform")],
             edges("s --> a"),
             [
-                f"{NODES}[1].data.type: is 'templet-transform', which is no node type "
+                f"{NODES}[1].data.type: is 'templet-transform', which is not a node type "
                 "(did you mean 'template-transform'?)"
             ],
             id="an unknown type",
@@ -94,28 +94,28 @@ EDGES = "workflow.graph.edges"
         pytest.param(
             [S, A],
             edges("s --> a", "s --> aa"),
-            [f"{EDGES}[1].target: is 'aa', and there is no such node (did you mean 'a'?)"],
+            [f"{EDGES}[1].target: is 'aa', which is not a node (did you mean 'a'?)"],
             id="an edge to nowhere",
         ),
         pytest.param(
             [S, A],
             edges("s --> a", "x --> y"),
             [
-                f"{EDGES}[1].source: is 'x', and there is no such node",
-                f"{EDGES}[1].target: is 'y', and there",
+                f"{EDGES}[1].source: is 'x', which is not a node",
+                f"{EDGES}[1].target: is 'y', which",
             ],
             id="an edge from nowhere to nowhere",
         ),
         pytest.param(
             [S],
             [{"source": "s"}],
-            [f"warning: {EDGES}[0].target: is no node id: the edge is ignored (put numbers in quotes)"],
+            [f"warning: {EDGES}[0].target: is not a node id: the edge is ignored (put numbers in quotes)"],
             id="an edge without an end",
         ),
         pytest.param(
             [S],
             [{"source": 5, "target": "s"}],
-            [f"warning: {EDGES}[0].source: is no node id: the edge is ignored (put numbers in quotes)"],
+            [f"warning: {EDGES}[0].source: is not a node id: the edge is ignored (put numbers in quotes)"],
             id="an edge from a number",
         ),
         pytest.param(
@@ -128,13 +128,13 @@ EDGES = "workflow.graph.edges"
         pytest.param(
             [S, A, B],
             edges("s --> a", "a --> b", "b --> a"),
-            [f"{EDGES}: form a cycle: a -> b -> a (repeat nodes by a loop node instead)"],
+            [f"{EDGES}: form a cycle: a -> b -> a (repeat nodes with a loop node instead)"],
             id="a cycle",
         ),
         pytest.param(
             [S, A],
             edges("s --> a", "a --> a"),
-            [f"{EDGES}: form a cycle: a -> a (repeat nodes by a loop node instead)"],
+            [f"{EDGES}: form a cycle: a -> a (repeat nodes with a loop node instead)"],
             id="a node that follows itself",
         ),
         pytest.param(
@@ -152,8 +152,8 @@ def test_a_graph_is_sound_or_what_is_wrong_is_said(nodes: Any, arrows: Any, foun
 def test_a_trigger_is_an_entry_too_but_not_besides_a_start_node() -> None:
     trigger = node("t", "trigger-plugin")
     starts_nothing = (
-        f"warning: {NODES}[0].data.type: is 'trigger-plugin', which starts no run here: the API does, and "
-        "what the node gives is null then"
+        f"warning: {NODES}[0].data.type: is 'trigger-plugin', which starts no run here: start runs over "
+        "the API; the outputs of the node are then null"
     )
 
     assert problems(file([trigger, A], edges("t --> a"))) == [starts_nothing]
@@ -226,7 +226,7 @@ def test_nodes_in_a_row_are_read_in_time_that_is_in_proportion_to_their_number()
 
     found = find(10_000)
     assert [problem.text() for problem in found if not problem.ok] == [
-        "is 'n10000', and there is no such node",
+        "is 'n10000', which is not a node",
         "form a cycle: " + " -> ".join(f"n{number}" for number in range(12)) + " -> ...",
     ]
     # Warnings end there.

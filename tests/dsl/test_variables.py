@@ -116,5 +116,5 @@ def test_a_name_that_occurs_twice_is_told() -> None:
     entry = {"name": "v", "value_type": "string", "value": "x"}
 
     assert environment(entry, entry)[1] == [
-        "warning: data.environment_variables[1].name: is 'v', as that of an earlier variable"
+        "warning: data.environment_variables[1].name: is 'v', the same as that of an earlier variable"
     ]

@@ -165,7 +165,7 @@ async def test_requests_at_once_start_it_once(tmp_path: Path, flows: App) -> Non
 async def test_a_request_is_refused_while_another_process_has_the_data_folder(flows: App, tmp_path: Path) -> None:
     async with AsyncClient(app=flows) as client:
         with sole_owner(tmp_path / "home"):
-            with pytest.raises(ServiceError, match="the log says why") as refused:
+            with pytest.raises(ServiceError, match="see the log") as refused:
                 await client.request("GET", "/health")
             with pytest.raises(FolderInUse):
                 await flows.__aenter__()

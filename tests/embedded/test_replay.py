@@ -59,9 +59,9 @@ def test_an_export_needs_no_data_folder(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "told"),
     [
-        ({}, jikko.InvalidParam, "say which runs"),
-        ({"app": "挨拶", "runs": ["x"]}, jikko.InvalidParam, "say which runs"),
-        ({"export": "runs.jsonl"}, jikko.InvalidParam, "say against which one"),
+        ({}, jikko.InvalidParam, "choose runs"),
+        ({"app": "挨拶", "runs": ["x"]}, jikko.InvalidParam, "choose runs"),
+        ({"export": "runs.jsonl"}, jikko.InvalidParam, "name one to replay it against"),
         ({"app": "別"}, jikko.JikkoError, "別"),
         ({"app": "挨拶", "mode": "nearly"}, jikko.InvalidParam, "strict, nearest or live"),
     ],

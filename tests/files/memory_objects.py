@@ -22,7 +22,7 @@ class MemoryObjects:
         try:
             return self._objects[path][0]
         except KeyError:
-            raise FileMissing("The content of the file is gone.") from None
+            raise FileMissing("The content of the file is missing.") from None
 
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
         objects = self._objects.copy().items()

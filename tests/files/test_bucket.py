@@ -55,7 +55,7 @@ async def test_a_server_that_does_not_answer_is_unavailable_and_not_an_empty_buc
 
 
 async def test_what_is_put_into_a_bucket_that_is_gone_is_no_missing_file(buckets: Buckets) -> None:
-    with pytest.raises(StoreUnavailable, match="there is no such bucket"):
+    with pytest.raises(StoreUnavailable, match="no such bucket"):
         await BucketBlobs(buckets.url("no-such-bucket")).put(megabytes(1))
 
 

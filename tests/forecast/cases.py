@@ -87,7 +87,7 @@ def with_body(request: Node, kind: str) -> Node:
 
 
 TOOL = (
-    "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed",
+    "the tool google_translate/translate needs the plugin langgenius/google_translate, which is not installed",
     "jikko plugins install langgenius/google_translate",
 )
 BACK = "def main():\n    return {'r': 'x'}\n"
@@ -116,7 +116,7 @@ FAILING: dict[str, Case] = {
         ),
         "agent",
         "tool",
-        ("the agent strategy ReAct is part of the plugin langgenius/agent", "function_calling: choose that"),
+        ("the agent strategy ReAct needs the plugin langgenius/agent", "function_calling: choose that"),
     ),
     "a knowledge base": Case(
         one(node("k", "knowledge-retrieval", query_variable_selector=["start", "q"], dataset_ids=["x"])),
@@ -220,20 +220,18 @@ FAILING: dict[str, Case] = {
         one(llm()),
         "llm",
         "model",
-        ("nothing says how to reach the provider", '"deepseek": {type: openai, api_key: "${DEEPSEEK_API_KEY}"}'),
+        ("is not set up", '"deepseek": {type: openai, api_key: "${DEEPSEEK_API_KEY}"}'),
     ),
     "a provider whose key is not set": Case(
         one(llm(provider="openai")), "llm", "model", ("needs the environment variable NO_SUCH_KEY, which is not set",)
     ),
-    "a model file that is not there": Case(
-        one(llm(provider="local")), "llm", "model", ("there is no model file", "none.gguf")
-    ),
+    "a model file that is not there": Case(one(llm(provider="local")), "llm", "model", ("no model file", "none.gguf")),
     "no model": Case(one(llm(name="")), "llm", "model", ("no model is chosen in this node",)),
     "a loopback address": Case(
         one(fetch("get", "http://127.0.0.1:9/{{#start.q#}}")),
         "get",
         "address",
-        ("The address 127.0.0.1 may not be reached: it is loopback", "opens addresses, this one by 127.0.0.1/32"),
+        ("The address 127.0.0.1 may not be reached: it is loopback", "allows addresses, this one by 127.0.0.1/32"),
     ),
     "a loopback address in disguise": Case(
         one(fetch("get", "http://2130706433:9/")), "get", "address", ("The address 127.0.0.1 may not be reached",)

@@ -119,7 +119,7 @@ def test_a_host_that_a_secret_is_part_of_is_not_shown(url: str, host: str, secre
     if found is None:  # with a name in front some of them are hosts that can be asked
         assert url.startswith("http://api.")
         return
-    assert found.text() == f"requests to {host} cannot be sent; why is not shown, as a secret is part of the host"
+    assert found.text() == f"requests to {host} cannot be sent; the reason is hidden, since the host contains a secret"
     assert secret not in found.advice()
 
 

@@ -99,7 +99,7 @@ def test_what_may_go_wrong_is_a_warning_if_the_node_has_an_error_strategy(strate
     [finding] = foretold(text, here(None)).findings
 
     assert (finding.severity, finding.cause) == (level, "address")
-    assert ("runs go on, as the node has an error strategy" in finding.text()) == bool(strategy)
+    assert ("runs continue, since the node has an error strategy" in finding.text()) == bool(strategy)
 
 
 def test_a_key_that_a_mapping_has_twice_is_told_with_its_place(tmp_path: Path) -> None:

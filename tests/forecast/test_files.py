@@ -32,7 +32,7 @@ _ROW: Final = re.compile(
 
 LACKS: Final[Mapping[str, str]] = {
     "agents": r"agent .* cannot be run by Jikko",
-    "plugin": r"is part of the plugin {0}, which is not installed",
+    "plugin": r"needs the plugin {0}, which is not installed",
     "library": r"there is no module '{0}'",
 }
 """What check says of each; ``{0}`` is the word behind it."""

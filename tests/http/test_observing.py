@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "no key": ("GET", f"{RUN}/{NOTHING}", {"headers": {"Authorization": ""}}, 401),
     "an unknown key": ("GET", f"{RUN}/{NOTHING}", {"headers": {"Authorization": "Bearer app-unknown"}}, 401),
     "no such run": ("GET", f"{RUN}/{NOTHING}", {}, 404),
-    "a body that is no JSON": ("POST", RUN, {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+    "a body that is not JSON": ("POST", RUN, {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
     "a body that is too large": ("POST", RUN, {"json": {"x": "x" * (1 << 20)}}, 413),
     "another method": ("DELETE", RUN, {}, 405),
     "asking for methods": ("OPTIONS", RUN, {}, 200),

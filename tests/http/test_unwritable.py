@@ -13,7 +13,7 @@ from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 
-WHY = "The log of the run cannot be written: ZeroDivisionError. The log of the server says more."
+WHY = "The log of the run cannot be written: ZeroDivisionError. See the log of the server."
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_an_unknown_input_is_left_out_and_what_was_meant_is_guessed() -> None:
     found = given([variable("pieces", "number")], ("piece", "1"))
 
     assert (found.values, found.problems) == ({}, [])
-    assert found.unknown == ["there is no input 'piece' (did you mean 'pieces'?)"]
+    assert found.unknown == ["no input 'piece' (did you mean 'pieces'?)"]
 
 
 def test_a_file_is_uploaded_where_a_file_is_asked_for_and_read_where_a_text_is() -> None:

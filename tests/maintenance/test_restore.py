@@ -138,7 +138,9 @@ def test_a_link_or_pipe_in_the_place_of_a_file_is_refused(
     refused = command("restore", *check, backup, home=tmp_path / "new")
 
     assert refused.exit_code == 1, refused.output
-    assert any(words in refused.output for words in ("cannot be read", "is damaged", "is no backup")), refused.output
+    assert any(words in refused.output for words in ("cannot be read", "is damaged", "is neither a backup")), (
+        refused.output
+    )
     assert not (tmp_path / "new").exists()
 
 
@@ -169,4 +171,4 @@ def test_a_list_that_names_what_lies_outside_is_none(backup: Path, tmp_path: Pat
     refused = command("restore", backup, home=tmp_path / "new")
 
     assert refused.exit_code == 1
-    assert "is no backup" in refused.output
+    assert "is neither a backup" in refused.output

@@ -126,7 +126,7 @@ def test_one_that_cannot_be_made_is_told_and_the_watch_goes_on(place: Place, cap
 
     async def main() -> None:
         with watched(place) as task:
-            await _until(lambda: "there is no new backup in" in caplog.text)
+            await _until(lambda: "the backup in" in caplog.text)
             assert not task.done()
 
     asyncio.run(main())

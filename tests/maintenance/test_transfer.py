@@ -136,9 +136,9 @@ async def test_an_import_that_is_repeated_changes_nothing(stores: tuple[RunStore
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param(b"nonsense\n", "line 2 is no run", id="no JSON"),
-        pytest.param(b'{"format": 1}\n', "line 2 is no run", id="something else"),
-        pytest.param(b"cut", "line 2 is no run", id="cut off"),
+        pytest.param(b"nonsense\n", "line 2 is not a run", id="no JSON"),
+        pytest.param(b'{"format": 1}\n', "line 2 is not a run", id="something else"),
+        pytest.param(b"cut", "line 2 is not a run", id="cut off"),
     ],
 )
 async def test_a_line_that_cannot_be_read_is_named_and_those_before_it_are_kept(
@@ -241,7 +241,7 @@ async def test_a_run_that_cannot_have_been_is_refused_by_its_line(
     content = json.loads(line)
     change(content)
 
-    with pytest.raises(BadLine, match=f"line 1 is no run: .*{message}"):
+    with pytest.raises(BadLine, match=f"line 1 is not a run: .*{message}"):
         await import_lines(stores[1], [json.dumps(content).encode()])
 
     assert await exported(stores[1]) == []

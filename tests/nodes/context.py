@@ -75,7 +75,7 @@ class FilesOfOneUser:
         try:
             return self.contents[file_id]
         except KeyError:
-            raise FileMissing(f"There is no file {file_id}.") from None
+            raise FileMissing(f"No file {file_id}.") from None
 
     async def make(self, content: bytes, *, name: str, mime_type: str, **about: Any) -> dict[str, Json]:
         self.made.append({"content": content, "name": name, "mime_type": mime_type, **about})

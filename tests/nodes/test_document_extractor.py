@@ -107,7 +107,7 @@ async def test_a_document_that_cannot_be_read_is_a_failure_that_tells_which_were
 
 
 async def test_a_file_that_is_missing_is_a_failure_of_the_node() -> None:
-    assert str(await failure(file("gone.txt"))) == "Error downloading file: gone.txt: There is no file gone.txt."
+    assert str(await failure(file("gone.txt"))) == "Error downloading file: gone.txt: No file gone.txt."
 
 
 async def test_a_mapping_that_names_no_stored_file_is_a_failure() -> None:

@@ -121,4 +121,4 @@ async def test_classes_are_needed() -> None:
     data = fields({"model": MODEL, "classes": []})
     QuestionClassifier.from_dsl(data)
 
-    assert [str(problem) for problem in data.problems] == ["data.classes: is empty (expected one class at least)"]
+    assert [str(problem) for problem in data.problems] == ["data.classes: is empty (expected at least one class)"]

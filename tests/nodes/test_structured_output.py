@@ -34,7 +34,7 @@ async def test_an_object_is_taken_though_it_does_not_fit_its_schema(answer: str,
 
 @pytest.mark.parametrize("answer", ["", "5", "no JSON", '"x"', "null"])
 async def test_what_is_no_object_fails(answer: str) -> None:
-    with pytest.raises(NodeFailure, match="is no JSON object") as caught:
+    with pytest.raises(NodeFailure, match="is not a JSON object") as caught:
         await SCHEMA.value_of(answer)
 
     assert caught.value.kind == "LLMNodeError"

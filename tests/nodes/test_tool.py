@@ -145,7 +145,7 @@ async def test_a_setting_of_an_old_node_has_to_be_one_of_the_options() -> None:
     failure = await failed(ScriptedTools([SETTING]), **old)
 
     assert failure.kind == "ToolRuntimeResolutionError"
-    assert "zone is none of UTC, Asia/Tokyo" in str(failure)
+    assert "zone must be one of UTC, Asia/Tokyo" in str(failure)
 
 
 async def test_a_setting_whose_variable_does_not_exist_fails_before_anything_is_called() -> None:
@@ -329,7 +329,7 @@ async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_
     ctx.ports = msgspec.structs.replace(ctx.ports, tools=tools)
     failure = await failed(tools, ctx, tool_parameters=given("mixed", "page {{#env.KEY#}}"))
 
-    assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
+    assert str(failure) == "its error message quotes a secret of the node, and is omitted"
     assert failure.inputs == {"text": f"page {mask(key)}"}
     assert tools.calls[0].parameters == {"text": f"page {key}"}
 
@@ -337,12 +337,12 @@ async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_
 @pytest.mark.parametrize("key", ["SK-AbcDef", "ひみつ鍵"])
 async def test_nor_is_one_that_names_a_host_which_a_secret_is_part_of(key: str) -> None:
     message = key.encode("idna").decode().lower()
-    tools = ScriptedTools(failure=ToolFailure(f"There is no host {message}.test.", reported=False))
+    tools = ScriptedTools(failure=ToolFailure(f"No host {message}.test.", reported=False))
     ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
     ctx.ports = msgspec.structs.replace(ctx.ports, tools=tools)
     failure = await failed(tools, ctx, tool_parameters=given("mixed", "https://{{#env.KEY#}}.test/page"))
 
-    assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
+    assert str(failure) == "its error message quotes a secret of the node, and is omitted"
 
 
 async def test_another_message_of_it_is_kept_as_it_is() -> None:

@@ -141,7 +141,7 @@ def test_a_socket_is_made_for_an_address_that_is_allowed() -> None:
 
 async def test_a_name_that_does_not_exist_is_told() -> None:
     async with client(resolve=Names()) as http:
-        with pytest.raises(HttpFailure, match=r"There is no host nowhere\.test.*Name or service not known") as caught:
+        with pytest.raises(HttpFailure, match=r"No host nowhere\.test.*Name or service not known") as caught:
             await http.send(get("http://nowhere.test/?token=secret"))
 
     assert caught.value.kind == "connect"

@@ -142,10 +142,10 @@ def test_a_refusal_names_the_address_the_reason_and_the_setting() -> None:
 
     assert refusal_text("db.example", address, "address.private") == (
         'The address 10.0.0.5 of "db.example" may not be reached: it is private. '
-        "JIKKO_HTTP_ALLOW opens addresses, this one by 10.0.0.5/32."
+        "JIKKO_HTTP_ALLOW allows addresses, this one by 10.0.0.5/32."
     )
 
 
 def test_a_wrong_network_is_named() -> None:
-    with pytest.raises(ValueError, match=r"'10.0.0.0/99' is no network"):
+    with pytest.raises(ValueError, match=r"'10.0.0.0/99' is not a network"):
         parse_allow(["127.0.0.0/8", "10.0.0.0/99"])

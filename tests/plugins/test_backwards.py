@@ -111,7 +111,7 @@ async def test_a_tool_may_call_another_and_not_itself_for_ever(home: Path) -> No
             request = {**provider, "tool": "ask", "tool_parameters": {"type": "tool", "request": request}}
         assert "10 levels deep" in str(await here.asked("tool", request))
         missing = await here.asked("tool", {"provider": "a/b/c", "tool": "x"})
-        assert "is part of the plugin a/b, which is not installed" in missing
+        assert "needs the plugin a/b, which is not installed" in missing
 
 
 async def test_what_a_plugin_keeps_is_its_apps_and_outlives_the_process(home: Path) -> None:

@@ -97,7 +97,7 @@ async def test_a_value_that_is_no_option_is_passed_on(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("provider", "tool", "expected_error"), [
-    ("nobody/nothing/x", "echo", "is part of the plugin nobody/nothing, which is not installed"),
+    ("nobody/nothing/x", "echo", "needs the plugin nobody/nothing, which is not installed"),
     ("tester/stand_in/stand_in", "none", "tool 'none' is unknown to the plugin tester/stand_in 0.0.1; it has echo"),
     ("tester/keyed/stand_in", "echo", r"needs key; add under .plugins:. .*tester/keyed: {credentials: {key: .\${KEY}"),
 ])  # fmt: skip

@@ -40,12 +40,12 @@ def test_the_line_to_add_names_each_credential() -> None:
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("- 1", "is no mapping"),
+    ("- 1", "is not a mapping"),
     ("plugins: [1]", "not a mapping"),
     ("plugin: {}", "did you mean 'plugins'"),
     ("plugins: {a/b: {key: 1}}", "line 1: plugins.a/b.key: is not known"),
     ("plugins: {a/b: {network: other}}", "network: is 'other'"),
-    ("plugins: {A B/c: {}}", "is no name of a plugin"),
+    ("plugins: {A B/c: {}}", "is not the name of a plugin"),
     ("summary_model: {provider: x}", "summary_model.model: is missing"),
     ("a: [", "is not YAML"),
     ("a: \x00", "which YAML does not allow"),

@@ -48,7 +48,7 @@ async def test_a_response_format_may_be_a_word() -> None:
 @pytest.mark.parametrize("schema", ["{", "[" * 100_000])
 async def test_a_schema_that_is_no_json_is_told_and_not_sent(schema: str) -> None:
     async with served(streamed("a")) as (fake, models):
-        with pytest.raises(ModelFailure, match="json_schema is no JSON") as caught:
+        with pytest.raises(ModelFailure, match="json_schema is not JSON") as caught:
             await models.complete(request(parameters={"response_format": "json_schema", "json_schema": schema}))
 
     assert caught.value.kind == "InvokeBadRequestError"

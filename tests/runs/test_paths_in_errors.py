@@ -40,7 +40,7 @@ CASES = {
     "a program that is not there": (tool("program"), "server.py cannot be started: No such file or directory"),
     "a model without its provider": (model("acme"), "under 'providers:' in the providers file (JIKKO_PROVIDERS):\n"),
     "a model whose key is not set": (model("openai"), "of the providers file (JIKKO_PROVIDERS) needs the environment"),
-    "a model file that is not there": (model("local"), "no model file none.gguf where the providers file (JIKKO_PRO"),
+    "a model file that is not there": (model("local"), "model file none.gguf at the path in the providers file"),
 }
 
 

@@ -198,7 +198,7 @@ async def test_all_that_is_wrong_is_said_at_once_and_nothing_runs(world: World) 
         "mocks: no node has the id or title 'yess' (did you mean 'yes'?)",
         "mocks: 'start' is where the run begins: give its values instead of a mock",
         "mocks: judge.output must be of the type string, as in the retried run",
-        "mocks: 'path': A mocked branch has to say which way it goes: give it class_id or selected_case_id or "
+        "mocks: 'path': The outputs of a mocked branch must choose a branch: give it class_id or selected_case_id or "
         "__action_id. It is left by true or false",
         "values: no node 'lok' (did you mean 'look'?)",
         "values: 'both' runs again: mock it, to give its outputs",

@@ -47,7 +47,7 @@ async def test_it_fails_and_says_that_its_log_cannot_be_written(picky: PickyStor
 
     assert (end.status, end.error) == (
         "failed",
-        "The log of the run cannot be written: ZeroDivisionError. The log of the server says more.",
+        "The log of the run cannot be written: ZeroDivisionError. See the log of the server.",
     )
     log = await picky.events(live.record.identity.run_id)
     assert [type(event) for event in log] == [RunStarted, NodeStarted, RunFinished]

@@ -64,7 +64,7 @@ async def test_that_it_can_be_done_is_said_at_once_and_what_came_of_it_after_eac
     files.wrong = "tools.yml: b is wrong"
     assert await read(files) == "tools.yml: b is wrong"
     files.wrong = RuntimeError("a fault of ours")
-    assert await read(files) == "Reading them failed; the log says why."
+    assert await read(files) == "Reading them failed; see the log."
     files.wrong = ""
     assert await read(files) == ""
 

@@ -36,7 +36,7 @@ async def test_many_searches_leave_the_connections_of_all_else_free(
     assert await database.value(RUNNING) == 2
     assert database.connections()["used"] == 2
     monkeypatch.setattr(module, "_MAX_SECONDS", 0.01)
-    with pytest.raises(StoreUnavailable, match="As many searches as may go on at once do"):
+    with pytest.raises(StoreUnavailable, match="Too many searches at once"):
         await database.search("SELECT 1")
     monkeypatch.undo()
 

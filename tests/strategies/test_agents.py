@@ -125,7 +125,7 @@ async def test_several_calls_of_one_answer_are_all_made_and_answered_in_order(tm
         "February 29, 2024 is Thursday.",
         "March 1, 2024 is Friday.",
         "there is not a tool named nothing",
-        "tool invoke error: the arguments of the call are no JSON object",
+        "tool invoke error: the arguments of the call are not a JSON object",
     ]
 
 
@@ -196,7 +196,7 @@ async def test_a_model_that_fails_fails_the_node_with_what_was_used(tmp_path: Pa
     (agent(query=None), "Failed to invoke agent: the parameter query is required"),
     (agent(query={"type": "variable", "value": ["start", "none"]}), "Variable start.none does not exist"),
     (agent(model=constant({})), "No model is chosen"),
-    (agent(model=constant({**MODEL, "provider": "a/b/c"})), "Nothing says how to reach the provider"),
+    (agent(model=constant({**MODEL, "provider": "a/b/c"})), "The provider 'a/b/c' of the model"),
     ({**agent(), "version": "2", "agent_node_kind": "dify_agent"}, "This agent cannot be run by Jikko"),
 ])  # fmt: skip
 async def test_what_is_missing_fails_the_node_and_is_named(

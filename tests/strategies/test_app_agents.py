@@ -119,7 +119,7 @@ async def test_arguments_that_are_no_object_end_the_turn_and_say_so(tmp_path: Pa
 
     assert len(model.bodies) == 1
     assert outcome.end.status == "failed"
-    assert "'weekday' with arguments that are no JSON" in str(outcome.end.error)
+    assert "'weekday' with arguments that are not a JSON" in str(outcome.end.error)
 
 
 async def test_many_calls_at_once_end_at_the_limit_of_the_run(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_a_model_is_shown_its_broken_arguments_as_an_object(tmp_path: Path
     assert outcome.end.status == "succeeded", outcome.end.error
     asked, answer = model.bodies[1]["messages"][2:]
     assert json.loads(asked["tool_calls"][0]["function"]["arguments"]) == {"arguments": written}
-    assert answer["content"] == "tool invoke error: the arguments of the call are no JSON object"
+    assert answer["content"] == "tool invoke error: the arguments of the call are not a JSON object"
 
 
 async def test_a_call_without_arguments_has_an_empty_object(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_it_calls_a_tool(tmp_path: Path) -> None:
         (("time/weekday", "year=2024"), "Month is required"),
         (("time/wekday",), "time has current_time"),
         (("tmie/weekday",), "did you mean 'time'?"),
-        (("time/weekday", "year"), "is no NAME=VALUE"),
+        (("time/weekday", "year"), "is not NAME=VALUE"),
         (("time/weekday", "--app", "none"), "none"),
     ],
 )
@@ -166,4 +166,4 @@ def test_apps_that_are_mcp_servers_are_listed_and_tried(tmp_path: Path) -> None:
         "active": False,
     }
     code, [tried], _ = called(tmp_path, "test", "--tools", str(path), "--json")
-    assert (code, tried["ok"], "no app 'Gone'" in tried["error"]) == (1, False, True)
+    assert (code, tried["ok"], "No app 'Gone'" in tried["error"]) == (1, False, True)

@@ -103,14 +103,14 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
     for line, message in {
         17: "tolls: is not known (did you mean 'tools'?)",
         4: "tools.one.shema: is not known (did you mean 'schema'?)",
-        5: "tools.one.schema: is no OpenAPI document",
+        5: "tools.one.schema: is not an OpenAPI document",
         6: "tools.two.type: is 'htttp'",
         7: "tools.three.timeout: is 'soon' (expected seconds)",
-        8: "tools.four: says neither url nor command",
+        8: "tools.four: has neither url nor command",
         9: "tools.five.app: is missing",
         12: "tools.six.auth.value: is missing",
         14: "tools.seven.type: is missing (expected api, workflow, mcp)",
-        16: "mcp_servers.code: is no code: an address must be hard to guess (expected 16 to 128 letters",
+        16: "mcp_servers.code: is not a valid code: an address must be hard to guess (expected 16 to 128 letters",
     }.items():
         assert any(f"line {line}: {message}" in each for each in problems), (line, problems)
 
@@ -119,7 +119,7 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
     ("text", "message"),
     [
         ("tools: [1", "line 2: is not YAML"),
-        ("- a", "is no mapping"),
+        ("- a", "is not a mapping"),
         (b"\xff", "is not UTF-8"),
         ("tools: 5", "tools: is 5, not a mapping"),
         ("tools: {a: 5}", "tools.a: is 5, not a mapping"),
@@ -173,5 +173,5 @@ def test_problems_are_told_in_the_language_of_the_reader() -> None:
     assert second == "  2 行目: tools.天気 \ue000: url も command もありません（どちらか一つにしてください）"
     assert third == "  4 行目: tools.天気 \ue000.timeout: 'soon' は使えません（秒数を指定してください）"
     assert str(error.value).startswith(
-        "The tools file tools.yml has 2 problems:\n  line 2: tools.天気 \ue000: says neither"
+        "The tools file tools.yml has 2 problems:\n  line 2: tools.天気 \ue000: has neither"
     )

@@ -283,12 +283,12 @@ async def test_a_server_that_answers_another_question_meets_the_deadline(method:
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        (None, "its answer is no message of the protocol"),
-        ({"jsonrpc": "2.0", "id": 2, "error": "no"}, "its answer is no message of the protocol"),
+        (None, "its answer is not a message of the protocol"),
+        ({"jsonrpc": "2.0", "id": 2, "error": "no"}, "its answer is not a message of the protocol"),
         ({"jsonrpc": "2.0", "id": 2, "error": {"code": -1, "message": "悪" * 100_000}}, "悪" * 2000),
         (
             {"jsonrpc": "2.0", "id": 2, "result": {"content": "hello"}},
-            "its answer is not as the protocol has it: content: Input should be a valid list",
+            "its answer does not follow the protocol: content: Input should be a valid list",
         ),
     ],
 )
@@ -411,7 +411,7 @@ async def test_ten_thousand_tools_are_too_many_and_hold_nobody_up(tmp_path: Path
                 longest, last = max(longest, time.thread_time() - last), time.thread_time()
 
         watching = asyncio.create_task(watch())
-        with pytest.raises(ToolNotFound, match="more than 2000 tools; name those that are needed under known_tools"):
+        with pytest.raises(ToolNotFound, match="more than 2000 tools; name the needed ones under known_tools"):
             await tools.call("mcp", "m", "say")
         watching.cancel()
 

@@ -71,9 +71,9 @@ def test_variables_of_a_server_have_their_defaults() -> None:
     ("document", "message"),
     [
         ("{: : :", "is not YAML"),
-        ("[1]", "is no OpenAPI document"),
+        ("[1]", "is not an OpenAPI document"),
         ({"api": {"type": "openapi", "url": "https://a.test"}}, "this is the manifest of a plugin"),
-        ({"swagger": "2.0", "host": "a.test", "paths": {"/": {"get": {}}}}, "Swagger 2 says host and basePath"),
+        ({"swagger": "2.0", "host": "a.test", "paths": {"/": {"get": {}}}}, "Swagger 2 has host and basePath"),
         ({**having({"/": {"get": {}}}), "servers": [{"url": "ftp://a.test"}]}, "expected http://… or https://…"),
         ({**having({"/": {"get": {}}}), "servers": [{"url": "/relative"}]}, "expected http://… or https://…"),
         (having({}), "have no operations"),

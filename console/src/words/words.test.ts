@@ -132,7 +132,7 @@ test('messages of the server are worded by their codes, with what they are about
   const missing = { code: 'import.missing', params: { module: "'numpy'", line: 1 } }
   const fails = { code: 'outcome.will_fail_at_line', params: { title: '集計', line: 7, text: missing } }
   const english = 'will fail at node "集計" (line 7): there is no module \'numpy\' (line 1 of the code)'
-  const lesser = { ...missing, problem: 'there is no module; not every run comes to it', note: 'note.some_runs' }
+  const lesser = { ...missing, problem: 'there is no module; not every run reaches it', note: 'note.some_runs' }
   expect([worded(fails, english), checkName('no sockets'), problemText(lesser)]).toEqual([
     english,
     'no sockets',

@@ -52,9 +52,7 @@ def checked_key(text: str) -> str:
     a key."""
     key = text.strip()
     if _KEY.fullmatch(key) is None:
-        raise InvalidParam(
-            "What was given is no API key: that is `app-` and 24 to 200 letters and digits, on one line."
-        )
+        raise InvalidParam("Not an API key: it must be `app-` and 24 to 200 letters and digits, on one line.")
     return key
 
 

@@ -194,7 +194,7 @@ class AppCatalog:
         app = await self._store.app(name_or_id.lower()) if is_uuid(name_or_id) else None
         app = app or await self._store.app_named(name_or_id)
         if app is None:
-            raise NotFound(f"There is no app {name_or_id!r}; `jikko apps list` lists the apps.")
+            raise NotFound(f"No app {name_or_id!r}; `jikko apps list` lists the apps.")
         return app
 
     async def all(self) -> list[App]:
@@ -251,7 +251,7 @@ class AppCatalog:
         """
         converted = _converted(values, await self.environment(app), app.name) if values else {}
         if not await self._store.set_environment(app.id, converted, unset):
-            raise NotFound(f"There is no app {app.name!r} any more.")
+            raise NotFound(f"The app {app.name!r} no longer exists.")
         return await self.find(app.id)
 
     async def past_and_present(self, name_or_id: str | None = None, *, removed: bool = False) -> list[tuple[str, str]]:

@@ -172,7 +172,7 @@ def _chosen(name: str, providers: Sequence[Any]) -> Any:
         if name in (provider.provider, provider.provider_name):
             return provider
     known = [one.provider_name or one.provider for one in providers]
-    raise Failure(f"there is no provider {name!r}", code="not_found", hint=did_you_mean(name, known))
+    raise Failure(f"no provider {name!r}", code="not_found", hint=did_you_mean(name, known))
 
 
 def _echo_message(message: Any, as_json: bool) -> None:

@@ -100,8 +100,8 @@ class MoveMark:
         """Raises ``InvalidSettings`` if a move was interrupted."""
         if self._path.exists():
             raise InvalidSettings(
-                f"`jikko move` of {self._path.parent} was broken off. Call it again, with the same database; or remove "
-                f"{self._path} to go on with what is here, and drop that database."
+                f"`jikko move` of {self._path.parent} was interrupted. Run it again with the same database; or remove"
+                f" {self._path} to keep using this folder, and drop that database."
             )
 
 

@@ -171,7 +171,7 @@ class AnnotationReplies:
         try:
             return await self._store.replies(app_id)
         except JikkoError as failure:
-            log.warning("annotations of the app %s cannot be looked at: %s", app_id, failure)
+            log.warning("annotations of the app %s cannot be searched: %s", app_id, failure)
             return None
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
@@ -186,7 +186,7 @@ class AnnotationReplies:
                 return asked
             await self._store.hit(app_id, found.id)
         except (JikkoError, ModelFailure) as failure:
-            log.warning("annotations of the app %s cannot be looked at: %s", asked.app.name, failure)
+            log.warning("annotations of the app %s cannot be searched: %s", asked.app.name, failure)
             return asked
         return HookReply(text=found.answer, annotation=AnnotationReply(id=found.id))
 

@@ -40,7 +40,7 @@ class ExtensionCalls:
         extension = self._extensions.get(id_) or self._extensions.get("*")
         if extension is None:
             raise InvalidParam(
-                f"Nothing says how to reach the extension {id_!r} that {role}. Add it under 'extensions:' "
+                f"The extension {id_!r} that {role} is not set up. Add it under 'extensions:' "
                 f'in the providers file: "{id_}": {{url: "https://…", api_key: "…"}}'
             )
         request = _request(extension, app_id, {"point": point, "params": params})

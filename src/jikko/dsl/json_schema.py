@@ -45,7 +45,7 @@ class JsonSchema:
             raise BadSchema("it is nested too deeply") from None
         except AttributeError as error:
             # Its $id is not a text.
-            raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
+            raise BadSchema(f"it is not a JSON schema ({type(error).__name__})") from None
 
     def violation(self, value: Json) -> SchemaViolation | None:
         """Return the first violation, if any. Raises ``BadSchema`` if the schema is unusable."""
@@ -61,7 +61,7 @@ class JsonSchema:
             raise
         except Exception as error:
             # A reference may point at something that is not a schema.
-            raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
+            raise BadSchema(f"it is not a JSON schema ({type(error).__name__})") from None
         return found and SchemaViolation(".".join(map(str, found.absolute_path)), found.message[:_MAX_MESSAGE])
 
 

@@ -86,7 +86,7 @@ class App:
             if scope["type"] != "http":
                 raise
             log.error("the workflows cannot be served: %s", error)
-            refusal = StoreUnavailable("The workflows cannot be served now; the log says why.")
+            refusal = StoreUnavailable("The workflows cannot be served now; see the log.")
             await error_response(refusal)(receive, send)
             return
         await app(scope, receive, send)
@@ -126,7 +126,7 @@ class App:
                 for file in self._files:
                     await published_file(assembly, file)
                 await bring_keys(assembly, settings.keys)
-                await assembly.cluster.join(ServerMember(assembly, partial(log.info, "%d runs go on")))
+                await assembly.cluster.join(ServerMember(assembly, partial(log.info, "%d runs continue")))
                 stack.push_async_callback(assembly.cluster.close)
                 stack.push_async_callback(assembly.runs.close, settings.shutdown_seconds, settings.drain_seconds)
                 stack.callback(assembly.cluster.leave)

@@ -151,11 +151,11 @@ class ReplayChoice(Struct, frozen=True, kw_only=True):
     def problem(self) -> str:
         """Return why the choice is invalid; ``""`` if it is valid."""
         if bool(self.runs) + bool(self.export) + bool(self.app and not self.export) != 1:
-            return "say which runs: some by their ids, those of an app, or those of an export"
+            return "choose runs: by their ids, by app, or from an export"
         if self.export is not None and self.against is None:
-            return "an export has no workflows: say against which one it is replayed"
+            return "an export has no workflows: name one to replay it against"
         if self.export is not None and self.app and not is_uuid(self.app):
-            return "an export has no names of apps: the id of one says whose runs are replayed"
+            return "an export has no app names: choose the app by its id"
         if self.before is not None and self.export is None:
             return "the version before is known of runs that are not exported"
         if self.mode not in get_args(ReplayMode):

@@ -33,14 +33,14 @@ CREDENTIAL_SOURCES: Final = (
     "keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a web identity, or the machine's role"
 )
 _OF_CODES: Final[Mapping[str, str]] = {
-    "NoSuchBucket": "there is no such bucket; make it, or correct the name",
+    "NoSuchBucket": "no such bucket; create it, or correct the name",
     "SignatureDoesNotMatch": "the key that signs is not the one of this user; check AWS_SECRET_ACCESS_KEY",
     "InvalidAccessKeyId": "it does not know this user; check AWS_ACCESS_KEY_ID",
     "RequestTimeTooSkewed": "the clock of this machine differs from that of the bucket; set up NTP",
     "AuthorizationHeaderMalformed": "its region is another one; correct region=",
     "PermanentRedirect": "it is at another endpoint; correct endpoint= and region=",
 }
-_HANGS_UP: Final = "the endpoint hangs up before it answers; correct endpoint=, or look at what is between"
+_HANGS_UP: Final = "the endpoint disconnects before it answers; correct endpoint=, or check the network in between"
 _OF_TEXTS: Final = (
     ("169.254.", f"no key was found to sign with; {CREDENTIAL_SOURCES}"),
     ("MissingAccessKeyId", f"AWS_ACCESS_KEY_ID is missing; {CREDENTIAL_SOURCES}"),
@@ -53,7 +53,7 @@ _OF_TEXTS: Final = (
     ("InvalidContentType", "what answers at the endpoint does not encrypt; endpoint= may have to begin with http://"),
     ("lookup address", "the host of the endpoint is not known; correct endpoint="),
     ("ConnectionRefused", "nothing listens at the endpoint; correct endpoint=, or start it"),
-    ("TimedOut", "the endpoint does not answer; correct endpoint=, or look at what is between"),
+    ("TimedOut", "the endpoint does not answer; correct endpoint=, or check the network in between"),
     ("kind: Connect", "the endpoint cannot be reached; correct endpoint="),
     ("kind: Request", _HANGS_UP),
     ("kind: Interrupted", _HANGS_UP),
@@ -93,7 +93,7 @@ FOLDER: Final = "files"
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _SPOOL: Final = 8 << 20
 """Bytes spooled in memory; larger content uses a temporary file and a multipart upload."""
-_FORGETS: Final = "what was written is not there a moment later: what answers at the endpoint is no storage"
+_FORGETS: Final = "an object just written is missing: the endpoint is not object storage"
 _CHUNK_BYTES: Final = 256 << 10
 """Minimum bytes read at a time."""
 _PAGE: Final = 1000
@@ -290,8 +290,8 @@ def library_errors(what: str, which: str = "A stored file") -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if "NoSuchBucket" in str(error):
-            raise StoreUnavailable(f"{which} cannot be {what}: there is no such bucket.") from error
-        raise FileMissing("The content of the file is gone.") from None
+            raise StoreUnavailable(f"{which} cannot be {what}: no such bucket.") from error
+        raise FileMissing("The content of the file is missing.") from None
     except (BaseError, OSError) as error:
         # The library's text contains addresses and names; the message goes to clients.
         why = _REASONS.get(type(error).__name__, "the bucket cannot be reached, or fails")

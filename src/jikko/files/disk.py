@@ -97,7 +97,7 @@ class DiskBlobs:
         try:
             return self._path(digest).read_bytes()
         except FileNotFoundError:
-            raise FileMissing("The content of the file is gone.") from None
+            raise FileMissing("The content of the file is missing.") from None
         except OSError as error:
             raise _unavailable("read", error) from error
 
@@ -105,7 +105,7 @@ class DiskBlobs:
         try:
             file = await asyncio.to_thread(self._path(digest).open, "rb")
         except FileNotFoundError:
-            raise FileMissing("The content of the file is gone.") from None
+            raise FileMissing("The content of the file is missing.") from None
         except OSError as error:
             raise _unavailable("read", error) from error
         with file:

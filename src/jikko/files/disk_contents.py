@@ -32,7 +32,7 @@ class DiskContents:
         try:
             file = open(open_file(self._path(digest)), "rb")  # noqa: SIM115
         except FileNotFoundError:
-            raise FileMissing("The content of the file is gone.") from None
+            raise FileMissing("The content of the file is missing.") from None
         with file:
             while piece := file.read(size):
                 yield piece

@@ -35,7 +35,7 @@ class MemoryBlobs:
         try:
             return self._contents[digest]
         except KeyError:
-            raise FileMissing("The content of the file is gone.") from None
+            raise FileMissing("The content of the file is missing.") from None
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         yield await self.get(digest)

@@ -175,7 +175,7 @@ class Files:
     async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
         file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)
         if file is None:
-            raise FileMissing(f"There is no file {file_id}.")
+            raise FileMissing(f"No file {file_id}.")
         return await self._blobs.get(file.digest)
 
     def stream(self, file: StoredFile) -> AsyncIterator[bytes]:

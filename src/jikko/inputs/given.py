@@ -82,7 +82,7 @@ def given_inputs(
     for name in {**document, **texts}:
         if name not in known:
             hint = did_you_mean(name, list(known))
-            given.unknown.append(f"there is no input {name!r}" + (f" ({hint})" if hint else ""))
+            given.unknown.append(f"no input {name!r}" + (f" ({hint})" if hint else ""))
     for variable in variables:
         try:
             if variable.name in texts:
@@ -216,7 +216,7 @@ def _checked_files(variable: StartVariable, files: list[Any]) -> list[Any]:
     if variable.max_length and len(files) > variable.max_length:
         raise NoInput(f"has {len(files)} files, expected at most {variable.max_length}")
     if not all(isinstance(file, (dict, Upload)) for file in files):
-        raise NoInput("holds what is no file object")
+        raise NoInput("contains something that is not a file object")
     return files
 
 

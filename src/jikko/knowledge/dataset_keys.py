@@ -43,7 +43,7 @@ class DatasetKeys:
         """Raises ``NotFound``."""
         stores = await self._knowledge.existing()
         if stores is None or not await stores.datasets.delete_key(key_id):
-            raise NotFound(f"There is no key {key_id}.")
+            raise NotFound(f"No key {key_id}.")
 
     async def open(self, key_digest: bytes) -> bool:
         """Return whether a key with that SHA-256 is valid. Counts the request; raises ``TooManyRequests`` above the

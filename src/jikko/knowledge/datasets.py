@@ -107,7 +107,7 @@ class Datasets:
         for each in found:
             if name_or_id in (each.name, each.id):
                 return each
-        raise NotFound(f"There is no dataset {name_or_id!r}.")
+        raise NotFound(f"No dataset {name_or_id!r}.")
 
     async def all_views(self) -> Sequence[DatasetView]:
         """Return all datasets for display, newest first."""
@@ -283,7 +283,7 @@ class Datasets:
             raise InvalidParam("external_knowledge_id is required")
         api = await stores.datasets.external_api(wishes.external_api_id.lower())
         if api is None:
-            raise InvalidParam("There is no such external knowledge API: make it with `jikko knowledge external add`.")
+            raise InvalidParam("No such external knowledge API: create it with `jikko knowledge external add`.")
         model = wishes.external_retrieval_model
         return replace(
             dataset,
@@ -323,7 +323,7 @@ class DatasetNames:
         Raises ``InvalidParam``: not a workspace's id; ``DecryptionUnavailable``: the library is missing.
         """
         if not is_uuid(workspace_id):
-            raise InvalidParam(f"{workspace_id!r} is no id of a workspace: it must be a UUID.")
+            raise InvalidParam(f"{workspace_id!r} is not a workspace id: it must be a UUID.")
         check_decryption()
         await (await self._knowledge.made()).datasets.add_workspace(workspace_id.lower())
 

@@ -144,7 +144,7 @@ class Backups(Struct, frozen=True, kw_only=True):
         if self.record_elsewhere is not None:
             return self.record_elsewhere.read()
         if not self.database.exists():
-            raise StoreUnavailable(f"there is no database {self.database}")
+            raise StoreUnavailable(f"no database {self.database}")
         return KeptElsewhere(self.databases.folder_id(self.database), ())
 
     def make(self, folder: Path, *, earlier: Path | None = None) -> Made:

@@ -169,10 +169,10 @@ def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[
     marked = _marked(folder)
     if not marked:
         if database.exists():
-            return "is a data folder, or a backup of an earlier version, which does not say what it is a copy of"
+            return "is a data folder, or a backup of an earlier version, without the id of its original"
         return f"holds other things ({_some(names)})"
     if not source_id:
-        return "is a backup, and the database here is of an earlier version, which does not say whether it is of this"
+        return "is a backup, but the database here is of an earlier version, without the id that would match them"
     # A damaged copy has no id, and is replaced: its mark suffices.
     found = id_of(database)
     if marked != source_id or (found and found != source_id):

@@ -177,7 +177,7 @@ class Callbacks:
             after = await self._attempt(entry, render)
         except Exception:
             # For example, an unreadable run. Others go on.
-            log.exception("the callback of run %s cannot be tried", entry.run_id)
+            log.exception("the callback of run %s cannot be sent", entry.run_id)
             await asyncio.sleep(_FIRST_WAIT_SECONDS)
             return
         while True:
@@ -185,7 +185,7 @@ class Callbacks:
                 return await self._store.save(after)
             except JikkoError as error:
                 # Kept for later, or a full disk would have the receiver get it again and again.
-                log.error("what became of the callback of run %s is not kept yet: %s", entry.run_id, error)
+                log.error("the outcome of the callback of run %s is not saved yet: %s", entry.run_id, error)
                 await asyncio.sleep(_FIRST_WAIT_SECONDS)
 
     async def _attempt(self, entry: Callback, render: Render) -> Callback:

@@ -89,7 +89,7 @@ class Orphans:
             try:
                 holders = await self._store.holders()
             except JikkoError as error:
-                logger.error("runs without a process cannot be looked for, trying again: %s", error)
+                logger.error("orphaned runs cannot be searched, trying again: %s", error)
                 continue
             missing = holders.difference(self._cluster.members())
             looks = Counter({holder: looks[holder] + 1 for holder in missing})

@@ -109,7 +109,7 @@ class Restores(Struct, frozen=True, kw_only=True):
                 if path.name not in {RESTORING, *_UNTOLD}:
                     remove(path)
             source.copy_to(home)
-            _require_none(str(home), found_in(home, manifest, self.contents), "Call it again; it begins anew.")
+            _require_none(str(home), found_in(home, manifest, self.contents), "Run it again; it starts over.")
             if self.move_contents is not None:
                 self.move_contents(home)
                 if (home / CONTENTS).exists():
@@ -193,7 +193,7 @@ def _found(source: Path) -> tuple[Path, Manifest]:
         if finished:
             _, folder, manifest = max(finished, key=lambda each: each[0])
             return folder, manifest
-    raise NotRestored(f"{source} is no backup, and no folder of backups.")
+    raise NotRestored(f"{source} is neither a backup nor a folder of backups.")
 
 
 def _require_empty(home: Path, source: str) -> None:

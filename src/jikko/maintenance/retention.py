@@ -145,7 +145,7 @@ class Retention:
                 if pruned.runs or pruned.files:
                     log.info("%d runs and %d files were older than %g days", pruned.runs, pruned.files, days)
             except JikkoError as error:
-                log.error("what is old cannot be removed, trying again later: %s", error)
+                log.error("old runs and files cannot be removed, trying again later: %s", error)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def watch_tokens(self) -> None:
@@ -210,7 +210,7 @@ class Archiving:
             try:
                 await self.look()
             except JikkoError as error:
-                log.error("what is old cannot be moved into the archive, trying again later: %s", error)
+                log.error("old runs cannot be moved into the archive, trying again later: %s", error)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def look(self) -> int:

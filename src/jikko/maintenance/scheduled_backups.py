@@ -62,7 +62,7 @@ class ScheduledBackups:
                 return wait
             made = await asyncio.to_thread(self._place.add)
         except (JikkoError, NotABackup, OSError) as error:
-            log.error("there is no new backup in %s: %s", self._place.where, error)
+            log.error("the backup in %s failed: %s", self._place.where, error)
             return min(_RETRY_SECONDS, self._every)
         log.info("backup made: %s", made)
         return self._every

@@ -34,7 +34,7 @@ class BadLine(Exception):
     """A line is not an export of `jikko runs export`. The message says which, and what is wrong."""
 
     def __init__(self, number: int, what: str) -> None:
-        super().__init__(f"line {number} is no run: {what}")
+        super().__init__(f"line {number} is not a run: {what}")
 
 
 class _Line(msgspec.Struct, kw_only=True):

@@ -41,7 +41,7 @@ class MaskedText(NamedTuple):
 NOTHING: Final = MaskedText("", "")
 
 
-SECRET_MESSAGE: Final = "what it says of the failure names a secret that the node gave it, and is not kept"
+SECRET_MESSAGE: Final = "its error message quotes a secret of the node, and is omitted"
 """Replaces a foreign text that contains a secret. No part of such a text is altered."""
 
 

@@ -49,7 +49,8 @@ class MockedBranch(Mocked, frozen=True):
             named = "true" if self.outputs["result"] else "false"
         if not isinstance(named, str):
             raise NodeFailure(
-                f"A mocked branch has to say which way it goes: give it {' or '.join(_BRANCH)}.", kind="MockedError"
+                f"The outputs of a mocked branch must choose a branch: give it {' or '.join(_BRANCH)}.",
+                kind="MockedError",
             )
         return named
 

@@ -48,7 +48,7 @@ class Guard:
         spelled = str(target[0])
         address = as_address(spelled)
         if address is None:
-            raise AddressRefused(f"{spelled!r} is no address.")
+            raise AddressRefused(f"{spelled!r} is not an address.")
         self.check(spelled, address)
         return socket.socket(family, kind, protocol)
 

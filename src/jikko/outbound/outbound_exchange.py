@@ -150,7 +150,7 @@ def _sendable(headers: Pairs) -> Iterable[tuple[str, str]]:
     for name, value in headers:
         # The values may be secrets.
         if _NAME.fullmatch(name) is None:
-            raise HttpFailure(f"{name[:60]!r} cannot be sent: it is no name of a header.", kind="request")
+            raise HttpFailure(f"{name[:60]!r} cannot be sent: it is not a header name.", kind="request")
         if _NO_VALUE.search(value) is not None:
             raise HttpFailure(f"The header {name} cannot be sent: its value holds control characters.", kind="request")
         if name.lower() not in _FRAMING:
@@ -252,7 +252,7 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
         case aiohttp.ServerTimeoutError():
             return f"{where} sent nothing for {timeouts.read:g} s (timed out).", "timeout"
         case aiohttp.ClientConnectorDNSError():
-            return f"There is no host {where}, or the name service does not answer: {_system(error)}", "connect"
+            return f"No host {where}, or the name service does not answer: {_system(error)}", "connect"
         case aiohttp.ClientConnectorCertificateError():
             return f"The certificate of {where} is not to be trusted: {_untrusted(error.certificate_error)}", "connect"
         case aiohttp.ClientConnectorSSLError():
@@ -266,7 +266,7 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return f"{where} closed the connection without a complete answer.", "protocol"
         case aiohttp.ClientPayloadError():
-            return f"The answer of {where} breaks off, or is not as long as it says.", "protocol"
+            return f"The answer of {where} breaks off, or is shorter or longer than it declares.", "protocol"
         case aiohttp.ClientResponseError():
             return f"{where} answered with something that is not HTTP, or with more than it announced.", "protocol"
         case asyncio.TimeoutError():

@@ -66,7 +66,7 @@ def parse_allow(texts: Iterable[str]) -> tuple[Network, ...]:
         try:
             found.append(ipaddress.ip_network(text.strip(), strict=False))
         except ValueError:
-            raise ValueError(f"{text.strip()!r} is no network, such as 10.0.0.0/8 or fd00::/8") from None
+            raise ValueError(f"{text.strip()!r} is not a network, such as 10.0.0.0/8 or fd00::/8") from None
     return tuple(found)
 
 

@@ -148,7 +148,7 @@ class NoStrategies:
         raise ToolNotFound(Phrase("tool.no_strategies", {"name": str(name)}))
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
-        raise ToolFailure("there are no agent strategies here", reported=False)
+        raise ToolFailure("no agent strategies here", reported=False)
 
 
 class Strategies(Protocol):

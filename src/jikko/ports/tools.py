@@ -270,7 +270,7 @@ class NoTools:
         raise _nothing(name)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        raise ToolFailure("there are no tools here", reported=False)
+        raise ToolFailure("no tools here", reported=False)
 
 
 def _nothing(name: ToolName) -> ToolNotFound:

@@ -200,7 +200,7 @@ class ProviderBackends:
         if config is None:
             file = _FILE if self.providers.source else _NO_FILE
             raise ModelFailure(
-                f"Nothing says how to reach the provider {provider!r} of the model {model!r}. Add this line under "
+                f"The provider {provider!r} of the model {model!r} is not set up. Add this line under "
                 f"'providers:' in {file}:\n{self.providers.line_to_add(provider)}",
                 kind="ModelNotExistError",
             )

@@ -218,7 +218,7 @@ class Snapshots:
             self._changed = True
             return []
         if kept is None:
-            return [CaseProblem("snapshot", "there is none yet; `jikko test --update` keeps one")]
+            return [CaseProblem("snapshot", "none yet; `jikko test --update` records one")]
         found = list(mismatches(kept, now, "snapshot")) or list(mismatches({"equals": kept}, now, "snapshot"))
         hint = "; if it is meant so: jikko test --update"
         return [CaseProblem(where, text + hint * (index == 0)) for index, (where, text) in enumerate(found)]

@@ -126,7 +126,7 @@ def unmet(gate: Bound | NoWorse, rows: Sequence[ScoredRow], baseline: Baseline |
             yield f"expected {gate.of_all}({gate.measure}) {gate.sign} {gate.value:g}, got {found:.6g}"
         return
     if baseline is None:
-        yield f"there is no {gate.file} yet; `jikko test --update` writes it"
+        yield f"no {gate.file} yet; `jikko test --update` writes it"
         return
     for name, before in baseline.means.items():
         if name in OWN or name not in values:

@@ -138,7 +138,7 @@ def _is_number(value: Any) -> bool:
 
 def _against_schema(schema: Any, actual: Any) -> str:
     if not isinstance(schema, Mapping):
-        raise TypeError("it is no mapping")
+        raise TypeError("it is not a mapping")
     is_old = "draft-07" in str(schema.get("$schema"))
     found = JsonSchema(schema, "draft 7" if is_old else "draft 2020-12").violation(actual)
     return "" if found is None else found.message

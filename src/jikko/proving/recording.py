@@ -90,7 +90,7 @@ class Recording:
         if not isinstance(self.events[0], RunStarted):
             return "its log has no beginning"
         if not isinstance(self.events[-1], RunFinished):
-            return "its log has no end: the run goes on, or the log was cut"
+            return "its log has no end: the run is still active, or the log was cut"
         return ""
 
     @property

@@ -350,7 +350,7 @@ def require_expected(name: str, expected: str | None, current: str) -> None:
     """Check that an app's current version is the expected one; both are ids, ``""`` for a missing app. Raises
     ``TooLate`` otherwise."""
     if expected is not None and expected != current:
-        found = "another version is the current one" if current else "there is no such app"
+        found = "another version is the current one" if current else "no such app"
         told = found if expected else "it exists already"
         raise TooLate(f"The app {name!r} is not as expected: {told}. Nothing was written.", code="version_changed")
 
@@ -375,7 +375,7 @@ def _keep(triggers: Sequence[Trigger]) -> Operation[None]:
 
 def _add_key(key: ApiKey, only_first: bool) -> Operation[bool]:
     if (yield Row(_HOLD_APP if only_first else _HAS_APP, app_id=key.app_id)) is None:
-        raise Conflict(f"There is no app {key.app_id} to add a key to.")
+        raise Conflict(f"No app {key.app_id} to add a key to.")
     if only_first and (yield Row(_HAS_KEY, app_id=key.app_id)) is not None:
         return False
     if (yield Count(_ADD_KEY, **_KEYS.values(key))) == 0:

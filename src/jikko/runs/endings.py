@@ -37,7 +37,7 @@ def unwritable(error: BaseException) -> LogUnwritable:
     if isinstance(error, RecursionError):
         return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
     kind = type(error).__name__
-    return LogUnwritable(f"The log of the run cannot be written: {kind}. The log of the server says more.")
+    return LogUnwritable(f"The log of the run cannot be written: {kind}. See the log of the server.")
 
 
 def replayed(workflow: Workflow, events: list[Event], run_id: str) -> RunState:

@@ -51,7 +51,7 @@ class InnerRuns:
     async def run(self, call: InnerCall) -> InnerOutcome:
         app = await self._apps.app(call.app.id)
         if app is None:
-            raise InnerRefused(f"the app {call.app.name!r} is gone")
+            raise InnerRefused(f"the app {call.app.name!r} no longer exists")
         for attempt in range(_MAX_ATTEMPTS):
             started, is_found = await self._started(app, call, f"{call.key}#{attempt}")
             outcome = await self._outcome(app, call, started)

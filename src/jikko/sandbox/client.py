@@ -80,20 +80,20 @@ class ForkServerSandbox:
         files: Collection[str] = (),
     ) -> dict[str, Json]:
         if language not in _LANGUAGES:
-            raise SandboxFailure(f"There is no language {language!r}; programs are {' or '.join(_LANGUAGES)}")
+            raise SandboxFailure(f"No language {language!r}; programs are {' or '.join(_LANGUAGES)}")
         job: dict[str, Any] = {"kind": language, "code": code, "arguments": dict(arguments)}
         if files:
             job["files"] = list(files)
         result = await self._run(job, app_id, send=send)
         if not isinstance(result, dict):
-            raise SandboxFailure("The program sent a result that is no object", kind=RESULT_ERROR)
+            raise SandboxFailure("The program sent a result that is not an object", kind=RESULT_ERROR)
         return result
 
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         key = (app_id, hashlib.sha256(template.encode("utf-8", "surrogatepass")).digest())
         text = await self._run({"kind": "template", "code": template, "arguments": dict(variables)}, app_id, key=key)
         if not isinstance(text, str):
-            raise SandboxFailure("The template sent a result that is no text")
+            raise SandboxFailure("The template sent a result that is not a text")
         return text
 
     async def close(self) -> None:

@@ -126,7 +126,7 @@ def require_known_machine() -> None:
     """Require a table of system call numbers for this machine. Raises ``LockFailed``."""
     machine = platform.machine()
     if machine not in MACHINES:
-        raise LockFailed(f"there is no system call table for {machine}; supported are {', '.join(MACHINES)}")
+        raise LockFailed(f"no system call table for {machine}; supported are {', '.join(MACHINES)}")
 
 
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030

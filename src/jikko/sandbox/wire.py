@@ -51,7 +51,7 @@ def parse_reply(text: bytes, max_elements: int) -> dict[str, Any]:
         decoded = text.decode("utf-8")
         value: Any = json.loads(decoded)
         if not isinstance(value, dict):
-            raise BadReply("sent a reply that is no JSON object")
+            raise BadReply("sent a reply that is not a JSON object")
         if _is_deeper_than(value, MAX_DEPTH + 1, at_most=text.count(b"[") + text.count(b"{")):
             raise BadReply(f"returned a value that is nested more than {MAX_DEPTH} levels deep")
         if ("\\ud" in decoded or "\\uD" in decoded) and _SURROGATE_ESCAPE.search(decoded):

@@ -80,7 +80,7 @@ class OperatorFileReload:
             refused = await self._read()
         except Exception:
             log.exception("the files of providers, tools and plugins cannot be read again")
-            refused = "Reading them failed; the log says why."
+            refused = "Reading them failed; see the log."
         if refused:
             log.error("%s The previous contents stay in effect.", refused)
         else:

@@ -191,7 +191,7 @@ class FunctionCalling:
             answer["tool_response"] = error = f"there is not a tool named {call.name}"
             answer["meta"] = {"time_cost": 0.0, "error": error, "tool_config": {}}
         elif arguments is None:
-            answer["tool_response"] = "tool invoke error: the arguments of the call are no JSON object"
+            answer["tool_response"] = "tool invoke error: the arguments of the call are not a JSON object"
         else:
             given = {**arguments, **tool.settings}
             answer["tool_call_input"] = given
@@ -266,7 +266,7 @@ async def arguments_of(call: FunctionCall) -> dict[str, Json] | None:
 
 
 def _refused(constant: str) -> Json:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 _decode: Final = partial(json.loads, parse_constant=_refused)

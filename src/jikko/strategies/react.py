@@ -253,11 +253,11 @@ class ReAct(AppAgent):
                 value = json.loads(value)
             except (ValueError, RecursionError):
                 if len(names) != 1:
-                    return "tool parameters validation error: the input of the action is no JSON object"
+                    return "tool parameters validation error: the input of the action is not a JSON object"
             if not isinstance(value, dict) and len(names) == 1:
                 return {names[0]: action.input}
         if not isinstance(value, dict):
-            return "tool parameters validation error: the input of the action is no JSON object"
+            return "tool parameters validation error: the input of the action is not a JSON object"
         return value
 
     def _messages(self, rounds: list[Thought], *, is_last: bool) -> list[PromptMessage]:

@@ -117,5 +117,7 @@ async def _arguments(call: FunctionCall) -> dict[str, Json]:
     """Parse the arguments of a call. Raises ``AgentFailure`` unless they are a JSON object. [QUIRK]"""
     given = await arguments_of(call)
     if given is None:
-        raise AgentFailure(f"The model called {call.name!r} with arguments that are no JSON object", kind="ValueError")
+        raise AgentFailure(
+            f"The model called {call.name!r} with arguments that are not a JSON object", kind="ValueError"
+        )
     return given

@@ -86,7 +86,7 @@ class Deliveries(Struct, eq=False):
         """Return one delivery. Raises ``NotFound`` if there is none."""
         delivery = await self.store.find(delivery_id)
         if delivery is None:
-            raise NotFound(f"There is no delivery {delivery_id!r}; `jikko deliveries list` lists the deliveries.")
+            raise NotFound(f"No delivery {delivery_id!r}; `jikko deliveries list` lists the deliveries.")
         return await self._view(delivery)
 
     async def record(self, view: DeliveryView) -> RunRecord | None:

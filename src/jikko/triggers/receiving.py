@@ -108,11 +108,11 @@ class Webhooks(Struct, eq=False):
         trigger = await self.triggers.at(address)
         app = await self.apps.app(trigger.app_id) if trigger is not None and trigger.enabled else None
         if trigger is None or app is None:
-            raise NotFound("There is no webhook at this address.")
+            raise NotFound("No webhook at this address.")
         workflow = await self.workflows.get(app)
         node = workflow.graph.nodes.get(trigger.node_id)
         if node is None or not isinstance(node.node, TriggerNode) or node.node.webhook is None:
-            raise NotFound("There is no webhook at this address.")
+            raise NotFound("No webhook at this address.")
         return Webhook(trigger, app, node.node.webhook)
 
     def options(self, trigger: Trigger, app_name: str) -> WebhookOptions:

@@ -76,7 +76,7 @@ class Triggers:
         there is none."""
         trigger = await self._store.find(which) if is_uuid(which) else await self._named(which)
         if trigger is None:
-            raise NotFound(f"There is no trigger {which!r}; `jikko triggers list` lists the triggers.")
+            raise NotFound(f"No trigger {which!r}; `jikko triggers list` lists the triggers.")
         return (await self._addressed([trigger]))[0]
 
     async def _named(self, which: str) -> Trigger | None:
@@ -116,7 +116,7 @@ class Triggers:
     async def enable(self, trigger: Trigger, enabled: bool) -> None:
         """Enable or disable a trigger. Durable on return. Raises ``NotFound`` if it was removed."""
         if not await self._store.enable(trigger.id, enabled):
-            raise NotFound(f"There is no trigger {trigger.id} any more.")
+            raise NotFound(f"The trigger {trigger.id} no longer exists.")
 
     async def start(
         self,

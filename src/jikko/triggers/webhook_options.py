@@ -112,7 +112,7 @@ def _entry(fields: Fields, environment: Mapping[str, str]) -> WebhookOptions:
         fields.problem("address", bad_value(fields.shown("address")), _ADDRESSES)
     by_body = fields.choice("once", ("id", "body"), "id") == "body"
     if by_body and verification is None:
-        fields.problem("once", "needs verify", "only the body of a caller who is known says that a call is the same")
+        fields.problem("once", "needs verify", "only the body of an authenticated caller can identify a repeated call")
     waits = fields.choice("wait", ("accepted", "result"), "accepted") == "result"
     retries = fields.integer("retries", 0, minimum=0)
     if retries > _MAX_RETRIES:

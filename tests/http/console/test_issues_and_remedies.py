@@ -81,7 +81,7 @@ async def test_lines_to_paste_hold_no_more_than_the_name_of_the_provider(tmp_pat
         assert entry["base_url"].endswith("_BASE_URL}")
         assert [named in apps[app].replace("langgenius/", "") for app in issue["apps"]] == [True]
     lines = await doctor(tmp_path / "home")
-    assert len([line for line in lines if "nothing says how to reach" in line]) == len(names)
+    assert len([line for line in lines if "is not set up" in line]) == len(names)
     assert not [line for line in lines if "\x1b" in line]
 
 
@@ -109,7 +109,7 @@ async def test_the_doctor_tells_what_the_page_tells(tmp_path: Path) -> None:
     assert (finding["ok"], finding["warning"], finding["paste"]) == (True, True, page[0]["paste"])
     assert finding["detail"].endswith(f"{page[0]['text']}; {page[0]['mend']}")
     assert finding["detail"].startswith("裁判  [31m🍒: ")
-    assert page[1]["text"] == f"others may look into {home} (mode 755): chmod 700 {home}"
+    assert page[1]["text"] == f"other users may read {home} (mode 755): chmod 700 {home}"
     assert shlex.split(page[1]["paste"]) == ["chmod", "700", str(home)]
 
 
@@ -117,7 +117,7 @@ async def test_lines_to_paste_stand_below_what_they_mend(tmp_path: Path) -> None
     async with console_on(tmp_path / "home") as scene:
         await scene.publish(ASKS_A_MODEL)
     lines = await doctor(tmp_path / "home")
-    [at] = [at for at, line in enumerate(lines) if "nothing says how to reach" in line]
+    [at] = [at for at, line in enumerate(lines) if "is not set up" in line]
     assert lines[at + 1 : at + 3] == [
         "        providers:",
         '          "openai": {type: openai, api_key: "${OPENAI_API_KEY}"}',

@@ -173,7 +173,7 @@ async def test_another_code_opens_nothing(code: str, client: httpx.AsyncClient) 
 async def test_an_app_that_is_not_there_is_said(world: World) -> None:
     async with serving(world, app="Gone") as client:
         answer = await client.post(ADDRESS, json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
-    assert (answer.status_code, "no app 'Gone'" in answer.json()["message"]) == (404, True)
+    assert (answer.status_code, "No app 'Gone'" in answer.json()["message"]) == (404, True)
 
 
 async def test_a_code_can_be_used_as_often_as_a_key(world: World) -> None:

@@ -87,7 +87,7 @@ function Steps({ run: id }: { run: string }) {
   )
 }
 
-/** What the run was given, without the ids that say where it belongs. */
+/** Inputs of the run, without the ids that say where it belongs. */
 const given = (
   inputs: Readonly<Record<string, unknown>> = {},
   system: object | undefined,

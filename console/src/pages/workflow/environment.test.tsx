@@ -54,7 +54,7 @@ test('a value is changed and taken back, a secret is never in its field, and a r
   await user.clear(field)
   await user.type(field, '語8{Enter}')
   await waitFor(() => expect(screen.queryByLabelText('Value of RATE')).toBeNull())
-  await user.click(screen.getByRole('button', { name: 'Take back RATE' }))
+  await user.click(screen.getByRole('button', { name: 'Reset RATE' }))
   await user.click(screen.getByRole('button', { name: 'Change 鍵' }))
   const secret = screen.getByLabelText('Value of 鍵') as HTMLInputElement
   expect([secret.value, secret.type]).toEqual(['', 'password'])
@@ -63,11 +63,11 @@ test('a value is changed and taken back, a secret is never in its field, and a r
   expect(said.slice(1)).toEqual([{ values: { RATE: '語8' } }, { unset: ['RATE'] }, { values: { 鍵: 'refused' } }])
   await user.type(screen.getByLabelText('Value of 鍵'), '{Escape}')
   expect(screen.queryByLabelText('Value of 鍵')).toBeNull()
-  expect(screen.getByText('Overruled by JIKKO_NOTE of the server')).toBeTruthy()
-  expect(screen.getAllByText(/of the file|set here|^empty$/).map(one => one.textContent)).toEqual([
+  expect(screen.getByText('Overridden by JIKKO_NOTE of the server')).toBeTruthy()
+  expect(screen.getAllByText(/from the file|set here|^empty$/).map(one => one.textContent)).toEqual([
     'set here',
-    'of the file',
+    'from the file',
     'empty',
   ])
-  expect(screen.queryByRole('button', { name: 'Take back 鍵' })).toBeNull()
+  expect(screen.queryByRole('button', { name: 'Reset 鍵' })).toBeNull()
 })

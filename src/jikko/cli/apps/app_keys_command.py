@@ -81,7 +81,7 @@ async def keys(
     is named.
     """
     if file is not None and not new:
-        raise click.UsageError("--to says where the key of --new goes.")
+        raise click.UsageError("--to needs --new.")
     if (app is None) == (apps is None) or (apps and (source or revoke or not new)):
         raise click.UsageError("Name one APP; or with --new several by --apps APP,APP.")
     if app is None:
@@ -111,7 +111,7 @@ async def keys(
 async def _share(settings: Settings, names: Sequence[str], file: Path | None, *, as_json: bool) -> None:
     """Make a key for several apps, and show it once, or write it to a file."""
     if file is None and not (as_json or sys.stdout.isatty()):
-        raise click.UsageError("--to says into which file the key goes, since it is not printed.")
+        raise click.UsageError("--to must name a file for the key, since it is not printed.")
     async with assembled(existing(settings)) as assembly:
         found = list(dict.fromkeys([await assembly.apps.find(name) for name in names]))
         key = await assembly.app_keys.share(found)

@@ -171,7 +171,7 @@ class Talk:
     def _uploaded(self, question: TypedQuestion) -> list[dict[str, Any]]:
         if question.missing:
             listed = ", ".join(question.missing)
-            raise Failure(f"there is no file {listed} (a word that begins with @ is written @@)", exit_code=3)
+            raise Failure(f"no file {listed} (a word that begins with @ is written @@)", exit_code=3)
         if not question.files:
             return []
         if not (self._parameters.get("file_upload") or {}).get("enabled"):

@@ -62,7 +62,7 @@ def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
         checked = None if source.error else check(source.text, source=source.name, node_classes=BY_TYPE)
         usable = checked is not None and checked.document is not None and checked.graph is not None
         if not usable:
-            why = source.error.text() if source.error else "cannot be imported; `jikko check` says why"
+            why = source.error.text() if source.error else "cannot be imported; `jikko check` shows why"
             click.echo(printable(f"{source.name}: {why}"), err=True)
         yield source.name, checked if usable else None
 

@@ -45,7 +45,7 @@ def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, ho
     `jikko apps env` has set in the data folder for the app of that name. The commands are for the server of the data
     folder; if none is running, for one with these settings.
 
-    The exit code is 1 if a file cannot be imported; `jikko check` says why.
+    The exit code is 1 if a file cannot be imported; `jikko check` shows why.
     """
     settings = settings_of(env=env_of(env, env_file), home=home)
     outside, base = outside_of(settings), base_of(settings)
@@ -71,7 +71,7 @@ def _entry(source: DslSource, outside: Any, base: str) -> dict[str, Any]:
         return {"file": source.name, "error": source.error.text()}
     checked = check(source.text, source=source.name, node_classes=BY_TYPE)
     if checked.document is None or checked.graph is None:
-        return {"file": source.name, "error": "cannot be imported; `jikko check` says why"}
+        return {"file": source.name, "error": "cannot be imported; `jikko check` shows why"}
     try:
         environment = outside.values_of(checked.document.environment, app_name(checked.document, source.name))
     except InvalidEnvironment as error:

@@ -54,7 +54,7 @@ async def import_(
     """
     provider, _, name = (model or "").rpartition("/")
     if model is not None and not (provider and name):
-        raise click.UsageError("--model: say PROVIDER/MODEL.")
+        raise click.UsageError("--model: expected PROVIDER/MODEL.")
     key = sys.stdin.readline().strip() if key == "-" else key
     instead = (provider, name) if model else None
     failed = 0
@@ -64,7 +64,7 @@ async def import_(
         there = [each async for each in service.numbered("/datasets", ThereDataset)]
         named = {text for each in there for text in (each.id, each.name)}
         if unknown := [each for each in datasets if each not in named]:
-            raise Failure(f"There is no dataset {', '.join(map(repr, unknown))} at {url}.", code="not_found")
+            raise Failure(f"No dataset {', '.join(map(repr, unknown))} at {url}.", code="not_found")
         for each in there:
             if datasets and each.id not in datasets and each.name not in datasets:
                 continue

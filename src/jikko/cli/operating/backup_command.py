@@ -44,7 +44,7 @@ def backup(settings: Settings, folder: str, as_json: bool) -> None:
     names.
     """
     if not settings.has_database:
-        raise click.ClickException(f"There is no database {settings.database}.")
+        raise click.ClickException(f"No database {settings.database}.")
     try:
         report, text = (_to_bucket if is_bucket(folder) else _to_folder)(folder, settings)
     except NotABackup as error:

@@ -73,7 +73,7 @@ async def move(settings: Settings, url: str | None, files_url: str | None, as_js
     files_url = files_url or settings.files_url
     if not url:
         raise click.UsageError(
-            "There is no database to move to: give --to postgresql://USER@HOST/DATABASE, or set JIKKO_DATABASE_URL."
+            "No database to move to: give --to postgresql://USER@HOST/DATABASE, or set JIKKO_DATABASE_URL."
         )
     with sole_owner(settings.home, doing="jikko move", patience=0.5):
         address, moved, kept = await move_to_postgres(settings, url, files_url, _report)

@@ -45,15 +45,15 @@ def reloaded(settings: Settings) -> bool:
         return False
     if before.reads < 0 or not _holds(before.pid, settings.home / "serve.lock"):
         raise Failure(
-            f"{before} cannot be told: it is about to start or end, of an earlier version, or in another container. "
-            "Try again there, or restart it.",
+            f"{before} cannot be signalled: it is starting or ending, of an earlier version, or in another container."
+            " Try again there, or restart it.",
             exit_code=ExitCode.UNAVAILABLE,
             code="no_server",
         )
     try:
         os.kill(before.pid, signal.SIGUSR1)
     except OSError as error:
-        raise Failure(f"{before} cannot be told: {error.strerror}.", exit_code=ExitCode.UNAVAILABLE) from None
+        raise Failure(f"{before} cannot be signalled: {error.strerror}.", exit_code=ExitCode.UNAVAILABLE) from None
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         now = owner_of(settings.home)

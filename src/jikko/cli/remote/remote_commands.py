@@ -62,12 +62,12 @@ def _error(message_id: Any, code: int, message: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": message_id, "error": {"code": code, "message": message}}
 
 
-_FILES: Final = "works with files and what is installed here, whatever server is named"
+_FILES: Final = "works with files and the installation on this machine, with or without a server"
 _CHAT: Final = "talks by the service API (`jikko chat --url URL --key KEY`)"
 _MACHINE: Final = "works on the data folder and the processes of this machine"
-_LIBRARIES: Final = "installs and tries what this machine has"
-_RECORD: Final = "reads or writes whole runs with their logs, which the API gives one by one"
-_KNOWLEDGE: Final = "datasets have an API of their own, with keys of its own (docs/knowledge.md)"
+_LIBRARIES: Final = "manages the installation on this machine"
+_RECORD: Final = "reads or writes whole runs with their logs, which the API returns one at a time"
+_KNOWLEDGE: Final = "datasets have their own API and keys (docs/knowledge.md)"
 LOCAL_ONLY: Final[Mapping[str, str]] = {
     **dict.fromkeys(("check", "doctor", "run", "schema", "show", "skill", "test"), _FILES),
     **dict.fromkeys(("backup", "cluster", "console", "keys", "migrate", "move", "reload"), _MACHINE),

@@ -235,7 +235,7 @@ def _named(entries: list[dict[str, Any]], wanted: str, by: tuple[str, ...], what
         for entry in entries:
             if entry[name] == (wanted.lower() if name == "id" else wanted):
                 return entry
-    raise Failure(f"There is no {what} {wanted!r} there.", exit_code=ExitCode.NOT_FOUND, code="not_found")
+    raise Failure(f"No {what} {wanted!r} there.", exit_code=ExitCode.NOT_FOUND, code="not_found")
 
 
 OVER_API: Final[dict[str, Callable[..., int | None]]] = {}

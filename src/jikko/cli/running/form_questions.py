@@ -72,7 +72,7 @@ def action_of(form: Mapping[str, Any], given: str | None) -> str:
     if given is None and len(actions) == 1:
         return str(actions[0])
     listed = ", ".join(f"{action['id']} ({action['title']})" for action in form["actions"])
-    wrong = "say which action, with --action" if given is None else f"there is no action {given!r}"
+    wrong = "choose an action with --action" if given is None else f"no action {given!r}"
     raise Failure(f"{wrong}: {listed}", exit_code=3, code="invalid_form_data")
 
 

@@ -44,7 +44,7 @@ def arguments_of(pairs: Sequence[str], form: str) -> dict[str, str]:
     for pair in pairs:
         name, sign, text = pair.partition("=")
         if not sign:
-            raise click.UsageError(f"{pair!r} is no {form}.")
+            raise click.UsageError(f"{pair!r} is not {form}.")
         found[name] = text
     return found
 
@@ -93,7 +93,7 @@ def reader(*, taken: Sequence[str] = ()) -> Callable[[str], str]:
     def read(path: str) -> str:
         if path == "-":
             if users:
-                raise click.UsageError(f"Standard input can be read once, and {users[0]} has it.")
+                raise click.UsageError(f"Standard input can be read only once, and {users[0]} reads it.")
             users.append("another input")
         return read_text(path)
 

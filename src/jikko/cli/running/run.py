@@ -218,7 +218,7 @@ async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], want
         return await assembly.runs.start(app, StartRequest(inputs=values, user=wanted.user))
     question = question_of(wanted.question)
     if question.missing:
-        raise Failure(f"there is no file {', '.join(question.missing)}", exit_code=3, code="invalid_param")
+        raise Failure(f"no file {', '.join(question.missing)}", exit_code=3, code="invalid_param")
     attached = {"files": [Upload(str(path)) for path in question.files]}
     kind = StartVariable(name="files", label="files", type="file-list")
     sent: Any = await uploaded(attached, [kind], assembly.files, app_id=app.id, user=wanted.user)
@@ -303,7 +303,7 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
         if ways:
             hint = "Go on with one of:\n  " + "\n  ".join(ways)
         else:
-            hint = "Answer on a terminal, or keep the run with --keep and go on with: jikko runs submit"
+            hint = "Answer on a terminal, or keep the run with --keep and continue with: jikko runs submit"
         titles = ", ".join(form.title or form.node_id for form in forms)
         raise Failure(f"the run waits for {titles}", exit_code=ExitCode.PAUSED, code="run_paused", hint=hint)
     code = of_run(end.status, end.error)

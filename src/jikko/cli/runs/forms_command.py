@@ -121,7 +121,5 @@ def _meant(found: Sequence[Any], which: str | None, record: Any) -> Any:
     if not found:
         raise Failure(f"the run waits for no form ({record.status})", exit_code=ExitCode.CONFLICT, code="conflict")
     if fitting:
-        raise Failure(f"say which form, with --form: {listed}", exit_code=ExitCode.USAGE, code="usage")
-    raise Failure(
-        f"there is no form {which!r}; the run waits for {listed}", exit_code=ExitCode.NOT_FOUND, code="not_found"
-    )
+        raise Failure(f"choose a form with --form: {listed}", exit_code=ExitCode.USAGE, code="usage")
+    raise Failure(f"no form {which!r}; the run waits for {listed}", exit_code=ExitCode.NOT_FOUND, code="not_found")

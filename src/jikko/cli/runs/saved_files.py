@@ -82,7 +82,7 @@ async def save(
                 async for piece in content.chunks:
                     target.write(piece)
         except NotFound:
-            message = f"the content of {file.get('filename')!r} is gone"
+            message = f"the content of {file.get('filename')!r} is missing"
             unsaved = Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found")
         except JikkoError as error:
             unsaved = failure(error)

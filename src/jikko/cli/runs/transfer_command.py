@@ -91,8 +91,8 @@ async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: 
     here = {known.id for known in await assembly.apps.all()}
     for unknown in sorted(set(imported.apps) - here):
         click.echo(
-            f"{imported.apps[unknown]} runs are of app {unknown}, which is not here: no client sees them, nor does "
-            "`jikko runs list`. To have runs become those of an app that is here, say --app when they are first read.",
+            f"{imported.apps[unknown]} runs belong to the app {unknown}, which does not exist here: neither clients nor"
+            " `jikko runs list` show them. To assign runs to an existing app, give --app when importing them first.",
             err=True,
         )
     text = f"{imported.added} runs were read, {imported.known} were there already."

@@ -47,7 +47,7 @@ def plans_of(
         raise Failure(f"{files} wrong; no case was run", exit_code=code, code="invalid_test_file")
     if not plans:
         hint = "A test file is called NAME.test.yml and stands beside the workflow NAME.yml; docs/testing.md shows one."
-        raise Failure("there are no test files", exit_code=ExitCode.USAGE, code="no_test_files", hint=hint)
+        raise Failure("no test files", exit_code=ExitCode.USAGE, code="no_test_files", hint=hint)
     return plans
 
 

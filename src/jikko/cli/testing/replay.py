@@ -122,7 +122,7 @@ async def replay(
             sums.add(result, knows_version=knows_version)
             report.add(result)
         if not sums.outcomes:
-            raise Failure("there are no such runs", exit_code=ExitCode.NOT_FOUND, code="not_found")
+            raise Failure("no such runs", exit_code=ExitCode.NOT_FOUND, code="not_found")
         if lcov is not None:
             write_report(lcov, coverage.lcov().encode())
         if covers:
@@ -161,7 +161,7 @@ async def coverage(
             else:
                 left_out += 1
         if not looked_at:
-            raise Failure("there are no such runs", exit_code=ExitCode.NOT_FOUND, code="not_found")
+            raise Failure("no such runs", exit_code=ExitCode.NOT_FOUND, code="not_found")
         if lcov is not None:
             write_report(lcov, found.lcov().encode())
         (JsonReport() if as_json else TextReport()).cover(found)
@@ -258,13 +258,13 @@ class TextReplayReport:
                 for key in keys[:_MOST]:
                     self._report(self._examples[key], key[1])
                 if len(keys) > _MOST:
-                    click.echo(f"         and {len(keys) - _MOST:,} reasons more; --json tells that of each run")
+                    click.echo(f"         and {len(keys) - _MOST:,} more reasons; --json shows that of each run")
         if sums.assumed:
-            click.echo(f"{sums.assumed:,} runs have answers that are assumed: what was asked then was something else")
+            click.echo(f"{sums.assumed:,} runs have assumed answers: the recorded request was a different one")
         if sums.unknown_versions:
             click.echo(
-                f"{sums.unknown_versions:,} runs are of a version that is not known: settings of nodes that no log "
-                "tells, such as a temperature, were not compared"
+                f"{sums.unknown_versions:,} runs have an unknown version: node settings that logs do not contain,"
+                " such as a temperature, were not compared"
             )
         if sums.asked:
             click.echo(f"{sums.asked:,} calls were really made")

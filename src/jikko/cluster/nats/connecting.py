@@ -65,7 +65,7 @@ class NatsAccess(Struct, frozen=True):
             return made
         for path in filter(None, (self.certificate, self.certificate_key)):
             if not path.is_file():
-                raise InvalidSettings(f"nats_certificate: {path} is no file.")
+                raise InvalidSettings(f"nats_certificate: {path} is not a file.")
         try:
             made.load_cert_chain(self.certificate, self.certificate_key, password="")
         except (OSError, ValueError):

@@ -75,12 +75,12 @@ class LeaderElection:
             self._number = await self._link.keep(self._link.names.lead, self._name.encode(), headers=headers)
         except APIError as error:
             if error.err_code != _NOT_EXPECTED:
-                logger.debug("who leads cannot be settled: %s", error)
+                logger.debug("the leader cannot be elected: %s", error)
                 return False
             # Either another leads, or NATS has lost its data: then take the lease again.
             self._lose()
         except NATS_ERRORS as error:
-            logger.debug("who leads cannot be settled: %s", error)
+            logger.debug("the leader cannot be elected: %s", error)
             self._link.declare_again()
             return False
         else:

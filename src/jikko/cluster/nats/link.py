@@ -149,7 +149,7 @@ class NatsLink:
         try:
             await self.declare()
         except NATS_ERRORS as error:
-            logger.warning("NATS cannot keep what it is to keep, trying again: %s", error)
+            logger.warning("NATS cannot store entries, trying again: %s", error)
             await asyncio.sleep(_DECLARE_SECONDS)
 
     async def count_at(self, per_minute: int) -> None:
@@ -220,7 +220,9 @@ class NatsLink:
 
     def _lost(self) -> None:
         if not self._closing:
-            logger.warning("NATS cannot be reached; runs go on, and what other servers hold is looked up later")
+            logger.warning(
+                "NATS cannot be reached; runs continue, and runs of other servers are read from the database"
+            )
             self.on_lost()
 
     async def close(self) -> None:

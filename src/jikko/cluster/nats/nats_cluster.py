@@ -355,7 +355,7 @@ class NatsCluster:
                 logger.warning("%s", says or "NATS is heard again")
             for name, beats in self._liveness.gone(time.monotonic()):
                 self._differing.pop(server_of(name), None)
-                logger.warning("server %s is gone; others go on with its runs", name)
+                logger.warning("server %s is dead; others take over its runs", name)
                 self._give_up(name)
                 assert self._orphans is not None
                 offered = self._orphans.put(shares(name, len(self.members())), once=str(beats))

@@ -232,7 +232,7 @@ class WaitingQueue:
             await self._link.stream.delete_msg(self._link.names.stream("WAIT"), number)
         except NATS_ERRORS as error:
             # Taken by a member, which is why most are withdrawn.
-            logger.debug("a run that was offered is not there any more: %s", error)
+            logger.debug("an offered run no longer exists: %s", error)
 
     async def watch(self) -> None:
         """Accept offered runs while this member has free slots, until cancelled."""

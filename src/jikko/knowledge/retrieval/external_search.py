@@ -48,7 +48,7 @@ class ExternalApis:
             if name_or_id in (each.id, each.name):
                 await stores.datasets.delete_external_api(each.id)
                 return
-        raise NotFound(f"There is no external knowledge API {name_or_id!r}.")
+        raise NotFound(f"No external knowledge API {name_or_id!r}.")
 
 
 _MAX_BYTES: Final = 10 << 20
@@ -118,7 +118,7 @@ async def _records(api: ExternalApi, response: HttpResponse) -> list[Any]:
         raise _failed(api, reason[:1000])
     records = answer.get("records") if isinstance(answer, dict) else None
     if not isinstance(records, list) or is_too_deep(answer):
-        raise _failed(api, "its answer is no JSON object with a list of records")
+        raise _failed(api, "its answer is not a JSON object with a list of records")
     return records[:_MAX_RECORDS]
 
 

@@ -135,9 +135,9 @@ async def _keep(ctx: Context, value: Json, path: str) -> Json:
             try:
                 content = base64.b64decode(text, validate=True)
             except (binascii.Error, ValueError):
-                raise invalid_output(f"Output {path} is no file.") from None
+                raise invalid_output(f"Output {path} is not a file.") from None
         case _:
-            raise invalid_output(f"Output {path} is no file.")
+            raise invalid_output(f"Output {path} is not a file.")
     # Only the last part of a path, without characters that do not fit into a header.
     filename = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2]))[-_MAX_NAME_LENGTH:]
     filename = filename or "file.bin"

@@ -195,7 +195,7 @@ class ListOperator(NodeConfig, frozen=True):
             self._worked(items, kind, ctx.recorded)
         except (ListRefused, ValueError, TypeError, AttributeError) as masked:
             return str(masked)
-        return "A secret environment variable does not suit what is done with the list."
+        return "A secret environment variable cannot be used in this operation on the list."
 
     def _worked(self, items: list[Json], kind: str, variables: Variables) -> list[Json]:
         for condition in self.conditions:

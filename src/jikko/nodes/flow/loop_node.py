@@ -89,7 +89,8 @@ class Loop(NodeConfig, frozen=True):
             value: Json = variable.constant
             if not variable.fits:
                 raise NodeFailure(
-                    f"The value of loop variable {variable.label} is no {variable.type}.", kind="WorkflowNodeError"
+                    f"The value of loop variable {variable.label} is not of type {variable.type}.",
+                    kind="WorkflowNodeError",
                 )
             if variable.selector is not None:
                 value = ctx.variables.get(variable.selector)

@@ -275,7 +275,7 @@ def context_text(value: Json | Unset) -> str:
             continue
         if not isinstance(item, dict) or "content" not in item:
             raise NodeFailure(
-                f"The context cannot be used: element {position} is no text and has no 'content'.",
+                f"The context cannot be used: element {position} is not a text and has no 'content'.",
                 kind="InvalidContextStructureError",
             )
         if item.get("summary"):

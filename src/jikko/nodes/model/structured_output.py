@@ -119,7 +119,7 @@ class StructuredOutput(Struct, frozen=True):
                 return {}
             parsed = first
         if not isinstance(parsed, dict) or is_too_deep(parsed):
-            raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
+            raise NodeFailure(f"The model's answer is not a JSON object: {text[:200]!r}", kind="LLMNodeError")
         value: dict[str, Json] = _with_booleans(parsed, self.schema)
         return value
 

@@ -222,7 +222,7 @@ class ToolNode(NodeConfig, frozen=True):
                 what = f"the parameter {parameter.name} is required and has no value"
                 raise self._no_runtime(what, "ToolRuntimeResolutionError", tool)
         if parameter.type == "select" and parameter.options and value is not None and value not in parameter.options:
-            what = f"the value of the parameter {parameter.name} is none of {', '.join(parameter.options)}"
+            what = f"the value of the parameter {parameter.name} must be one of {', '.join(parameter.options)}"
             raise self._no_runtime(what, "ToolRuntimeResolutionError", tool)
         return value  # null, too: converted to the parameter's type
 

@@ -253,7 +253,7 @@ async def _body(headers: dict[str, str], reader: asyncio.StreamReader) -> bytes:
     try:
         length = int(headers.get("content-length", ""))
     except ValueError:
-        raise _Refused(411, "The request does not say its length.") from None
+        raise _Refused(411, "The request does not declare its length.") from None
     if not 0 <= length <= _UPLOAD:
         raise _Refused(413, f"The file has more than {_UPLOAD} bytes.")
     async with asyncio.timeout(_IDLE_SECONDS):

@@ -161,7 +161,7 @@ class Invocation:
             self.fail(
                 PluginFailure(
                     "PluginProtocol",
-                    f"The plugin says too much in one call: at most {self._limits.call_bytes} bytes in "
+                    f"The plugin sends too much in one call: at most {self._limits.call_bytes} bytes in "
                     f"{self._limits.call_messages} messages are read.",
                 )
             )

@@ -65,9 +65,9 @@ class LlamaServer:
 
     async def _start(self) -> OpenAICompatible:
         if not self._path.is_file():
-            log.error("There is no model file %s.", self._path)
+            log.error("No model file %s.", self._path)
             raise ModelFailure(
-                f"There is no model file {self._path.name} where the providers file (JIKKO_PROVIDERS) says.",
+                f"No model file {self._path.name} at the path in the providers file (JIKKO_PROVIDERS).",
                 kind="ModelNotExistError",
             )
         key = secrets.token_urlsafe(24)

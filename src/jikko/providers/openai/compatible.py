@@ -364,7 +364,7 @@ def is_flagged(body: bytes) -> bool:
         results = []
     if not results:
         raise ModelFailure(
-            f"The provider's answer does not say what it found: {body[:200].decode(errors='replace')!r}",
+            f"The provider's answer has no results: {body[:200].decode(errors='replace')!r}",
             kind="InvokeBadRequestError",
         )
     return any(result.flagged for result in results)

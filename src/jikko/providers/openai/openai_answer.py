@@ -84,7 +84,7 @@ class AnswerReader:
             self._add(_decode(data))
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ModelFailure(
-                f"The provider's answer is no JSON of OpenAI's protocol: {data[:200].decode(errors='replace')!r}",
+                f"The provider's answer is not JSON of OpenAI's protocol: {data[:200].decode(errors='replace')!r}",
                 kind="InvokeBadRequestError",
             ) from None
 

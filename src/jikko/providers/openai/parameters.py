@@ -75,7 +75,7 @@ class CompletionParameters:
                 }
             except (ValueError, RecursionError):
                 raise ModelFailure(
-                    "The completion parameter json_schema is no JSON.", kind="InvokeBadRequestError"
+                    "The completion parameter json_schema is not JSON.", kind="InvokeBadRequestError"
                 ) from None
         elif kind.lower() in ("json_object", "json"):
             body["response_format"] = {"type": "json_object"}

@@ -153,7 +153,7 @@ def _content(value: Any, name: str) -> tuple[bytes, str]:
         # A picture of Pillow.
         return _saved(value.save, (getattr(value, "format", None) or "png").lower())
     raise ProgramFailed(
-        f"the output {name} is a file, and {type(value).__name__} is none: return bytes, a BytesIO, a figure, "
+        f"the output {name} is a file, but {type(value).__name__} is not: return bytes, a BytesIO, a figure, "
         'a picture or {"filename": …, "content": …}',
         RESULT_ERROR,
     )

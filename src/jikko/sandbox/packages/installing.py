@@ -77,7 +77,7 @@ class PackageInstaller(Struct, eq=False):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
-            raise FolderBusy(f"another process changes {self.folder.path}; wait until it is done") from None
+            raise FolderBusy(f"another process is changing {self.folder.path}; wait until it has finished") from None
         try:
             yield
         finally:
@@ -204,7 +204,7 @@ def _command(lib: Path) -> list[str]:
     remedy = (
         f"run `{sys.executable} -m ensurepip`, or install uv; in a container, take the full image, not the slim one"
     )
-    raise NotInstalled(f"neither pip nor uv is here: {remedy}")
+    raise NotInstalled(f"neither pip nor uv is installed: {remedy}")
 
 
 def _run(command: list[str], requirements: list[str]) -> None:
@@ -300,7 +300,7 @@ def parse(texts: Iterable[str]) -> dict[str, str]:
         name = _NAME.match(requirement)
         if name is None or requirement.startswith("-"):
             raise BadRequirement(
-                f"{text!r} is no requirement: expected the name of a package, such as numpy or 'pandas>=3', or "
+                f"{text!r} is not a requirement: expected the name of a package, such as numpy or 'pandas>=3', or "
                 "NAME @ ADDRESS"
             )
         found[normalized(name[1])] = requirement
@@ -325,12 +325,12 @@ def without(requested: Mapping[str, str], names: Iterable[str]) -> dict[str, str
     for name in names:
         if left.pop(normalized(name), None) is None:
             known = ", ".join(sorted(requested)) or "none"
-            raise BadRequirement(f"{name} was not installed by name; those that were: {known}")
+            raise BadRequirement(f"{name} was not installed by name; packages installed by name: {known}")
     return left
 
 
 def _of_wheel(text: str) -> str:
     file = Path(text).expanduser().resolve()
     if not file.is_file():
-        raise BadRequirement(f"there is no file {text}")
+        raise BadRequirement(f"no file {text}")
     return f"{file.name.partition('-')[0]} @ {file.as_uri()}"

@@ -251,13 +251,13 @@ class Exchange:
         else:
             if self._left is not None:
                 if len(body) > self._left:
-                    raise RuntimeError("The body of an answer is longer than its head says.")
+                    raise RuntimeError("The body of an answer is longer than its head declares.")
                 self._left -= len(body)
             transport.write(body)
         if more:
             return
         if self._left:
-            raise RuntimeError("The body of an answer is shorter than its head says.")
+            raise RuntimeError("The body of an answer is shorter than its head declares.")
         self._end_answer()
 
     def _end_answer(self) -> None:

@@ -85,7 +85,7 @@ def postgres_program(name: str) -> str:
 
 def _hint() -> str:
     user = plain_user()
-    return f"\nRoot runs PostgreSQL as {user.pw_name}, who has to reach this folder." if user else ""
+    return f"\nRoot runs PostgreSQL as {user.pw_name}, who needs access to this folder." if user else ""
 
 
 class LocalNats(LocalService):

@@ -34,7 +34,7 @@ _RELEASE_SECONDS: Final = 1.0
 """Timeout for returning a connection to the pool; then it is dropped."""
 _CLOSE_SECONDS: Final = 10.0
 """Timeout for statements in progress at the end."""
-_BUSY: Final = "As many searches as may go on at once do: try again in a minute, or look at fewer runs."
+_BUSY: Final = "Too many searches at once: try again in a minute, or search fewer runs."
 _CROWDED_SECONDS: Final = 2.0
 """Time to wait for an open connection if the server refuses another."""
 _RETRY_INTERVAL_SECONDS: Final = 0.05

@@ -33,7 +33,7 @@ _OF_CLASSES: Final[Mapping[str, str]] = {
     "22": "it rejects a value",
     "25": "a transaction is not in the state that the server expects",
     "28": "it refuses the login of the server",
-    "3D": "its database is gone",
+    "3D": "its database no longer exists",
     "40": "transactions conflict",
     "42": "it lacks a table, a column or a right of the server",
     "53": "it lacks memory, disk or connections",

@@ -69,7 +69,7 @@ class BuiltinTools:
         return [await self.find(replace(provider, tool=name)) for name in names]
 
 
-# The tool of the provider ``code``: runs a program in the sandbox and tells what it printed.
+# The tool of the provider ``code``: runs a program in the sandbox and returns its output.
 #
 # Source: docs/dify-behaviour.md, “Built-in tools”.
 
@@ -111,6 +111,6 @@ def code_tools(sandbox: Sandbox) -> Mapping[str, BuiltinTool]:
         "simple_code": BuiltinTool(
             (parameter("language", required=True), parameter("code", required=True)),
             act,
-            "runs a program and tells what it printed",
+            "runs a program and returns its output",
         )
     }

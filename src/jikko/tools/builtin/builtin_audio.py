@@ -34,7 +34,7 @@ class Audio(Struct, eq=False):
             "asr": BuiltinTool(
                 (parameter("audio_file", "file", required=True), model),
                 self._transcribe,
-                "tells what is said in a file",
+                "transcribes a file",
             ),
         }
 

@@ -35,7 +35,7 @@ def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
         "current_time": BuiltinTool(
             (setting("format", default=_FORMAT), setting("timezone", "select", default="UTC", options=_ZONES)),
             _saying(lambda values: _current_time(values, clock)),
-            "tells what time it is",
+            "returns the current time",
         ),
         "localtime_to_timestamp": BuiltinTool(
             (parameter("localtime", required=True), parameter("timezone", default=_SHANGHAI)),
@@ -54,12 +54,12 @@ def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
                 parameter("target_timezone", default=_TOKYO),
             ),
             _saying(_converted),
-            "tells what time it is elsewhere",
+            "converts a time to another time zone",
         ),
         "weekday": BuiltinTool(
             tuple(parameter(name, "number", required=True) for name in ("year", "month", "day")),
             _saying(_weekday),
-            "tells the day of the week",
+            "returns the day of the week",
         ),
     }
 
@@ -99,7 +99,7 @@ def _to_timestamp(values: _Values) -> str:
 def _from_timestamp(values: _Values) -> str:
     seconds = values.get("timestamp")
     if not isinstance(seconds, (int, float)):
-        raise ToolFailure("the timestamp is no number")
+        raise ToolFailure("the timestamp is not a number")
     # Not by the C library, which supports fewer years.
     moment = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
     return moment.astimezone(_zone(values.get("timezone", _SHANGHAI))).strftime(_FORMAT)

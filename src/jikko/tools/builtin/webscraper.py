@@ -48,7 +48,7 @@ class Webscraper(Struct, eq=False):
             # There are no summaries without a server-wide model: pages are returned as they are.
             setting("generate_summary", "boolean", default=False),
         )
-        return {"webscraper": BuiltinTool(parameters, self._act, "tells what there is to read at an address")}
+        return {"webscraper": BuiltinTool(parameters, self._act, "returns the text of a web page")}
 
     async def _act(self, values: Mapping[str, Json], call: ToolCall, emit: Emit) -> None:
         url = values.get("url")

@@ -137,9 +137,7 @@ async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
         cursor = page.next_cursor
         if not cursor:
             return found
-    raise ToolFailure(
-        f"the server says that it has more than {MAX_TOOLS} tools; name those that are needed under known_tools:"
-    )
+    raise ToolFailure(f"the server has more than {MAX_TOOLS} tools; name the needed ones under known_tools:")
 
 
 def _shown(error: BaseException) -> str:
@@ -149,10 +147,10 @@ def _shown(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return f"its answer is not as the protocol has it: {place[:200]}: {first['msg'][:200]}"
+        return f"its answer does not follow the protocol: {place[:200]}: {first['msg'][:200]}"
     text = str(error)
     if text.startswith(_UNREADABLE):
-        return "its answer is no message of the protocol"
+        return "its answer is not a message of the protocol"
     return text[:_MAX_QUOTED]
 
 

@@ -97,7 +97,9 @@ async def sse_streams(requests: McpRequests) -> AsyncIterator[tuple[Any, Any]]:
         writing = asyncio.create_task(connection.write())
         yield connection.read_stream, connection.write_stream
     except TimeoutError:
-        raise ToolFailure(f"the server did not say where messages go within {requests.timeouts.connect:g} s") from None
+        raise ToolFailure(
+            f"the server did not name its message endpoint within {requests.timeouts.connect:g} s"
+        ) from None
     finally:
         tasks = [task for task in (listening, writing) if task is not None]
         await end_tasks(tasks)
