@@ -40,7 +40,7 @@ def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
         if word == "Hello":
             expect(dialog).to_contain_text("A new workflow.")
         else:
-            expect(dialog).to_contain_text("different from version 1, the current one")
+            expect(dialog).to_contain_text("Changes from version 1, the current one")
             expect(dialog.locator("del b")).to_have_text("Hello")
             expect(dialog.locator("ins b")).to_have_text("Goodbye")
         dialog.get_by_role("button", name="Import and publish").click()

@@ -93,7 +93,7 @@ def test_a_viewer_sees_no_source(site: Site, visit: Visit, failed: str) -> None:
 
 SECRET = "sk-shown-nowhere"
 WORDS = {
-    "en-US": ("Conditions", "chosen", "does not hold", "does not have its value"),
+    "en-US": ("Conditions", "chosen", "does not hold", "has no value for it"),
     "ja-JP": ("条件", "選択", "不成立", "値がありません"),
 }
 
