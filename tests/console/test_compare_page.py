@@ -148,7 +148,8 @@ def test_two_versions_are_one_graph_light_and_dark_large_and_small(
     if locale == "en-US":
         has_the_difference(page.get_by_role("dialog"))
     expect(page.get_by_role("dialog")).to_contain_text(said)
-    keep(page, f"versions-{locale}", axe)
+    # In English the same parts are looked at in the dialog of imports.
+    keep(page, f"versions-{locale}", axe if locale == "ja-JP" else "")
 
 
 @pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
