@@ -295,7 +295,7 @@ class Settings:
             yield "code_seconds is 0; expected more."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
-        if self.public_url and not self.public_url.startswith(("http://", "https://")):
+        if self.public_url and not self.public_url.lower().startswith(("http://", "https://")):
             yield f"public_url is {self.public_url!r}; expected a URL such as https://jikko.example."
         yield from self._no_addresses()
         if self.nats_url and not (self.database_url and self.files_url):

@@ -138,6 +138,8 @@ async def test_a_form_without_a_recording_is_refused(world: World) -> None:
         assert await refused(answer) == (400, "bad_request_key_error")
     async with talking(world, {}) as client:
         assert await refused(await client.post(HEAR, json={})) == (400, "bad_request_key_error")
+        answer = await client.post(HEAR, files={"other": ("a.wav", b"x", "audio/wav")})
+        assert await refused(answer) == (400, "bad_request_key_error")
 
 
 @pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": 5}, {"text": "x", "voice": 5}, {"message_id": "abc"}])

@@ -166,6 +166,17 @@ async def test_what_is_not_there_is_404(client: httpx.AsyncClient, method: str, 
     assert answer.status_code == 404, answer.text
 
 
+@pytest.mark.parametrize(
+    "path", ["/{n}/document/create-by-text", "/{n}/documents/{n}/update-by-text", "/{d}/documents/{n}/update-by-text"]
+)
+async def test_what_is_not_there_is_404_before_the_body_is_judged(client: httpx.AsyncClient, path: str) -> None:
+    own = await dataset(client)
+    body = {"name": "x", "text": "x", "doc_form": "qa_model", "retrieval_model": RERANKED_BY_NOBODY}
+    answer = await client.post(f"/v1/datasets{path}".format(d=own, n=NOBODY), json=body)
+
+    assert answer.status_code == 404, answer.text
+
+
 async def test_a_document_of_one_dataset_is_none_of_another(client: httpx.AsyncClient) -> None:
     own = await dataset(client)
     doc = await document(client, own)

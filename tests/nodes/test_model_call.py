@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from jikko.nodes.contract import NodeFailure
+from jikko.events import Usage
+from jikko.nodes.contract import NodeFailure, total
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.models import ModelFailure
 from jikko.values import Json
@@ -63,3 +64,10 @@ async def test_what_a_provider_says_of_anything_else_is_kept() -> None:
         await node.run(
             ModelContext(models, {"env": {"KEY": SECRET, "OTHER": "400"}}, secrets=frozenset({"KEY", "OTHER"}))
         )
+
+
+def test_sums_of_prices_are_plain_numbers_and_keep_their_currency() -> None:
+    found = total([Usage(total_price="0.0000001", currency="USD"), None, Usage(total_price="0", currency="")])
+
+    assert found is not None
+    assert (found.total_price, found.currency) == ("0.0000001", "USD")

@@ -151,11 +151,11 @@ class Documents:
         Raises ``InvalidParam``: neither is given, or it is archived or disabled; ``NotFound``.
         """
         dataset = await self._datasets.get(dataset_id)
-        _checked_form(form, dataset)
         stores = await self._knowledge.made()
         old = await stores.documents.document(dataset.id, document_id.lower())
         if old is None:
             raise NotFound("Document not found")
+        _checked_form(form, dataset)
         if old.archived or not old.enabled:
             raise InvalidParam("Document is not available")
         if source is None and rule is None:

@@ -180,7 +180,7 @@ def total(usages: Iterable[Usage | None]) -> Usage | None:
         prompt_tokens=sum(usage.prompt_tokens for usage in present),
         completion_tokens=sum(usage.completion_tokens for usage in present),
         total_price=_sum(usage.total_price for usage in present),
-        currency=present[-1].currency,
+        currency=next((usage.currency for usage in reversed(present) if usage.currency), ""),
         prompt_price=_sum(usage.prompt_price for usage in present),
         completion_price=_sum(usage.completion_price for usage in present),
         prompt_unit_price=_last(usage.prompt_unit_price for usage in present),
@@ -190,7 +190,7 @@ def total(usages: Iterable[Usage | None]) -> Usage | None:
 
 
 def _sum(prices: Iterable[str]) -> str:
-    return str(sum(map(Decimal, prices), Decimal(0)))
+    return f"{sum(map(Decimal, prices), Decimal(0)):f}"
 
 
 def _last(prices: Iterable[str]) -> str:

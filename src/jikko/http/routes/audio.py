@@ -10,7 +10,7 @@ from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.apps.speech import MAX_AUDIO_BYTES, too_large
 from jikko.errors import InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
-from jikko.http.bodies.multipart_forms import is_form, read_form
+from jikko.http.bodies.multipart_forms import read_form
 from jikko.http.operation import Route
 from jikko.http.request_fields import checked, must, user_named
 from jikko.http.requests import Request
@@ -56,14 +56,13 @@ async def audio_to_text(request: Request) -> SendableResponse:
     A form with ``file`` and ``user``.
     """
     api, app = request.api, await authenticated(request)
-    if is_form(request):  # as in Dify, a missing file comes first
-        await api.chat.speech.check_hearing(app)
     async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
         part = next((part for name, part in form.files if name == "file"), None) if form else None
         if part is None:
             raise UploadRefused(
                 "Send the recording as a form: multipart/form-data with the field 'file'.", code="bad_request_key_error"
             )
+        await api.chat.speech.check_hearing(app)
         if not part.filename:
             raise UploadRefused("Please upload your audio.", code="no_audio_uploaded")
         if (part.size or 0) > MAX_AUDIO_BYTES:

@@ -159,7 +159,9 @@ async def _created(
     rule_required: bool = False,
 ) -> CreatedDocument:
     wishes = body_from(body, DatasetWishes, name=None)
-    knowledge_of(request).datasets.check_models(wishes)
+    datasets = knowledge_of(request).datasets
+    await datasets.get(dataset_id)
+    datasets.check_models(wishes)
     document = await knowledge_of(request).documents.add(
         dataset_id,
         source,
