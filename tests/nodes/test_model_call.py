@@ -51,7 +51,7 @@ async def test_what_a_provider_says_of_a_secret_in_the_prompt_is_not_kept(
 
     failure = caught.value
     recorded = json.dumps([str(failure), failure.inputs, failure.outputs, failure.process_data], ensure_ascii=False)
-    assert "names a secret" in str(failure)
+    assert "quotes a secret" in str(failure)
     assert quoted not in recorded
     assert SECRET in models.requests[0].messages[-1].text
 
