@@ -40,7 +40,7 @@ def test_a_key_is_taken_without_the_white_space_around_it(text: str) -> None:
     ],
 )
 def test_what_is_no_key_is_refused_and_not_quoted(text: str) -> None:
-    with pytest.raises(InvalidParam, match="no API key") as refused:
+    with pytest.raises(InvalidParam, match="Not an API key") as refused:
         checked_key(text)
     assert len(text) < 5 or text not in str(refused.value)
 

@@ -53,4 +53,4 @@ async def test_a_list_with_elements_of_another_type_is_warned_of_and_fails_the_n
 
     with pytest.raises(NodeFailure) as caught:
         await node.run(cast(ContainerContext, FakeContext()))
-    assert str(caught.value) == f"The value of loop variable v is no {kind}."
+    assert str(caught.value) == f"The value of loop variable v is not of type {kind}."

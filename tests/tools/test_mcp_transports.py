@@ -91,7 +91,7 @@ async def test_calls_of_several_streams_go_on_side_by_side(tmp_path: Path) -> No
         ({"results": {}, "endpoint": "http://10.0.0.1/messages"}, "messages to go to another server"),
         ({"results": {}, "endpoint": "//10.0.0.1/messages"}, "messages to go to another server"),
         ({"results": {}, "endpoint": "http://[/"}, "messages to go to another server"),
-        ({"results": {}, "endpoint": ""}, "did not say where messages go within 0.5 s"),
+        ({"results": {}, "endpoint": ""}, "did not name its message endpoint within 0.5 s"),
     ],
 )
 async def test_a_stream_that_breaks_off_or_leads_elsewhere_fails_the_call(

@@ -175,7 +175,7 @@ class Section(Struct, frozen=True):
     """
 
     beginnings: tuple[str, ...]
-    """Path prefixes of its operations, not necessarily exclusive."""
+    """Path prefixes of its operations, not necessarily exclusive, and of unknown addresses that it refuses."""
     operations: Callable[[], Iterable[Operation]]
     """Imports and returns them."""
     imports: Callable[[], object] | None = None

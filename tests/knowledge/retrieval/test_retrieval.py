@@ -277,13 +277,13 @@ async def test_a_service_elsewhere_is_asked_by_the_contract(tmp_path: Path) -> N
         (HttpFailure("The request was not over within 120 s (timed out).", kind="timeout"), "timed out"),
         ((500, {"error_code": 500, "error_msg": "out of order"}), "500: out of order"),
         ((403, b"<html>"), "403"),
-        ((200, b"<html>no json</html>"), "no JSON"),
-        ((200, []), "no JSON object"),
+        ((200, b"<html>no json</html>"), "not a JSON object"),
+        ((200, []), "not a JSON object"),
         ((200, {"records": "none"}), "list of records"),
         ((200, {"records": [7]}), "no content"),
         ((200, {"records": [{"content": "x", "score": "high"}]}), "the score"),
         ((200, b'{"records": [{"content": "x", "score": 1e400}]}'), "failed"),
-        ((200, b"[" * 5000), "no JSON"),
+        ((200, b"[" * 5000), "not a JSON object"),
     ],
 )
 async def test_a_service_that_fails_or_answers_nonsense_fails_the_search(
