@@ -26,11 +26,11 @@ def workflow(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def charted(site: Site, folder: Path) -> str:
-    publish(site, folder, BROKEN.replace('"Mended"', '"Charted 図 🙂"'))
-    first = site.run("mended", q="erste 🙂")
-    publish(site, folder, FIXED.replace('"Mended"', '"Charted 図 🙂"'))
+    publish(site, folder, BROKEN.replace('"Mended"', '"Charted 図 🙂"'), "charted")
+    first = site.run("charted", q="erste 🙂")
+    publish(site, folder, FIXED.replace('"Mended"', '"Charted 図 🙂"'), "charted")
     for n in range(2):
-        site.run("mended", q=f"zweite {n}")
+        site.run("charted", q=f"zweite {n}")
     return app_of(site, first)
 
 

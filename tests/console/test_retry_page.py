@@ -28,12 +28,13 @@ FIXED = mending("def main(q):\n    return {'text': q + ' is fine'}\n")
 WITH_MORE = mending("def main(q):\n    return {'text': q}\n", "who")
 
 
-def publish(site: Site, folder: Path, text: str) -> None:
-    file = folder / "mended.yml"
+def publish(site: Site, folder: Path, text: str, app: str = "mended") -> None:
+    """Publish a version. ``app``: what its key is called, which is printed for the first one only."""
+    file = folder / f"{app}.yml"
     file.write_text(text, encoding="utf-8")
     [entry] = site.command.json("apps", "import", file)
     if entry.get("api_key"):
-        site.keys["mended"] = entry["api_key"]
+        site.keys[app] = entry["api_key"]
 
 
 @pytest.fixture

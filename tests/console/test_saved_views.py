@@ -9,17 +9,19 @@ from tests.console.album import keep
 from tests.console.conftest import LARGE, SMALL, Site, Visit
 from tests.console.test_retry_page import FIXED, app_of, mending, publish
 
-# Other tests run and retry the same app: its error tells the runs of these tests from theirs.
-BROKEN = mending("def main(q):\n    raise ArithmeticError('Division by lamps 💡')\n")
+# An app of these tests alone: that of others has versions by the dozen, which are chosen by searching.
+NAME = '"Viewed 👀"'
+BROKEN = mending("def main(q):\n    raise ArithmeticError('Division by lamps 💡')\n").replace('"Mended"', NAME)
+WHOLE = FIXED.replace('"Mended"', NAME)
 
 
 @pytest.fixture
 def versions(site: Site, tmp_path: Path) -> tuple[str, str]:
     """A run of a version, and one of the next."""
-    publish(site, tmp_path, BROKEN)
-    first = site.run("mended", q="erste 🙂")
-    publish(site, tmp_path, FIXED)
-    return first, site.run("mended", q="zweite")
+    publish(site, tmp_path, BROKEN, "viewed")
+    first = site.run("viewed", q="erste 🙂")
+    publish(site, tmp_path, WHOLE, "viewed")
+    return first, site.run("viewed", q="zweite")
 
 
 def test_a_version_is_chosen_by_its_number_and_the_counts_follow(
