@@ -120,8 +120,8 @@ class AppSpeech:
         self._defaults = defaults
 
     async def check_hearing(self, app: App) -> None:
-        """Require that the app transcribes, before a recording is read. Raises ``InvalidParam``: it does not;
-        ``WrongAppMode``: its workflow is unusable."""
+        """Require that the app transcribes. Raises ``InvalidParam``: it does not; ``WrongAppMode``: its workflow is
+        unusable."""
         if not await self._feature(app, "speech_to_text"):
             raise InvalidParam("Speech to text is not enabled")
 

@@ -233,11 +233,10 @@ class Segments:
         is_question = document.form == "qa_model"
         answer = wishes.answer if is_question else None
         given = wishes.keywords
-        if given is None and place.model is not None and is_question:
-            # As recorded from Dify.
-            given = []
-        if not given and place.model is None:
-            given = None
+        if place.model is None:
+            given = given or None
+        elif given is None and is_question:
+            given = []  # as recorded from Dify
         return replace(
             segment_of(document, document.version, 0, content, now),
             answer=answer,

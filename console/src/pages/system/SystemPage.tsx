@@ -8,10 +8,10 @@ import { Icon } from '../../parts/Icon.tsx'
 import { Loaded, Panel } from '../../parts/Panel.tsx'
 import { ago, count, duration, t, tn } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
+import { Diagnostics } from './Diagnostics.tsx'
 import { Server, Store } from './Facts.tsx'
 import { Providers } from './Providers.tsx'
 import { Sandbox } from './Sandbox.tsx'
-import { ToMend } from './ToMend.tsx'
 import { Tools } from './Tools.tsx'
 import { Who } from './Who.tsx'
 import '../../../styles/system.css'
@@ -49,7 +49,7 @@ export default function SystemPage() {
         {data => (
           <div className="grid">
             <div className="colm">
-              <ToMend list={data.to_mend} />
+              <Diagnostics list={data.to_mend} />
               <Providers data={data} />
               <Sandbox data={data} may={may} />
               <Tools />

@@ -185,7 +185,7 @@ async def update_document_by_text(request: Request, body: TextChanges) -> Create
     """Replace a text."""
     if body.text is not None and not body.name:
         raise InvalidParam("name: is required when text is provided")
-    # As in Dify, an empty text is none.
+    # As in Dify, an empty text counts as missing.
     source = text_source(body.name or "", body.text) if body.text else None
     return await _updated(request, source, body)
 

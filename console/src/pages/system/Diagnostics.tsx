@@ -36,7 +36,7 @@ const about = (what: string): string => {
 const LEVEL = { error: 'failed', warning: 'partial' } as const
 
 /** What is wrong, whom it hits, what mends it, and a button that tries. */
-export function ToMend({ list }: { list: readonly Mend[] }) {
+export function Diagnostics({ list }: { list: readonly Mend[] }) {
   const apps = useApps()
   const may = useMay()
   const name = (id: string) => apps.data?.find(app => app.id === id)?.name ?? id
