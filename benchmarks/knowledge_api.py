@@ -76,9 +76,9 @@ def text_of(number: int) -> str:
     return " ".join(f"word{number} thing{place}" for place in range(20))
 
 
-def key_of(home: Path) -> str:
-    """A key of the knowledge API of a data folder."""
-    command = [sys.executable, "-m", "jikko", "knowledge", "keys", "create", "--json"]
+def key_of(home: Path, python: str = sys.executable) -> str:
+    """A key of the knowledge API of a data folder. The Jikko of ``python`` makes it."""
+    command = [python, "-m", "jikko", "knowledge", "keys", "create", "--json"]
     done = subprocess.run(command, env=settings(home), check=True, capture_output=True, text=True)
     return str(json.loads(done.stdout)["api_key"])
 
