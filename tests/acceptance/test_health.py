@@ -71,6 +71,7 @@ def test_a_data_folder_that_is_moved_away_is_noticed_before_anything_is_lost(sce
     until(lambda: "was removed while it was open" in scene.server.output, "the log names the file")
     refused = client.request("POST", "/v1/files/upload", files={"file": ("a.txt", b"x")}, data={"user": "someone"})
     assert refused.status_code == 503
+    assert str(scene.command.home) not in refused.text
 
     if not name:
         shutil.rmtree(path, ignore_errors=True)  # what was made anew in its place
@@ -96,6 +97,9 @@ def test_a_log_that_is_emptied_where_it_is_is_noticed(scene: Scene) -> None:
     until(lambda: status(scene, "/readyz") == 503, "it is not ready")
     assert status(scene, "/livez") == 200
     until(lambda: "jikko.db-wal was written over while it was open" in scene.server.output, "the log names the file")
+    assert f"Nothing is written to {scene.command.home / 'jikko.db'}: " in scene.server.output
+    for refused in (client.request("GET", "/v1/info"), client.request("POST", "/v1/workflows/run", json={})):
+        assert (refused.status_code, str(scene.command.home) in refused.text) == (503, False)
 
 
 def test_a_server_that_stops_is_alive_and_not_ready(scene: Scene, echo: EchoServer) -> None:

@@ -6,6 +6,8 @@ Requests for another app's data are in `test_strangers`.
 import socket
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -178,6 +180,15 @@ def test_another_method_is_not_allowed(scene: Scene, method: str, path: str) -> 
     answer = scene.client("echo").request(method, path)
     assert_refused(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == ("OPTIONS, POST" if path == RUN else "GET, HEAD, OPTIONS")
+
+
+@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("GET", 400)])
+def test_only_the_methods_of_the_whole_server_can_be_asked_for(scene: Scene, method: str, status: int) -> None:
+    with closing(HTTPConnection(scene.server.url.removeprefix("http://"))) as connection:
+        connection.request(method, "*")
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert answer.headers["allow"] == ("DELETE, GET, OPTIONS, PATCH, POST, PUT" if status == 200 else None)
 
 
 @pytest.mark.parametrize(

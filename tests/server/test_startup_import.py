@@ -102,6 +102,21 @@ async def test_two_files_of_one_app_in_one_call_are_refused_and_nothing_is_publi
     assert len(await publish(assembly, files[:1])) == 1
 
 
+@pytest.mark.parametrize("wrong", ["app: [", None, says("b", "One").replace('"mode": "workflow"', '"mode": "chat"')])
+async def test_all_files_are_checked_before_the_first_is_published(
+    assembly: Assembly, tmp_path: Path, wrong: str | None
+) -> None:
+    await publish(assembly, [written(tmp_path, "1.yml", says("a", "One"))])
+    new, bad = written(tmp_path, "2.yml", says("c", "日本 🍊")), tmp_path / "bad.yml"
+    if wrong is not None:
+        bad.write_text(wrong, encoding="utf-8")
+
+    with pytest.raises((InvalidDocument, InvalidSettings, Conflict)):
+        await publish(assembly, [new, bad])
+
+    assert [known.name for known in await assembly.apps.all()] == ["One"]
+
+
 async def test_a_wrong_file_is_named_and_one_that_is_not_there_too(assembly: Assembly, tmp_path: Path) -> None:
     with pytest.raises(InvalidDocument):
         await publish(assembly, [written(tmp_path, "bad.yml", "app: [")])

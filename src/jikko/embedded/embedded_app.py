@@ -19,7 +19,7 @@ from jikko.errors import JikkoError, StoreUnavailable
 from jikko.http.app import create_app
 from jikko.http.http_errors import error_response
 from jikko.server.member import ServerMember
-from jikko.server.startup_import import bring_keys, published_file
+from jikko.server.startup_import import bring_keys, published_file, require_importable
 from jikko.setting_sources import read_settings
 
 log = logging.getLogger(__name__)
@@ -123,6 +123,7 @@ class App:
                     unmark(settings.home)
                 services = assemble(settings, owned=not self._in_memory, in_memory=self._in_memory)
                 assembly = await stack.enter_async_context(services)
+                await require_importable(assembly, self._files)
                 for file in self._files:
                     await published_file(assembly, file)
                 await bring_keys(assembly, settings.keys)

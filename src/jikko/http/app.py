@@ -15,7 +15,7 @@ from jikko.errors import JikkoError, NotAllowed, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.bodies.reading import Bodies
 from jikko.http.console.console_headers import MANAGED, console_headers, is_console
-from jikko.http.cors import added_headers, is_preflight
+from jikko.http.cors import METHODS, added_headers, is_preflight
 from jikko.http.http_errors import (
     REFUSALS,
     Error,
@@ -156,7 +156,8 @@ class _Application:
 
     def _no_operation(self, request: Request) -> SendableResponse:
         path = _path(request.scope)
-        methods = self._router.methods(path)
+        # ``OPTIONS *`` asks for the whole server (RFC 9110, 9.3.7).
+        methods = METHODS if path == "*" else self._router.methods(path)
         if not methods:
             return _begin_of(request) or self._misplaced(path) or self._nothing(request)
         if request.scope["method"] == "OPTIONS":

@@ -24,7 +24,8 @@ _ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 """For clients other than pages."""
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
-_METHODS: Final = (b"access-control-allow-methods", b"DELETE, GET, OPTIONS, PATCH, POST, PUT")
+METHODS: Final = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
+_METHODS: Final = (b"access-control-allow-methods", ", ".join(METHODS).encode())
 _MAX_AGE: Final = (b"access-control-max-age", b"600")
 """Lifetime of a preflight, in seconds."""
 

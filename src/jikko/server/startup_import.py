@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +41,10 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
     """Publish new or changed files, and register the given keys. Returns the keys made for those apps that had none.
 
     Raises:
-        Conflict: Two files are of one app; nothing was published.
-        InvalidDocument, InvalidEnvironment, InvalidSettings: See ``publish_one``, ``bring_keys``.
+        Conflict, InvalidDocument: See ``require_importable``; nothing was published.
+        InvalidEnvironment, InvalidSettings: See ``publish_one``, ``bring_keys``.
     """
-    if len(files) > 1:  # a single one may be a pipe, which can be read only once
-        assembly.apps.require_unique_names(readable(files))
+    await require_importable(assembly, files)
     known = [await publish_one(assembly, file) for file in files]
     await bring_keys(assembly, assembly.settings.keys)
     await _check_values(assembly)
@@ -85,11 +85,28 @@ async def publish_one(assembly: Assembly, file: Path) -> App:
     return app
 
 
+async def require_importable(assembly: Assembly, files: Sequence[Path]) -> None:
+    """Check all files before the first is published. Raises ``Conflict``: two files are of one app, or an app has
+    another mode; ``InvalidDocument`` or ``InvalidSettings``, naming the file: it cannot be imported or read."""
+    if len(files) < 2:
+        return  # a single one may be a pipe, which can be read only once
+    assembly.apps.require_unique_names(readable(files))
+    for file in files:
+        with _naming(file):
+            await assembly.apps.standing(_text(file), source=file.stem)
+
+
 async def published_file(assembly: Assembly, file: Path) -> Published:
     """Publish a new or changed file. Raises ``InvalidDocument``, ``Conflict`` or ``InvalidSettings``, naming the file,
     if it cannot be published."""
-    try:
+    with _naming(file):
         return await assembly.apps.publish_if_changed(_text(file), source=file.stem)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    try:
+        yield
     except InvalidDocument as error:
         raise InvalidDocument(str(file), error.problems, error.places) from None
 

@@ -306,6 +306,13 @@ async def test_chunks_are_read_whatever_the_case_of_their_name_and_not_in_http_1
         (b"GET /it HTTP/1.1\r\nhost: a\r\nhost: b\r\n", 400),
         (b"GET /it HTTP/1.1\r\nHost: a\r\nHOST: a\r\n", 400),
         (b"GET /it HTTP/1.0\r\nhost: a\r\nhost: b\r\n", 400),
+        (b"GET /it HTTP/1.1\r\nhost: a b/\r\n", 400),
+        (b"GET /it HTTP/1.1\r\nhost: user@a\r\n", 400),
+        (b"GET /it HTTP/1.1\r\nhost: a:b\r\n", 400),
+        (b"GET /it HTTP/1.0\r\nhost: \xe6\x97\xa5\xe6\x9c\xac\r\n", 400),
+        (b"GET http://b/it HTTP/1.1\r\nhost: a b\r\n", 400),
+        (b"GET /it HTTP/1.1\r\nhost: [2001:db8::1]:8000\r\nconnection: close\r\n", 200),
+        (b"GET /it HTTP/1.1\r\nhost: my_app-1.%61.example.:\r\nconnection: close\r\n", 200),
         (b"GET /it HTTP/1.1\r\nhost:\r\nconnection: close\r\n", 200),
         (b"GET /it HTTP/1.0\r\n", 200),
     ],
@@ -319,6 +326,18 @@ async def test_a_request_is_for_one_host(head: bytes, status: int) -> None:
 
         assert [answer[0] for answer in await client.responses()] == [status]
         assert site.asked == ["/it"] * (status == 200)
+
+
+@pytest.mark.parametrize("names", [b"Authorization authorization", b"AUTHORIZATION Authorization authorization"])
+async def test_a_request_has_one_authorization(names: bytes) -> None:
+    """Of two, a proxy in front may have checked the other one."""
+    site = Site()
+    async with served(site) as connect:
+        client = await connect()
+        await client.say(GET + b"".join(b"%b: Bearer x\r\n" % name for name in names.split()) + b"\r\n")
+
+        assert await client.responses() == [(400, "bad_request")]
+    assert site.asked == []
 
 
 async def test_a_refusal_comes_behind_the_answers_to_earlier_requests() -> None:

@@ -14,6 +14,7 @@ from jikko.server.connections.request_refusals import (
     Refused,
     codings,
     connection_trailer,
+    credentials,
     hosts,
     long_url,
     many_headers,
@@ -45,8 +46,8 @@ class RequestReader(ABC):
     """
 
     __slots__ = (
-        "_about _before_body _body _coding _expects_continue _fault _head_began _headers _hosts _limits _parser "
-        "_unfinished _url"
+        "_about _authorizations _before_body _body _coding _expects_continue _fault _head_began _headers _hosts "
+        "_limits _parser _unfinished _url"
     ).split()
 
     def __init__(self, limits: HeadLimits) -> None:
@@ -58,8 +59,10 @@ class RequestReader(ABC):
         self._headers: Headers = []
         """Headers of the current head."""
         self._expects_continue = False
-        self._hosts = 0
-        """Number of ``Host`` headers. With two, a proxy may have used the other one."""
+        self._hosts: list[bytes] = []
+        """Values of ``Host``. With two, a proxy may have used the other one, as with two of ``Authorization``."""
+        self._authorizations = 0
+        """Number of ``Authorization`` headers."""
         self._coding: bytes | None = None
         """``Transfer-Encoding``, several joined by commas."""
         self._unfinished = 0
@@ -133,7 +136,8 @@ class RequestReader(ABC):
         self._url = b""
         self._headers = []
         self._expects_continue = False
-        self._hosts = 0
+        self._hosts = []
+        self._authorizations = 0
         self._coding = None
 
     def on_url(self, url: bytes) -> None:
@@ -146,7 +150,9 @@ class RequestReader(ABC):
         name, value = name.lower(), value.rstrip()
         self._headers.append((name, value))
         if name == b"host":
-            self._hosts += 1
+            self._hosts.append(value)
+        elif name == b"authorization":
+            self._authorizations += 1
         elif name == b"expect" and value.lower() == b"100-continue":
             self._expects_continue = True
         elif name == b"transfer-encoding":
@@ -164,12 +170,14 @@ class RequestReader(ABC):
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             self._break_off(other_version())
-        if self._hosts != 1 and (self._hosts or version == "1.1"):
-            self._break_off(hosts(self._hosts))
+        if fault := hosts(self._hosts, version):
+            self._break_off(fault)
+        if self._authorizations > 1:
+            self._break_off(credentials())
         if self._coding is not None and (fault := codings(self._coding, version)):
             self._break_off(fault)
         target = self._url.partition(b"#")[0]
-        if not target.startswith(b"/") and target != b"*":
+        if not target.startswith(b"/") and not (target == b"*" and parser.get_method() == b"OPTIONS"):
             absolute = _ABSOLUTE.fullmatch(target)
             if absolute is None:
                 self._break_off(unreadable())

@@ -1,6 +1,7 @@
 """Limits on request heads, and responses to requests refused while they are read."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -14,6 +15,8 @@ from jikko.http.requests import identified, request_ids
 from jikko.server.connections.slow_readers import LEAST_BYTES_PER_SECOND
 
 MAX_HEADERS: Final = 256
+_HOST: Final = re.compile(rb"(?:\[[0-9a-fA-F:.]+\]|[\w.~%!$&'()*+,;=-]*)(?::\d*)?")
+"""Value of ``Host`` (RFC 9110, 7.2)."""
 _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 """httptools' messages for unknown versions, and for the preface of HTTP/2."""
 
@@ -58,9 +61,20 @@ def many_headers() -> Refused:
     return Refused(431, "request_header_fields_too_large", f"The request has more than {MAX_HEADERS} headers.")
 
 
-def hosts(count: int) -> Refused:
-    """Return the refusal of a missing or repeated ``Host`` header (RFC 9112, 3.2)."""
-    return Refused(400, "bad_request", f"The request has {count or 'no'} headers Host; one is needed.")
+def hosts(values: Sequence[bytes], version: str) -> Refused | None:
+    """Return the refusal of missing, repeated or malformed ``Host`` headers (RFC 9112, 3.2), if they are."""
+    if len(values) == 1:
+        if _HOST.fullmatch(values[0]):
+            return None
+        return Refused(400, "bad_request", "The header Host must be a host name or address, with or without a port.")
+    if not values and version == "1.0":
+        return None
+    return Refused(400, "bad_request", f"The request has {len(values) or 'no'} headers Host; one is needed.")
+
+
+def credentials() -> Refused:
+    """Return the refusal of a repeated ``Authorization`` header (RFC 9110, 5.3)."""
+    return Refused(400, "bad_request", "The request has several headers Authorization; one is allowed.")
 
 
 def codings(value: bytes, version: str) -> Refused | None:

@@ -28,12 +28,15 @@ def error_name(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", None) or ""
 
 
-def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
-    """Return the error to raise for one of SQLite's: what happened, where, and what to do."""
+def unavailable(database: Path | str, error: sqlite3.Error) -> StoreUnavailable:
+    """Return the error to raise for one of SQLite's: what happened, where, and what to do.
+
+    ``database``: Its path where only the operator reads the message; its name where clients do.
+    """
     name = error_name(error)
     # Extended codes begin with the plain one: SQLITE_READONLY_DIRECTORY.
     hint = next((hint for code, hint in _HINTS.items() if name.startswith(code)), None)
-    return StoreUnavailable(f"The database {path} cannot be used: {error}" + (f"; {hint}." if hint else "."))
+    return StoreUnavailable(f"The database {database} cannot be used: {error}" + (f"; {hint}." if hint else "."))
 
 
 def connect(

@@ -123,7 +123,7 @@ class Readers:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise StoreUnavailable(f"The database {self._path} is closed.")
+            raise StoreUnavailable(f"The database {self._path.name} is closed.")
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -139,7 +139,7 @@ class Readers:
             finally:
                 self._idle.put(connection)
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            raise unavailable(self._path.name, error) from error
 
     def _taken(self) -> sqlite3.Connection:
         """Return an idle connection, or a new one: there are never more than threads."""
@@ -263,7 +263,7 @@ class Database:
         try:
             return query(self._in_turn())
         except sqlite3.Error as error:
-            raise unavailable(self.path, error) from error
+            raise unavailable(self.path.name, error) from error
 
     def quick_once(self, name: Hashable, query: Callable[[sqlite3.Connection], T]) -> T:
         """``quick``, cached within the transaction under a name, for reads that many need in the same turn. ``name``:
@@ -274,12 +274,12 @@ class Database:
             if name not in self._read:
                 self._read[name] = query(connection)
         except sqlite3.Error as error:
-            raise unavailable(self.path, error) from error
+            raise unavailable(self.path.name, error) from error
         return cast(T, self._read[name])
 
     def _in_turn(self) -> sqlite3.Connection:
         if self._closed:
-            raise StoreUnavailable(f"The database {self.path} is closed.")
+            raise StoreUnavailable(f"The database {self.path.name} is closed.")
         loop = asyncio.get_running_loop()
         if self._snapshot is not loop:
             self._end_snapshot()
@@ -363,4 +363,4 @@ def _connect_later(
 
 def _require_in_place(path: Path, files: OpenFiles) -> None:
     if diagnosis := files.diagnose():
-        raise StoreUnavailable(f"The database {path} cannot be used: {diagnosis}.")
+        raise StoreUnavailable(f"The database {path.name} cannot be used: {diagnosis}.")

@@ -44,7 +44,7 @@ class OpenFiles:
         for file, known in self._known.items():
             if (found := _identity(file)) != known:
                 what = "removed" if found is None else "replaced by another one"
-                return f"{file} was {what} while it was open; put back what was there, or restart the server"
+                return f"{file.name} was {what} while it was open; put back what was there, or restart the server"
         return ""
 
 
@@ -105,7 +105,7 @@ class DatabaseFileGuard:
             # SQLite does that only with a transaction, which other connections see. One may have come since.
             if self._data_version() == self._version:
                 what = "was written over while it was open"
-                return f"{self._path}-wal {what}; put back what was there, or restart the server"
+                return f"{self._path.name}-wal {what}; put back what was there, or restart the server"
             self.wrote()
         self._version = version
         return ""

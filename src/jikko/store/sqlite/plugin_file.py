@@ -73,7 +73,8 @@ class PluginFile:
                         raise
                     return done
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"The plugin storage ({self._path}) cannot be used: {error}") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise StoreUnavailable(f"The plugin storage ({self._path.name}) cannot be used: {reason}") from None
 
 
 def _requested(query: SqlQuery) -> Operation[Any]:

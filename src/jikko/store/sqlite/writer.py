@@ -218,7 +218,7 @@ class Writer:
         future: asyncio.Future[Any] = loop.create_future()
         with self._gate:
             if self._closing:
-                future.set_exception(StoreUnavailable(f"The database {self._path} is closed."))
+                future.set_exception(StoreUnavailable(f"The database {self._path.name} is closed."))
                 return future
             self._queue.put((operation, future))
         self._give_way.begin(loop)
@@ -254,7 +254,7 @@ class Writer:
         try:
             self._acquire(self._lock)
         except OSError as error:
-            reason = StoreUnavailable(f"The database {self._path} cannot be locked: {error}.")
+            reason = StoreUnavailable(f"The database {self._path.name} cannot be locked: {error.strerror}.")
             return [(future, None, reason) for _, future in requests]
         outcomes = self._perform(requests)
         try:
@@ -278,7 +278,7 @@ class Writer:
         if diagnosis := self._diagnose():
             self.measures.errors.add()
             # SQLite would keep writing to files that no process will open again.
-            lost = StoreUnavailable(f"The database {self._path} cannot be used: {diagnosis}.")
+            lost = StoreUnavailable(f"The database {self._path.name} cannot be used: {diagnosis}.")
             return [(future, None, lost) for _, future in requests]
         began = time.perf_counter()
         try:
@@ -291,7 +291,7 @@ class Writer:
             self.measures.errors.add()
             self._roll_back()
             if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
-                reason = unavailable(self._path, error)
+                reason = unavailable(self._path.name, error)
                 return [(future, None, reason) for _, future in requests]
             failure: Exception = error
         except Exception as error:
@@ -310,7 +310,7 @@ class Writer:
         diagnosis = self._in_place.diagnose()
         self._looked = now, diagnosis
         if diagnosis and not before:
-            _LOG.error("Nothing is written: %s.", diagnosis)
+            _LOG.error("Nothing is written to %s: %s.", self._path, diagnosis)
         elif before and not diagnosis:
             _LOG.warning("The database is back in place, and is written again.")
         return diagnosis
