@@ -113,6 +113,7 @@ def test_a_document_that_cannot_be_read_is_told_and_others_are_indexed(jikko: Co
     outcome = jikko("knowledge", "add", "animals", folder, "--technique", "economy")
 
     assert outcome.code == 1
+    assert outcome.out.strip() == "animals: 2 added, 1 failed"
     assert "broken.pdf: Failed to extract text from PDF" in outcome.err
     statuses = {each["name"]: each["status"] for each in jikko.json("knowledge", "show", "animals")}
     assert statuses == {"broken.pdf": "error", "more/bees.md": "completed", "owls.txt": "completed"}

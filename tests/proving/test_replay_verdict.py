@@ -134,7 +134,7 @@ async def test_another_file_of_the_same_name_and_size_is_another_result(assembly
 @pytest.mark.parametrize(
     ("price", "told"),
     [
-        ((Decimal(0), Decimal(0)), "tokens 1,200 → 900, price unknown\n"),
+        ((Decimal(0), Decimal(0)), "tokens 1,200 → 900, price unknown or 0\n"),
         ((Decimal("0.5"), Decimal(0)), "tokens 1,200 → 900, price 0.5 → 0\n"),
     ],
 )

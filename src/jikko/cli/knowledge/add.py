@@ -114,8 +114,9 @@ async def add(
         for document in removed:
             await knowledge.documents.delete(found.id, document.id)
         ids = {document.id for document in added}
-        failed = await finish(knowledge, found.id, ids, quiet=as_json)
-    counts = {"added": len(added), "unchanged": len(files) - len(added), "removed": len(removed), "failed": failed}
+        failed = len(await finish(knowledge, found.id, ids, quiet=as_json))
+    unchanged = len(files) - len(added)
+    counts = {"added": len(added) - failed, "unchanged": unchanged, "removed": len(removed), "failed": failed}
     show_entry({"dataset_id": found.id, **counts}, summary(found.name, counts), as_json=as_json)
     return 1 if failed else 0
 
@@ -123,9 +124,9 @@ async def add(
 _POLL_SECONDS = 0.2
 
 
-async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool, within: str = "") -> int:
+async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool, within: str = "") -> set[str]:
     """Index documents of a dataset, here or in a server, and wait for the end. Failed ones are printed. ``within``:
-    Prefix of their names. Returns their number."""
+    Prefix of their names. Returns their names."""
 
     async def open_documents() -> int:
         return sum(each.id in ids and each.status in UNDER_WAY for each in await knowledge.documents.all(dataset_id))
@@ -146,7 +147,7 @@ async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool,
     failed = [each for each in ended if each.status == "error"]
     for document in failed:
         click.echo(harmless(f"{within}{document.name}: {document.error}"), err=True)
-    return len(failed)
+    return {document.name for document in failed}
 
 
 def summary(dataset: str, counts: Mapping[str, int]) -> str:

@@ -88,29 +88,33 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
     own = {each.name: each for each in await knowledge.documents.all(dataset.id)}
     listed = [each async for each in service.numbered(f"/datasets/{there.id}/documents", ThereDocument)]
     taken: dict[str, str] = {}
-    changed = passed = 0
+    changed: set[str] = set()
+    failed: set[str] = set()
+    left_out = 0
     # The newest is first; here they get their original order.
     for each in reversed(listed):
         if each.indexing_status != "completed":
             click.echo(harmless(f"left out: {there.name}/{each.name} (is {each.indexing_status} there)"), err=True)
-            passed += 1
+            left_out += 1
             continue
         given = await given_document(service, there.id, each)
         while given.name in taken:
             given.name += f" ({each.id[:8]})"
         taken[given.name] = given.id
         try:
-            changed += await knowledge.imports.document(dataset, given, own.get(given.name))
+            if await knowledge.imports.document(dataset, given, own.get(given.name)):
+                changed.add(given.name)
         except InvalidParam as error:
             click.echo(harmless(f"{there.name}/{each.name}: {error}"), err=True)
-            passed += 1
+            failed.add(given.name)
     await knowledge.imports.finish(dataset, built_in_fields=built_in)
     waits = {each.id for each in await knowledge.documents.all(dataset.id) if each.status in UNDER_WAY}
-    passed += await finish(knowledge, dataset.id, waits, quiet=as_json, within=f"{there.name}/")
-    counts = {"added": changed, "unchanged": len(taken) - changed, "failed": passed}
+    failed |= await finish(knowledge, dataset.id, waits, quiet=as_json, within=f"{there.name}/")
+    unchanged = len(taken.keys() - changed - failed)
+    counts = {"added": len(changed - failed), "unchanged": unchanged, "failed": left_out + len(failed)}
     entry = {"dataset_id": dataset.id, "name": dataset.name, **counts}
     show_entry(entry, summary(dataset.name, counts), as_json=as_json)
-    return passed
+    return counts["failed"]
 
 
 class ThereTag(Struct):

@@ -270,7 +270,7 @@ class TextReplayReport:
             click.echo(f"{sums.asked:,} calls were really made")
         tokens, price = sums.tokens, sums.price
         if any(tokens) or any(price):
-            cost = f"{price[0]:f} → {price[1]:f}" if any(price) else "unknown"
+            cost = f"{price[0]:f} → {price[1]:f}" if any(price) else "unknown or 0"
             click.echo(f"tokens {tokens[0]:,} → {tokens[1]:,}, price {cost}")
         count = sums.outcomes.total()
         click.echo(f"{count:,} run{'s' * (count != 1)} in {seconds:.2f} s")
