@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct, field
+
 from jikko.assemble import lazy
 from jikko.assemble.build_models import providers_of
 from jikko.assemble.build_tools import tools_file
@@ -38,38 +40,23 @@ def key_files(settings: Settings) -> KeyFiles:
     return KeyFiles(settings.signing_key)
 
 
-class Configuration:
+class Configuration(Struct, eq=False):
     """Operator's files (providers, tools, plugins, triggers), and signing keys of file links."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        providers: Providers,
-        directory: "ToolsDirectory",
-        plugins: Plugins,
-        webhooks: dict[str, "WebhookOptions"],
-        schedules: "ScheduleServices",
-        signing_keys: SigningKeys,
-        workers: int,
-        triggers: "Triggers",
-        environment: Mapping[str, str] = os.environ,
-    ) -> None:
-        """Args:
-        workers: Number of processes that share the limits.
-        triggers: Triggers that entries of the triggers file name.
-        environment: Values of ``${NAME}`` in the files."""
-        self._settings = settings
-        self._providers = providers
-        self._directory = directory
-        self._plugins = plugins
-        self._webhooks = webhooks
-        self._schedules = schedules
-        self._signing_keys = signing_keys
-        self._workers = workers
-        self._triggers = triggers
-        self._environment = environment
-        self._reading = asyncio.Lock()
+    settings: Settings
+    providers: Providers
+    directory: "ToolsDirectory"
+    plugins: Plugins
+    webhooks: dict[str, "WebhookOptions"]
+    schedules: "ScheduleServices"
+    signing_keys: SigningKeys
+    workers: int
+    """Number of processes that share the limits."""
+    triggers: "Triggers"
+    """Triggers that entries of the triggers file name."""
+    environment: Mapping[str, str] = os.environ
+    """Values of ``${NAME}`` in the files."""
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read_again(self) -> None:
         """Reload all files, for calls that start from now on. Raises ``InvalidSettings``: files are invalid. Then all
@@ -91,45 +78,45 @@ class Configuration:
     async def misfits(self) -> list[Diagnostic]:
         """Return a warning for each entry of the triggers file that matches no trigger, and for entries of the same
         one."""
-        webhooks, schedules = self._webhooks, self._schedules.options
+        webhooks, schedules = self.webhooks, self.schedules.options
         if not webhooks and not schedules:
             return []
-        unmatched, doubled = await self._triggers.misfits(webhooks, schedules)
+        unmatched, doubled = await self.triggers.misfits(webhooks, schedules)
         found = [("triggers.unmatched", name) for name in unmatched]
         found += [("triggers.doubled", ", ".join(names)) for names in doubled]
-        file = str(self._settings.triggers)
+        file = str(self.settings.triggers)
         return [
             Diagnostic(code, {"file": file, "name": name}, where="triggers", severity="warning") for code, name in found
         ]
 
     def _go_by(self, read: "dict[str, WebhookOptions]") -> None:
-        self._webhooks.clear()
-        self._webhooks.update(read)
+        self.webhooks.clear()
+        self.webhooks.update(read)
 
     def _read(self) -> list[Callable[[], None]]:
-        settings, environment = self._settings, self._environment
+        settings, environment = self.settings, self.environment
         found: list[Callable[[], None]] = []
         wrong: list[str] = []
 
         def providers() -> None:
-            read = providers_of(settings, environment).for_worker(self._workers)
-            found.append(lambda: self._providers.become(read))
+            read = providers_of(settings, environment).for_worker(self.workers)
+            found.append(lambda: self.providers.become(read))
 
         def tools() -> None:
             read = tools_file(settings, environment)
-            found.append(lambda: self._directory.become(read))
+            found.append(lambda: self.directory.become(read))
 
         def plugins() -> None:
-            found.append(self._plugins.read_again())
+            found.append(self.plugins.read_again())
 
         def triggers() -> None:
             if settings.triggers is not None:
                 found.append(partial(self._go_by, lazy.read_webhook_options(settings.triggers, environment)))
-                found.append(partial(self._schedules.go_by, lazy.read_triggers_file(settings.triggers)))
+                found.append(partial(self.schedules.go_by, lazy.read_triggers_file(settings.triggers)))
 
         def keys() -> None:
             read = key_files(settings).load_or_create()
-            found.append(lambda: self._signing_keys.become(read))
+            found.append(lambda: self.signing_keys.become(read))
 
         # Several servers have them in their database, not in files.
         for read in (

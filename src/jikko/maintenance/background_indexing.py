@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import Struct, field
+
 from jikko.concurrency.alarm import Alarm
 from jikko.errors import JikkoError
 from jikko.ports.models import ModelFailure
@@ -31,17 +33,14 @@ _SHARE = 3.0
 """Pause as a multiple of the last batch's duration, while the server is busy."""
 
 
-class KeywordIndexing:
+class KeywordIndexing(Struct, eq=False):
     """Indexes runs for keyword search in small batches. Any number of processes may do so with one database."""
 
-    def __init__(
-        self, store: RunStore, clock: Callable[[], float] = time.perf_counter, *, poll_seconds: float = _POLL_SECONDS
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._poll_seconds = poll_seconds
-        self.alarm = Alarm(time.time)
-        """Set it when there are new runs."""
+    store: RunStore
+    clock: Callable[[], float] = time.perf_counter
+    poll_seconds: float = _POLL_SECONDS
+    alarm: Alarm = field(default_factory=lambda: Alarm(time.time))
+    """Set it when there are new runs."""
 
     async def watch(self) -> None:
         """Index when there is a worthwhile backlog, until cancelled."""
@@ -53,7 +52,7 @@ class KeywordIndexing:
             except JikkoError as error:
                 log.error("runs cannot be prepared for searches, trying again later: %s", error)
                 is_done = False
-            await asyncio.sleep(self._poll_seconds)
+            await asyncio.sleep(self.poll_seconds)
             if is_done:
                 await self.alarm.wait(None)
 
@@ -61,23 +60,23 @@ class KeywordIndexing:
         """Index the whole backlog now, after many runs were added."""
         left = _BATCH
         while left >= _BATCH:
-            left = await self._store.index(limit=_BATCH)
+            left = await self.store.index(limit=_BATCH)
             await asyncio.sleep(_PAUSE)
 
     async def _look(self, before: int) -> int:
         """Index until less than a batch is left, or the next look is due. Returns the backlog. ``before``: Backlog of
         the last look."""
-        began = self._clock()
-        left = await self._store.index(limit=0)
-        busy = left - before > _BUSY * self._poll_seconds
+        began = self.clock()
+        left = await self.store.index(limit=0)
+        busy = left - before > _BUSY * self.poll_seconds
         if busy and left < _MAX_LEFT_WHILE_BUSY:
             return left
         while True:
             # The duration reflects how much others write, since the batch waits for them.
-            started = self._clock()
-            left = await self._store.index(limit=_BATCH)
-            ended = self._clock()
-            if left < _BATCH or ended - began >= self._poll_seconds:
+            started = self.clock()
+            left = await self.store.index(limit=_BATCH)
+            ended = self.clock()
+            if left < _BATCH or ended - began >= self.poll_seconds:
                 return left
             await asyncio.sleep(max(_PAUSE, (ended - started) * (_SHARE if busy else 1.0)))
 
@@ -88,17 +87,16 @@ _RETRY_SECONDS: Final = 30.0
 """Delay before failed annotations are retried."""
 
 
-class AnnotationIndexing:
+class AnnotationIndexing(Struct, eq=False):
     """Runs the jobs that enable replies, and computes vectors of new and changed annotations.
 
     All its state is in the store, so that another process can continue: committed vectors are not computed again.
     """
 
-    def __init__(self, store: AnnotationStore, embedder: Embedder) -> None:
-        self._store = store
-        self._embedder = embedder
-        self.alarm = Alarm(time.time)
-        """Set it when there is work."""
+    store: AnnotationStore
+    embedder: Embedder
+    alarm: Alarm = field(default_factory=lambda: Alarm(time.time))
+    """Set it when there is work."""
 
     async def watch(self) -> None:
         """Work as it arrives, until cancelled."""
@@ -112,16 +110,16 @@ class AnnotationIndexing:
 
     async def catch_up(self) -> ModelFailure | None:
         """Do all work now. Returns the failure that left some undone, if it is no job's."""
-        while (job := await self._store.open_job()) is not None:
+        while (job := await self.store.open_job()) is not None:
             try:
-                while job.setting is not None and (left := await self._store.unindexed(job, _ANNOTATIONS)):
+                while job.setting is not None and (left := await self.store.unindexed(job, _ANNOTATIONS)):
                     await self._embed(job.app_id, job.setting, left)
             except ModelFailure as failure:
-                await self._store.end_job(job.id, str(failure))
+                await self.store.end_job(job.id, str(failure))
             else:
-                await self._store.end_job(job.id)
+                await self.store.end_job(job.id)
         failed: dict[str, ModelFailure] = {}
-        while (due := await self._store.next_unindexed(_ANNOTATIONS, skip=failed)) is not None:
+        while (due := await self.store.next_unindexed(_ANNOTATIONS, skip=failed)) is not None:
             try:
                 await self._embed(due.app_id, due.setting, due.annotations)
             except ModelFailure as failure:
@@ -135,5 +133,5 @@ class AnnotationIndexing:
             texts=tuple(annotation.question for annotation in annotations),
             app_id=app_id,
         )
-        made = await self._embedder.embed(request)
-        await self._store.put_vectors(app_id, setting, list(zip(annotations, made.vectors, strict=True)))
+        made = await self.embedder.embed(request)
+        await self.store.put_vectors(app_id, setting, list(zip(annotations, made.vectors, strict=True)))

@@ -144,32 +144,29 @@ class MadeInBucket(Struct, frozen=True):
     """Bytes written; all others were there."""
 
 
-class BucketBackups:
+class BucketBackups(Struct, eq=False):
     """Makes backups of one data folder in a bucket; a ``BackupPlace``."""
 
-    def __init__(self, backups: Backups, objects: ObjectStore, *, clock: Clock, keep: int = 0) -> None:
-        """Args:
-        backups: Copies the data folder.
-        keep: Number of backups that ``add`` keeps; 0: all.
-        """
-        self._backups = backups
-        self._objects = objects
-        self._clock = clock
-        self._keep = keep
+    backups: Backups
+    """Copies the data folder."""
+    objects: ObjectStore
+    clock: Clock
+    keep: int = 0
+    """Number of backups that ``add`` keeps; 0: all."""
 
     @property
     def where(self) -> str:
-        return self._objects.name
+        return self.objects.name
 
     @property
     def elsewhere(self) -> list[str]:
         """Return what settings name and backups do not contain."""
-        return self._backups.elsewhere
+        return self.backups.elsewhere
 
     def newest_time(self) -> float:
         """Return the time of the newest backup, in seconds since the Unix epoch; 0 if there is none. Blocks. Raises
         ``StoreUnavailable`` if the bucket cannot be read."""
-        found = newest(self._objects)
+        found = newest(self.objects)
         return found[1].manifest.at if found else 0.0
 
     def make(self) -> MadeInBucket:
@@ -180,34 +177,34 @@ class BucketBackups:
             StoreUnavailable: The data folder has no database, or a damaged one, or the bucket is unusable.
             InvalidSettings, OSError: No space in the data folder for copies of the databases.
         """
-        before = newest(self._objects)
-        source_id = self._backups.read_owner().owner
+        before = newest(self.objects)
+        source_id = self.backups.read_owner().owner
         if before is not None and before[1].manifest.backup_of != source_id:
             raise NotABackup(
                 f"{self.where} has backups of another data folder; nothing was written. Name another folder of it."
             )
         self._sweep()
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._backups.home))
-        with _Upload(self._objects, None if before is None else before[1]) as upload:
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.backups.home))
+        with _Upload(self.objects, None if before is None else before[1]) as upload:
             try:
                 # Before and after the databases, as with folders: the server adds and deletes files at any time.
-                upload.contents(self._backups.own_contents)
-                made = replace(self._backups, own_contents=None).make(staging)
-                upload.contents(self._backups.own_contents)
+                upload.contents(self.backups.own_contents)
+                made = replace(self.backups, own_contents=None).make(staging)
+                upload.contents(self.backups.own_contents)
                 folders, links, files = upload.folder(staging)
                 manifest = read_manifest(staging)
             finally:
                 remove(staging)
         if manifest is None:
             raise StoreUnavailable("the database is of an earlier version: start the server once")
-        manifest = msgspec.structs.replace(manifest, contents=len(upload.listed), at=self._clock())
+        manifest = msgspec.structs.replace(manifest, contents=len(upload.listed), at=self.clock())
         stored = StoredBackup(
             manifest=manifest, folders=folders, links=links, files=files, contents=dict(sorted(upload.listed.items()))
         )
         name = name_at(manifest.at)
         content = msgspec.json.encode(stored)
-        self._objects.put(path_of(name), content)
-        if self._objects.get(path_of(name)) != content:
+        self.objects.put(path_of(name), content)
+        if self.objects.get(path_of(name)) != content:
             raise StoreUnavailable(f"{path_of(name)} in {self.where} does not read as it was written")
         return MadeInBucket(name, made.database_bytes, upload.new_files, upload.new_bytes)
 
@@ -215,33 +212,33 @@ class BucketBackups:
         """Make a backup, and delete the oldest ones. Blocks. Returns a summary. Raises ``NotABackup``, ``JikkoError``
         or ``OSError``: as ``make``."""
         made = self.make()
-        self.prune(self._keep)
+        self.prune(self.keep)
         return f"{self.where}/{made.name}, {made.new_files} new files, {made.new_bytes} bytes"
 
     def prune(self, keep: int) -> int:
         """Delete all but the newest backups, and unreferenced blocks. Blocks. Returns the number of deleted backups.
         ``keep``: Backups to keep; 0: all. Raises ``StoreUnavailable`` if the bucket is unusable."""
-        known = names(self._objects)
+        known = names(self.objects)
         gone = known[:-keep] if keep else []
         if not gone:
             return 0
         wanted: set[str] = set()
         for name in known[-keep:]:
-            stored = read_backup(self._objects, name)
+            stored = read_backup(self.objects, name)
             if stored is None:
                 raise StoreUnavailable(f"{path_of(name)} in {self.where} cannot be read: nothing was removed")
             wanted.update(map(block_path, stored.blocks()))
         for name in gone:
-            self._objects.delete(path_of(name))
-        for path, (_, written) in self._objects.listed(BLOCKS).items():
-            if path not in wanted and written < self._clock() - _ABANDONED_SECONDS:
-                self._objects.delete(path)
+            self.objects.delete(path_of(name))
+        for path, (_, written) in self.objects.listed(BLOCKS).items():
+            if path not in wanted and written < self.clock() - _ABANDONED_SECONDS:
+                self.objects.delete(path)
         return len(gone)
 
     def _sweep(self) -> None:
         """Delete what dead processes left. Running backups are younger."""
-        for left in self._backups.home.glob(f"{_STAGING}*"):
-            if left.stat().st_mtime < self._clock() - _ABANDONED_SECONDS:
+        for left in self.backups.home.glob(f"{_STAGING}*"):
+            if left.stat().st_mtime < self.clock() - _ABANDONED_SECONDS:
                 remove(left)
 
 

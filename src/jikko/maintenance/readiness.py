@@ -24,6 +24,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import Struct, field
+
 from jikko.errors import JikkoError
 from jikko.ports.stores.run_store import Record
 
@@ -41,53 +43,41 @@ _FEW: Final = 3
 """Recent failed starts that are tolerated, unless all fail."""
 
 
-class Readiness:
+class Readiness(Struct, eq=False):
     """Probes the record on request, when starts give reason to, and periodically while something is wrong.
 
     Concurrent requests share one write, and a successful one is good for two seconds: frequent probes cost at most one
     write every two seconds, and without probes nothing is written.
     """
 
-    def __init__(
-        self,
-        record: Record,
-        is_closing: Callable[[], bool],
-        files: Callable[[], str] = lambda: "",
-        cluster: Callable[[], str] | None = None,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-        again: float = _RETRY_INTERVAL_SECONDS,
-    ) -> None:
-        """Args:
-        is_closing: Whether the process is about to end.
-        files: Why files cannot be stored; ``""`` if they can.
-        cluster: Why this server cannot hear the others; ``""`` if it can, or is alone.
-        again: Interval of attempts, in seconds.
-        """
-        self._record = record
-        self._is_closing = is_closing
-        self._files = files
-        self._cluster = cluster
-        self._monotonic = monotonic
-        self._again = again
-        self._good_at: float | None = None
-        self._trying: asyncio.Future[None] | None = None
-        self.is_leaving = False
-        """Whether the process is to stop, but still serves."""
-        self.failure = ""
-        """Why the record takes no writes; empty if it does, or is not known to fail."""
-        self._probing: asyncio.Task[None] | None = None
-        self.succeeded = 0
-        """Starts of runs that became durable."""
-        self._failures: deque[tuple[float, int]] = deque(maxlen=1000)
-        """Starts that failed or were slow: time, and the count of successes by then."""
+    record: Record
+    is_closing: Callable[[], bool]
+    """Whether the process is about to end."""
+    _files: Callable[[], str] = lambda: ""
+    """Why files cannot be stored; ``""`` if they can."""
+    cluster: Callable[[], str] | None = None
+    """Why this server cannot hear the others; ``""`` if it can, or is alone."""
+    monotonic: Callable[[], float] = time.monotonic
+    again: float = _RETRY_INTERVAL_SECONDS
+    """Interval of attempts, in seconds."""
+    _good_at: float | None = None
+    _trying: asyncio.Future[None] | None = None
+    is_leaving: bool = False
+    """Whether the process is to stop, but still serves."""
+    failure: str = ""
+    """Why the record takes no writes; empty if it does, or is not known to fail."""
+    _probing: asyncio.Task[None] | None = None
+    succeeded: int = 0
+    """Starts of runs that became durable."""
+    _failures: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=1000))
+    """Starts that failed or were slow: time, and the count of successes by then."""
 
     async def checks(self, patience: float = TIMEOUT_SECONDS) -> dict[str, str]:
         """Return all conditions for accepting runs by name: ``ok``, or why not. ``patience``: Timeout of a write, in
         seconds."""
-        accepting = "the server is shutting down" if self.is_leaving or self._is_closing() else OK
+        accepting = "the server is shutting down" if self.is_leaving or self.is_closing() else OK
         checks = {"accepting": accepting, "record": self.failure or await self._look(patience)}
-        return checks if self._cluster is None else {**checks, "cluster": self._cluster() or OK}
+        return checks if self.cluster is None else {**checks, "cluster": self.cluster() or OK}
 
     def files(self) -> str:
         """Return ``ok``, or why files cannot be stored. Runs without files do not need it."""
@@ -96,7 +86,7 @@ class Readiness:
     def start_failed(self) -> None:
         """Note a start that failed on the record, or waited another second for it."""
         if self._trying is None:  # otherwise the running attempt will tell
-            self._failures.append((self._monotonic(), self.succeeded))
+            self._failures.append((self.monotonic(), self.succeeded))
         self._suspect()
 
     def _suspect(self) -> None:
@@ -106,20 +96,20 @@ class Readiness:
 
     async def _probe(self) -> None:
         try:
-            while not self._is_closing():
+            while not self.is_closing():
                 if await self._look(TIMEOUT_SECONDS) == OK:
                     return
-                await asyncio.sleep(self._again)
+                await asyncio.sleep(self.again)
         finally:
             self._probing = None
 
     async def _look(self, patience: float) -> str:
-        now = self._monotonic()
+        now = self.monotonic()
         is_good = self._good_at is not None and now - self._good_at < _GOOD_FOR_SECONDS
         if is_good and self._trying is None and self._probing is None:
             return OK
         if self._trying is None:
-            self._trying = self._record.try_to_write()
+            self._trying = self.record.try_to_write()
         trying = self._trying
         await asyncio.wait((trying,), timeout=patience)
         if not trying.done():
@@ -133,12 +123,12 @@ class Readiness:
             return self._noted("the record cannot be written", error)
         if error is not None:
             raise error
-        self._good_at = self._monotonic()
+        self._good_at = self.monotonic()
         return self._noted(self._failing())
 
     def _failing(self) -> str:
         """Return ``ok``, or that starts fail although writes succeed."""
-        since = self._monotonic() - _LATELY_SECONDS
+        since = self.monotonic() - _LATELY_SECONDS
         while self._failures and self._failures[0][0] < since:
             self._failures.popleft()
         failed = len(self._failures)

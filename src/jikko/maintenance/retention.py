@@ -45,39 +45,25 @@ class Pruned(Struct, frozen=True):
     files: int
 
 
-class Retention:
+class Retention(Struct, eq=False):
     """Deletes old conversations, runs and files in small batches, beside other readers and writers."""
 
-    def __init__(
-        self,
-        store: RunStore,
-        files: OldFiles,
-        clock: Clock = time.time,
-        *,
-        conversations: ConversationStore | None = None,
-        deliveries: "Callable[[], DeliveryStore] | None" = None,
-        audit: "Callable[[], AuditStore] | None" = None,
-        tokens: "Callable[[], ConsoleStore] | None" = None,
-        batch: int = BATCH,
-    ) -> None:
-        """Args:
-        conversations: Keep their files alive, and may be deleted too.
-        deliveries: Opens webhook deliveries, which are deleted after their run.
-        audit: Opens the audit, whose entries of starts are deleted.
-        tokens: Opens console tokens, for ``watch_tokens``.
-        """
-        self._audit = audit
-        self._tokens = tokens
-        self._store = store
-        self._conversations = conversations
-        self._deliveries = deliveries
-        self._files = files
-        self._clock = clock
-        self._batch = batch
+    store: RunStore
+    files: OldFiles
+    clock: Clock = time.time
+    conversations: ConversationStore | None = None
+    """Keep their files alive, and may be deleted too."""
+    deliveries: "Callable[[], DeliveryStore] | None" = None
+    """Opens webhook deliveries, which are deleted after their run."""
+    audit: "Callable[[], AuditStore] | None" = None
+    """Opens the audit, whose entries of starts are deleted."""
+    tokens: "Callable[[], ConsoleStore] | None" = None
+    """Opens console tokens, for ``watch_tokens``."""
+    batch: int = BATCH
 
     async def prunable(self, before: float, *, app_id: str | None = None) -> int:
         """Return how many runs ``prune`` would delete."""
-        return await self._store.prunable(before, app_id=app_id)
+        return await self.store.prunable(before, app_id=app_id)
 
     async def prune(
         self, before: float, *, app_id: str | None = None, progress: Callable[[int], None] | None = None
@@ -93,28 +79,26 @@ class Retention:
             app_id: Only runs of this app; files stay then.
             progress: Called with the number of runs after each batch.
         """
-        runs = await in_batches(
-            lambda: self._store.prune(before, limit=self._batch, app_id=app_id), self._batch, progress
-        )
+        runs = await in_batches(lambda: self.store.prune(before, limit=self.batch, app_id=app_id), self.batch, progress)
         if app_id is not None:
             return Pruned(runs, 0)
-        if self._deliveries is not None:
-            await in_batches(partial(self._deliveries().prune, before, limit=self._batch), self._batch)
-        if self._audit is not None:
-            await in_batches(partial(self._audit().prune_starts, before, limit=self._batch), self._batch)
+        if self.deliveries is not None:
+            await in_batches(partial(self.deliveries().prune, before, limit=self.batch), self.batch)
+        if self.audit is not None:
+            await in_batches(partial(self.audit().prune_starts, before, limit=self.batch), self.batch)
         kept: Kept | None = None
 
         async def expire() -> int:
             nonlocal kept
             if kept is None:
                 kept = await self._files_of_lasting_runs(before)
-            return await self._files.expire(before, limit=self._batch, keep=kept)
+            return await self.files.expire(before, limit=self.batch, keep=kept)
 
-        files = await in_batches(expire, self._batch)
-        swept = await self._files.sweep()
+        files = await in_batches(expire, self.batch)
+        swept = await self.files.sweep()
         while swept:
             await asyncio.sleep(_PAUSE)
-            swept = await self._files.sweep(swept)
+            swept = await self.files.sweep(swept)
         return Pruned(runs, files)
 
     async def prune_conversations(self, before: float) -> int:
@@ -122,7 +106,7 @@ class Retention:
 
         Their runs and files stay until they are old enough themselves.
         """
-        conversations = self._conversations
+        conversations = self.conversations
         if conversations is None:
             return 0
         return await in_batches(lambda: conversations.prune(before, limit=_CONVERSATIONS), _CONVERSATIONS)
@@ -138,10 +122,10 @@ class Retention:
             try:
                 # First, so that what they alone keep alive can be deleted, too.
                 if conversation_days:
-                    count = await self.prune_conversations(self._clock() - conversation_days * _DAY)
+                    count = await self.prune_conversations(self.clock() - conversation_days * _DAY)
                     if count:
                         log.info("%d conversations were older than %g days", count, conversation_days)
-                pruned = await self.prune(self._clock() - days * _DAY) if days else Pruned(0, 0)
+                pruned = await self.prune(self.clock() - days * _DAY) if days else Pruned(0, 0)
                 if pruned.runs or pruned.files:
                     log.info("%d runs and %d files were older than %g days", pruned.runs, pruned.files, days)
             except JikkoError as error:
@@ -153,10 +137,10 @@ class Retention:
 
         Not only when they are used: after a rollback to a version without expiry they would be valid again.
         """
-        while self._tokens is not None:
+        while self.tokens is not None:
             await asyncio.sleep(_POLL_SECONDS)  # first, so that no start waits for it
             try:
-                if count := await self._tokens().forget_expired(self._clock()):
+                if count := await self.tokens().forget_expired(self.clock()):
                     log.info("%d tokens of the console had expired", count)
             except JikkoError as error:
                 log.error("tokens that have expired cannot be removed, trying again later: %s", error)
@@ -167,14 +151,14 @@ class Retention:
         Later runs used their files later, which the files record. The references of a damaged log are unknown: they can
         only be files of the run's own user, and all of these stay.
         """
-        ids: set[str] = set() if self._conversations is None else await self._conversations.files()
+        ids: set[str] = set() if self.conversations is None else await self.conversations.files()
         owners: set[tuple[str, str]] = set()
-        for run_id in await self._store.created_before(before):
+        for run_id in await self.store.created_before(before):
             try:
-                ids |= possible_file_ids(await self._store.events(run_id))
+                ids |= possible_file_ids(await self.store.events(run_id))
             except LogDamaged as error:
                 log.warning("all files of the user of run %s stay: %s", run_id, error)
-                if (record := await self._store.record(run_id)) is not None:
+                if (record := await self.store.record(run_id)) is not None:
                     owners.add((record.identity.app_id, record.identity.end_user_id))
         return Kept(ids, owners)
 
@@ -195,14 +179,13 @@ async def in_batches(
         await asyncio.sleep(_PAUSE)
 
 
-class Archiving:
+class Archiving(Struct, eq=False):
     """Archives runs periodically."""
 
-    def __init__(self, runs: RunArchiving, clock: Clock, *, days: float) -> None:
-        """``days``: Age at which runs are archived, more than 0."""
-        self._runs = runs
-        self._clock = clock
-        self._days = days
+    runs: RunArchiving
+    clock: Clock
+    days: float
+    """Age at which runs are archived, more than 0."""
 
     async def watch(self) -> None:
         """Archive periodically, until cancelled."""
@@ -216,10 +199,10 @@ class Archiving:
     async def look(self) -> int:
         """Archive now. Returns the number of runs. Raises ``JikkoError`` if it fails; what was moved until then is in
         the archive."""
-        moved = await self._runs.archive(self._clock() - self._days * _DAY)
+        moved = await self.runs.archive(self.clock() - self.days * _DAY)
         if moved:
-            log.info("%d runs were older than %g days, and are in the archive", moved, self._days)
-        await self._runs.sweep(self._clock())
+            log.info("%d runs were older than %g days, and are in the archive", moved, self.days)
+        await self.runs.sweep(self.clock())
         return moved
 
 
@@ -235,24 +218,21 @@ class Removed(Struct, frozen=True):
         return bool(self.conversations or self.runs or self.files)
 
 
-class UserRemoval:
+class UserRemoval(Struct, eq=False):
     """Deletes an end user's conversations, messages, feedback and variables; runs, logs, callbacks and idempotency
     keys; and files.
 
     May be interrupted and repeated; deletions until then are final.
     """
 
-    def __init__(
-        self, conversations: ConversationStore, runs: RunStore, files: OldFiles, end_users: EndUserStore
-    ) -> None:
-        self._conversations = conversations
-        self._runs = runs
-        self._files = files
-        self._end_users = end_users
+    conversations: ConversationStore
+    runs: RunStore
+    files: OldFiles
+    end_users: EndUserStore
 
     async def open_runs(self, app_id: str, user: str) -> list[str]:
         """Return the ids of runs to be stopped first: running ones, and those that wait for a form."""
-        return await self._runs.open_of_user(app_id, end_user(app_id, user))
+        return await self.runs.open_of_user(app_id, end_user(app_id, user))
 
     async def remove(self, app_id: str, user: str, *, alone: bool) -> Removed:
         """Delete an end user's data. Open runs stay, with what they refer to: see ``open_runs``.
@@ -264,10 +244,10 @@ class UserRemoval:
         id_ = end_user(app_id, user)
         removed = Removed(
             # First: later messages of runs are dropped then.
-            conversations=await self._conversations.delete_all(app_id, id_),
-            runs=await in_batches(lambda: self._runs.remove_of_user(app_id, id_, limit=BATCH)),
-            files=await in_batches(lambda: self._files.remove_of_user(app_id, id_, limit=BATCH)),
+            conversations=await self.conversations.delete_all(app_id, id_),
+            runs=await in_batches(lambda: self.runs.remove_of_user(app_id, id_, limit=BATCH)),
+            files=await in_batches(lambda: self.files.remove_of_user(app_id, id_, limit=BATCH)),
         )
         if alone:
-            await self._end_users.remove(app_id, id_)
+            await self.end_users.remove(app_id, id_)
         return removed

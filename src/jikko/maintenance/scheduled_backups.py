@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from jikko.errors import JikkoError
 from jikko.maintenance.backup import Backups, Made
 from jikko.maintenance.backup_manifest import Manifest, NotABackup, read_manifest
@@ -39,52 +41,48 @@ class BackupPlace(Protocol):
         ``OSError`` if it fails; earlier ones stay."""
 
 
-class ScheduledBackups:
+class ScheduledBackups(Struct, eq=False):
     """Makes backups in one place periodically."""
 
-    def __init__(self, place: BackupPlace, *, every: float, clock: Clock) -> None:
-        """``every``: Interval in seconds, more than 0."""
-        self._place = place
-        self._every = every
-        self._clock = clock
+    place: BackupPlace
+    every: float
+    """Interval in seconds, more than 0."""
+    clock: Clock
 
     async def watch(self) -> None:
         """Make a backup whenever the newest is old enough, also of an earlier process, until cancelled."""
         while True:
             wait = await self._attempt()
-            await asyncio.sleep(min(wait, self._every))
+            await asyncio.sleep(min(wait, self.every))
 
     async def _attempt(self) -> float:
         """Make a backup if it is time. Returns the seconds until the next check."""
         try:
-            wait = self._every - (self._clock() - await asyncio.to_thread(self._place.newest_time))
+            wait = self.every - (self.clock() - await asyncio.to_thread(self.place.newest_time))
             if wait > 0:
                 return wait
-            made = await asyncio.to_thread(self._place.add)
+            made = await asyncio.to_thread(self.place.add)
         except (JikkoError, NotABackup, OSError) as error:
-            log.error("the backup in %s failed: %s", self._place.where, error)
-            return min(_RETRY_SECONDS, self._every)
+            log.error("the backup in %s failed: %s", self.place.where, error)
+            return min(_RETRY_SECONDS, self.every)
         log.info("backup made: %s", made)
-        return self._every
+        return self.every
 
 
-class FolderOfBackups:
+class FolderOfBackups(Struct, eq=False):
     """``BackupPlace`` in a folder: each backup is a subfolder named by its time (UTC)."""
 
-    def __init__(self, backups: Callable[[], Backups], folder: Path, *, keep: int, clock: Clock) -> None:
-        """Args:
-        backups: Factory, called when one is due.
-        folder: Created if missing.
-        keep: Number of backups to keep; 0: all.
-        """
-        self._backups = backups
-        self._folder = folder
-        self._keep = keep
-        self._clock = clock
+    backups: Callable[[], Backups]
+    """Factory, called when one is due."""
+    folder: Path
+    """Created if missing."""
+    keep: int
+    """Number of backups to keep; 0: all."""
+    clock: Clock
 
     @property
     def where(self) -> str:
-        return str(self._folder)
+        return str(self.folder)
 
     def add(self) -> str:
         made = self.make()
@@ -94,11 +92,11 @@ class FolderOfBackups:
         """Make a backup now, and delete the oldest ones. Blocks. Raises ``NotABackup``, ``JikkoError`` or ``OSError``:
         see ``Backups.make``; earlier ones stay."""
         known = self._known()
-        unfinished = self._folder / _UNFINISHED
-        made = self._backups().make(unfinished, earlier=known[-1][1] if known else None)
-        target = self._folder / datetime.fromtimestamp(self._clock(), UTC).strftime(_NAME)
+        unfinished = self.folder / _UNFINISHED
+        made = self.backups().make(unfinished, earlier=known[-1][1] if known else None)
+        target = self.folder / datetime.fromtimestamp(self.clock(), UTC).strftime(_NAME)
         unfinished.rename(target)
-        for _, folder in self._known()[: -self._keep]:
+        for _, folder in self._known()[: -self.keep]:
             remove(folder)
         return Made(target, made.database_bytes, made.new_files)
 
@@ -110,7 +108,7 @@ class FolderOfBackups:
         """Return the finished ones, newest last."""
         found = []
         with suppress(FileNotFoundError, NotADirectoryError):
-            for folder in self._folder.iterdir():
+            for folder in self.folder.iterdir():
                 manifest = read_manifest(folder) if _is_ours(folder.name) else None
                 if manifest is not None and manifest.at:
                     found.append((manifest, folder))

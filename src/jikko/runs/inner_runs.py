@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from msgspec import Struct, field
+
 from jikko.apps.versions import Workflow, Workflows
 from jikko.errors import JikkoError, KeyTaken, RunLeft
 from jikko.events import RunFinished, RunPaused
@@ -28,28 +30,25 @@ _MAX_ATTEMPTS = 100
 """Maximum runs of one node execution; nodes have fewer retries."""
 
 
-class InnerRuns:
+class InnerRuns(Struct, eq=False):
     """``InnerWorkflows`` of one process."""
 
-    def __init__(
-        self, runs: Callable[[], Runs], *, store: RunStore, apps: AppStore, workflows: Workflows, clock: Clock
-    ) -> None:
-        """``runs``: All runs; created later, since they know the nodes that call this."""
-        self._runs = runs
-        self._store = store
-        self._apps = apps
-        self._workflows = workflows
-        self._clock = clock
-        self._stopping: set[asyncio.Task[bool]] = set()
+    runs: Callable[[], Runs]
+    """All runs; created later, since they know the nodes that call this."""
+    store: RunStore
+    apps: AppStore
+    workflows: Workflows
+    clock: Clock
+    _stopping: set[asyncio.Task[bool]] = field(default_factory=set)
 
     async def find(self, name: str) -> InnerApp | None:
-        app = await self._apps.app_named(name)
+        app = await self.apps.app_named(name)
         if app is None or app.mode != _MODE:
             return None
         return _described(app, await self._workflow(app))
 
     async def run(self, call: InnerCall) -> InnerOutcome:
-        app = await self._apps.app(call.app.id)
+        app = await self.apps.app(call.app.id)
         if app is None:
             raise InnerRefused(f"the app {call.app.name!r} no longer exists")
         for attempt in range(_MAX_ATTEMPTS):
@@ -61,8 +60,8 @@ class InnerRuns:
 
     async def _started(self, app: App, call: InnerCall, key: str) -> tuple[Started, bool]:
         """Return the run of a key, and whether it existed before this call."""
-        claim = KeyClaim(key=key, fingerprint=fingerprint("inner", key), at=self._clock())
-        known = await self._store.claimed(app.id, key, now=claim.at)
+        claim = KeyClaim(key=key, fingerprint=fingerprint("inner", key), at=self.clock())
+        known = await self.store.claimed(app.id, key, now=claim.at)
         if known is not None:
             return await self._found(app, known[0]), True
         request = StartRequest(
@@ -73,7 +72,7 @@ class InnerRuns:
             depth=call.depth,
         )
         try:
-            run_log = await self._runs().start(app, request, StartOptions(claim=claim))
+            run_log = await self.runs().start(app, request, StartOptions(claim=claim))
             await run_log.committed()
         except KeyTaken as taken:
             return await self._found(app, taken.run_id), True
@@ -84,7 +83,7 @@ class InnerRuns:
         return run_log, False
 
     async def _found(self, app: App, run_id: str) -> Started:
-        runs = self._runs()
+        runs = self.runs()
         return runs.control.reader(await runs.records.record(app.id, run_id))
 
     async def _outcome(self, app: App, call: InnerCall, started: Started) -> InnerOutcome:
@@ -93,7 +92,7 @@ class InnerRuns:
             end = await started.ended()
         except asyncio.CancelledError:
             # Not at shutdown: the inner run is left to the next process, as its caller is.
-            if not self._runs().executor.is_closing:
+            if not self.runs().executor.is_closing:
                 self._stop(app.id, run_id, call.user)
             raise
         except JikkoError as error:
@@ -104,7 +103,7 @@ class InnerRuns:
         return _outcome(end)
 
     def _stop(self, app_id: str, run_id: str, user: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._runs().control.stop(app_id, run_id, user))
+        task = asyncio.get_running_loop().create_task(self.runs().control.stop(app_id, run_id, user))
         self._stopping.add(task)
         task.add_done_callback(self._stopped)
 
@@ -115,7 +114,7 @@ class InnerRuns:
 
     async def _workflow(self, app: App) -> Workflow:
         try:
-            return await self._workflows.get(app)
+            return await self.workflows.get(app)
         except JikkoError as error:
             raise InnerRefused(str(error)) from None
 

@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 from weakref import WeakValueDictionary
 
+from msgspec import Struct, field
+
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.errors import LogConflict, LogDamaged
 from jikko.events import FormClosed, RunFinished, RunPaused, RunResumed
@@ -22,25 +24,16 @@ from jikko.runs.run_log import RunLog
 from jikko.runs.run_memory import sizes_of
 
 
-class PausedRuns:
+class PausedRuns(Struct, eq=False):
     """Operations on paused runs. All are durable on return."""
 
-    def __init__(
-        self,
-        *,
-        store: RunStore,
-        executor: Executor,
-        recovery: Recovery,
-        clock: Clock,
-        hints: RunHints,
-    ) -> None:
-        self._store = store
-        self._executor = executor
-        self._recovery = recovery
-        self._clock = clock
-        self._hints = hints
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """Locks by run, while a task holds or awaits one."""
+    store: RunStore
+    executor: Executor
+    recovery: Recovery
+    clock: Clock
+    hints: RunHints
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Locks by run, while a task holds or awaits one."""
 
     def lock(self, run_id: str) -> asyncio.Lock:
         """Return the lock that serialises operations on a run. ``end`` takes it itself."""
@@ -60,23 +53,23 @@ class PausedRuns:
         try:
             return await self._resume(record, closed)
         except LogDamaged as damage:
-            await end_damaged(self._store, record, damage, self._clock())
-            self._hints.ended(record.identity.run_id)
+            await end_damaged(self.store, record, damage, self.clock())
+            self.hints.ended(record.identity.run_id)
             raise
 
     async def _resume(self, record: RunRecord, closed: FormClosed) -> bool:
         log = await self._log(record)
-        workflow = await self._recovery.workflow_of(log)
+        workflow = await self.recovery.workflow_of(log)
         if workflow is None:
             await log.committed()
-            self._hints.changed(log)
+            self.hints.changed(log)
             return False
         state = replayed(workflow, list(log.events), record.identity.run_id)
         if closed.execution_id not in state.forms.open:
             return False
-        self._executor.go_on(log, workflow, state, RunResumed(at=self._clock()), closed)
+        self.executor.go_on(log, workflow, state, RunResumed(at=self.clock()), closed)
         went_on = await is_closed(log, closed)
-        self._hints.changed(log)
+        self.hints.changed(log)
         return went_on
 
     async def end(self, record: RunRecord, error: str) -> None:
@@ -86,11 +79,11 @@ class PausedRuns:
             try:
                 log = await self._log(record)
             except LogDamaged:
-                await append_end(self._store, record, "stopped", error, self._clock())
-                self._hints.ended(run_id)
+                await append_end(self.store, record, "stopped", error, self.clock())
+                self.hints.ended(run_id)
                 return
             end = RunFinished(
-                at=self._clock(),
+                at=self.clock(),
                 status="stopped",
                 error=error,
                 elapsed=log.record.elapsed,
@@ -99,25 +92,25 @@ class PausedRuns:
             )
             log.append([end])
             await log.committed()
-        self._hints.changed(log)
+        self.hints.changed(log)
 
     async def give_up(self, run_id: str, damage: LogDamaged) -> None:
         """Fail a paused run whose log cannot be read: it could not continue."""
-        record = await self._store.record(run_id)
-        if record is not None and record.status == "paused" and self._executor.find(run_id) is None:
+        record = await self.store.record(run_id)
+        if record is not None and record.status == "paused" and self.executor.find(run_id) is None:
             # If another process was faster, the run has already ended, or continues.
             with contextlib.suppress(LogConflict):
-                await end_damaged(self._store, record, damage, self._clock())
-                self._hints.ended(run_id)
+                await end_damaged(self.store, record, damage, self.clock())
+                self.hints.ended(run_id)
 
     async def _log(self, record: RunRecord) -> RunLog:
         """Raises ``LogConflict``: the run has continued since its record was read."""
-        events = await self._store.events(record.identity.run_id)
-        sizes = await sizes_of(events, self._store, TimeSlice(self._executor.share, record.identity.app_id))
+        events = await self.store.events(record.identity.run_id)
+        sizes = await sizes_of(events, self.store, TimeSlice(self.executor.share, record.identity.app_id))
         # After the events: anything newer is refused by its position.
-        current = await self._store.record(record.identity.run_id)
+        current = await self.store.record(record.identity.run_id)
         if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
             raise LogConflict(f"Run {record.identity.run_id} is not paused any more.")
-        log = self._executor.log_of(current, events)
+        log = self.executor.log_of(current, events)
         log.memory.know(events, sizes)
         return log

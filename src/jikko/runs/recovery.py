@@ -90,32 +90,29 @@ class TakenOver(Struct):
                 self.on_durable(log)
 
 
-class Recovery:
+class Recovery(Struct, eq=False):
     """Continues runs of dead processes in this one."""
 
-    def __init__(
-        self, *, store: RunStore, apps: AppStore, workflows: Workflows, executor: Executor, clock: Clock
-    ) -> None:
-        self._store = store
-        self._apps = apps
-        self._workflows = workflows
-        self._executor = executor
-        self._clock = clock
+    store: RunStore
+    apps: AppStore
+    workflows: Workflows
+    executor: Executor
+    clock: Clock
 
     async def take_over(self, orphans: OrphanedRuns, name: str, on_durable: Callable[[RunLog], None]) -> TakenOver:
         """See ``Control.take_over``. In a batch, begun runs continue before others queue. ``name``: Of this process."""
         taken = TakenOver(on_durable)
         mine = []
-        refused = await self._executor.refused.known()
-        for record in await self._store.open_runs(orphans.holder or None):
+        refused = await self.executor.refused.known()
+        for record in await self.store.open_runs(orphans.holder or None):
             if not is_among(record, orphans, name):
                 continue
             if record.identity.run_id in refused:
-                await self._executor.refused.remove(record.identity.run_id)
+                await self.executor.refused.remove(record.identity.run_id)
                 continue
             if not record.is_known:
                 taken.is_whole = False
-            elif orphans.holder != name or self._executor.find(record.identity.run_id) is None:
+            elif orphans.holder != name or self.executor.find(record.identity.run_id) is None:
                 mine.append(record)  # otherwise it is here, and only its end may not be durable yet
         for at in range(0, len(mine), _IN_A_BATCH):
             await self._recover_batch(mine[at : at + _IN_A_BATCH], taken)
@@ -181,8 +178,8 @@ class Recovery:
     async def after_rollback(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
         """Restore runs after a database rollback: rewrite missing events of local runs, and take over ended runs that
         are open again, which name this process but are unknown to it. ``name``: Of this process."""
-        self._executor.require_durable()
-        while not self._executor.is_closing:
+        self.executor.require_durable()
+        while not self.executor.is_closing:
             try:
                 taken = await self.take_over(OrphanedRuns(holder=name), name, on_durable)
             except JikkoError as error:
@@ -197,7 +194,7 @@ class Recovery:
     async def take_waiting(self, run: WaitingRun) -> RunLog | None:
         """Queue another process's queued run here. ``None``: not queued any more. Raises ``JikkoError``: unreadable."""
         line_up: list[Callable[[], None]] = []
-        record = await self._store.record(run.run_id)
+        record = await self.store.record(run.run_id)
         if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):
             return None
         log = await self._take_over(record, line_up, only_waiting=True)
@@ -209,17 +206,17 @@ class Recovery:
         """Return the workflow of a run to be continued. ``None``: it no longer exists, and the run was ended."""
         identity = log.record.identity
         try:
-            app = await self._apps.app(identity.app_id)
+            app = await self.apps.app(identity.app_id)
             if app is None:
                 raise NotFound("The app of the run was deleted.")
-            return await self._workflows.get(app, identity.workflow_id)
+            return await self.workflows.get(app, identity.workflow_id)
         except (NotFound, InvalidDocument) as error:
-            log.append([given_up(log.record, f"The run could not continue: {error}", self._clock())])
+            log.append([given_up(log.record, f"The run could not continue: {error}", self.clock())])
             return None
 
     def _known(self, record: RunRecord) -> RunLog | None:
         """Return the log of a run that this process is already taking over, because a command came twice."""
-        held = self._executor.find(record.identity.run_id)
+        held = self.executor.find(record.identity.run_id)
         if held is None or held.runner.has_ended:
             return None
         if held.log.record.epoch >= record.epoch:
@@ -230,7 +227,7 @@ class Recovery:
 
     async def _end_damaged(self, record: RunRecord, damage: LogDamaged) -> None:
         try:
-            await end_damaged(self._store, record, damage, self._clock())
+            await end_damaged(self.store, record, damage, self.clock())
         except Exception:
             logger.exception("run %s cannot be ended", record.identity.run_id)
 
@@ -238,30 +235,30 @@ class Recovery:
         self, seen: RunRecord, line_up: list[Callable[[], None]], *, only_waiting: bool = False
     ) -> RunLog | None:
         """``None``: the run has moved since its record was seen, or has begun and is wanted only if queued."""
-        events = await self._store.events(seen.identity.run_id)
+        events = await self.store.events(seen.identity.run_id)
         if not seen.is_known or any(isinstance(event, UnknownEvent) for event in events):
             raise LogTooNew(seen.identity.run_id)
         if only_waiting and has_begun(events):
             return None
-        sizes = await sizes_of(events, self._store, TimeSlice(self._executor.share, seen.identity.app_id))
+        sizes = await sizes_of(events, self.store, TimeSlice(self.executor.share, seen.identity.app_id))
         # After the events: had another process taken it over before they were read, the fence would take this one's for
         # later.
-        record = await self._store.record(seen.identity.run_id)
+        record = await self.store.record(seen.identity.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
             return None
-        log = self._executor.log_of(record, events)
+        log = self.executor.log_of(record, events)
         log.memory.know(events, sizes)
         workflow = await self.workflow_of(log)
         if workflow is None:
             return log
         state = replayed(workflow, events, record.identity.run_id)
-        event = recovered(state, record.epoch + 1, self._clock(), events[-1].at)
+        event = recovered(state, record.epoch + 1, self.clock(), events[-1].at)
         why = "waited" if only_waiting else "parked" if isinstance(events[-1], RunParked) else "gone"
-        self._executor.measures.takeovers.add(why)
+        self.executor.measures.takeovers.add(why)
         if has_begun(events):
-            self._executor.go_on(log, workflow, state, event)
+            self.executor.go_on(log, workflow, state, event)
         else:
-            line_up.append(partial(self._executor.line_up, log, workflow, [event]))
+            line_up.append(partial(self.executor.line_up, log, workflow, [event]))
         return log
 
 

@@ -73,17 +73,14 @@ class _Beginning(Struct, frozen=True, kw_only=True):
     given: RetryValues
 
 
-class Retries:
+class Retries(Struct, eq=False):
     """Starts new runs that take over other runs' finished nodes."""
 
-    def __init__(
-        self, runs: "Runs", store: RunStore, workflows: Workflows, files: FileStore, clock: Clock = time.time
-    ) -> None:
-        self._runs = runs
-        self._store = store
-        self._workflows = workflows
-        self._files = files
-        self._clock = clock
+    runs: "Runs"
+    store: RunStore
+    workflows: Workflows
+    files: FileStore
+    clock: Clock = time.time
 
     async def retry(
         self,
@@ -112,7 +109,7 @@ class Retries:
                 current version, or the values the run.
             KeyTaken, TooManyRequests: See ``Runs.accept``.
         """
-        record = await self._runs.records.record(app.id, run_id)
+        record = await self.runs.records.record(app.id, run_id)
         beginning = await self._beginning(app, record, from_node, given or RetryValues(), current=current)
         other, workflow, began = record.identity, beginning.workflow, beginning.began
         identity = RunIdentity(
@@ -125,7 +122,7 @@ class Retries:
             user=other.user,
             retry_of=other.run_id,
         )
-        now = self._clock()
+        now = self.clock()
         values, turn = beginning.given.values, began.turn
         if turn is not None and beginning.given:
             turn = replace(turn, is_trial=True)
@@ -151,10 +148,10 @@ class Retries:
             if count % _FILES_PER_TURN == 0:
                 # Their number is unbounded, and no lookup yields.
                 await asyncio.sleep(0)
-            await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
+            await self.files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
         # The new run now answers the message, with the same view of the conversation.
         opening = () if turn is None or turn.is_trial else (TurnRepeated(message_id=turn.message_id),)
-        return await self._runs.accept(identity, workflow, events, options, opening)
+        return await self.runs.accept(identity, workflow, events, options, opening)
 
     async def plan(
         self, app: App, record: RunRecord, *, from_node: str | None = None, current: bool = False
@@ -168,9 +165,9 @@ class Retries:
     ) -> _Beginning:
         if record.is_open:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
-        workflow = before = await self._workflows.get(app, record.identity.workflow_id)
+        workflow = before = await self.workflows.get(app, record.identity.workflow_id)
         if current:
-            workflow = await self._workflows.get(app)
+            workflow = await self.workflows.get(app)
         log, is_damaged = await self._log(record, from_node)
         if not log:  # pruned in the meantime
             raise NotFound("Workflow run not found.")
@@ -201,7 +198,7 @@ class Retries:
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
         """Return the run's log, and whether it is damaged: then only its beginning, if need be from the record."""
         try:
-            return await self._store.events(record.identity.run_id), False
+            return await self.store.events(record.identity.run_id), False
         except LogDamaged as damage:
             if from_node is None:
                 # The record has neither the called trigger nor a chat's turn.
@@ -214,12 +211,12 @@ class Retries:
 
     async def lineage(self, record: RunRecord) -> RetryLineage:
         run_id = record.identity.run_id
-        retries = await self._store.retries(run_id)
+        retries = await self.store.retries(run_id)
         if record.identity.retry_of is None:
             return RetryLineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
         taken_over: list[str] = []
         try:
-            log = await self._store.events(run_id)
+            log = await self.store.events(run_id)
         except LogDamaged as damage:
             log = damage.readable
         mocked: list[str] = []

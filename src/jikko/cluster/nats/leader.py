@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from msgspec import Struct, field
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.link import NatsLink
@@ -20,24 +21,21 @@ _SURE: Final = 0.8
 """Part of the lease in which the holder can rely on it: it stops its work then, before another may take the lease."""
 
 
-class LeaderElection:
+class LeaderElection(Struct, eq=False):
     """Takes the lease when it is free, and stops leading before it may be another's."""
 
-    def __init__(self, link: NatsLink, name: str, lead: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Args:
-        lead: See ``Member.lead``.
-        seconds: Length of the lease.
-        """
-        self._link = link
-        self._name = name
-        self._lead = lead
-        self._seconds = seconds
-        self._number = 0
-        """Sequence number of the lease's message; 0: not the leader."""
-        self._leading: asyncio.Task[None] | None = None
-        self._ending: asyncio.TimerHandle | None = None
-        """End of leadership, unless the lease is renewed before."""
-        self._is_free = asyncio.Event()
+    link: NatsLink
+    name: str
+    lead: Callable[[], Awaitable[None]]
+    """See ``Member.lead``."""
+    seconds: float
+    """Length of the lease."""
+    _number: int = 0
+    """Sequence number of the lease's message; 0: not the leader."""
+    _leading: asyncio.Task[None] | None = None
+    _ending: asyncio.TimerHandle | None = None
+    """End of leadership, unless the lease is renewed before."""
+    _is_free: asyncio.Event = field(default_factory=asyncio.Event)
 
     def may_be_free(self) -> None:
         self._is_free.set()
@@ -48,7 +46,7 @@ class LeaderElection:
             self._is_free.clear()
             is_settled = await self._try()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds / ((3 if self._number else 5) if is_settled else 10)):
+                async with asyncio.timeout(self.seconds / ((3 if self._number else 5) if is_settled else 10)):
                     await self._is_free.wait()
 
     async def rest(self) -> None:
@@ -62,7 +60,7 @@ class LeaderElection:
         if self._number:
             self._number = 0
             try:
-                await self._link.forget("DUTY", self._link.names.lead)
+                await self.link.forget("DUTY", self.link.names.lead)
             except NATS_ERRORS as error:
                 logger.debug("the role could not be given up: %s", error)
 
@@ -72,7 +70,7 @@ class LeaderElection:
         tried_at = loop.time()
         try:
             headers = {_EXPECTED: str(self._number)}
-            self._number = await self._link.keep(self._link.names.lead, self._name.encode(), headers=headers)
+            self._number = await self.link.keep(self.link.names.lead, self.name.encode(), headers=headers)
         except APIError as error:
             if error.err_code != _NOT_EXPECTED:
                 logger.debug("the leader cannot be elected: %s", error)
@@ -81,11 +79,11 @@ class LeaderElection:
             self._lose()
         except NATS_ERRORS as error:
             logger.debug("the leader cannot be elected: %s", error)
-            self._link.declare_again()
+            self.link.declare_again()
             return False
         else:
             # Not only when an attempt fails: an answer may take until the lease is another's.
-            self._end_at(tried_at + self._seconds * _SURE)
+            self._end_at(tried_at + self.seconds * _SURE)
             if self._leading is None:
                 self._leading = loop.create_task(self._run())
         return True
@@ -107,4 +105,4 @@ class LeaderElection:
             self._leading = None
 
     async def _run(self) -> None:
-        await self._lead()
+        await self.lead()

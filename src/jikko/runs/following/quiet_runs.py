@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from jikko.errors import JikkoError
 from jikko.ports.stores.run_store import MAX_CHANGES, RunStore
 
@@ -23,20 +25,17 @@ QUIET_SECONDS: Final = 2.0
 """Seconds without news after which a run is read."""
 
 
-class QuietRuns:
+class QuietRuns(Struct, eq=False):
     """Quiet runs of one process, read while there are any."""
 
-    def __init__(self, store: RunStore, is_late: Callable[[str], bool], seconds: float = QUIET_SECONDS) -> None:
-        """Args:
-        is_late: See ``Cluster.is_late``.
-        seconds: Seconds without news after which a run is read.
-        """
-        self.seconds = seconds
-        self._store = store
-        self._is_late = is_late
-        self._heard: dict[RunTail, float] = {}
-        """Time of each run's last news, longest quiet first."""
-        self._watching: asyncio.Task[None] | None = None
+    store: RunStore
+    is_late: Callable[[str], bool]
+    """See ``Cluster.is_late``."""
+    seconds: float = QUIET_SECONDS
+    """Seconds without news after which a run is read."""
+    _heard: "dict[RunTail, float]" = {}
+    """Time of each run's last news, longest quiet first."""
+    _watching: asyncio.Task[None] | None = None
 
     def heard(self, tail: "RunTail") -> None:
         """Note news of a run, and wait for more."""
@@ -77,7 +76,7 @@ class QuietRuns:
         if self._until_next_look() == 0:
             # Includes runs due soon, so that all are read together.
             return self._quiet_since(now - self.seconds / 2)
-        late = {name for name in {tail.source for tail in self._heard} if name and self._is_late(name)}
+        late = {name for name in {tail.source for tail in self._heard} if name and self.is_late(name)}
         return [tail for tail in self._quiet_since(now - self.seconds / 5) if tail.source in late] if late else []
 
     def _quiet_since(self, moment: float) -> "list[RunTail]":
@@ -90,7 +89,7 @@ class QuietRuns:
             self.heard(tail)
         is_whole = False
         while known and not is_whole:
-            changes = await self._store.changes(known)
+            changes = await self.store.changes(known)
             is_whole = len(changes) < MAX_CHANGES
             for run_id, change in changes.items():
                 if (count := known.pop(run_id)) is not None and tails[run_id] in self._heard:

@@ -124,19 +124,16 @@ class _Kept(Struct):
         return found._replace(at=now)
 
 
-class HourCounts:
+class HourCounts(Struct, eq=False):
     """A process's cache of the counts of a database."""
 
-    def __init__(
-        self, database: Postgres, clock: Clock = time.time, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        """``monotonic``: Measures the ten minutes: the clock may be set back."""
-        self._database = database
-        self._clock = clock
-        self._monotonic = monotonic
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self._counting: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
-        """Serialises concurrent counts of the same. Waiting times out: waits for a hung database would add up."""
+    database: Postgres
+    clock: Clock = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    """Measures the ten minutes: the clock may be set back."""
+    _kept: OrderedDict[_Key, _Kept] = field(default_factory=OrderedDict)
+    _counting: WeakValueDictionary[_Key, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Serialises concurrent counts of the same. Waiting times out: waits for a hung database would add up."""
 
     async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
         """Return the counts of runs created in an hour or later.
@@ -154,10 +151,10 @@ class HourCounts:
     async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[HourCount]:
         key = (sql, tuple(apps))
         counting = self._counting.setdefault(key, asyncio.Lock())
-        async with self._database.guard(), asyncio.timeout(_TURN_SECONDS):
+        async with self.database.guard(), asyncio.timeout(_TURN_SECONDS):
             await counting.acquire()
         try:
-            now, known = self._monotonic(), self._kept.get(key)
+            now, known = self.monotonic(), self._kept.get(key)
             if known is None or now >= known.pieces[0].at + _MAX_AGE_SECONDS or first < known.first:
                 known = None
             new = await self._fetched(sql, apps, first if known is None else max(known.end, first))
@@ -176,10 +173,10 @@ class HourCounts:
 
     async def _fetched(self, sql: str, apps: Sequence[bytes], first: int, end: int = _NEVER) -> list[HourCount]:
         values = (first * HOUR, end * HOUR, list(apps)) if apps else (first * HOUR, end * HOUR)
-        return [HourCount(*row) for row in await self._database.fetch(sql, *values)]
+        return [HourCount(*row) for row in await self.database.fetch(sql, *values)]
 
     def _end(self) -> int:
-        return int(self._clock() // HOUR) + 1 - _MOVING
+        return int(self.clock() // HOUR) + 1 - _MOVING
 
     def _keep(self, key: _Key, now: float, first: int, counts: Sequence[HourCount]) -> None:
         kept = self._kept[key] = _Kept(first, max(self._end(), first))

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any, Final
 
+from msgspec import Struct, field
+
 from jikko.concurrency.background_tasks import start_task
 from jikko.errors import JikkoError
 from jikko.store.postgres.database import Connection, Postgres, Row, unavailable
@@ -13,21 +15,17 @@ _MAX_CONNECTIONS: Final = 2
 """Concurrent queries. Later requests join the next one."""
 
 
-class QueryBatcher:
+class QueryBatcher(Struct, eq=False):
     """Runs one statement for many requests. Its connections are kept, each for one query at a time."""
 
-    def __init__(self, database: Postgres, statement: str, *, one: str) -> None:
-        """Args:
-        statement: Takes arrays, one per value of a request. The first column of its rows is the number of the
-            request, from 1.
-        one: Takes the values of a single request. Its rows begin with 1.
-        """
-        self._database = database
-        self._statement = statement
-        self._one = one
-        self._free: list[Connection] = []
-        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Row | None]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+    database: Postgres
+    statement: str
+    """Takes arrays, one per value of a request. The first column of its rows is the number of the request, from 1."""
+    one: str
+    """Takes the values of a single request. Its rows begin with 1."""
+    _free: list[Connection] = []
+    _waiting: list[tuple[tuple[Any, ...], asyncio.Future[Row | None]]] = []
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def ask(self, *question: Any) -> "asyncio.Future[Row | None]":
         """Return the row of a request, or ``None``. Raises ``StoreUnavailable``."""
@@ -66,7 +64,7 @@ class QueryBatcher:
         """Return the rows of a query, retried on a new connection if a kept one was lost."""
         while True:
             was_kept = bool(self._free)
-            connection = self._free.pop() if was_kept else await self._database.connect(by_key=True)
+            connection = self._free.pop() if was_kept else await self.database.connect(by_key=True)
             try:
                 rows = await self._asked(connection, questions)
             except BaseException:
@@ -80,7 +78,7 @@ class QueryBatcher:
 
     async def _asked(self, connection: Connection, questions: list[tuple[Any, ...]]) -> list[Row]:
         if len(questions) == 1:
-            rows: list[Row] = await connection.fetch(self._one, *questions[0])
+            rows: list[Row] = await connection.fetch(self.one, *questions[0])
             return rows
-        rows = await connection.fetch(self._statement, *map(list, zip(*questions, strict=True)))
+        rows = await connection.fetch(self.statement, *map(list, zip(*questions, strict=True)))
         return rows
