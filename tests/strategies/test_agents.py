@@ -104,7 +104,7 @@ async def test_entries_of_the_log_are_messages_of_the_stream(tmp_path: Path) -> 
     assert message is not None
     assert message.event == "agent_log"
     data: Any = message.data
-    assert (data.label, data.status, data.node_id, data.node_execution_id) == ("ROUND 1", "start", "m", "m")
+    assert (data["label"], data["status"], data["node_id"], data["node_execution_id"]) == ("ROUND 1", "start", "m", "m")
 
 
 async def test_usage_of_all_rounds_is_the_nodes_and_the_runs(tmp_path: Path) -> None:

@@ -29,83 +29,6 @@ _OF_MODELS: Final = (
 )
 
 
-class AppMessage(Struct, kw_only=True):
-    """Common fields of all stream messages."""
-
-    event: str
-    conversation_id: str | UnsetType
-    message_id: str
-    created_at: int
-
-
-class _TaskMessage(AppMessage, kw_only=True):
-    task_id: str
-
-
-class AgentPiece(_TaskMessage, kw_only=True):
-    """Chunk of an agent's text."""
-
-    id: str
-    answer: str
-
-
-class TextPiece(AgentPiece, kw_only=True):
-    """Chunk of a model's answer, or a whole answer without a model."""
-
-    from_variable_selector: None = None
-
-
-class AgentThought(_TaskMessage, kw_only=True):
-    """Round of an agent, as far as known."""
-
-    id: str
-    position: int
-    thought: str
-    observation: str
-    tool: str
-    tool_labels: dict[str, Json]
-    tool_input: str
-    message_files: list[str]
-
-
-class AgentFile(_TaskMessage, kw_only=True):
-    """File made by an agent's tool."""
-
-    id: str
-    type: str
-    url: str
-    belongs_to: str = "assistant"
-
-
-class Replaced(_TaskMessage, kw_only=True):
-    """Replacement of the whole answer."""
-
-    answer: str
-    reason: str = ""
-
-
-class Spoken(_TaskMessage, kw_only=True):
-    """Chunk of the answer's audio."""
-
-    audio: str
-
-
-class AnswerEnd(_TaskMessage, kw_only=True):
-    """End of a complete answer."""
-
-    id: str
-    metadata: AnswerMetadata
-    files: list[dict[str, Json]] | None
-
-
-class AnswerFailed(AppMessage, kw_only=True):
-    """Failure; the last message."""
-
-    code: str
-    status: int
-    message: str
-
-
 class AppAnswer(Struct, kw_only=True):
     """Complete answer."""
 
@@ -129,30 +52,42 @@ class _Head(Struct, frozen=True):
     created_at: int
     task_id: str
 
-    def of(self, event: str, *, with_task: bool = True) -> dict[str, Json]:
-        head: dict[str, Json] = {
+    def of(self, event: str, **own: Json) -> dict[str, Json]:
+        """Make a stream message: the common fields, and its own."""
+        return {
             "event": event,
-            "conversation_id": self._shown_conversation,
+            **({} if self.mode == _HIDDEN else {"conversation_id": self.conversation_id}),
             "message_id": self.message_id,
             "created_at": self.created_at,
+            **({} if event == "error" else {"task_id": self.task_id}),
+            **own,
         }
-        return {**head, "task_id": self.task_id} if with_task else head
+
+    def failed(self, kind: str, error: str) -> dict[str, Json]:
+        """Make the last message of a failed answer. ``kind``: See ``failure_of``."""
+        code, status = failure_of(kind)
+        return self.of("error", code=code, status=status, message=error)
+
+    def ended(self, metadata: MessageMetadata, asked: list[Json], made: list[Json]) -> dict[str, Json]:
+        """Make the end of a complete answer, with the files of question and answer."""
+        files = ended_files(self.message_id, asked, made)
+        return self.of("message_end", id=self.message_id, metadata=answer_metadata(metadata), files=files)
+
+    def piece(self, text: str) -> dict[str, Json]:
+        """Make a chunk of a model's answer, or a whole answer without a model."""
+        return self.of("message", id=self.message_id, answer=text, from_variable_selector=None)
 
     def answer(self, text: str, metadata: MessageMetadata) -> AppAnswer:
         return AppAnswer(
             task_id=self.task_id,
             id=self.message_id,
             message_id=self.message_id,
-            conversation_id=self._shown_conversation,
+            conversation_id=UNSET if self.mode == _HIDDEN else self.conversation_id,
             mode=self.mode,
             answer=text,
             metadata=answer_metadata(metadata),
             created_at=self.created_at,
         )
-
-    @property
-    def _shown_conversation(self) -> str | UnsetType:
-        return UNSET if self.mode == _HIDDEN else self.conversation_id
 
 
 def _head_of(message: Message, mode: str, task_id: str) -> _Head:
@@ -168,69 +103,66 @@ class AppEvents(MessageEvents):
         self._head = _Head(turn.mode, turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
         self._is_agent = turn.mode == "agent-chat"
 
-    def replaced(self) -> Struct:
+    def replaced(self) -> dict[str, Json]:
         """Return the answer so far, for a client that joins late."""
-        return Replaced(**self._head.of("message_replace"), answer=self.fold.text)
+        return self._replaced(self.fold.text)
 
-    def broken(self, error: JikkoError) -> Struct:
+    def broken(self, error: JikkoError) -> dict[str, Json]:
         """Return an error that ends the stream but not the run."""
-        head = self._head.of("error", with_task=False)
-        return AnswerFailed(**head, code=error.code, status=error.status, message=str(error))
+        return self._head.of("error", code=error.code, status=error.status, message=str(error))
 
-    def spoken(self, audio: str) -> Struct:
+    def spoken(self, audio: str) -> dict[str, Json]:
         """Return a chunk of the answer's audio, in base64; an empty one marks its end."""
-        return Spoken(**self._head.of("tts_message" if audio else "tts_message_end"), audio=audio)
+        return self._head.of("tts_message" if audio else "tts_message_end", audio=audio)
 
-    def of(self, record: RunRecord, event: Event) -> list[Struct]:
+    def of(self, record: RunRecord, event: Event) -> list[dict[str, Json]]:
         """Fold the next event, and return its messages."""
         self.fold.apply(event)
         head = self._head
         match event:
             case TextChunk(text=text) if self._is_agent:
-                return [AgentPiece(**head.of("agent_message"), id=head.message_id, answer=text)]
+                return [head.of("agent_message", id=head.message_id, answer=text)]
             case TextChunk(text=text):
-                return [TextPiece(**head.of("message"), id=head.message_id, answer=text)]
+                return [head.piece(text)]
             case TextReplaced(text=text):
-                return [Replaced(**head.of("message_replace"), answer=text)]
+                return [self._replaced(text)]
             case AgentLogged() if self._is_agent:
                 return self._thought(event)
             case RunFinished(status="failed"):
-                return [self._failed(event.error or "")]
+                return [head.failed(self.fold.failed_by, event.error or "")]
             case RunFinished():
-                metadata = answer_metadata(self.fold.metadata())
-                files = ended_files(head.message_id, self.fold.asked_files, self.fold.files)
-                return [AnswerEnd(**head.of("message_end"), id=head.message_id, metadata=metadata, files=files)]
+                return [head.ended(self.fold.metadata(), self.fold.asked_files, self.fold.files)]
             case _:
                 return []
 
-    def _thought(self, event: AgentLogged) -> list[Struct]:
+    def _replaced(self, text: str) -> dict[str, Json]:
+        return self._head.of("message_replace", answer=text, reason="")
+
+    def _thought(self, event: AgentLogged) -> list[dict[str, Json]]:
         thought = self.fold.thoughts.get(event.entry_id)
         if thought is None:
             return []
         head, message_id = self._head, self._head.message_id
         new, first = self.fold.files[self._files :], self._files
         self._files = len(self.fold.files)
-        files: list[Struct] = [
-            AgentFile(
-                **head.of("message_file"),
+        if event.data.get("is_told") is False:
+            return []
+        files = [
+            head.of(
+                "message_file",
                 id=file_id(message_id, "assistant", first + position),
                 type=str(file.get("type")),
                 url=str(file.get("url")),
+                belongs_to="assistant",
             )
             for position, file in enumerate(new)
         ]
-        if event.data.get("is_told") is False:
-            return []
         shown = thought_fields(message_id, thought, self.fold.files)
         shown["message_files"] = shown.pop("files")
-        return [*files, AgentThought(**head.of("agent_thought"), id=thought.id, **shown)]
-
-    def _failed(self, error: str) -> AnswerFailed:
-        code, status = failure_of(self.fold.failed_by)
-        return AnswerFailed(**self._head.of("error", with_task=False), code=code, status=status, message=error)
+        return [*files, head.of("agent_thought", id=thought.id, **shown)]
 
 
-def ended_messages(record: RunRecord, log: Sequence[Event], fresh: Callable[[Json], Json]) -> list[Struct]:
+def ended_messages(record: RunRecord, log: Sequence[Event], fresh: Callable[[Json], Json]) -> list[Json]:
     """Return the end of a finished turn for a late client: the whole answer and the end, or the error.
     ``log``: Complete. ``fresh``: Renews file URLs in a value."""
     *before, end = log
@@ -242,7 +174,7 @@ def ended_messages(record: RunRecord, log: Sequence[Event], fresh: Callable[[Jso
     for files in (answer.fold.asked_files, answer.fold.files):
         files[:] = [fresh(file) for file in files]
     last = answer.of(record, end)
-    return last if any(isinstance(message, AnswerFailed) for message in last) else [answer.replaced(), *last]
+    return last if any(message["event"] == "error" for message in last) else [answer.replaced(), *last]
 
 
 def failure_of(kind: str) -> tuple[str, int]:
@@ -312,16 +244,9 @@ def app_replied_body(message: Message, mode: str, task_id: str) -> AppAnswer:
     return _head_of(message, mode, task_id).answer(message.answer.text, message.answer.metadata)
 
 
-def app_replied_messages(message: Message, mode: str, task_id: str) -> list[Struct]:
+def app_replied_messages(message: Message, mode: str, task_id: str) -> list[Json]:
     """Make the stream of a question without a run: its text by characters, and the end."""
-    head = _head_of(message, mode, task_id)
-    if message.answer.status == "error":
-        code, status = failure_of("InvalidParam")
-        failed = head.of("error", with_task=False)
-        return [AnswerFailed(**failed, code=code, status=status, message=message.answer.error or "")]
-    pieces: list[Struct] = [
-        TextPiece(**head.of("message"), id=message.id, answer=character) for character in message.answer.text
-    ]
-    metadata = answer_metadata(message.answer.metadata)
-    files = ended_files(message.id, message.files, [])
-    return [*pieces, AnswerEnd(**head.of("message_end"), id=message.id, metadata=metadata, files=files)]
+    head, answer = _head_of(message, mode, task_id), message.answer
+    if answer.status == "error":
+        return [head.failed("InvalidParam", answer.error or "")]
+    return [*map(head.piece, answer.text), head.ended(answer.metadata, message.files, [])]

@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 
 from jikko.dify.app_events import thought_fields
 from jikko.dify.bodies import body_from, timed_body_from
-from jikko.dify.dify_events import form_requested
-from jikko.dify.stream_messages import HumanInputRequired
+from jikko.dify.dify_events import form_requested, submitted_form
+from jikko.dify.stream_messages import SubmittedForm
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, Thought, TurnForm
 from jikko.runs.turn_fold import file_id
 from jikko.values import Json, Seconds, Uuid
@@ -73,17 +73,6 @@ class FormDefinition(Struct):
     resolved_default_values: dict[str, Json]
     expiration_time: Seconds
     display_in_ui: bool
-
-
-class SubmittedForm(Struct):
-    """Submission of a form."""
-
-    node_id: str
-    node_title: str
-    rendered_content: str
-    action_id: str
-    action_text: str
-    submitted_data: dict[str, Json]
 
 
 class ExtraContent(Struct):
@@ -229,14 +218,12 @@ def _files(message: Message, of: Literal["user", "assistant"], files: list[Any])
 
 
 def _form(form: TurnForm, run_id: str) -> ExtraContent:
-    fields: HumanInputRequired = form_requested(form.requested)
+    fields = form_requested(form.requested)
     closed = form.closed
     definition = body_from(fields, FormDefinition, form_token=fields.form_token if closed is None else None)
     submission = None
     if closed is not None and closed.action_id is not None:
-        submission = SubmittedForm(
-            closed.node_id, closed.title, closed.rendered_content, closed.action_id, closed.action_text, closed.data
-        )
+        submission = submitted_form(closed, closed.action_id)
     return ExtraContent(run_id, submission is not None, definition, submission)
 
 

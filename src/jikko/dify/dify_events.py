@@ -2,7 +2,7 @@
 Source: docs/dify-behaviour.md, “Messages of a stream”, “Records”, “Service API”."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from jikko.dify.stream_messages import (
     PauseReason,
     State,
     StreamMessage,
+    SubmittedForm,
     WorkflowFinished,
     WorkflowStarted,
     end_state,
@@ -51,6 +52,8 @@ _CONTAINERS = ("iteration", "loop")
 _AGENT = "agent"
 """Type of nodes that send their strategy in place of an icon."""
 
+MessageData: TypeAlias = Struct | dict[str, Any]
+"""Contents of a stream message."""
 encode: Final = encode_json
 """Compact JSON in UTF-8. NaN and infinities become null."""
 
@@ -62,7 +65,7 @@ def event_message(record: RunRecord, event: Event) -> StreamMessage | None:
     return None if described is None else message(record.identity, *described)
 
 
-def message(identity: RunIdentity, name: str, data: Struct) -> StreamMessage:
+def message(identity: RunIdentity, name: str, data: MessageData) -> StreamMessage:
     """Make a stream message."""
     return StreamMessage(name, identity.run_id, identity.task_id, data)
 
@@ -119,7 +122,7 @@ def finished_data(record: RunRecord, outputs: dict[str, Json]) -> WorkflowFinish
     return _run_finished(record.identity, state(record), outputs, record.exceptions_count)
 
 
-def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
+def _described(record: RunRecord, event: Event) -> tuple[str, MessageData] | None:
     match event:
         case TextChunk():
             return "text_chunk", stream_messages.TextChunkData(event.text, event.selector)
@@ -140,9 +143,9 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
         case ContainerStarted():
             return f"{event.node_type}_started", _container_started(event)
         case RoundStarted() if event.node_type == "iteration":
-            return "iteration_next", stream_messages.NextRound(**_container(event), index=event.round)
+            return "iteration_next", {**_container(event), "index": event.round}
         case RoundFinished() if event.node_type == "loop" and event.error is None and not event.last:
-            return "loop_next", stream_messages.NextLoopRound(**_container(event), index=event.round + 1)
+            return "loop_next", {**_container(event), "index": event.round + 1, "pre_loop_output": {}}
         case ReasoningChunk() if not event.said:
             return "reasoning_chunk", stream_messages.ReasoningData(event.text, event.node_id, event.final)
         case AgentLogged():
@@ -155,18 +158,11 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
             return None
 
 
-def _agent_log(event: AgentLogged) -> stream_messages.AgentLogEntry:
-    return stream_messages.AgentLogEntry(
-        node_execution_id=event.node_id,
-        id=event.entry_id,
-        label=event.label,
-        parent_id=event.parent_id,
-        error=event.error,
-        status=event.status,
-        data=event.data,
-        metadata=event.metadata,
-        node_id=event.node_id,
-    )
+def _agent_log(event: AgentLogged) -> dict[str, Any]:
+    """Return an entry of an agent's log, which replaces an earlier one with the same ID."""
+    own = ("label", "parent_id", "error", "status", "data", "metadata", "node_id")
+    # Dify, too, has the node's ID in place of the execution's.
+    return {"node_execution_id": event.node_id, "id": event.entry_id, **{name: getattr(event, name) for name in own}}
 
 
 def form_requested(event: FormRequested) -> HumanInputRequired:
@@ -190,10 +186,12 @@ def _form_closed(event: FormClosed) -> tuple[str, Struct]:
     if event.action_id is None:
         timeout = stream_messages.FormTimeout(event.node_id, event.title, event.expiration_time)
         return "human_input_form_timeout", timeout
-    filled = stream_messages.FormFilled(
-        event.node_id, event.title, event.rendered_content, event.action_id, event.action_text, event.data
-    )
-    return "human_input_form_filled", filled
+    return "human_input_form_filled", submitted_form(event, event.action_id)
+
+
+def submitted_form(event: FormClosed, action_id: str) -> SubmittedForm:
+    """Make the data of ``human_input_form_filled``."""
+    return SubmittedForm(event.node_id, event.title, event.rendered_content, action_id, event.action_text, event.data)
 
 
 def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> stream_messages.WorkflowPaused:
@@ -249,7 +247,7 @@ def icon_of(event: NodeStarted) -> dict[str, Json]:
     return {} if event.icon is None or event.node_type == _AGENT else {"icon": event.icon}
 
 
-def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:
+def _node_finished(event: NodeFinished) -> tuple[str, MessageData] | None:
     if event.node_type in _CONTAINERS:
         return (f"{event.node_type}_completed", _container_completed(event)) if event.announced else None
     # Dify's fixed text for a handled failure; the error itself is in the outputs. Source: docs/dify-behaviour.md,
@@ -288,19 +286,20 @@ def _ended(event: NodeFinished | NodeAttempted) -> dict[str, Any]:
 
 
 def _container(event: NodeEvent) -> dict[str, Any]:
-    """Return the fields of ``ContainerMessage``."""
+    """Return the common fields of an iteration's or loop's messages."""
     return {
-        "id": event.node_id,
+        "id": event.node_id,  # rather than the execution's
         "node_id": event.node_id,
         "node_type": event.node_type,
         "title": event.title,
         "created_at": int(event.at),
+        "extras": {},
     }
 
 
-def _container_started(event: ContainerStarted) -> stream_messages.ContainerStartedData:
+def _container_started(event: ContainerStarted) -> dict[str, Any]:
     length = {f"{event.node_type}_length": event.length}
-    return stream_messages.ContainerStartedData(**_container(event), metadata=length, inputs=_plain(event.inputs))
+    return {**_container(event), "metadata": length, "inputs": _plain(event.inputs), "inputs_truncated": False}
 
 
 def _plain(inputs: dict[str, Json]) -> dict[str, Json]:
@@ -320,16 +319,19 @@ def _kept(value: Json) -> Json:
     return {name: part for name, part in value.items() if name not in ("related_id", "url")}
 
 
-def _container_completed(event: NodeFinished) -> stream_messages.ContainerCompleted:
+def _container_completed(event: NodeFinished) -> dict[str, Any]:
     # The container's own end, even if its failure is handled: as recorded, it has the results so far.
-    return stream_messages.ContainerCompleted(
+    return {
         **_container(event),
-        outputs=event.outputs if event.strategy is None else event.own_outputs,
-        inputs=_plain(event.inputs),
-        status="succeeded" if event.status == "succeeded" else "failed",
-        elapsed_time=event.elapsed,
-        total_tokens=event.usage.total_tokens if event.usage else 0,
-        execution_metadata=execution_metadata(event.usage, (), None, event.metadata),
-        finished_at=int(event.at),
-        steps=event.steps,
-    )
+        "outputs": event.outputs if event.strategy is None else event.own_outputs,
+        "outputs_truncated": False,
+        "inputs": _plain(event.inputs),
+        "inputs_truncated": False,
+        "status": "succeeded" if event.status == "succeeded" else "failed",
+        "error": None,
+        "elapsed_time": event.elapsed,
+        "total_tokens": event.usage.total_tokens if event.usage else 0,
+        "execution_metadata": execution_metadata(event.usage, (), None, event.metadata),
+        "finished_at": int(event.at),
+        "steps": event.steps,
+    }

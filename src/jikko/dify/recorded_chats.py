@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.messages import (
@@ -42,6 +43,11 @@ class ConversationOwner(Struct, frozen=True):
     user: str
 
 
+def _given(there: Struct) -> dict[str, Any]:
+    """Return the fields that the other server sets."""
+    return {name: value for name, value in asdict(there).items() if value is not None}
+
+
 class ThereConversation(Struct):
     """Conversation in an end user's list."""
 
@@ -52,17 +58,8 @@ class ThereConversation(Struct):
     introduction: str | None = None
 
     def here(self, owner: ConversationOwner) -> Conversation:
-        return Conversation(
-            id=self.id.lower(),
-            app_id=owner.app_id,
-            end_user_id=owner.end_user_id,
-            user=owner.user,
-            name=self.name or "",
-            inputs=self.inputs or {},
-            introduction=self.introduction or "",
-            created_at=self.created_at,
-            updated_at=self.created_at,
-        )
+        own = {"id": self.id.lower(), "updated_at": self.created_at}
+        return Conversation(**{"name": "", **_given(self), **asdict(owner), **own})
 
 
 class ThereFile(Struct):
@@ -103,16 +100,7 @@ class _Thought(Struct):
     observation: str | None = None
 
     def here(self) -> Thought:
-        return Thought(
-            id=self.id,
-            position=self.position,
-            created_at=self.created_at,
-            thought=self.thought or "",
-            tool=self.tool or "",
-            tool_labels=self.tool_labels or {},
-            tool_input=self.tool_input or "",
-            observation=self.observation or "",
-        )
+        return Thought(**_given(self))
 
 
 class _Rating(Struct):
@@ -221,15 +209,8 @@ class ThereVariable(Struct):
 
     def here(self) -> ConversationVariable:
         """Convert the variable. Raises ``ValueError``: the value does not have its type."""
-        return ConversationVariable(
-            id=self.id.lower(),
-            name=self.name,
-            value_type=self.value_type,
-            value=value_of(self.value, self.value_type),
-            description=self.description or "",
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-        )
+        own = {"id": self.id.lower(), "value": value_of(self.value, self.value_type)}
+        return ConversationVariable(**{**_given(self), **own})
 
 
 def value_of(value: Json, value_type: str) -> Json:

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from jikko.dify import dify_events
-from jikko.dify.stream_messages import NodeFinishedBefore, NodeStartedBefore
+from jikko.dify.dify_events import MessageData
 from jikko.dify.turn_events import TurnEvents, events_of
 from jikko.errors import JikkoError
 from jikko.events import (
@@ -113,7 +112,7 @@ class StreamEncoder:
         elif type(event) in OF_FORMS:
             self._forms.apply(event)
 
-    def _of(self, event: Event) -> Sequence[Struct]:
+    def _of(self, event: Event) -> Sequence[MessageData]:
         self._remember(event)
         if self._turn is not None and isinstance(event, (RunPaused, RunResumed)):
             self._turn.note(event)
@@ -143,7 +142,7 @@ class StreamEncoder:
                 return [message for part in shown for message in self._messages(part)]
         return self._messages(event)
 
-    def _message(self, name: str, data: Struct) -> Struct:
+    def _message(self, name: str, data: MessageData) -> MessageData:
         if isinstance(self._turn, TurnEvents):
             return self._turn.run_message(name, data)
         return dify_events.message(self._identity, name, data)
@@ -153,7 +152,7 @@ class StreamEncoder:
         record.apply(event)
         return record
 
-    def _messages(self, event: Event) -> Sequence[Struct]:
+    def _messages(self, event: Event) -> Sequence[MessageData]:
         if self._turn is not None:
             return self._turn.of(self._record, event)
         message = dify_events.event_message(self._record, event)
@@ -161,18 +160,20 @@ class StreamEncoder:
 
 
 _OF_NODE: Final = ("id", "node_id", "node_type", "title", "index", "created_at", "iteration_id", "loop_id")
+_WITHOUT: Final = dict.fromkeys(("predecessor_node_id", "inputs"))
 
 
-def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
+def snapshot(record: RunRecord, log: list[Event]) -> list[MessageData]:
     """Return the snapshot: the start, the nodes without details, and, if paused, the reason."""
     identity = record.identity
     began = log[0] if log and isinstance(log[0], RunStarted) else None
-    messages: list[tuple[str, msgspec.Struct]] = []
+    turn = None if began is None or began.turn is None else events_of(identity, began)
+    messages: list[tuple[str, MessageData]] = []
     if began is not None:
         messages.append(("workflow_started", dify_events.run_started(identity, began, "initial", with_time=True)))
     waiting = RunForms.of(log).open
     for execution in node_executions(log):
-        messages.append(("node_started", NodeStartedBefore(**_node(execution))))
+        messages.append(("node_started", {**_node(execution), "extras": {}}))
         if execution.id in waiting:
             messages.append(("node_finished", _finished(execution, "paused")))
         elif execution.finished_at is not None:
@@ -181,17 +182,17 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
         # Here Dify sends the form as in the file, with unresolved references.
         forms = [_as_written(form) for form in waiting.values()]
         messages += [("human_input_required", dify_events.form_requested(form)) for form in forms]
-        messages.append(("workflow_paused", dify_events.run_paused(record, forms)))
-    if began is None or began.turn is None:
+        paused = dify_events.run_paused(record, forms)
+        messages.append(("workflow_paused", paused))
+        if isinstance(turn, TurnEvents):
+            paused.outputs = _gathered(log)
+    if turn is None:
         return [dify_events.message(identity, name, data) for name, data in messages]
-    turn = events_of(identity, began)
     for event in log:
         turn.note(event)
     if not isinstance(turn, TurnEvents):
         return [turn.replaced()]
-    if record.status == "paused":
-        messages[-1][1].outputs = _gathered(log)  # type: ignore[attr-defined]  # of the pause
-    shown: list[msgspec.Struct] = [turn.run_message(name, data) for name, data in messages]
+    shown: list[MessageData] = [turn.run_message(name, data) for name, data in messages]
     return [shown[0], turn.replaced(), *shown[1:]]
 
 
@@ -210,14 +211,17 @@ def _as_written(form: FormRequested) -> FormRequested:
 
 
 def _node(execution: NodeExecution) -> dict[str, Any]:
-    """Return the fields of ``NodeBegin``."""
-    return {name: getattr(execution, name) for name in _OF_NODE}
+    """Return the fields of a node that started before the client joined."""
+    return {**{name: getattr(execution, name) for name in _OF_NODE}, **_WITHOUT}
 
 
-def _finished(execution: NodeExecution, status: str) -> NodeFinishedBefore:
-    return NodeFinishedBefore(
+def _finished(execution: NodeExecution, status: str) -> dict[str, Any]:
+    """Return the fields of a node that finished, or paused for a form, before the client joined."""
+    return {
         **_node(execution),
-        status=status,
-        elapsed_time=execution.elapsed_time,
-        finished_at=execution.finished_at or execution.created_at,
-    )
+        **dict.fromkeys(("process_data", "outputs", "error", "execution_metadata")),
+        "status": status,
+        "elapsed_time": execution.elapsed_time,
+        "finished_at": execution.finished_at or execution.created_at,
+        "files": [],
+    }

@@ -141,8 +141,8 @@ class ReasoningData(Struct):
     message_id: None = None
 
 
-class NodeBegin(Struct, kw_only=True):
-    """Node execution, as in its start message."""
+class NodeStartedData(Struct, kw_only=True):
+    """Start of a node."""
 
     id: str
     node_id: str
@@ -156,11 +156,6 @@ class NodeBegin(Struct, kw_only=True):
     iteration_id: str | None = None
     """Outermost iteration and loop around the node."""
     loop_id: str | None = None
-
-
-class NodeStartedData(NodeBegin, kw_only=True):
-    """Start of a node."""
-
     inputs_truncated: bool = False
     extras: dict[str, Json] = {}
     agent_strategy: dict[str, Json] | None = None
@@ -171,88 +166,6 @@ class NodeRetry(NodeState, kw_only=True):
 
     status: str = "retry"
     retry_index: int
-
-
-class NodeStartedBefore(NodeBegin, kw_only=True):
-    """Node that started before the client joined."""
-
-    extras: dict[str, Json] = {}
-
-
-class NodeFinishedBefore(NodeBegin, kw_only=True):
-    """Node that finished, or paused for a form, before the client joined. Its results are omitted."""
-
-    process_data: None = None
-    outputs: None = None
-    status: str
-    error: None = None
-    elapsed_time: float
-    execution_metadata: None = None
-    finished_at: int
-    files: list[Json] = []
-
-
-class ContainerMessage(Struct, kw_only=True):
-    """Iteration or loop."""
-
-    id: str
-    """Node ID rather than execution ID."""
-    node_id: str
-    node_type: str
-    title: str
-    created_at: int
-    extras: dict[str, Json] = {}
-
-
-class ContainerStartedData(ContainerMessage, kw_only=True):
-    """Start of the container, before its first round."""
-
-    metadata: dict[str, Json]
-    inputs: dict[str, Json]
-    inputs_truncated: bool = False
-
-
-class AgentLogEntry(Struct):
-    """Entry of an agent's log; replaces an earlier one with the same ID."""
-
-    node_execution_id: str
-    """Node ID, as in Dify."""
-    id: str
-    label: str
-    parent_id: str | None
-    error: str | None
-    status: Literal["start", "success", "error"]
-    data: dict[str, Json]
-    metadata: dict[str, Json]
-    node_id: str
-
-
-class NextRound(ContainerMessage, kw_only=True):
-    """Start of an iteration's round."""
-
-    index: int
-
-
-class NextLoopRound(NextRound, kw_only=True):
-    """Start of a loop's round other than the first."""
-
-    pre_loop_output: dict[str, Json] = {}
-
-
-class ContainerCompleted(ContainerMessage, kw_only=True):
-    """End of the container, successful or not."""
-
-    outputs: dict[str, Json] | None
-    outputs_truncated: bool = False
-    inputs: dict[str, Json] | None
-    inputs_truncated: bool = False
-    status: Literal["succeeded", "failed"]
-    error: None = None
-    elapsed_time: float
-    total_tokens: int
-    execution_metadata: dict[str, Json] | None
-    finished_at: int
-    steps: int
 
 
 class FormPrompt(Struct):
@@ -289,8 +202,8 @@ class FormTimeout(Struct):
     expiration_time: int
 
 
-class FormFilled(Struct):
-    """Submitted form."""
+class SubmittedForm(Struct):
+    """Submission of a form."""
 
     node_id: str
     node_title: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from msgspec import Struct
 
 from jikko.dify import stream_messages
-from jikko.dify.dify_events import event_message, pause_reason
+from jikko.dify.dify_events import MessageData, event_message, pause_reason
 from jikko.dify.stream_messages import totals
 from jikko.dsl.document import BASIC_MODES
 from jikko.events import (
@@ -235,7 +235,7 @@ class TurnEvents(MessageEvents):
         turn = self.fold.turn
         self._place = MessageEnvelope(turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
 
-    def run_message(self, name: str, data: Struct) -> ChatMessage:
+    def run_message(self, name: str, data: MessageData) -> ChatMessage:
         return ChatMessage(name, *self._place, self._identity.run_id, data)
 
     def replaced(self) -> TextReplacedMessage:
