@@ -74,7 +74,7 @@ def test_pages_are_read_by_their_tests() -> None:
 
 
 def test_what_is_loaded_by_its_name_is_a_change_for_the_tests_of_its_folder() -> None:
-    chosen = choose(["src/jikko/cli/users.py"], IMPORTS, 100.0, {}).chosen
+    chosen = choose(["src/jikko/cli/access.py"], IMPORTS, 100.0, {}).chosen
     assert "tests/cli/test_doctor.py" in chosen
     assert not [test for test in chosen if not test.startswith(("tests/cli/", "tests/client/", "tests/test_house.py"))]
 
@@ -86,7 +86,7 @@ def test_data_and_programs_beside_tests_are_a_change_for_these() -> None:
 
 def test_a_module_that_no_test_imports_has_tests_all_the_same() -> None:
     imports = Imports.read()
-    for path in ("src/jikko/cli/serve.py", "src/jikko/sandbox/runner.py", "src/jikko/tools/mcp/mcp_sse.py"):
+    for path in ("src/jikko/cli/serve.py", "src/jikko/sandbox/runner.py", "src/jikko/tools/mcp/transports.py"):
         assert len(choose([path], imports, 100.0, {}).chosen) > 1, path
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.cli.triggers.switching import entry_of_view, words_of
+from jikko.cli.triggers.triggers_command import entry_of_view, words_of
 from jikko.triggers.schedule_control import ScheduleView
 
 

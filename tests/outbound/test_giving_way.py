@@ -14,7 +14,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.streams import StreamReader
 
 from jikko.concurrency.scheduler import SLICE, Scheduler
-from jikko.outbound import bounded_connection, decoding, guard
+from jikko.outbound import decoding, guard
 from jikko.ports.http import HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
@@ -84,13 +84,13 @@ class Turns:
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_in_one_turn_no_more_is_read_than_one_call_gives(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
     turns = Turns()
-    received = bounded_connection.Handler.data_received
+    received = guard.Handler.data_received
 
-    def counted(self: bounded_connection.Handler, data: bytes) -> None:
+    def counted(self: guard.Handler, data: bytes) -> None:
         turns.add(len(data))
         received(self, data)
 
-    monkeypatch.setattr(bounded_connection.Handler, "data_received", counted)
+    monkeypatch.setattr(guard.Handler, "data_received", counted)
     first, again = FLOODS[flood]
     async with client() as http:
         going_by = asyncio.create_task(turns.go_by())

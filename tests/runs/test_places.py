@@ -62,7 +62,7 @@ SHOWN = {
     "cli/remote/remote_runs.py",  # of what a server says
     "cli/output.py",
     "cli/runs/listing.py",
-    "cli/triggers/switching.py",  # of a schedule
+    "cli/triggers/triggers_command.py",  # of a schedule
     "console/run_overview.py",
     "dify/bodies.py",
     "cli/chat/dify_chats.py",  # of a message at a Dify

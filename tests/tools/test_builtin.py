@@ -11,9 +11,8 @@ from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
 from jikko.settings import Settings
-from jikko.tools.builtin.builtin import BuiltinTools, code_tools
+from jikko.tools.builtin.builtin import BuiltinTools, code_tools, time_tools
 from jikko.tools.builtin.builtin_audio import Audio
-from jikko.tools.builtin.time import time_tools
 from jikko.tools.builtin.webscraper import Webscraper, read_page
 from jikko.values import Json
 from tests.effort import growth

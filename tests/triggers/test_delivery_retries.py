@@ -14,8 +14,7 @@ from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.app_store import App
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.trigger_store import TriggerStore
-from jikko.triggers.deliveries import Deliveries, DeliveryView
-from jikko.triggers.delivery_retries import DeliveryRetries, decide
+from jikko.triggers.deliveries import Deliveries, DeliveryRetries, DeliveryView, decide
 from jikko.triggers.receiving import Arrival, Webhooks
 from jikko.triggers.triggers import Triggers
 from jikko.triggers.webhook_call import WebhookCall

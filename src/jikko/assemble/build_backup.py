@@ -7,7 +7,7 @@ from pathlib import Path
 from jikko import __version__
 from jikko.assemble import lazy
 from jikko.files.bucket import BucketContents, BucketObjects, address_of
-from jikko.files.disk_contents import DiskContents
+from jikko.files.disk import DiskContents
 from jikko.maintenance.backup import CONTENTS, Backups, KeptElsewhere, RecordElsewhere
 from jikko.maintenance.bucket_backup import BucketBackups
 from jikko.maintenance.restore import BackupSource, InBucket, InFolder, Restores

@@ -17,7 +17,7 @@ from jikko.settings import Settings
 from jikko.triggers.schedule_watch import ScheduleWatch, new_alarm
 
 if TYPE_CHECKING:
-    from jikko.triggers.delivery_retries import DeliveryRetries
+    from jikko.triggers.deliveries import DeliveryRetries
     from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.schedule_options import ScheduleOptions, ScheduleReader
     from jikko.triggers.schedules import Schedules

@@ -55,8 +55,7 @@ if TYPE_CHECKING:
     from jikko.strategies.strategy_service import StrategyService
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.tools_file import read_tools_file
-    from jikko.triggers.deliveries import Deliveries
-    from jikko.triggers.delivery_retries import DeliveryRetries
+    from jikko.triggers.deliveries import Deliveries, DeliveryRetries
     from jikko.triggers.receiving import Webhooks
     from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.schedule_options import ScheduleOptions, ScheduleReader, read_triggers_file
@@ -108,8 +107,7 @@ _NAMES: Final = {
     "jikko.strategies.strategy_service": "StrategyService",
     "jikko.tools.directory": "ToolsDirectory",
     "jikko.tools.tools_file": "read_tools_file",
-    "jikko.triggers.deliveries": "Deliveries",
-    "jikko.triggers.delivery_retries": "DeliveryRetries",
+    "jikko.triggers.deliveries": "Deliveries DeliveryRetries",
     "jikko.triggers.receiving": "Webhooks",
     "jikko.triggers.schedule_control": "ScheduleControl",
     "jikko.triggers.schedule_options": "ScheduleOptions ScheduleReader read_triggers_file",

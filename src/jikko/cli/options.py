@@ -19,7 +19,7 @@ from jikko.errors import InvalidSettings, JikkoError
 from jikko.exit_codes import ExitCode, of_error
 from jikko.lang.durations import seconds_of
 from jikko.setting_sources import read_settings
-from jikko.settings import Settings
+from jikko.settings import PREFIX, Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,32 +27,19 @@ T = TypeVar("T")
 _SETTINGS = ("home", "providers", "tools")
 """Options that are settings of the same names."""
 
-home_option = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="JIKKO_HOME",
-    show_envvar=True,
-    default=None,
-    help="The data folder: database, files, keys.  [default: your .jikko in the current folder, or else ~/.jikko]",
-)
-providers_option = click.option(
-    "--providers",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="JIKKO_PROVIDERS",
-    show_envvar=True,
-    default=None,
-    help="A YAML file of the providers of language models.",
-)
-tools_option = click.option(
-    "--tools",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="JIKKO_TOOLS",
-    show_envvar=True,
-    default=None,
-    help="A YAML file of the tools that workflows use.",
-)
+
+def variable_option(*names: str, variable: str = "", **options: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return an option that an environment variable sets, too. ``variable``: Without ``JIKKO_``; by default that of the
+    option's name."""
+    variable = variable or names[0].removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=f"{PREFIX}{variable}", show_envvar=True, **options)
 
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_HOME_HELP = "The data folder: database, files, keys.  [default: your .jikko in the current folder, or else ~/.jikko]"
+home_option = variable_option("--home", type=click.Path(file_okay=False, path_type=Path), help=_HOME_HELP)
+providers_option = variable_option("--providers", type=_FILE, help="A YAML file of the providers of language models.")
+tools_option = variable_option("--tools", type=_FILE, help="A YAML file of the tools that workflows use.")
 lang_option = click.option(
     "--lang",
     type=click.Choice(["en", "ja"]),

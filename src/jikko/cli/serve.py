@@ -8,7 +8,15 @@ import click
 
 from jikko.apps.dsl_file import dsl_files
 from jikko.cli.apps.environment_options import env_of, env_options
-from jikko.cli.options import failure, home_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.options import (
+    failure,
+    home_option,
+    providers_option,
+    run_async,
+    settings_of,
+    tools_option,
+    variable_option,
+)
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.errors import JikkoError
 from jikko.server.serving import holding, prepare_process
@@ -16,28 +24,19 @@ from jikko.server.serving import holding, prepare_process
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--host", envvar="JIKKO_HOST", show_envvar=True, help="The address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=int, envvar="JIKKO_PORT", show_envvar=True, help="The port.  [default: 8000]")
-@click.option(
+@variable_option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+@variable_option("--port", type=int, help="The port.  [default: 8000]")
+@variable_option(
     "--workers",
     type=click.IntRange(min=0),
-    envvar="JIKKO_WORKERS",
-    show_envvar=True,
     help="Processes that share the work and the database; 0 for one per core.  [default: 1]",
 )
-@click.option(
+@variable_option(
     "--shutdown-seconds",
     type=float,
-    envvar="JIKKO_SHUTDOWN_SECONDS",
-    show_envvar=True,
     help="Seconds for active runs to finish when the server stops; others continue at the next start.  [default: 10]",
 )
-@click.option(
-    "--public-url",
-    envvar="JIKKO_PUBLIC_URL",
-    show_envvar=True,
-    help="Base URL for clients, for links to files.  [default: from each request]",
-)
+@variable_option("--public-url", help="Base URL for clients, for links to files.  [default: from each request]")
 @click.option(
     "--reload", is_flag=True, help="Publish FILES again whenever they change; for development, with one worker."
 )
@@ -45,7 +44,7 @@ from jikko.server.serving import holding, prepare_process
 @providers_option
 @tools_option
 @trial_options
-@click.option("--log-level", envvar="JIKKO_LOG_LEVEL", show_envvar=True, help="debug, info, warning or error.")
+@variable_option("--log-level", help="debug, info, warning or error.")
 @home_option
 def serve(
     files: tuple[Path, ...],

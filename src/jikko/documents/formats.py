@@ -46,14 +46,14 @@ _PARSERS: Final = {
     "JSON": ("plain", "read_json"),
     "YAML": ("plain", "read_yaml"),
     "properties": ("plain", "read_properties"),
-    "PDF": ("pdf", "read_pdf"),
-    "DOCX": ("word", "read_docx"),
+    "PDF": ("office", "read_pdf"),
+    "DOCX": ("office", "read_docx"),
     "CSV": ("spreadsheets", "read_csv"),
     "Excel": ("spreadsheets", "read_excel"),
-    "PPTX": ("slides", "read_pptx"),
-    "EPUB": ("books", "read_epub"),
-    "EML": ("mail", "read_eml"),
-    "MSG": ("mail", "read_msg"),
+    "PPTX": ("office", "read_pptx"),
+    "EPUB": ("html_text", "read_epub"),
+    "EML": ("html_text", "read_eml"),
+    "MSG": ("html_text", "read_msg"),
 }
 """Module and function by format; any other format is text."""
 
@@ -106,6 +106,6 @@ def _failed(format: str, reason: Phrase) -> DocumentFailure:
 
 
 def _parser(format: str) -> Parser:
-    module, name = _PARSERS.get(format, ("plain", "read_text"))
+    module, name = _PARSERS.get(format, ("plain", "decode"))
     parser: Parser = getattr(import_module(f"jikko.documents.{module}"), name)
     return parser

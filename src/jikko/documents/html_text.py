@@ -1,7 +1,18 @@
-"""Visible text of an HTML page, one block a line."""
+"""Visible text of HTML, one block a line: of pages, books, and e-mails."""
 
+import io
+import posixpath
+import zipfile
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from html.parser import HTMLParser
-from typing import Final
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+
+from jikko.documents.office import OLE_MAGIC, check_zip
+from jikko.documents.plain import decode
+from jikko.ports.files.documents import DocumentFailure
 
 _HIDDEN: Final = frozenset({"script", "style", "head", "template", "noscript", "svg", "math"})
 _BLOCKS: Final = frozenset(
@@ -54,3 +65,89 @@ class _Blocks(HTMLParser):
         self._pieces.clear()
         if text:
             self.lines.append(text)
+
+
+def read_epub(content: bytes) -> str:
+    """Return the text of an EPUB book: chapters in reading order."""
+    check_zip(content)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        try:
+            package_path = _package_path(archive)
+            package = ElementTree.fromstring(archive.read(package_path))
+        except (KeyError, ElementTree.ParseError):
+            raise DocumentFailure("extraction.not_epub") from None
+        names = set(archive.namelist())
+        chapters = []
+        for href in _spine(package):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(package_path), unquote(urlsplit(href).path)))
+            if path in names:
+                chapters.append(html_to_text(decode(archive.read(path))))
+    return "\n".join(chapter for chapter in chapters if chapter)
+
+
+def _package_path(archive: zipfile.ZipFile) -> str:
+    container = ElementTree.fromstring(archive.read("META-INF/container.xml"))
+    root = container.find(".//{*}rootfile")
+    path = root.get("full-path") if root is not None else None
+    if not path:
+        raise DocumentFailure("extraction.not_epub")
+    return unquote(path).lstrip("/")
+
+
+def _spine(package: ElementTree.Element) -> list[str]:
+    addresses = {item.get("id"): item.get("href") for item in package.iterfind(".//{*}manifest/{*}item")}
+    found = (addresses.get(item.get("idref")) for item in package.iterfind(".//{*}spine/{*}itemref"))
+    return [href for href in found if href]
+
+
+_HTML_BYTES: Final = "__substg1.0_10130102"
+_HTML_TEXT: Final = "__substg1.0_1013001F"
+_BODY_TEXT: Final = "__substg1.0_1000001F"
+_BODY_BYTES: Final = "__substg1.0_1000001E"
+"""Streams of an Outlook message. Source: [MS-OXMSG] §2.4, [MS-OXPROPS] (PidTagBody 0x1000, PidTagHtml 0x1013)."""
+
+
+def read_eml(content: bytes) -> str:
+    """Return the body of an Internet message (RFC 5322), preferably HTML; without headers and attachments."""
+    message = message_from_bytes(content, policy=policy.default)
+    if not isinstance(message, EmailMessage) or not message.keys():
+        raise DocumentFailure("extraction.not_mail")
+    body = message.get_body(preferencelist=("html", "plain"))
+    if not isinstance(body, EmailMessage):
+        return ""
+    try:
+        text = body.get_content()
+    except (LookupError, UnicodeError):
+        payload = body.get_payload(decode=True)
+        text = decode(payload) if isinstance(payload, bytes) else ""
+    return html_to_text(text) if body.get_content_type() == "text/html" else _lines(text)
+
+
+def read_msg(content: bytes) -> str:
+    """Return the text of an Outlook message."""
+    import olefile
+
+    if not content.startswith(OLE_MAGIC):
+        raise DocumentFailure("extraction.not_outlook")
+    with olefile.OleFileIO(io.BytesIO(content)) as ole:
+        if not ole.exists("__properties_version1.0"):
+            raise DocumentFailure("extraction.not_outlook")
+        if (html := _stream(ole, _HTML_BYTES)) is not None:
+            return html_to_text(decode(html))
+        if (html := _stream(ole, _HTML_TEXT)) is not None:
+            return html_to_text(html.decode("utf-16-le", "replace"))
+        if (body := _stream(ole, _BODY_TEXT)) is not None:
+            return _lines(body.decode("utf-16-le", "replace"))
+        body = _stream(ole, _BODY_BYTES)
+        return "" if body is None else _lines(decode(body))
+
+
+def _stream(ole: Any, name: str) -> bytes | None:
+    if not ole.exists(name):
+        return None
+    content: bytes = ole.openstream(name).read()
+    return content or None
+
+
+def _lines(text: str) -> str:
+    return "\n".join(line for line in map(str.strip, text.splitlines()) if line)

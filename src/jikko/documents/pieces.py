@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Final
 
-from jikko.documents.charset import decode
 from jikko.documents.formats import parse, reading
-from jikko.documents.pdf import pdf_pages
+from jikko.documents.office import pdf_pages
+from jikko.documents.plain import decode
 
 _MARKDOWN: Final = frozenset({"md", "markdown", "mdx"})
 _HTML: Final = frozenset({"html", "htm"})
@@ -35,7 +35,7 @@ def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
     match format:
         case "DOCX":
             with reading(format):
-                from jikko.documents.word import docx_parts
+                from jikko.documents.office import docx_parts
 
                 return ["\n".join(part.rstrip("\n") for part in docx_parts(content))]
         case "PDF":

@@ -6,8 +6,8 @@ import math
 import sys
 from typing import Any
 
-from jikko.documents.archives import OLE_MAGIC, ZIP_MAGIC, check_zip, refuse_encrypted
-from jikko.documents.charset import decode
+from jikko.documents.office import OLE_MAGIC, ZIP_MAGIC, check_zip, refuse_encrypted
+from jikko.documents.plain import decode
 from jikko.documents.tables import Cell, plain_table, sheet_table
 from jikko.ports.files.documents import DocumentFailure
 

@@ -20,7 +20,7 @@ from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variable
 from jikko.lang.json_examples import json_example
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
-from jikko.nodes.model.app_prompt import AppPrompt
+from jikko.nodes.model.llm_prompt import AppPrompt
 from jikko.nodes.substitutes import FakeModelNode, Mocked, Unsupported
 from jikko.ports.tools import ToolNotFound, tool_name
 from jikko.sandbox.languages.refusals import JAVASCRIPT_MODULES

@@ -157,7 +157,7 @@ def _refusal(condition: Condition, kind: str) -> Phrase | None:
 
 
 def _of_assignments(node: "Assigner", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
-    from jikko.nodes.data.assigner_operations import unsupported
+    from jikko.nodes.data.assigner import unsupported
 
     is_old = node.recorded is None
     for number, assignment in enumerate(node.assignments):

@@ -16,9 +16,8 @@ from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
-from jikko.outbound.bounded_connection import Handler, TooMuchReceived
 from jikko.outbound.decoding import ACCEPTED, BodyCollector
-from jikko.outbound.guard import OWN_CONNECTION, AddressRefused
+from jikko.outbound.guard import OWN_CONNECTION, AddressRefused, Handler, TooMuchReceived
 from jikko.outbound.urls import REDIRECTS, Hop, WireUrl
 from jikko.ports.http import (
     AUTHORITY,

@@ -15,7 +15,7 @@ from jikko.ports.clock import Clock
 if TYPE_CHECKING:
     from jikko.repositories.delivery_store import DeliveryStore
     from jikko.repositories.schedule_store import ScheduleStore
-    from jikko.triggers.delivery_retries import DeliveryRetries
+    from jikko.triggers.deliveries import DeliveryRetries
     from jikko.triggers.schedules import Schedules
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.cli.chat.questions import TypedQuestion, paths_like, question_of
+from jikko.cli.chat.turn import TypedQuestion, paths_like, question_of
 
 
 @pytest.fixture

@@ -19,7 +19,15 @@ from jikko.cli.chat.turn import ChatSession, refusal
 from jikko.cli.checking.examples import as_word
 from jikko.cli.command_failure import Failure, LazyGroup
 from jikko.cli.completion import complete_app
-from jikko.cli.options import assembled, existing, home_option, json_option, providers_option, settings_of
+from jikko.cli.options import (
+    assembled,
+    existing,
+    home_option,
+    json_option,
+    providers_option,
+    settings_of,
+    variable_option,
+)
 from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.runs.remote import open_folder
@@ -129,8 +137,8 @@ class ChatCommand(LazyGroup):
 @click.argument("file", required=False, type=click.Path(allow_dash=True, path_type=Path))
 @click.argument("questions", required=False, type=click.Choice(["-"]), metavar="[-]")
 @click.option("--app", "app", metavar="NAME", shell_complete=complete_app, help="An app of the data folder.")
-@click.option("--url", envvar="JIKKO_URL", show_envvar=True, help="A Jikko or Dify server; with --key.")
-@click.option("--key", envvar="JIKKO_KEY", show_envvar=True, help="The API key of the app; with --url.")
+@variable_option("--url", help="A Jikko or Dify server; with --key.")
+@variable_option("--key", help="The API key of the app; with --url.")
 @click.option("--user", default="cli", help="The end user.")
 @click.option("--conversation", default="", metavar="ID", help="Continue this conversation.")
 @inputs_options

@@ -16,7 +16,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.dify_service import PAGE, TIMEOUT, DifyService
-from jikko.cli.options import with_assembly
+from jikko.cli.options import variable_option, with_assembly
 from jikko.cli.output import show_entry
 from jikko.dify.recorded_chats import (
     ConversationOwner,
@@ -254,11 +254,10 @@ def _listed(users: tuple[str, ...], file: Path | None) -> list[str]:
 
 @click.command("import")
 @click.option("--url", required=True, help="Address of the server, such as https://dify.example.")
-@click.option(
+@variable_option(
     "--key",
+    variable="DIFY_KEY",
     required=True,
-    envvar="JIKKO_DIFY_KEY",
-    show_envvar=True,
     help="The app's key there, app-…; - to read it from standard input.",
 )
 @click.option("--app", required=True, metavar="NAME", shell_complete=complete_app, help="The app here (name or id).")

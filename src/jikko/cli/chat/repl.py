@@ -10,8 +10,7 @@ from typing import IO, Any
 
 import click
 
-from jikko.cli.chat.questions import TypedQuestion, paths_like, question_of
-from jikko.cli.chat.turn import ChatSession, TurnOutcome, refusal
+from jikko.cli.chat.turn import ChatSession, TurnOutcome, TypedQuestion, paths_like, question_of, refusal
 from jikko.cli.command_failure import Failure
 from jikko.cli.running.form_questions import ask
 from jikko.cli.running.given_inputs import accept, reader

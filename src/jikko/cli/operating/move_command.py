@@ -10,7 +10,7 @@ import click
 from jikko.assemble.knowledge.open_knowledge import knowledge_stores
 from jikko.assemble.postgres.moving import move_to_postgres
 from jikko.assemble.stores import open_stores
-from jikko.cli.options import json_option, taking_settings, with_settings
+from jikko.cli.options import json_option, taking_settings, variable_option, with_settings
 from jikko.cli.output import show_entry
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.shutdown import Shutdown
@@ -38,20 +38,18 @@ _SHOWN = ("apps", "runs", "conversations", "files")
 
 
 @click.command()
-@click.option(
+@variable_option(
     "--from",
     "home",
+    variable="HOME",
     type=click.Path(file_okay=False, path_type=Path),
-    envvar="JIKKO_HOME",
-    show_envvar=True,
     help="The data folder.  [default: your .jikko in the current folder, or else ~/.jikko]",
 )
-@click.option(
+@variable_option(
     "--to",
     "url",
+    variable="DATABASE_URL",
     metavar="URL",
-    envvar="JIKKO_DATABASE_URL",
-    show_envvar=True,
     help="The database, empty: postgresql://USER@HOST/DATABASE.",
 )
 @click.option(

@@ -15,16 +15,24 @@ from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment_options import env_of, env_options, require_names
-from jikko.cli.chat.questions import question_of
+from jikko.cli.chat.turn import question_of
 from jikko.cli.checking.examples import as_word
 from jikko.cli.command_failure import Failure
-from jikko.cli.options import assembled, json_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.options import (
+    assembled,
+    json_option,
+    providers_option,
+    run_async,
+    settings_of,
+    tools_option,
+    variable_option,
+)
 from jikko.cli.running.following import Ending, Watch
 from jikko.cli.running.form_questions import ask, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.running.run_progress import ProgressReporter
-from jikko.cli.runs.saved_files import files_of, make_target, save, with_paths
+from jikko.cli.runs.run_files import files_of, make_target, save, with_paths
 from jikko.cli.terminal import is_conversation
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.conversations.turns import TurnRequest
@@ -70,11 +78,10 @@ class _Wanted:
 @env_options
 @providers_option
 @tools_option
-@click.option(
+@variable_option(
     "--timeout",
+    variable="MAX_SECONDS",
     type=click.FloatRange(min=0, min_open=True),
-    envvar="JIKKO_MAX_SECONDS",
-    show_envvar=True,
     metavar="SECONDS",
     help="Time limit of the run.  [default: 3600]",
 )

@@ -9,8 +9,7 @@ from jikko.dsl.declared_variables import model_selector
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.masked_text import NOTHING, MaskedText
-from jikko.nodes.model.app_prompt import AppPrompt
-from jikko.nodes.model.llm_prompt import Prompt
+from jikko.nodes.model.llm_prompt import AppPrompt, Prompt
 from jikko.nodes.model.model_call import (
     ModelConfig,
     abilities,

@@ -42,8 +42,7 @@ from pydantic import TypeAdapter, ValidationError
 from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.tools import ToolFailure
 from jikko.tools.mcp.mcp_requests import McpRequests, TokenCache, without_half_pairs
-from jikko.tools.mcp.mcp_sse import sse_streams
-from jikko.tools.mcp.policy_transport import PolicyTransport
+from jikko.tools.mcp.transports import PolicyTransport, sse_streams
 from jikko.tools.tools_config import Auth, McpProvider
 
 # It logs the content of unreadable messages.

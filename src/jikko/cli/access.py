@@ -1,15 +1,20 @@
-"""Command ``jikko console``: sign-in links for the console, and tokens."""
+"""Commands ``jikko console|users|audit``: sign-in links and tokens, end users, and the log of changes."""
 
+import json
 import sys
 import webbrowser
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, get_args
 
 import click
+from msgspec.structs import asdict
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.app_keys_command import or_revoked
+from jikko.cli.command_failure import Failure
+from jikko.cli.completion import complete_app
 from jikko.cli.options import (
     assembled,
     duration,
@@ -19,10 +24,15 @@ from jikko.cli.options import (
     run_async,
     settings_of,
     to_option,
+    with_assembly,
     with_settings,
 )
-from jikko.cli.output import iso, show_entry, show_nothing
+from jikko.cli.output import counted, iso, show_entry, show_nothing, show_table
+from jikko.cli.runs.remote import Server, open_folder
+from jikko.cli.terminal import confirmed, is_conversation
 from jikko.cluster.data_folder_lock import owner_of
+from jikko.exit_codes import ExitCode
+from jikko.ports.stores.audit_store import AuditFilter
 from jikko.repositories.console_store import SCOPES, ConsoleToken, Scope
 from jikko.server.serving import link
 from jikko.settings import Settings
@@ -141,3 +151,83 @@ def _fields(entry: ConsoleToken) -> dict[str, Any]:
     scopes = sorted(SCOPES[entry.role] if entry.scopes is None else entry.scopes)
     end = entry.expires_at
     return {"id": entry.id, "name": entry.name, "role": entry.role, "scopes": scopes, "expires_at": end}
+
+
+@click.group()
+def users() -> None:
+    """End users of apps, as named in requests (user)."""
+
+
+@users.command(short_help="Remove an end user with all data.")
+@click.argument("app", shell_complete=complete_app)
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal, nothing is asked.")
+@with_settings
+async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bool) -> None:
+    """Remove the end user USER of APP (name or id) with all data.
+
+    That is conversations with their messages, feedback and variables; runs with logs, callbacks and idempotency keys;
+    and files. Active runs are stopped. Works with the server running or not; while it runs, the name itself stays in
+    the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code is
+    7 if nothing was found.
+    """
+    ask = not (yes or as_json)
+    existing(settings)
+    if ask and is_conversation() and not confirmed(f"Remove all data of {user!r} in {app!r}?"):
+        raise Failure("nothing was removed", code="declined")
+    async with AsyncExitStack() as stack:
+        assembly, address = await open_folder(settings, stack, doing="jikko users")
+        found = await assembly.apps.find(app)
+        await _stop(assembly, found.id, user, address)
+        removed = await assembly.upkeep.user_removal.remove(found.id, user, alone=not address)
+        await assembly.runs.close(0)
+    if not removed.something:
+        raise Failure(f"No data of {user!r} in {found.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found")
+    counts = {"conversations": removed.conversations, "runs": removed.runs, "files": removed.files}
+    listed = ", ".join(counted(count, what[:-1]) for what, count in counts.items())
+    show_entry(counts, f"{listed}: removed.", as_json=as_json)
+
+
+async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> None:
+    """Stop active runs, wherever they are. ``address``: Of the server that has them; ``""``: this process."""
+    open_runs = await assembly.upkeep.user_removal.open_runs(app_id, user)
+    if not address:
+        for run_id in open_runs:
+            await assembly.runs.control.stop(app_id, run_id, user)
+    elif open_runs:
+        async with assembly.app_keys.passing(app_id) as key:
+            for run_id in open_runs:
+                await Server(address, key, user, assembly.store).act_on(run_id, "stop")
+
+
+@click.command(short_help="List who changed what.")
+@click.option("--app", help="Only changes of this app (name or id), also a removed one.")
+@click.option("--actor", help="Only changes by this token, or system user.")
+@click.option("--action", help="Only this operation of the API, such as stop_run, or command, such as 'apps use'.")
+@click.option("--since", type=duration, metavar="AGE", help="Only entries younger than this, such as 2h or 7d.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, help="Maximum number of entries.")
+@with_assembly
+async def audit(
+    assembly: Assembly,
+    app: str | None,
+    actor: str | None,
+    action: str | None,
+    since: float | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List changes made through the management API, in the console and by commands, newest first.
+
+    With --json also the values before and after; secrets are masked.
+    """
+    ids = None if app is None else tuple(id_ for id_, _ in await assembly.apps.past_and_present(app))
+    earliest = None if since is None else assembly.clock() - since
+    wanted = AuditFilter(app_ids=ids, actor=actor, action=action, since=earliest)
+    rows: list[tuple[dict[str, Any], tuple[str, ...]]] = []
+    for entry in await assembly.audit().entries(wanted, limit=limit):
+        at = iso(entry.at, "seconds")
+        change = "" if entry.after is None else json.dumps(entry.after, ensure_ascii=False)[:60]
+        rows.append((asdict(entry), (at, entry.actor, entry.via, entry.action, entry.what, change)))
+    if not rows:
+        show_nothing("no changes yet", as_json=as_json)
+    show_table(("AT", "WHO", "VIA", "ACTION", "WHAT", "AFTER"), rows, as_json=as_json)
