@@ -111,6 +111,7 @@ async def test_a_conversation_is_of_one_end_user(chat: Chat) -> None:
         {"conversation_id": "abc"},
         {"conversation_id": 5},
         {"auto_generate_name": "perhaps"},
+        {"auto_generate_name": None},
         {"response_mode": "slow"},
     ],
     ids=str,
@@ -142,7 +143,7 @@ async def test_a_conversation_is_called_by_its_first_question(chat: Chat) -> Non
 
 async def test_it_has_the_inputs_of_its_first_turn_and_each_message_its_own(world: World) -> None:
     nodes = [start("topic"), node("reply", "answer", answer="{{#start.topic#}}")]
-    features = {"opening_statement": "Ask me about {{ topic }} or {{nothing}}."}
+    features = {"opening_statement": "Ask me about {{topic}} or {{nothing}}."}
     app = await chat_app(world, nodes, "start>reply", features=features)
     async with chat_with(world, app) as chat:
         await chat.ask("a", inputs={"topic": "海"})
@@ -150,7 +151,7 @@ async def test_it_has_the_inputs_of_its_first_turn_and_each_message_its_own(worl
         await chat.ask("c")
 
         [conversation] = await chat.conversations()
-        assert conversation["introduction"] == "Ask me about 海 or {{nothing}}."
+        assert conversation["introduction"] == "Ask me about 海 or {nothing}."
         assert conversation["inputs"] == {"topic": "海"}
         assert [one["inputs"]["topic"] for one in await chat.messages()] == ["海", "山", None]
         assert [one["answer"] for one in await chat.messages()] == ["海", "山", ""]

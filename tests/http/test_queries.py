@@ -47,10 +47,8 @@ def test_a_query_has_numbers_words_ids_and_what_a_class_makes_of_a_text() -> Non
     )
 
 
-def test_what_is_empty_counts_as_not_given() -> None:
-    assert queried({"owner": UUID, **dict.fromkeys(("kind", "page", "weight", "color"), "")}, PetFilter) == (
-        queried({"owner": UUID}, PetFilter)
-    )
+def test_an_empty_text_counts_as_not_given() -> None:
+    assert queried({"owner": UUID, "color": "", "name": ""}, PetFilter) == queried({"owner": UUID}, PetFilter)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +57,10 @@ def test_what_is_empty_counts_as_not_given() -> None:
         ("owner", "", "is required and must be a valid UUID"),
         ("owner", UUID.replace("-", ""), "must be a valid UUID"),
         ("kind", "鳥", "must be one of cat, dog"),
+        ("kind", "", "must be one of cat, dog"),
         ("page", "0", "must be at least 1"),
         ("limit", "8", "must lie between -2 and 7"),
-        *(("limit", text, "must be a whole number") for text in ("1.0", "1e1", "١", "--1", "-", "1" * 17, "x")),
+        *(("limit", text, "must be a whole number") for text in ("1.0", "1e1", "١", "--1", "-", "1" * 17, "x", "")),
         ("weight", "-1", "must be at least 0"),
         *(("weight", text, "must be a number") for text in ("nan", "inf", "1e15", "重い")),
         ("color", "赤", "must be a color"),

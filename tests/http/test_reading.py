@@ -22,9 +22,7 @@ async def test_reading_a_run_counts_as_any_request_does(world: World) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 429]
 
 
-@pytest.mark.parametrize(
-    ("query", "limit"), [("limit=2&limit=1000", 2), ("limit=3&limit=4&page=1&limit=", 3), ("limit=&limit=5", 20)]
-)
+@pytest.mark.parametrize(("query", "limit"), [("limit=2&limit=1000", 2), ("limit=3&limit=4&page=1&limit=", 3)])
 async def test_of_several_parameters_of_one_name_the_first_counts(world: World, query: str, limit: int) -> None:
     async with client_of(world, await world.chain()) as client:
         answer = await client.get(f"/v1/workflows/logs?{query}")

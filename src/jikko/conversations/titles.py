@@ -27,12 +27,12 @@ from jikko.values import Json
 _NAME_LENGTH: Final = 20
 """Characters of the first question used as a provisional name."""
 
-_PLACE: Final = re.compile(r"{{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*}}")
+_PLACE: Final = re.compile(r"{{([a-zA-Z_][a-zA-Z0-9_]{0,29})}}")
 
 
 def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
-    """Return the opening statement with inputs filled in; unknown placeholders stay. Source: docs/dify-behaviour.md,
-    “Conversations and messages” (``introduction``)."""
+    """Return the opening statement with inputs filled in; an unknown placeholder loses a pair of braces.
+    Source: docs/dify-behaviour.md, “Conversations and messages” (``introduction``)."""
     statement = workflow.document.features.get("opening_statement")
     if not statement:
         return ""
@@ -40,7 +40,7 @@ def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
     def filled(place: re.Match[str]) -> str:
         name = place[1]
         if name not in inputs:
-            return place[0]
+            return place[0][1:-1]
         return "" if inputs[name] is None else to_text(inputs[name])
 
     return _PLACE.sub(filled, statement)

@@ -28,7 +28,7 @@ from jikko.inputs.file_inputs import upload_settings
 from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
-from jikko.ports.models import ModelFailure, Models
+from jikko.ports.models import ModelFailure, Models, UnknownProvider
 from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.messages import (
     Conversation,
@@ -197,15 +197,15 @@ class Turns:
         end_user_id = end_user(app.id, request.user)
         files, features = self._runs.file_inputs, workflow.document.features
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
-        inputs = await prepare(
-            workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
-        )
-        if app.mode in BASIC_MODES:
-            self._require_model(features.get("model"))
         attached: list[Any] = []
         # Without the feature they are dropped, unread.
         if request.files and upload_settings(features) is not None:
             attached = await files.top_level(request.files, features, strict=False, **asker)
+        if app.mode in BASIC_MODES:
+            self._require_model(features.get("model"))
+        inputs = await prepare(
+            workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
+        )
         return UserQuery(
             app=app,
             workflow=workflow,
@@ -223,6 +223,8 @@ class Turns:
             raise InvalidParam("model is required")
         try:
             self._models.abilities(str(model.get("provider") or ""), str(model["name"]))
+        except UnknownProvider as failure:
+            raise InvalidParam(str(failure)) from None
         except ModelFailure as failure:
             raise ModelNotReady(str(failure)) from None
 

@@ -213,10 +213,10 @@ Query = TypeVar("Query", bound=Struct)
 
 
 def queried(query: Mapping[str, str], into: type[Query]) -> Query:
-    """Convert a query to a struct. Empty parameters count as missing; unknown ones are ignored.
-    Raises ``InvalidParam``: missing or invalid parameters; lists all of them."""
+    """Convert a query to a struct. Empty texts count as missing, empty numbers and choices are invalid; unknown
+    parameters are ignored. Raises ``InvalidParam``: missing or invalid parameters; lists all of them."""
     readers = _readers(into)
-    given = {name: readers[name](text) if name in readers else text for name, text in query.items() if text}
+    given = {name: readers.get(name, str)(text) for name, text in query.items() if text or name in readers}
     try:
         return msgspec.convert(given, into, dec_hook=_parsed)
     except msgspec.ValidationError:
@@ -234,12 +234,12 @@ def _parsed(kind: Any, text: str) -> Any:
 
 @cache
 def _readers(into: type[Struct]) -> Mapping[str, Callable[[str], Any]]:
-    """Return the readers of a query's numbers, by parameter."""
+    """Return the readers of a query's numbers and choices, by parameter."""
     return {
-        field.encode_name: _READERS[kind]
+        field.encode_name: reader
         for field in msgspec.structs.fields(into)
         for kind in _parts(field.type)
-        if kind in _READERS
+        if (reader := _READERS.get(get_origin(kind) or kind))
     }
 
 
@@ -262,7 +262,7 @@ def _number(text: str) -> float | str:
     return number if abs(number) < _MAX_NUMBER else text
 
 
-_READERS: Final[Mapping[Any, Callable[[str], Any]]] = {int: _whole, float: _number}
+_READERS: Final[Mapping[Any, Callable[[str], Any]]] = {int: _whole, float: _number, Literal: str}
 """Text that is not a number stays text, and is rejected as such."""
 
 

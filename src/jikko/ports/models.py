@@ -222,6 +222,10 @@ class ModelFailure(Exception):
         """Retry delay in seconds requested by the provider."""
 
 
+class UnknownProvider(ModelFailure):
+    """The provider is neither configured nor in the catalogue."""
+
+
 class Models(Protocol):
     """Calls models. Contract: ``tests/providers``."""
 

@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairQueue, max_for_one_app
 from jikko.masking import masked
-from jikko.ports.models import ModelFailure
+from jikko.ports.models import ModelFailure, UnknownProvider
 from jikko.providers.backends import Backend, MakeBackend
+from jikko.providers.catalogue import well_known
 from jikko.providers.config import ProviderConfig, Providers
 from jikko.providers.prices import Prices
 
@@ -199,7 +200,8 @@ class ProviderBackends:
         config = self.providers.find(provider)
         if config is None:
             file = _FILE if self.providers.source else _NO_FILE
-            raise ModelFailure(
+            failure = ModelFailure if well_known(provider) else UnknownProvider
+            raise failure(
                 f"The provider {provider!r} of the model {model!r} is not set up. Add this line under "
                 f"'providers:' in {file}:\n{self.providers.line_to_add(provider)}",
                 kind="ModelNotExistError",

@@ -49,7 +49,7 @@ class NameRequest(Struct):
     name: Annotated[
         str | None, Meta(description="The name; not blank, at most 255 characters.", extra=must("must be a string"))
     ] = None
-    auto_generate: Annotated[Any, Meta(description="Whether a model generates the name instead.")] = None
+    auto_generate: Annotated[Any, Meta(description="Whether a model generates the name instead.")] = False
 
 
 class OptionalUser(Struct):
@@ -98,7 +98,7 @@ async def rename_conversation(request: Request) -> SendableResponse:
     api = request.api
     app, user, body = await chat_request(request, anonymous=True)
     asked = checked(body, NameRequest)
-    automatic = flag(asked.auto_generate, "auto_generate", default=False)
+    automatic = flag(asked.auto_generate, "auto_generate")
     name = (asked.name or "").replace("\x00", "")
     if not automatic and not name.strip():
         raise InvalidParam("name: is required when auto_generate is false")

@@ -125,9 +125,9 @@ class ChatRequest(Struct):
         Any,
         Meta(
             description="Whether a model names a new conversation (default true).",
-            extra_json_schema={"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]},
+            extra_json_schema={"anyOf": [{"type": "boolean"}, {"type": "string"}]},
         ),
-    ] = None
+    ] = True
     workflow_id: Annotated[str | None, Meta(description="A version; default: the current one.")] = None
     callback_url: CallbackUrl = None
     trace_session_id: TraceSession = None
@@ -153,8 +153,9 @@ async def chat(request: Request) -> SendableResponse:
         conversation_id = conversation_id.strip()
     if conversation_id and not is_uuid(conversation_id):
         raise InvalidParam("conversation_id: must be a valid UUID")
-    if asked.workflow_id and not is_uuid(asked.workflow_id):
-        raise BadRequest(f"Invalid workflow_id format: {asked.workflow_id!r}.")
+    version = None if app.mode in BASIC_MODES else asked.workflow_id or None
+    if version and not is_uuid(version):
+        raise BadRequest(f"Invalid workflow_id format: {version!r}.")
     mode = asked.response_mode or "blocking"
     if app.mode == "agent-chat" and mode == "blocking":
         raise InvalidParam("Agent Chat App does not support blocking mode: ask for response_mode 'streaming'.")
@@ -166,8 +167,8 @@ async def chat(request: Request) -> SendableResponse:
         user=user,
         conversation_id=conversation_id.lower(),
         files=asked.files,
-        workflow_id=asked.workflow_id or None,
-        name_wanted=flag(asked.auto_generate_name, "auto_generate_name", default=True),
+        workflow_id=version,
+        name_wanted=flag(asked.auto_generate_name, "auto_generate_name"),
         streamed=mode == "streaming",
         base_url=request.base_url,
     )
@@ -178,7 +179,7 @@ async def chat(request: Request) -> SendableResponse:
 
     if app.mode in BASIC_MODES:
         return await begun()
-    return await refused_in_stream(request, app, mode, begun, version=turn.workflow_id, inputs=asked.inputs)
+    return await refused_in_stream(request, app, mode, begun, version=version, inputs=asked.inputs)
 
 
 @ChatRoute("POST", "/v1/chat-messages/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)
@@ -218,15 +219,9 @@ async def turn_answer(request: Request, app: App, begun: StartOutcome | Message,
     return json_response(turn_events.replied_body(begun, task_id))
 
 
-def flag(value: Json, name: str, *, default: bool) -> bool:
+def flag(value: Json, name: str) -> bool:
     """Parse a boolean or a word for one. Raises ``InvalidParam``."""
-    if value is None:
-        return default
-    if isinstance(value, bool):
-        return value
-    word = _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
-    if isinstance(value, int):
-        word = _WORDS.get(str(value))
+    word = _WORDS.get(str(value).strip().lower()) if isinstance(value, (str, int)) else None
     if word is None:
         raise InvalidParam(f"{name}: must be a boolean")
     return word

@@ -39,13 +39,13 @@ class SegmentFilter(Paged):
 class NewSegment(Struct):
     """New segment."""
 
-    content: Annotated[str, Meta(min_length=1)]
+    content: str
     answer: str | None = None
     keywords: list[str] | None = None
 
 
 class Misshaped(Struct):
-    """Error for invalid new segments. As in Dify, this one error of the API has neither code nor status."""
+    """Error for missing segments. As in Dify, this one error of the API has neither code nor status."""
 
     error: str
 
@@ -104,15 +104,12 @@ async def add_segments(request: Request) -> SendableResponse | AddedSegments:
     They can be retrieved as soon as this returns.
     """
     await knowledge_of(request).documents.get(*request.path_params.values())
-    given = await request.json(lists_are=InvalidParam)
-    try:
-        body = checked(given, NewSegments)
-    except InvalidParam as error:
-        return json_response(Misshaped(str(error)), 400)
+    body = checked(await request.json(lists_are=InvalidParam), NewSegments)
     if not body.segments:
         return json_response(Misshaped("segments: is required"), 400)
-    if not all(each.content.strip() for each in body.segments):
-        return json_response(Misshaped("segments: Content is empty"), 400)
+    for index, each in enumerate(body.segments):
+        if not each.content.strip():
+            raise InvalidParam(f"segments[{index}].content: is empty")
     wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
     dataset_id, document_id = request.path_params.values()
     document, added = await knowledge_of(request).segments.add(dataset_id, document_id, wishes)
