@@ -9,10 +9,11 @@ from msgspec import Struct
 from jikko.assemble import lazy
 from jikko.assemble.assembly import BuildContext
 from jikko.assemble.build_models import default_models, make_models, make_speech
-from jikko.assemble.build_tools import later_strategies, later_tools
+from jikko.assemble.build_tools import later_strategies
 from jikko.assemble.knowledge.open_knowledge import later_retrieval
 from jikko.assemble.plugins import Plugins
 from jikko.assemble.sandboxes import make_sandbox
+from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
@@ -80,20 +81,22 @@ def build_nodes(
     stack.step("models", models.close)
     retrieval = later_retrieval(datasets, http, models, stack)
     plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=context.environment)
-    tools = later_tools(
-        plugins,
-        stack,
-        settings,
-        directory,
-        http=http,
-        files=files,
-        documents=documents,
-        sandbox=sandbox,
-        workflows=inner,
-        speech=make_speech(models),
-        defaults=default_models(settings, providers),
-        knowledge=retrieval,
-        clock=context.clock,
+    stack.step("plugins", plugins.close)
+    tools: ToolService = lazy_proxy(
+        lambda: lazy.make_tools(
+            settings,
+            directory,
+            http=http,
+            files=files,
+            documents=documents,
+            sandbox=sandbox,
+            workflows=inner,
+            speech=make_speech(models),
+            defaults=default_models(settings, providers),
+            knowledge=retrieval,
+            plugins=plugins,
+            clock=context.clock,
+        )
     )
     ports = NodePorts(
         sandbox=sandbox,

@@ -11,7 +11,6 @@ from jikko.assemble import lazy
 from jikko.assemble.plugins import Plugins, are_installed, plugins_looked_up
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.concurrency.run_in_thread import imported
-from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
 from jikko.ports.tools import Tools
@@ -22,7 +21,6 @@ from jikko.settings import Settings
 if TYPE_CHECKING:
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.tools_config import ToolsFile
-    from jikko.tools.tools_of_installation import ToolService
 
 
 _OF_TOOLS: Final = "jikko.assemble.tool_service"
@@ -90,16 +88,3 @@ async def import_for_nodes(settings: Settings, source: bytes) -> None:
         modules.add("jikko.assemble.knowledge.build_knowledge")
     with suppress(ImportError):
         await imported(*sorted(modules))
-
-
-def later_tools(plugins: Plugins, stack: Shutdown, *given: Any, **named: Any) -> "ToolService":
-    """Return all tools of this installation, made at the first look-up; plugins exist already.
-
-    Args:
-        plugins: As for ``tool_service.make_tools``.
-        stack: Closes the plugins.
-        given: As for ``tool_service.make_tools``.
-        named: The same.
-    """
-    stack.step("plugins", plugins.close)
-    return lazy_proxy(lambda: lazy.make_tools(*given, plugins=plugins, **named))

@@ -93,21 +93,16 @@ def build_upkeep(
         archiving=None
         if stores.archiving is None
         else Archiving(stores.archiving, clock, days=settings.archive_after_days),
-        scheduled_backups=_scheduled_backups(context),
+        # Most servers have none, and import nothing for them.
+        scheduled_backups=lazy.build_scheduled_backups(settings, clock)
+        if settings.backup_folder or settings.backup_url
+        else [],
         user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
         keyword_indexing=KeywordIndexing(stores.runs),
         orphans=orphans,
         readiness=readiness,
         indexing=indexing,
     )
-
-
-def _scheduled_backups(context: BuildContext) -> "list[ScheduledBackups]":
-    """Build scheduled backups; most servers have none, and import nothing for them."""
-    if context.settings.backup_folder is None and not context.settings.backup_url:
-        return []
-
-    return lazy.build_scheduled_backups(context.settings, context.clock)
 
 
 class Measures(Struct, frozen=True, kw_only=True):

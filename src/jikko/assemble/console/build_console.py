@@ -16,7 +16,9 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from jikko.apps.environment import Outside
+from jikko.assemble.assembly import BuildContext
 from jikko.assemble.build_models import models_alone, providers_of
+from jikko.assemble.build_node_ports import NodeServices
 from jikko.assemble.console.watch import ConsoleWatch
 from jikko.assemble.health import machine
 from jikko.assemble.installation import installation_of
@@ -39,35 +41,28 @@ from jikko.masking import MASK
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.outbound_client import AiohttpClient
 from jikko.plugins.install.installed_plugins import InstalledPlugins
-from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.measures import RecordMeasures
-from jikko.ports.node_ports import NodePorts
 from jikko.providers.provider_models import ProviderModels
 from jikko.runs.admission import Admission
-from jikko.runs.forms import Forms
+from jikko.runs.runs import Runs
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.settings import FILE_NAME, PREFIX, Settings
-from jikko.tools.tools_of_installation import ToolService
 
 
 def build_console(
-    settings: Settings,
+    context: BuildContext,
     stores: Stores,
-    clock: Clock,
     watch: ConsoleWatch,
-    *,
-    forms: Forms,
+    nodes: NodeServices,
+    runs: Runs,
     callbacks: Callbacks,
     cluster: Cluster,
-    environment: Mapping[str, str],
     admission: Admission,
-    ports: NodePorts,
-    workers: int,
-    tools: ToolService,
 ) -> Console:
     """Build the console of a data folder."""
+    settings, environment, clock, ports = context.settings, context.environment, context.clock, nodes.ports
     console = stores.console()
     forecasts = ForecastCache(
         partial(installation_of, settings, environment),
@@ -100,7 +95,7 @@ def build_console(
         host=settings.host,
         env=settings.env,
         count=cluster.count,
-        runs=RunListing(console.pages, stores.apps, forms),
+        runs=RunListing(console.pages, stores.apps, runs.forms),
         logs=LogPages(stores.runs),
         feed=watch.feed,
         list_cache=TtlCache(TICK_SECONDS / 2),
@@ -114,7 +109,7 @@ def build_console(
         chats=console.chats,
         issues=issues,
         system=System(
-            facts_of(settings, environment, load, stores.record.measures, workers),
+            facts_of(settings, environment, load, stores.record.measures, context.workers),
             issues,
             console.pages,
             stores.file_index,
@@ -122,7 +117,7 @@ def build_console(
         ),
         queued=admission.queued,
         offered_models=partial(_offered, settings, environment),
-        tools=tools,
+        tools=nodes.tools,
         plugins=partial(asyncio.to_thread, _plugins, settings),
     )
 

@@ -45,24 +45,10 @@ class ConsoleWatch(NamedTuple):
         admission: Admission,
     ) -> "Console":
         """Return the console, made and imported with the first request for it."""
-
-        def made() -> "Console":
-            return lazy.build_console(
-                context.settings,
-                stores,
-                context.clock,
-                self,
-                forms=runs.forms,
-                callbacks=callbacks,
-                cluster=cluster,
-                environment=context.environment,
-                admission=admission,
-                ports=nodes.ports,
-                workers=context.workers,
-                tools=nodes.tools,
-            )
-
-        console = lazy_proxy(made, partial(import_module, "jikko.assemble.console.build_console"))
+        console = lazy_proxy(
+            lambda: lazy.build_console(context, stores, self, nodes, runs, callbacks, cluster, admission),
+            partial(import_module, "jikko.assemble.console.build_console"),
+        )
 
         async def close() -> None:
             if is_made(console):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from jikko.assemble import lazy
+from jikko.assemble.assembly import BuildContext
 from jikko.assemble.build_models import default_models, make_embedder
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import SharedRequestRate
@@ -21,7 +22,6 @@ from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
-from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.http import HttpClient
 from jikko.ports.models import ModelPurpose, Models
@@ -31,7 +31,6 @@ from jikko.providers.classifiers import ProviderRerankers
 from jikko.providers.config import Providers
 from jikko.providers.provider_models import ProviderModels
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
-from jikko.settings import Settings
 from jikko.values import Json
 
 _PURPOSES: Final[Mapping[str, ModelPurpose]] = {"llm": "llm", "text-embedding": "embedding", "rerank": "rerank"}
@@ -51,17 +50,15 @@ def make_retrieval(stores: OpenKnowledge, http: HttpClient, models: Models) -> R
 
 
 def make_knowledge(
-    settings: Settings,
+    context: BuildContext,
     stores: OpenKnowledge,
     ports: NodePorts,
     providers: Providers,
-    *,
     retrieval: Retrieval,
     alarm: Alarm,
     signer: UrlSigner,
     cluster: Cluster,
     rate: SharedRequestRate,
-    clock: Clock,
 ) -> Knowledge:
     """Build the operations on datasets.
 
@@ -70,7 +67,7 @@ def make_knowledge(
         retrieval: Searches for nodes.
         alarm: Wakes the indexing jobs.
     """
-    embedder = make_embedder(ports.models)
+    settings, clock, embedder = context.settings, context.clock, make_embedder(ports.models)
     defaults = default_models(settings, providers)
 
     def wake() -> None:
@@ -115,7 +112,6 @@ def _listed(providers: Providers, defaults: Mapping[ModelPurpose, Any]) -> Calla
         default = None if purpose is None else defaults.get(purpose)
         if default is None:
             return []
-        names = [default.model]
         label = {"en_US": default.provider, "zh_Hans": default.provider}
         return [
             {
@@ -127,8 +123,8 @@ def _listed(providers: Providers, defaults: Mapping[ModelPurpose, Any]) -> Calla
                 "status": "active",
                 "models": [
                     {
-                        "model": name,
-                        "label": {"en_US": name, "zh_Hans": name},
+                        "model": default.model,
+                        "label": {"en_US": default.model, "zh_Hans": default.model},
                         "model_type": kind,
                         "features": None,
                         "fetch_from": "predefined-model",
@@ -138,7 +134,6 @@ def _listed(providers: Providers, defaults: Mapping[ModelPurpose, Any]) -> Calla
                         "load_balancing_enabled": False,
                         "has_invalid_load_balancing_configs": False,
                     }
-                    for name in names
                 ],
             }
         ]

@@ -49,11 +49,7 @@ def knowledge_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared
 
 def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models", stack: Shutdown) -> "Retrieval":
     """Return the search in datasets, made with the first search. ``stack``: Closes it."""
-
-    def made() -> "Retrieval":
-        return lazy.make_retrieval(stores, http, models)
-
-    retrieval = lazy_proxy(made, _IMPORTS)
+    retrieval = lazy_proxy(lambda: lazy.make_retrieval(stores, http, models), _IMPORTS)
 
     async def close() -> None:
         if is_made(retrieval):
@@ -81,20 +77,8 @@ def build_knowledge(
         rate: Rate limit of each key.
     """
     alarm = Alarm(context.clock)
-
-    def made() -> "Knowledge":
-        return lazy.make_knowledge(
-            context.settings,
-            stores,
-            ports,
-            providers,
-            retrieval=retrieval,
-            alarm=alarm,
-            signer=signer,
-            cluster=cluster,
-            rate=rate,
-            clock=context.clock,
-        )
-
-    knowledge = lazy_proxy(made, _IMPORTS)
+    knowledge = lazy_proxy(
+        lambda: lazy.make_knowledge(context, stores, ports, providers, retrieval, alarm, signer, cluster, rate),
+        _IMPORTS,
+    )
     return knowledge, LazyIndexing(stores, knowledge, alarm)
