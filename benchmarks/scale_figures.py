@@ -25,7 +25,7 @@ from benchmarks.sizes import sized
 from benchmarks.store import at_once, finished_run
 from jikko.ports.stores.run_store import Append
 from jikko.store.postgres.archive.objects import ArchiveObjects
-from jikko.store.postgres.archive.run_archive import PostgresArchiving, RunArchive
+from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import migrate
 from jikko.store.postgres.runs.run_store import PostgresRunStore
@@ -111,7 +111,7 @@ async def measure(server: PostgresServer, count: int) -> None:
             objects = MemoryObjects()
             archive = RunArchive(database, ArchiveObjects(objects))
             ours = time.process_time()
-            moved = await PostgresArchiving(database, archive).archive(time.time() + 60)
+            moved = await archive.archive(time.time() + 60)
             ours = time.process_time() - ours
             written = sum(size for size, _ in objects.listed("archive").values())
             figure(f"archive, {what}", written / moved, "B a run")

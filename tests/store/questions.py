@@ -16,7 +16,7 @@ from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.console_store import ChatPages
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.file_index import FileIndex
-from jikko.store.postgres.archive.run_archive import PostgresArchiving, RunArchive
+from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
@@ -58,7 +58,7 @@ class Stores(Struct, frozen=True):
     pages: PostgresRunPages
     chats: ChatPages
     runs: PostgresRunStore
-    archiving: PostgresArchiving
+    archiving: RunArchive
     conversations: PostgresConversationStore
     annotations: AnnotationStore
     callbacks: CallbackStore
@@ -73,7 +73,7 @@ def stores_of(database: Postgres) -> Stores:
         PostgresRunPages(database),
         ChatPages(database),
         PostgresRunStore(database, archive),
-        PostgresArchiving(database, archive),
+        archive,
         PostgresConversationStore(database),
         AnnotationStore(database),
         CallbackStore(database),
@@ -251,7 +251,6 @@ def _of_jobs(stores: Stores, filled: Filled) -> dict[str, Question]:
         "export, a small app": lambda: runs.scan(app_id=few, limit=100),
         "removing a user, unknown": lambda: runs.remove_of_user(app, _NOBODY, limit=100),
         "removing a user, open": lambda: runs.open_of_user(app, filled.users[3]),
-        "files, listed": lambda: stores.files.listed(app),
         "files, of nobody": lambda: stores.files.forget_of_user(app, _NOBODY),
         "callbacks, due": lambda: stores.callbacks.due(BEGIN + 10.0, each=10, limit=100),
         "callbacks, undelivered": lambda: stores.callbacks.undelivered(app_id=few),

@@ -323,7 +323,7 @@ async def test_the_archive_looks_behind_runs_that_stay(database: Postgres, monke
         "SELECT id, ''::bytea, '', '', 0, 2, 1, 0 FROM unnest($1::bytea[]) AS id",
         staying,
     )
-    archive = run_archive.PostgresArchiving(database, RunArchive(database, None))
+    archive = RunArchive(database, None)
     found: list[bytes] = []
     place: run_archive._Place | None = run_archive._BEGIN
     while place is not None:

@@ -172,7 +172,7 @@ async def test_what_a_process_that_died_left_of_a_long_log_harms_nobody_and_is_p
         """Removes nothing."""
 
     path = tmp_path / "jikko.db"
-    monkeypatch.setattr(archiving.Archiver, "_clear", dies)
+    monkeypatch.setattr(archiving.LargeAppends, "_clear", dies)
     store = SqliteRunStore(Database.open(path))
     run = await long_run(store)
     await store.append(run.step(finished()))

@@ -17,7 +17,7 @@ from jikko.ports.stores.object_store import ObjectStore
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive.objects import FOLDER, ArchiveObjects
-from jikko.store.postgres.archive.run_archive import _COLUMNS, PostgresArchiving, RunArchive, _Object
+from jikko.store.postgres.archive.run_archive import _COLUMNS, RunArchive, _Object
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sql import id_column
@@ -52,7 +52,6 @@ class Place:
         self.database, self.bucket = database, bucket
         self.archive = RunArchive(database, ArchiveObjects(bucket))
         self.store = PostgresRunStore(database, self.archive)
-        self.archiving = PostgresArchiving(database, self.archive)
         self.drafts: list[Draft] = []
         self.damaged: list[JikkoError] = []
 
@@ -131,8 +130,8 @@ async def test_old_runs_are_read_by_their_ids_as_before_and_are_in_no_list(place
         await place.add(age)
     before = await place.store.list_runs(LogQuery(app_id=APP))
 
-    assert await place.archiving.archive(NOW - 7 * DAY) == 4
-    assert await place.archiving.archive(NOW - 7 * DAY) == 0
+    assert await place.archive.archive(NOW - 7 * DAY) == 4
+    assert await place.archive.archive(NOW - 7 * DAY) == 0
 
     # One object for each day.
     assert await place.held() == (2, 3)
@@ -155,7 +154,7 @@ async def test_runs_that_repeat_another_are_listed_wherever_they_are(place: Plac
         return [each.run_id for each in await place.store.retries(run.id.upper())]
 
     before = await place.store.retries(first.id)
-    assert await place.archiving.archive(NOW - 7 * DAY) == 5
+    assert await place.archive.archive(NOW - 7 * DAY) == 5
     assert await place.store.retries(first.id) == before
     assert (await listed(first), await listed(old)) == ([old.id, also.id, younger.id, new.id], [again.id])
 
@@ -186,10 +185,10 @@ async def test_a_run_that_may_be_asked_for_by_other_ways_stays(place: Place) -> 
     imported = named(Draft(), "3e7a1c52-9f1b-4c0e-8d2a-0123456789ab")
     await place.store.append(imported.whole(NOW - 30 * DAY))
 
-    assert await place.archiving.archive(NOW - 7 * DAY) == 0
+    assert await place.archive.archive(NOW - 7 * DAY) == 0
     # Once the conversation is gone, its run is as any other.
     await place.database.execute("DELETE FROM conversations")
-    assert await place.archiving.archive(NOW - 7 * DAY) == 1
+    assert await place.archive.archive(NOW - 7 * DAY) == 1
     assert (await place.held())[0] == 3
 
 
@@ -206,15 +205,15 @@ async def test_a_process_that_dies_between_upload_and_deletion_loses_and_doubles
     with monkeypatch.context() as patched:
         patched.setattr(place.database, "transact", dies)
         with pytest.raises(StoreUnavailable):
-            await place.archiving.archive(NOW - 7 * DAY)
+            await place.archive.archive(NOW - 7 * DAY)
 
     assert await place.held() == (3, 1)
     await place.require_all()
-    assert await place.archiving.archive(NOW - 7 * DAY) == 3
+    assert await place.archive.archive(NOW - 7 * DAY) == 3
     assert await place.held() == (0, 2)
     await place.require_all()
     # What nothing names is removed once nobody can be writing it.
-    assert (await place.archiving.sweep(time.time()), await place.archiving.sweep(time.time() + 2 * DAY)) == (0, 1)
+    assert (await place.archive.sweep(time.time()), await place.archive.sweep(time.time() + 2 * DAY)) == (0, 1)
     await place.require_all()
 
 
@@ -223,7 +222,7 @@ async def test_each_look_for_old_runs_removes_what_an_interrupted_one_left_in_th
     place.bucket.put(f"{FOLDER}/left", b"written, and named by nothing")
     await place.add(20)
     # Long after the object was written, by this machine, and the run ended, by the clock of these tests.
-    archiving = Archiving(place.archiving, lambda: time.time() + 3650 * DAY, days=7)
+    archiving = Archiving(place.archive, lambda: time.time() + 3650 * DAY, days=7)
 
     assert await archiving.look() == 1
     assert f"{FOLDER}/left" not in place.bucket.listed(FOLDER)
@@ -234,8 +233,8 @@ async def test_two_that_archive_at_once_double_nothing(place: Place) -> None:
     for age in range(8, 20):
         await place.add(age)
 
-    other = PostgresArchiving(place.database, RunArchive(place.database, ArchiveObjects(place.bucket)))
-    await asyncio.gather(place.archiving.archive(NOW - 7 * DAY), other.archive(NOW - 7 * DAY))
+    other = RunArchive(place.database, ArchiveObjects(place.bucket))
+    await asyncio.gather(place.archive.archive(NOW - 7 * DAY), other.archive(NOW - 7 * DAY))
 
     assert await place.held() == (0, 12)
     await place.require_all()
@@ -248,14 +247,14 @@ async def test_an_object_that_does_not_read_as_it_was_written_takes_no_runs(plac
     place.bucket.lost = True
 
     with pytest.raises(StoreUnavailable, match="does not read as it was written"):
-        await place.archiving.archive(NOW - 7 * DAY)
+        await place.archive.archive(NOW - 7 * DAY)
 
     assert (await place.held())[0] == 1
 
 
 async def test_a_missing_and_a_damaged_object_are_told_and_others_are_read(place: Place) -> None:
     lost, damaged, whole = [await place.add(age) for age in (30, 20, 10)]
-    await place.archiving.archive(NOW - 7 * DAY)
+    await place.archive.archive(NOW - 7 * DAY)
     paths = {row.path.split("/")[2]: row.path for row in await place.rows()}
     first, second, _ = (paths[day] for day in sorted(paths))
     place.bucket.delete(first)
@@ -278,7 +277,7 @@ async def test_what_is_removed_is_in_no_object_any_more(place: Place) -> None:
     of_bert = [await place.add(20, user="bert"), await place.add(21, user="bert"), await place.add(1, user="bert")]
     one = await place.add(20, user="carl")
     elsewhere = await place.add(20, app=OTHER_APP, user="bert")
-    await place.archiving.archive(NOW - 7 * DAY)
+    await place.archive.archive(NOW - 7 * DAY)
 
     assert await place.store.remove_of_user(APP, "id of bert") == 3
     assert (await place.store.remove(one.id.upper()), await place.store.remove(one.id)) == (True, False)
@@ -295,7 +294,7 @@ async def test_retention_reaches_the_archive_by_time_and_by_app(place: Place) ->
     for age in (40, 30, 20, 1):
         await place.add(age)
     other = await place.add(40, app=OTHER_APP)
-    await place.archiving.archive(NOW - 7 * DAY)
+    await place.archive.archive(NOW - 7 * DAY)
 
     counts = [await place.store.prunable(NOW - 25 * DAY), await place.store.prunable(NOW - 25 * DAY, app_id=OTHER_APP)]
     begun = sorted(await place.store.created_before(NOW - 25 * DAY))
@@ -320,7 +319,7 @@ async def test_an_export_reaches_over_the_border_of_the_archive(place: Place) ->
     other = await place.add(40, app=OTHER_APP)
     ids = [draft.id for draft in place.drafts]
     before = await exported(place)
-    await place.archiving.archive(NOW - 7 * DAY)
+    await place.archive.archive(NOW - 7 * DAY)
 
     assert before == await exported(place) == sorted(ids)
     assert await exported(place, since=NOW - 35 * DAY, until=NOW - 2 * DAY) == sorted(ids[1:4])
@@ -335,7 +334,7 @@ async def test_an_export_reaches_over_the_border_of_the_archive(place: Place) ->
 async def test_what_is_in_the_archive_is_not_imported_again(place: Place) -> None:
     await place.add(20)
     lines = [line async for line in export_lines(place.store, damaged=place.damaged.append)]
-    await place.archiving.archive(NOW - 7 * DAY)
+    await place.archive.archive(NOW - 7 * DAY)
     there = dated(Draft(), NOW - 20 * DAY)
     elsewhere = run_line(there.record.identity, list(there.whole(NOW - 20 * DAY).events))
 
@@ -350,7 +349,7 @@ async def test_what_is_in_the_archive_is_not_imported_again(place: Place) -> Non
 async def test_an_object_that_cannot_be_read_is_left_out_of_an_export_and_named(place: Place) -> None:
     await place.add(40)
     kept = await place.add(20)
-    await place.archiving.archive(NOW - 7 * DAY)
+    await place.archive.archive(NOW - 7 * DAY)
     [lost] = [row.path for row in await place.rows() if row.key == min(each.key for each in await place.rows())]
     place.bucket.delete(lost)
 
@@ -360,7 +359,7 @@ async def test_an_object_that_cannot_be_read_is_left_out_of_an_export_and_named(
 
 async def test_without_its_bucket_the_archive_is_named(place: Place) -> None:
     draft = await place.add(20)
-    await place.archiving.archive(NOW - 7 * DAY)
+    await place.archive.archive(NOW - 7 * DAY)
 
     with pytest.raises(StoreUnavailable, match="set files_url"):
         await PostgresRunStore(place.database).record(draft.id)
@@ -372,6 +371,6 @@ async def test_a_damaged_log_stays_where_it_is(place: Place) -> None:
     damaged, whole = await place.add(20), await place.add(20)
     await place.database.execute("UPDATE runs SET log = '\\x0200' WHERE run_id = $1", id_column(damaged.id))
 
-    assert await place.archiving.archive(NOW - 7 * DAY) == 1
+    assert await place.archive.archive(NOW - 7 * DAY) == 1
     assert await place.store.events(whole.id) == whole.events
     assert (await place.held())[0] == 1

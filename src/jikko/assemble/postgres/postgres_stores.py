@@ -25,7 +25,7 @@ from jikko.repositories.trigger_store import TriggerStore
 from jikko.settings import Settings
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.archive.objects import ArchiveObjects
-from jikko.store.postgres.archive.run_archive import PostgresArchiving, RunArchive
+from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import RETRIEVALS, Postgres
@@ -107,7 +107,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         contents_of_files(settings),
         signing_keys,
         record,
-        PostgresArchiving(database, archive) if settings.archive_after_days else None,
+        archive if settings.archive_after_days else None,
         cluster,
     )
 

@@ -55,6 +55,45 @@ _ABANDONED_SECONDS: Final = 24 * 3600.0
 """Seconds after which an unreferenced object is abandoned: its writer is gone."""
 
 
+log = logging.getLogger(__name__)
+
+_Place: TypeAlias = tuple[float, int]
+"""Creation time and key of a run."""
+_BEGIN: Final[_Place] = (float("-inf"), 0)
+_LOG_END: Final = [*FIXED, *MOVING].index("log_end")
+_MAX_RUNS: Final = 2000
+_MAX_BYTES: Final = 4 << 20
+"""Runs of one object, and their bytes in the database; a single run may have more."""
+_DELIVERED: Final = NUMBERS["delivered"]
+_MAX_SCANNED: Final = 10_000
+"""Runs that one statement examines: those kept are met by each sweep."""
+# Runs that may still be looked up other than by id are not archived: those of existing conversations, of valid
+# idempotency keys, and with undelivered callbacks. Subqueries per run: joins might scan those tables whole.
+_IS_FREE: Final = f"""
+(SELECT true FROM messages m WHERE m.run_id = r.run_id LIMIT 1) IS NULL
+AND (SELECT true FROM callbacks c WHERE c.run_id = r.run_id AND c.state <> {_DELIVERED}) IS NULL
+"""
+_HELD: Final = "SELECT run_id FROM idempotency_keys WHERE run_id = ANY($1::bytea[]) AND expires_at > $2"
+_IS_DATED: Final = "CASE WHEN octet_length(run_id) = 16 THEN get_byte(run_id, 6) >> 4 = 7 ELSE false END"
+_ARCHIVABLE: Final = f"""
+SELECT run_id, size, passes, created_at, key, is_last FROM (
+  SELECT *, row_number() OVER (ORDER BY created_at, key) = $4 AS is_last,
+    finished_at < $1 AND {_IS_DATED} AND {_IS_FREE} AS passes
+  FROM (
+    SELECT created_at, key, run_id, finished_at,
+      octet_length(log) + octet_length(outputs) + octet_length(inputs) AS size
+    FROM runs WHERE created_at < $1 AND (created_at, key) > ($2, $3)
+    ORDER BY created_at, key LIMIT $4) AS r) AS looked_at
+WHERE passes OR is_last ORDER BY created_at, key LIMIT {_MAX_RUNS}
+"""
+_ROWS: Final = f"SELECT {COLUMNS}, log FROM runs WHERE run_id = ANY($1::bytea[]) ORDER BY run_id"
+_LOCK: Final = f"SELECT run_id FROM runs r WHERE run_id = ANY($1::bytea[]) AND {_IS_FREE} FOR UPDATE OF r"
+_TAKE: Final = (
+    "DELETE FROM callbacks WHERE run_id = ANY($1::bytea[])",
+    "DELETE FROM runs WHERE run_id = ANY($1::bytea[])",
+)
+
+
 async def count_objects(database: Postgres) -> int:
     """Return the number of objects in the archive. Raises ``StoreUnavailable``: the database cannot be read."""
     if not await database.value("SELECT to_regclass('archives') IS NOT NULL"):
@@ -69,7 +108,7 @@ class _Object(NamedTuple):
 
 
 class RunArchive:
-    """The archived runs of a database."""
+    """The archived runs of a database; a ``RunArchiving``."""
 
     def __init__(self, database: Postgres, objects: ArchiveObjects | None) -> None:
         """``objects``: ``None`` without a bucket: nothing is archived, and archived runs cannot be read."""
@@ -184,6 +223,58 @@ class RunArchive:
             await self.objects.delete(path)
         return len(left)
 
+    async def archive(self, before: float) -> int:
+        """See ``RunArchiving.archive``."""
+        moved = 0
+        behind: _Place | None = _BEGIN
+        while behind is not None:
+            ids, behind = await self._next(before, behind)
+            if ids:
+                moved += await self._move(before, ids)
+        return moved
+
+    async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
+        """Return the ids of runs of one day, for one object; and the place to continue from, if there are more."""
+        rows = await self._database.fetch(_ARCHIVABLE, before, *behind, _MAX_SCANNED)
+        passing = [row[0] for row in rows if row[2]]
+        held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
+        ids: list[bytes] = []
+        size, place = 0, behind
+        for run_id, bytes_, passes, created_at, key, _ in rows:
+            if passes and run_id not in held:
+                size += bytes_
+                if ids and (day_of(run_id) != day_of(ids[0]) or size > _MAX_BYTES):
+                    return ids, place
+                ids.append(run_id)
+            place = (created_at, key)
+        has_more = bool(rows) and (len(rows) == _MAX_RUNS or rows[-1][5])
+        return ids, place if has_more else None
+
+    async def _move(self, before: float, ids: list[bytes]) -> int:
+        """Move runs. Returns their number: those with a damaged log stay, and all if one was removed meanwhile."""
+        rows = await self._database.fetch(_ROWS, ids)
+        runs = [run for run in await asyncio.to_thread(lambda: [_archived(row) for row in rows]) if run is not None]
+        if not runs:
+            return 0
+        new = await self.write(runs)
+        taken = [id_column(run.record.identity.run_id) for run in runs]
+
+        async def take(connection: Connection) -> bool:
+            if len(await connection.fetch(_LOCK, taken)) < len(taken):
+                return False
+            if await connection.fetch(_HELD, taken, before):
+                return False
+            await add_object(connection, new)
+            for statement in _TAKE:
+                await connection.execute(statement, taken)
+            return True
+
+        # A failure here leaves an unreferenced object, which ``sweep`` removes.
+        if await self._database.transact(take):
+            return len(taken)
+        await self.objects.delete(new.path)
+        return 0
+
     async def _all(self, each: _Object) -> list[ArchivedRun]:
         try:
             return await self.objects.all(each)
@@ -236,107 +327,6 @@ class RunArchive:
             f"{self.objects.label(path)}, which has runs of the archive, is missing. Restore it from a backup of "
             "the bucket."
         )
-
-
-log = logging.getLogger(__name__)
-
-_Place: TypeAlias = tuple[float, int]
-"""Creation time and key of a run."""
-_BEGIN: Final[_Place] = (float("-inf"), 0)
-_LOG_END: Final = [*FIXED, *MOVING].index("log_end")
-_MAX_RUNS: Final = 2000
-_MAX_BYTES: Final = 4 << 20
-"""Runs of one object, and their bytes in the database; a single run may have more."""
-_DELIVERED: Final = NUMBERS["delivered"]
-_MAX_SCANNED: Final = 10_000
-"""Runs that one statement examines: those kept are met by each sweep."""
-# Runs that may still be looked up other than by id are not archived: those of existing conversations, of valid
-# idempotency keys, and with undelivered callbacks. Subqueries per run: joins might scan those tables whole.
-_IS_FREE: Final = f"""
-(SELECT true FROM messages m WHERE m.run_id = r.run_id LIMIT 1) IS NULL
-AND (SELECT true FROM callbacks c WHERE c.run_id = r.run_id AND c.state <> {_DELIVERED}) IS NULL
-"""
-_HELD: Final = "SELECT run_id FROM idempotency_keys WHERE run_id = ANY($1::bytea[]) AND expires_at > $2"
-_IS_DATED: Final = "CASE WHEN octet_length(run_id) = 16 THEN get_byte(run_id, 6) >> 4 = 7 ELSE false END"
-_ARCHIVABLE: Final = f"""
-SELECT run_id, size, passes, created_at, key, is_last FROM (
-  SELECT *, row_number() OVER (ORDER BY created_at, key) = $4 AS is_last,
-    finished_at < $1 AND {_IS_DATED} AND {_IS_FREE} AS passes
-  FROM (
-    SELECT created_at, key, run_id, finished_at,
-      octet_length(log) + octet_length(outputs) + octet_length(inputs) AS size
-    FROM runs WHERE created_at < $1 AND (created_at, key) > ($2, $3)
-    ORDER BY created_at, key LIMIT $4) AS r) AS looked_at
-WHERE passes OR is_last ORDER BY created_at, key LIMIT {_MAX_RUNS}
-"""
-_ROWS: Final = f"SELECT {COLUMNS}, log FROM runs WHERE run_id = ANY($1::bytea[]) ORDER BY run_id"
-_LOCK: Final = f"SELECT run_id FROM runs r WHERE run_id = ANY($1::bytea[]) AND {_IS_FREE} FOR UPDATE OF r"
-_TAKE: Final = (
-    "DELETE FROM callbacks WHERE run_id = ANY($1::bytea[])",
-    "DELETE FROM runs WHERE run_id = ANY($1::bytea[])",
-)
-
-
-class PostgresArchiving:
-    """A ``RunArchiving`` from PostgreSQL."""
-
-    def __init__(self, database: Postgres, archive: RunArchive) -> None:
-        self._database = database
-        self._archive = archive
-
-    async def archive(self, before: float) -> int:
-        moved = 0
-        behind: _Place | None = _BEGIN
-        while behind is not None:
-            ids, behind = await self._next(before, behind)
-            if ids:
-                moved += await self._move(before, ids)
-        return moved
-
-    async def sweep(self, now: float) -> int:
-        return await self._archive.sweep(now)
-
-    async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
-        """Return the ids of runs of one day, for one object; and the place to continue from, if there are more."""
-        rows = await self._database.fetch(_ARCHIVABLE, before, *behind, _MAX_SCANNED)
-        passing = [row[0] for row in rows if row[2]]
-        held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
-        ids: list[bytes] = []
-        size, place = 0, behind
-        for run_id, bytes_, passes, created_at, key, _ in rows:
-            if passes and run_id not in held:
-                size += bytes_
-                if ids and (day_of(run_id) != day_of(ids[0]) or size > _MAX_BYTES):
-                    return ids, place
-                ids.append(run_id)
-            place = (created_at, key)
-        has_more = bool(rows) and (len(rows) == _MAX_RUNS or rows[-1][5])
-        return ids, place if has_more else None
-
-    async def _move(self, before: float, ids: list[bytes]) -> int:
-        """Move runs. Returns their number: those with a damaged log stay, and all if one was removed meanwhile."""
-        rows = await self._database.fetch(_ROWS, ids)
-        runs = [run for run in await asyncio.to_thread(lambda: [_archived(row) for row in rows]) if run is not None]
-        if not runs:
-            return 0
-        new = await self._archive.write(runs)
-        taken = [id_column(run.record.identity.run_id) for run in runs]
-
-        async def take(connection: Connection) -> bool:
-            if len(await connection.fetch(_LOCK, taken)) < len(taken):
-                return False
-            if await connection.fetch(_HELD, taken, before):
-                return False
-            await add_object(connection, new)
-            for statement in _TAKE:
-                await connection.execute(statement, taken)
-            return True
-
-        # A failure here leaves an unreferenced object, which ``sweep`` removes.
-        if await self._database.transact(take):
-            return len(taken)
-        await self._archive.objects.delete(new.path)
-        return 0
 
 
 def _archived(row: Row) -> ArchivedRun | None:

@@ -43,56 +43,6 @@ _REMOVED_BYTES: Final = 4 << 20
 """Bytes after which a removal stops: a piece may be larger if an event is."""
 
 
-class Archiver:
-    """Closes long logs. Belongs to one event loop."""
-
-    def __init__(self, database: Database, writes: RunWrites, large: LargeValues) -> None:
-        self._database = database
-        self._large = large
-        self._writes = writes
-        self._clearing: set[asyncio.Task[None]] = set()
-
-    async def close(self, write: LogWrite) -> None:
-        """Perform an append that closes a log; raises as the append.
-
-        The log before the append cannot change: if another process adds to it, the append fails.
-        """
-        archive = await self._compressed(write)
-        values = write.values
-        if len(archive) > PIECE_BYTES:
-            value = await self._large.write(archive)
-            archive, values = reference(value), (*values, value)
-        closing = msgspec.structs.replace(write, archive=archive, values=values)
-        async with self._large.kept(values):
-            await self._database.submit(partial(self._writes.append, closing))
-        # From now on the archive counts; its pieces are removed one by one.
-        start_task(self._clear(write.run_id), self._clearing)
-
-    async def rest(self) -> None:
-        await asyncio.gather(*self._clearing, return_exceptions=True)
-
-    async def _compressed(self, write: LogWrite) -> bytes:
-        compressor, last = Compressor(), -1
-        while last + 1 < write.at:
-            pieces = await self._database.read(partial(_pieces, write.run_id, last))
-            if not pieces:
-                break
-            last = pieces[-1][0]
-            for position, events in pieces:
-                if position < write.at:
-                    await self._database.in_thread(compressor.add, events)
-        await self._database.in_thread(compressor.add, write.events)
-        return await self._database.in_thread(compressor.end)
-
-    async def _clear(self, run_id: StoredId) -> None:
-        try:
-            while await self._database.submit(partial(_clear, run_id)):
-                pass
-        except JikkoError:
-            # They stay, harmlessly, until the run is removed.
-            return
-
-
 def _pieces(run_id: StoredId, after: int, connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
     pieces = connection.execute(_PIECES, (run_id, after, _BATCH_PIECES)).fetchall()
     return [(position, whole(connection, events)) for position, events in pieces]
@@ -121,8 +71,8 @@ class LargeAppends:
         self._database = database
         self._writes = writes
         self._values = LargeValues(database)
-        self._archiver = Archiver(database, writes, self._values)
         self._doing: set[asyncio.Task[None]] = set()
+        self._clearing: set[asyncio.Task[None]] = set()
 
     def append(self, write: LogWrite) -> "asyncio.Future[None]":
         """Perform an append; see ``RunWrites.append``."""
@@ -131,7 +81,7 @@ class LargeAppends:
     async def rest(self) -> None:
         """Wait until all appends and removals are done."""
         await asyncio.gather(*self._doing, return_exceptions=True)
-        await self._archiver.rest()
+        await asyncio.gather(*self._clearing, return_exceptions=True)
 
     async def _append(self, write: LogWrite) -> None:
         write = await self._after_large_inputs(write)
@@ -151,7 +101,41 @@ class LargeAppends:
                     return
                 except LongLog:
                     pass
-            await self._archiver.close(write)
+            await self._close_long(write)
+
+    async def _close_long(self, write: LogWrite) -> None:
+        """Close a log, whose part before the append cannot change: if another process adds to it, the append fails."""
+        archive = await self._compressed(write)
+        values = write.values
+        if len(archive) > PIECE_BYTES:
+            value = await self._values.write(archive)
+            archive, values = reference(value), (*values, value)
+        closing = msgspec.structs.replace(write, archive=archive, values=values)
+        async with self._values.kept(values):
+            await self._database.submit(partial(self._writes.append, closing))
+        # From now on the archive counts; its pieces are removed one by one.
+        start_task(self._clear(write.run_id), self._clearing)
+
+    async def _compressed(self, write: LogWrite) -> bytes:
+        compressor, last = Compressor(), -1
+        while last + 1 < write.at:
+            pieces = await self._database.read(partial(_pieces, write.run_id, last))
+            if not pieces:
+                break
+            last = pieces[-1][0]
+            for position, events in pieces:
+                if position < write.at:
+                    await self._database.in_thread(compressor.add, events)
+        await self._database.in_thread(compressor.add, write.events)
+        return await self._database.in_thread(compressor.end)
+
+    async def _clear(self, run_id: StoredId) -> None:
+        try:
+            while await self._database.submit(partial(_clear, run_id)):
+                pass
+        except JikkoError:
+            # They stay, harmlessly, until the run is removed.
+            return
 
     async def _after_large_inputs(self, write: LogWrite) -> LogWrite:
         """Write large inputs, unless they were written, and return the append that refers to them."""
