@@ -102,15 +102,6 @@ async def test_an_id_can_be_added_once(index: FileIndex) -> None:
     assert await index.find(file.id) == file
 
 
-async def test_files_of_an_app_are_listed_newest_first(index: FileIndex) -> None:
-    files = [stored(created_at=float(at)) for at in (2, 3, 1)]
-    for file in [*files, stored(app_id=OTHER_APP)]:
-        await index.add(file)
-
-    assert await index.listed(APP) == [files[1], files[0], files[2]]
-    assert await index.listed(APP, limit=1) == [files[1]]
-
-
 async def test_old_files_are_forgotten_and_content_that_nobody_has_is_named(index: FileIndex) -> None:
     old, shared, new = stored(digest="11" * 32, created_at=1.0), stored(created_at=2.0), stored(created_at=9.0)
     for file in (old, shared, new):

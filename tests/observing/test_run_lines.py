@@ -45,7 +45,7 @@ async def test_none_if_that_is_not_wanted(world: World, caplog: pytest.LogCaptur
     app, process = await world.chain(), world.process(observer)
     run_id = (await process.start(app)).record.identity.run_id
     await world.ended(run_id)
-    await until(lambda: not process.runs.control.executes(run_id))
+    await until(lambda: not process.runs.executor.executes(run_id))
 
     assert logged(caplog, "run ended") == []
 

@@ -30,7 +30,7 @@ async def one_run(world: World, observer: RunObserver, *failing: str) -> str:
     app, process = await world.chain(), world.process(observer)
     run_id = (await process.start(app)).record.identity.run_id
     await world.ended(run_id)
-    await until(lambda: not process.runs.control.executes(run_id))
+    await until(lambda: not process.runs.executor.executes(run_id))
     return app.id
 
 

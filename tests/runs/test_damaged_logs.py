@@ -188,7 +188,7 @@ async def paused(assembly: Assembly, folder: Path, way: Damage) -> tuple[App, Ru
     assert isinstance(await live.ended(), RunPaused)
     (requested,) = [event for event in live.events if isinstance(event, FormRequested)]
     record = live.record
-    await until(lambda: not assembly.runs.control.executes(record.identity.run_id))
+    await until(lambda: not assembly.runs.executor.executes(record.identity.run_id))
     damage(folder, record.identity.run_id, way)
     return published.app, await assembly.runs.records.any_record(record.identity.run_id), requested.form["form_token"]
 

@@ -126,7 +126,7 @@ async def test_a_slow_worker_is_declared_dead_the_step_is_finished_elsewhere_and
     world.script.release("b")
 
     record = await world.ended(run_id)
-    await until(lambda: not slow.runs.control.executes(run_id) and not other.runs.control.executes(run_id))
+    await until(lambda: not slow.runs.executor.executes(run_id) and not other.runs.executor.executes(run_id))
     events = await world.store.events(run_id)
     assert record.status == "succeeded"
     assert await world.store.record(run_id) == record
@@ -160,7 +160,7 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
     late = world.process()
     await late.runs.control.take_over()
 
-    await until(lambda: not late.runs.control.executes(run_id))
+    await until(lambda: not late.runs.executor.executes(run_id))
     assert await store.record(run_id) == record
     assert await store.events(run_id) == events
     assert record.status == "succeeded"
@@ -210,7 +210,7 @@ async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -
     assert await process.runs.control.stop(app.id, run_id, "anna")
 
     assert (await world.ended(run_id)).status == "stopped"
-    await until(lambda: not process.runs.control.executes(run_id))
+    await until(lambda: not process.runs.executor.executes(run_id))
     assert world.script.ran["bad"] == 1
     assert isinstance((await world.store.events(run_id))[-1], RunFinished)
 

@@ -71,7 +71,7 @@ async def ended_or_paused(assembly: Assembly, run_id: str) -> RunRecord:
     async with asyncio.timeout(PATIENCE):
         while True:
             record = await assembly.runs.records.any_record(run_id)
-            if record.status != "running" and not assembly.runs.control.executes(run_id):
+            if record.status != "running" and not assembly.runs.executor.executes(run_id):
                 return record
             await asyncio.sleep(0.005)
 

@@ -168,7 +168,7 @@ async def test_who_does_not_read_holds_a_piece_and_gets_all_the_same(world: Worl
     world.script.release("inner")
 
     await end_of(live)
-    await until(lambda: not process.runs.control.executes(live.record.identity.run_id))
+    await until(lambda: not process.runs.executor.executes(live.record.identity.run_id))
 
     assert live.first > seen[-1][0]
     assert in_memory(live) <= KEPT_BYTES + 2 * MAX_PACKED_BYTES
@@ -184,7 +184,7 @@ async def test_of_a_run_that_has_ended_who_follows_it_holds_a_part(
     process, app = world.process(), await rounds(world, 25, collects="each.index")
     last = await end_of(live := await process.start(app))
     run_id = live.record.identity.run_id
-    await until(lambda: not process.runs.control.executes(run_id))
+    await until(lambda: not process.runs.executor.executes(run_id))
     log = await world.store.events(run_id)
     read, sizes = world.store.events, list[int]()
 

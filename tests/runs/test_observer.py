@@ -120,7 +120,7 @@ async def test_of_a_zombie_nothing_is_seen(world: World) -> None:
     await world.ended(run_id)
     log = await world.store.events(run_id)
     await until(lambda: observer.logs[run_id] == log)
-    await until(lambda: not slow.runs.control.executes(run_id))
+    await until(lambda: not slow.runs.executor.executes(run_id))
     assert zombie.logs[run_id] == seen_before
 
 
@@ -132,7 +132,7 @@ async def test_a_run_that_pauses_and_goes_on_or_is_stopped(world: World, way: st
     run = await process.start(app)
     await run.ended()
     run_id = run.record.identity.run_id
-    await until(lambda: not process.runs.control.executes(run_id))
+    await until(lambda: not process.runs.executor.executes(run_id))
 
     if way == "stop":
         assert await process.runs.control.stop(app.id, run_id, "anna")

@@ -87,7 +87,7 @@ def test_a_run_that_waits_begins_where_there_is_room_and_is_followed_where_it_wa
         assert [type(event) for event in log].count(RunBegan) == 1
         assert has_waited_elsewhere(log)
         assert not has_waited_elsewhere(await place.log(first))
-        assert not full.runs.control.executes(second)
+        assert not full.runs.executor.executes(second)
         assert idle.admission.running == 0
 
     plays(scenario)
@@ -230,7 +230,7 @@ def test_an_old_word_that_another_has_a_run_means_nothing() -> None:
         run_id = await holder.begin(await place.app(), q="1")
 
         assert await holder.handle_command(ReleaseRun(run_id=run_id, epoch=1)) is False
-        assert holder.runs.control.executes(run_id)
+        assert holder.runs.executor.executes(run_id)
 
     plays(scenario)
 

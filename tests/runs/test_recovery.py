@@ -244,7 +244,7 @@ async def test_one_that_is_told_twice_takes_a_run_over_once_and_still_knows_it(w
         await taken.durable()
 
     await until(lambda: world.script.ran["b"] >= 2)
-    assert process.runs.control.executes(run_id)
+    assert process.runs.executor.executes(run_id)
     assert process.admission.running == 1
     assert await process.runs.control.stop(app.id, run_id, "anna")
     assert (await world.ended(run_id)).status == "stopped"
@@ -300,7 +300,7 @@ async def test_a_run_that_another_has_just_taken_over_is_left_to_it() -> None:
     taken = await late.runs.control.take_over()
 
     assert taken.count == 0
-    assert not late.runs.control.executes(run_id)
+    assert not late.runs.executor.executes(run_id)
     world.script.release("b")
     await world.ended(run_id)
     epochs = [event.epoch for event in await store.events(run_id) if isinstance(event, RunRecovered)]

@@ -179,31 +179,6 @@ def test_a_read_only_folder_is_refused(folder_of_a_plain_user: Path) -> None:
     folder_of_a_plain_user.chmod(0o700)
 
 
-async def test_a_backup_of_a_live_database_is_complete(tmp_path: Path) -> None:
-    store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-    runs = [chain() for _ in range(50)]
-    for run in runs:
-        await store.append(whole(*run))
-    await store.backup(tmp_path / "copy.db")
-    late = chain()
-    await store.append(whole(*late))
-    await store.close()
-
-    copy = SqliteRunStore(Database.open(tmp_path / "copy.db"))
-    for record, events in runs:
-        assert await copy.record(record.identity.run_id) == record
-        assert await copy.events(record.identity.run_id) == events
-    assert await copy.record(late[0].identity.run_id) is None
-    await copy.close()
-
-
-async def test_a_backup_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-    with pytest.raises(StoreUnavailable, match=r"copy\.db cannot be"):
-        await store.backup(tmp_path / "missing" / "copy.db")
-    await store.close()
-
-
 async def test_what_many_ask_for_is_read_once_in_a_turn_of_the_loop(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "jikko.db")
     asked: list[str] = []

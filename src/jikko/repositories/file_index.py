@@ -21,7 +21,6 @@ _TABLE: Final = RecordTable(
 )
 _ADD: Final = f"{_TABLE.insert} ON CONFLICT DO NOTHING"
 _FIND: Final = _TABLE.select("WHERE file_id = :id")
-_LISTED: Final = _TABLE.select("WHERE app_id = :app_id ORDER BY created_at DESC, file_id DESC LIMIT :limit")
 _USED: Final = "UPDATE files SET used_at = :at WHERE file_id = :id"
 _EXPIRED: Final = """
 SELECT file_id, app_id, end_user_id, created_at FROM files
@@ -59,10 +58,6 @@ class FileIndex:
     async def find(self, file_id: str) -> StoredFile | None:
         """Return a file of any app. ``file_id``: Case-insensitive."""
         return _TABLE.found(await self._sql.row(_FIND, id=file_id.lower()))
-
-    async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
-        """Return files of an app, newest first."""
-        return _TABLE.records(await self._sql.rows(_LISTED, app_id=app_id, limit=limit))
 
     async def used(self, file_id: str, at: float) -> None:
         """Record that a run takes a file as an input. Not yet durable on return: at worst the file expires as if it had

@@ -229,10 +229,6 @@ class Control:
         first, shown = log.first, list(log.events[: log.visible_count - log.first])
         return [*(await self.events(record))[:first], *shown] if first else shown
 
-    def executes(self, run_id: str) -> bool:
-        """Return whether this process has a run, running or queued; for tests and figures."""
-        return self._executor.executes(run_id)
-
     async def drain(self, seconds: float) -> None:
         """See ``RunTails.drain``."""
         await self._tails.drain(seconds)
@@ -245,7 +241,7 @@ class Control:
         here: Callable[[RunHandle], Awaitable[bool]],
         paused: Callable[[RunRecord], Awaitable[bool]],
         command: Command,
-        out_of_reach: Callable[[RunRecord], Awaitable[bool]] | None = None,
+        out_of_reach: Callable[[RunRecord], Awaitable[bool]],
     ) -> tuple[bool, bool]:
         """Act on a run where it is.
 
@@ -275,7 +271,7 @@ class Control:
                     answer = await self._cluster.request(record.holder, command)
                     if answer is not None:
                         return answer is not False, asked
-                    if out_of_reach is not None and loop.time() >= began + _OUT_OF_REACH_SECONDS:
+                    if loop.time() >= began + _OUT_OF_REACH_SECONDS:
                         return await out_of_reach(record), asked
             except LogConflict:
                 pass  # another process was faster

@@ -18,7 +18,7 @@ from jikko.repositories.shared_sql import Count, Dialect, Operation, Record, Row
 from jikko.store.sqlite.checkpoints import WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.database_file_guard import OpenFiles
-from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
+from jikko.store.sqlite.migrate import Alone, Migration, migrate, migrations
 from jikko.store.sqlite.writer import Participant, WriteLock, Writer, WriterTask
 
 T = TypeVar("T")
@@ -307,20 +307,6 @@ class Database:
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run long work that needs no connection off the event loop."""
         return await asyncio.to_thread(work, *arguments)
-
-    async def backup(self, target: Path) -> None:
-        """Copy a snapshot of the database to a file, without blocking reads or writes. Raises ``StoreUnavailable``: it
-        cannot be copied. ``target`` is unchanged."""
-        try:
-            await asyncio.to_thread(self._copy, target)
-        except sqlite3.Error as error:
-            raise unavailable(target, error) from error
-        except OSError as error:
-            raise StoreUnavailable(f"The backup {target} cannot be written: {error}.") from error
-
-    def _copy(self, target: Path) -> None:
-        with closing(connect(self.path, busy_timeout=10.0, query_only=True)) as source:
-            copy_database(source, target)
 
     async def finish(self) -> None:
         """Commit submitted operations, then release everything. May be called twice."""

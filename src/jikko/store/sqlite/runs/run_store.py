@@ -10,7 +10,6 @@ import math
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from jikko.errors import StoreUnavailable
@@ -295,9 +294,6 @@ class SqliteRunStore:
     async def index(self, *, limit: int) -> int:
         left: int = await self._database.submit(partial(self._index.fill, limit))
         return left
-
-    async def backup(self, path: Path) -> None:
-        await self._database.backup(path)
 
     async def close(self) -> None:
         await self._large.rest()
