@@ -29,6 +29,16 @@ def make_folder(path: Path) -> None:
         path.mkdir(mode=0o700, exist_ok=True)
 
 
+def require_writable(folder: Path) -> None:
+    """Raises ``OSError`` if this user can neither write to a folder nor make it. Makes nothing."""
+    folder = folder.absolute()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
+
+
 def opener(path: str, flags: int) -> int:
     """Open a file, for ``open``; a new one gets mode 0600."""
     return os.open(path, flags, 0o600)

@@ -21,7 +21,10 @@ from jikko.cluster.data_folder import FOLDER_ID
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import texts
+from jikko.errors import InvalidSettings
 from jikko.extras import Extra
+from jikko.observing.traces.export import ENDPOINTS
+from jikko.server.observers import Observers
 from jikko.settings import Settings
 from tests.free_ports import free_port
 
@@ -63,6 +66,30 @@ def test_a_machine_that_will_do_has_no_failure(tmp_path: Path) -> None:
     names = {line["name"] for line in lines}
     assert names > {"settings", "python", "data folder", "database", "disk", "open files", "port", "retention"}
     assert names > {"extra anthropic", "extra documents", "extra local"}
+
+
+def test_a_folder_of_backups_that_cannot_be_written_is_told_and_none_is_made(tmp_path: Path) -> None:
+    taken = tmp_path / "控え"
+    taken.write_text("🗂", encoding="utf-8")
+    code, lines = examined(tmp_path / "home", JIKKO_BACKUP_FOLDER=str(taken / "backups"))
+    [found] = named(lines, "backups")
+    assert (code, found["ok"], found["code"]) == (1, False, "backups.unwritable")
+    assert f"{taken}/backups cannot be written: Not a directory" in found["detail"]
+    assert "JIKKO_BACKUP_FOLDER" in found["detail"]
+
+    code, lines = examined(tmp_path / "home", JIKKO_BACKUP_FOLDER=str(tmp_path / "new" / "backups"))
+    assert (code, [line["ok"] for line in named(lines, "backups")]) == (0, [True])
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+@pytest.mark.parametrize("endpoint", ["foo", "grpc://127.0.0.1:4317", "http://", "127.0.0.1:4318"])
+def test_an_endpoint_for_traces_that_is_not_a_url_is_refused(tmp_path: Path, name: str, endpoint: str) -> None:
+    told = f"{name} is not a URL; expected one such as http://127.0.0.1:4318."
+    code, lines = examined(tmp_path / "home", **{name: endpoint})
+    assert (code, [line["detail"] for line in named(lines, "settings")]) == (1, [told])
+    with pytest.raises(InvalidSettings, match=told):
+        Observers(Settings(), {name: endpoint})
 
 
 def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tmp_path: Path) -> None:

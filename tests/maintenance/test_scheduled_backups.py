@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,6 +120,20 @@ def test_one_is_made_when_the_newest_is_old_enough_whichever_process_made_it(
 
     asyncio.run(main())
     assert len(place.names()) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_next_one_is_due(
+    place: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.backups.make()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != place.folder)  # root may write anywhere
+
+    async def main() -> None:
+        with watched(place):
+            await _until(lambda: f"the backup in {place.folder} failed: [Errno 13] Permission denied" in caplog.text)
+
+    asyncio.run(main())
+    assert len(place.names()) == 1
 
 
 def test_one_that_cannot_be_made_is_told_and_the_watch_goes_on(place: Place, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from jikko.errors import JikkoError
 from jikko.maintenance.backup import Backups, Made
 from jikko.maintenance.backup_manifest import Manifest, NotABackup, read_manifest
 from jikko.ports.clock import Clock
-from jikko.private import remove
+from jikko.private import remove, require_writable
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,8 @@ class FolderOfBackups(Struct, eq=False):
         return Made(target, made.database_bytes, made.new_files)
 
     def newest_time(self) -> float:
+        # Asked at the start: a folder that cannot be written is reported then, not when the next backup is due.
+        require_writable(self.folder)
         known = self._known()
         return known[-1][0].at if known else 0.0
 

@@ -20,7 +20,7 @@ class Observers:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         """``environment``: Such as ``os.environ``: OpenTelemetry has its own variables. Raises ``InvalidSettings``:
-        tracing is enabled, and its libraries are not installed."""
+        tracing is enabled, and its endpoint is not a URL or its libraries are not installed."""
         self.metrics = _metrics(settings) if settings.metrics_port else None
         """``None`` if metrics are off."""
         self._traces = _traces(settings) if is_wanted(environment) else None

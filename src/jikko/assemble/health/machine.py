@@ -24,6 +24,7 @@ from jikko.locks.calls import landlock_abi
 from jikko.plugins.install.installed_plugins import InstalledPlugins
 from jikko.plugins.plugins_file import read_plugins_file
 from jikko.plugins.process.cgroups import find
+from jikko.private import require_writable
 from jikko.settings import Settings
 
 _MIN_ROOM_BYTES: Final = 50_000_000
@@ -248,6 +249,19 @@ async def files(settings: Settings) -> Diagnostic:
     except JikkoError as error:
         return _refused("files", error)
     return Diagnostic("files.bucket", {"url": settings.files_url}, where="files", severity="ok")
+
+
+def backups(settings: Settings) -> Iterator[Diagnostic]:
+    """Check that the folder of automatic backups, if any, can be written to or made. Makes nothing."""
+    if (folder := settings.backup_folder) is None:
+        return
+    try:
+        require_writable(folder)
+    except OSError as error:
+        params = {"folder": str(folder), "reason": error.strerror}
+        yield Diagnostic("backups.unwritable", params, where="backups", remedy=Phrase("remedy.backup_folder"))
+    else:
+        yield Diagnostic("check.verbatim", {"text": str(folder)}, where="backups", severity="ok")
 
 
 def plugins(settings: Settings) -> Diagnostic:

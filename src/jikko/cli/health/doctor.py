@@ -4,8 +4,9 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.diagnostics.translations import Language, language_of, texts, worded
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.http.proxies import TrustedProxies, checked_root_path
+from jikko.observing.traces.export import is_wanted
 from jikko.server.listening import listen
 from jikko.setting_sources import read_settings
 from jikko.settings import FILE_NAME, Settings
@@ -197,6 +199,8 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     for finding in machine.plugin_memory(settings):
         yield finding
     yield await machine.files(settings)
+    for finding in machine.backups(settings):
+        yield finding
     for finding in machine.trial(settings):
         yield finding
     yield machine.retention(settings)
@@ -219,7 +223,7 @@ def _settings(
         found += map(_wrong, str(error).splitlines())
         chosen = home or environment.get("JIKKO_HOME")
         read = Settings(home=Path(chosen).expanduser()) if chosen else Settings()
-    found += map(_wrong, _unusable(read))
+    found += map(_wrong, _unusable(read, environment))
     for name in unknown(environment, command):
         found.append(Diagnostic("settings.unread", {"name": name}, where="settings", severity="warning"))
     if not found:
@@ -233,15 +237,17 @@ def _wrong(text: str) -> Diagnostic:
     return Diagnostic("check.verbatim", {"text": text}, where="settings")
 
 
-def _unusable(read: Any) -> Iterator[str]:
+def _unusable(read: Any, environment: Mapping[str, str]) -> Iterator[str]:
     """Iterate over settings that have the right type, but would keep a server from starting."""
-    for check, value in (
-        (mocks_of, read.mocks),
-        (allowed_networks, read.http_allow),
-        (TrustedProxies, read.trusted_proxies),
-        (checked_root_path, read.root_path),
-    ):
+    checks: tuple[Callable[[], object], ...] = (
+        partial(mocks_of, read.mocks),
+        partial(allowed_networks, read.http_allow),
+        partial(TrustedProxies, read.trusted_proxies),
+        partial(checked_root_path, read.root_path),
+        partial(is_wanted, environment),
+    )
+    for check in checks:
         try:
-            check(value)
+            check()
         except InvalidSettings as error:
             yield str(error)

@@ -1,5 +1,6 @@
 """OTLP exporter of spans, by the libraries of OpenTelemetry (extra ``otel``), configured by their variables."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Variables with the endpoint; without any, nothing is exported."""
 _SERVICE = "jikko"
+_URL = re.compile(r"https?://[^/]", re.IGNORECASE)
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Return whether spans are exported."""
-    return any(environment.get(name) for name in ENDPOINTS)
+    """Return whether spans are exported. Raises ``InvalidSettings``: an endpoint is not a URL."""
+    given = [name for name in ENDPOINTS if environment.get(name)]
+    for name in given:
+        if not _URL.match(environment[name]):
+            raise InvalidSettings(f"{name} is not a URL; expected one such as http://127.0.0.1:4318.")
+    return bool(given)
 
 
 class SpanExport:
