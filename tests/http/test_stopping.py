@@ -1,5 +1,6 @@
 """Stopping a run, by its task id and by its own."""
 
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,13 @@ REFUSED_STOPS: dict[str, tuple[dict[str, Any], int, str]] = {
     "an empty user": ({"json": {"user": ""}}, 400, "invalid_param"),
     "a user that is none": ({"json": {"user": ["x"]}}, 400, "invalid_param"),
     "no body": ({"headers": {"Content-Type": "application/json"}}, 400, "bad_request"),
+    "compressed": (
+        {
+            "content": gzip.compress(b'{"user": "x"}'),
+            "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        },
+        *(415, "unsupported_media_type"),
+    ),
     "no type": ({}, 415, "unsupported_media_type"),
     "no JSON": ({"content": "user=x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
 }

@@ -139,7 +139,7 @@ class Request:
             lists_are: Error for JSON other than an object.
 
         Raises:
-            UnsupportedMediaType: The content type is not JSON.
+            UnsupportedMediaType: The content type is not JSON, or the body is compressed.
             BadRequest: Not valid JSON, or not an object.
             InvalidParam: Nested too deeply.
             PayloadTooLarge: Too many elements, or see ``read_body``.
@@ -162,6 +162,10 @@ class Request:
         except TooManyElements as error:
             raise PayloadTooLarge(f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if coding := self.header(b"content-encoding"):
+                raise UnsupportedMediaType(
+                    f"The Content-Encoding {coding[:100]!r} of the body is not supported: send it without."
+                ) from None
             raise BadRequest(f"{UNREADABLE} {_json_error(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None

@@ -152,6 +152,7 @@ async def test_wrong_parameters_are_an_error_of_the_protocol(
         (b"[" * 100_000, 400),
         (b"{}", 400),
         (b'{"jsonrpc": 2, "method": "ping", "id": 1}', 400),
+        (b'{"jsonrpc": "1.0", "method": "ping", "id": 1}', 400),
         (b'{"jsonrpc": "2.0", "method": "ping", "id": {}}', 400),
         (b'{"jsonrpc": "2.0", "method": "ping", "id": 1e999}', 400),
         (b'{"jsonrpc": "2.0", "method": "ping", "id": true}', 400),
