@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -117,4 +118,6 @@ def _with_contents(section: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "build" / "site"))
+    wanted = ArgumentParser("python -m scripts.site", description=__doc__.partition("\n")[0])
+    wanted.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
+    sys.exit(main(wanted.parse_args().folder))

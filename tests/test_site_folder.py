@@ -1,5 +1,7 @@
 """The folder of the site of the documentation: replaced only if it has a site."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,14 @@ def main(folder: Path) -> int:
     from scripts.site import main  # Sphinx is not in every process that collects these tests
 
     return main(folder)
+
+
+@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--hlep", 2)])
+def test_an_option_is_not_taken_for_a_folder(option: str, code: int) -> None:
+    root = Path(__file__).parents[1]
+    ended = subprocess.run([sys.executable, "-m", "scripts.site", option], cwd=root, capture_output=True, check=False)
+    assert (ended.returncode, (root / option).exists()) == (code, False)
+    assert b"[folder]" in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("name", ["docs", "docs/設定.md"])

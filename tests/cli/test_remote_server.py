@@ -1,7 +1,9 @@
 """Commands that act on a remote server: their requests and targets."""
 
+import json
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,7 +14,7 @@ from click.testing import CliRunner
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.main import cli
-from jikko.cli.remote.remote_server import RemoteServer
+from jikko.cli.remote.remote_server import PAGE, RemoteServer
 
 
 class _Redirecting(BaseHTTPRequestHandler):
@@ -79,3 +81,14 @@ def test_why_no_server_answers_is_told() -> None:
         with pytest.raises(Failure) as raised:
             RemoteServer(url, "jko_x").json("GET", "apps")
     assert str(raised.value) == f"{url}: no server answers: Connection refused"
+
+
+@pytest.mark.parametrize("count", [PAGE - 1, PAGE])
+def test_a_list_that_may_have_more_says_so(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({"data": [{"run_id": str(uuid.uuid4()), "state": "failed"} for _ in range(count)]}).encode()
+    monkeypatch.setattr(RemoteServer, "raw", lambda *_, **__: body)
+    outcome = CliRunner().invoke(
+        cli, ["--url", "http://日本.example", "--token", "jko_x", "callbacks", "list", "--json"]
+    )
+    assert (outcome.exit_code, len(outcome.stdout.splitlines())) == (0, count), outcome.stderr
+    assert (f"only the oldest {PAGE} are listed" in outcome.stderr) == (count == PAGE)

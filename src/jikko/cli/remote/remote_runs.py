@@ -9,7 +9,7 @@ import click
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.output import show_fields, show_list
-from jikko.cli.remote.remote_server import HAS_ID, HAS_RUN_ID, Id, Management, does, many, part, shape
+from jikko.cli.remote.remote_server import HAS_ID, HAS_RUN_ID, PAGE, Id, Management, does, many, part, shape
 from jikko.cli.running.given_inputs import document_of, pairs_of
 from jikko.cli.running.mock_options import OLD_SERVER, outputs_by_node
 from jikko.exit_codes import ExitCode, of_run
@@ -213,7 +213,9 @@ for _action in ("replay", "discard"):
 
 @does("callbacks list")
 def _list_callbacks(api: Management, *, app: str | None, as_json: bool) -> None:
-    found = api.entries("callbacks", HAS_RUN_ID, app=None if app is None else api.app_id(app), limit=200)
+    found = api.entries("callbacks", HAS_RUN_ID, app=None if app is None else api.app_id(app), limit=PAGE)
+    if len(found) == PAGE:
+        click.echo(f"only the oldest {PAGE} are listed; --app lists those of one app", err=True)
     show_list(found, ("run_id", "state", "attempts", "url", "error"), as_json=as_json)
 
 

@@ -120,7 +120,7 @@ class RemoteServer:
         return Failure(f"{self._url}: the answer{status} is not one of Jikko's.", code="no_server")
 
 
-_PAGE = 200
+PAGE = 200
 """Maximum entries per page."""
 
 Id = Annotated[str, Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
@@ -176,7 +176,7 @@ class Management(RemoteServer):
         found: list[dict[str, Any]] = []
         listed, cursor = shape({"next": str}, data=many(entry)), None
         while len(found) < limit:
-            page = self.get(path, listed, **query, cursor=cursor, limit=min(_PAGE, limit - len(found)))
+            page = self.get(path, listed, **query, cursor=cursor, limit=min(PAGE, limit - len(found)))
             found += page["data"]
             cursor = page.get("next")
             if cursor is None:
@@ -199,11 +199,9 @@ class Management(RemoteServer):
         if is_uuid(text):
             return text.lower()
         begin = text.lower()
-        ids = [run["id"] for run in self.entries("runs", HAS_ID, limit=_PAGE) if run["id"].startswith(begin)]
+        ids = [run["id"] for run in self.entries("runs", HAS_ID, limit=PAGE) if run["id"].startswith(begin)]
         if len(ids) != 1:
-            what = (
-                f"{len(ids)} of the newest {_PAGE} runs begin so" if ids else f"no run of the newest {_PAGE} begins so"
-            )
+            what = f"{len(ids)} of the newest {PAGE} runs begin so" if ids else f"no run of the newest {PAGE} begins so"
             raise Failure(
                 f"{text!r}: {what}.", exit_code=ExitCode.NOT_FOUND, code="not_found", hint="Give the whole id."
             )
