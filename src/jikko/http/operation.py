@@ -8,24 +8,26 @@ Sections of them are imported on demand.
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import cache, wraps
 from inspect import cleandoc, get_annotations
-from types import ModuleType
+from types import GenericAlias, ModuleType
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct, defstruct, field
 from msgspec.structs import asdict, replace
 
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.lazy_proxy import import_for
 from jikko.concurrency.run_in_thread import import_in_thread
 from jikko.errors import BadRequest, JikkoError
+from jikko.http.auth import authenticated
 from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.request_fields import checked, queried
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse, json_response, no_content
+from jikko.http.responses import Response, SendableResponse, deleted, json_response, no_content
 
 Handler: TypeAlias = Callable[[Request], Awaitable[SendableResponse]]
-DeclaredHandler: TypeAlias = Callable[..., Awaitable[SendableResponse | Struct | None]]
+DeclaredHandler: TypeAlias = Callable[..., Awaitable[SendableResponse | Struct | list[Any] | None]]
 Answers: TypeAlias = Mapping[int, type[Struct] | str]
 Schema: TypeAlias = dict[str, Any]
 
@@ -112,24 +114,27 @@ def ids_in(path: str) -> tuple[str, ...]:
     return tuple(name for name in re.findall(r"{(\w+_id)}", path) if name != "task_id")
 
 
-class RouteOfIds(Route, frozen=True):
-    """Route whose ID parameters must be UUIDs; otherwise the address does not exist."""
+class ChatRoute(Route, frozen=True):
+    """Route of chat apps. Its ID parameters must be UUIDs; otherwise the address does not exist."""
+
+    tag: str = "Chat apps"
 
     def __call__(self, handler: Handler) -> Operation:
         return replace(super().__call__(handler), ids=ids_in(self.path))
 
 
-class ChatRoute(RouteOfIds, frozen=True):
-    """Route of chat apps."""
-
-    tag: str = "Chat apps"
+@cache
+def list_of(entry: type[Struct]) -> type[Struct]:
+    """Return the body of a list, an object with ``data``, named by the plural: ``Keys`` of ``Key``."""
+    name = re.sub(r"(?<![aeiou])y$", "ie", entry.__name__) + "s"
+    return defstruct(name, [("data", list[entry])], namespace={"__doc__": f"List of `{entry.__name__}`."})  # type: ignore[valid-type]
 
 
 class DeclaredRoute(Endpoint, frozen=True, kw_only=True):
     """Endpoint that parses its handler's arguments, and encodes its result.
 
     Their types are the handler's annotations, unless the route sets them: ``asked``, the query; ``body``, the JSON
-    body; and a struct or ``None`` as result.
+    body; and a struct, a list of structs or ``None`` as result.
     """
 
     answers: Answers = field(default_factory=dict)
@@ -138,24 +143,43 @@ class DeclaredRoute(Endpoint, frozen=True, kw_only=True):
     nothing: ClassVar[tuple[str, Callable[[], Response]]] = "application/json", no_content
     """Media type and response for a result of ``None``: 204."""
 
-    def declared(self, handler: DeclaredHandler) -> tuple[Self, Callable[[Any, Request], Awaitable[SendableResponse]]]:
-        """Return the completed route, and a wrapper of the handler that takes a call and its request."""
+    def declared(self, handler: DeclaredHandler) -> tuple[Self, Callable[..., Awaitable[SendableResponse]]]:
+        """Return the completed route, and a wrapper of the handler that takes the request before its arguments."""
         types = get_annotations(handler)
         query, body, answer = types.get("asked"), types.get("body"), types["return"]
+        if isinstance(answer, GenericAlias):
+            answer = list_of(*answer.__args__)
         media_type, nothing = self.nothing
         answers = self.answers or ({204: media_type} if answer is None else {self.status: answer})
         route = replace(self, query=query or self.query, body=body or self.body, answers=answers)
 
-        async def answered(call: Any, request: Request) -> SendableResponse:
+        async def answered(request: Request, *call: object) -> SendableResponse:
             given: dict[str, Struct] = {} if query is None else {"asked": queried(request.query, query)}
             if body is not None:
                 given["body"] = checked(await request.json(lists_are=self.lists_are), body)
-            found = await handler(call, **given)
+            found = await handler(*call, **given)
             if isinstance(found, Struct):
                 return json_response(found, self.status)
+            if isinstance(found, list):
+                return json_response({"data": found}, self.status)
             return nothing() if found is None else found
 
         return route, answered
+
+
+class AppRoute(DeclaredRoute, frozen=True, kw_only=True):
+    """Route with the key of an app, which its handler gets after the request. The key is checked before all else."""
+
+    nothing: ClassVar[tuple[str, Callable[[], Response]]] = "application/json", deleted
+
+    def __call__(self, handler: DeclaredHandler) -> Operation:
+        route, answered = self.declared(handler)
+
+        @wraps(handler)
+        async def handle(request: Request) -> SendableResponse:
+            return await answered(request, request, await authenticated(request))
+
+        return Operation(handler=handle, **asdict(route))
 
 
 def operations_in(*modules: ModuleType) -> Iterator[Operation]:

@@ -93,12 +93,6 @@ class App(AppFields, kw_only=True):
     problems: ProblemCounts
 
 
-class Apps(Struct):
-    """All apps, by name."""
-
-    data: list[App]
-
-
 class FormVariable(Struct):
     """Input of the start node."""
 

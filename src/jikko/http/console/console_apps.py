@@ -75,7 +75,7 @@ class ImportChoice(DryRun):
 
 
 @VisitorRoute("GET", "apps", (503,), scope="apps:read")
-async def list_apps(call: ConsoleRequest) -> bodies.Apps:
+async def list_apps(call: ConsoleRequest) -> list[bodies.App]:
     """List all apps by name, with their newest runs and the number of findings of `jikko check`."""
     console, now = call.console, call.request.api.clock()
     apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
@@ -86,7 +86,7 @@ async def list_apps(call: ConsoleRequest) -> bodies.Apps:
         fields = await _fields(call, app, days.get(app.id))
         counts = bodies.ProblemCounts(0, 0) if forecast is None else bodies.counts_of(forecast)
         found.append(bodies.App(**fields, nodes=0 if forecast is None else forecast.nodes, problems=counts))
-    return bodies.Apps(found)
+    return found
 
 
 @VisitorRoute("GET", "apps/{app_id}", (404,), scope="apps:read")

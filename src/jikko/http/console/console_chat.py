@@ -83,12 +83,6 @@ class ChatVariable(Struct):
     """Title of the node that set the value, or ``""``."""
 
 
-class ChatVariables(Struct):
-    """Conversation variables, at one message or now."""
-
-    data: list[ChatVariable]
-
-
 class Question(Struct):
     """Question to a chat app."""
 
@@ -151,16 +145,16 @@ async def list_messages(call: ConsoleRequest, asked: MessagesPage) -> Messages:
 
 
 @VisitorRoute("GET", "conversations/{conversation_id}/variables", (404, 503), scope="runs:read")
-async def list_variables(call: ConsoleRequest, asked: VariablesMoment) -> ChatVariables:
+async def list_variables(call: ConsoleRequest, asked: VariablesMoment) -> list[ChatVariable]:
     """List conversation variables, current or, with ``after_message``, before and after that message."""
     api, conversation = call.request.api, await conversation_of(call)
     message_id = asked.after_message
     if not message_id:
         known = await api.conversations.variables(conversation.id)
-        return ChatVariables([ChatVariable(one.name, one.value, one.value, "") for one in known])
+        return [ChatVariable(one.name, one.value, one.value, "") for one in known]
     message = await message_of(call, conversation, message_id)
     log = [] if message.run_id is None else await call.console.run_store.events(message.run_id)
-    return ChatVariables(_variables_at(log))
+    return _variables_at(log)
 
 
 @STARTS(path="apps/{app_id}/messages", status=202, body=Question)

@@ -31,12 +31,6 @@ class OpenForm(Struct):
     resolved_default_values: dict[str, Json]
 
 
-class OpenForms(Struct):
-    """Open forms of all apps."""
-
-    data: list[OpenForm]
-
-
 class FormAnswer(Struct):
     """Form, filled in."""
 
@@ -45,7 +39,7 @@ class FormAnswer(Struct):
 
 
 @VisitorRoute("GET", "forms", (503,), scope="runs:read")
-async def list_forms(call: ConsoleRequest) -> OpenForms:
+async def list_forms(call: ConsoleRequest) -> list[OpenForm]:
     """List open forms of all apps, by run, newest first."""
     found = []
     for run, form in await call.console.runs.open_forms():
@@ -64,7 +58,7 @@ async def list_forms(call: ConsoleRequest) -> OpenForms:
                 resolved_default_values=shown.get("resolved_default_values") or {},
             )
         )
-    return OpenForms(found)
+    return found
 
 
 @VisitorRoute("POST", "runs/{run_id}/forms/{form_id}", (404, 412, 429, 503), scope="runs:write")

@@ -30,12 +30,6 @@ class Key(Struct):
     key: Annotated[str | UnsetType, Meta(description="The key itself, only when created.")] = UNSET
 
 
-class Keys(Struct):
-    """Keys of an app, oldest first."""
-
-    data: list[Key]
-
-
 class WebhookSecret(Struct):
     """New signing secret of callbacks."""
 
@@ -55,12 +49,6 @@ class UndeliveredCallback(Struct):
     next_at: Moment | None
 
 
-class UndeliveredCallbacks(Struct):
-    """Undelivered callbacks, oldest first."""
-
-    data: list[UndeliveredCallback]
-
-
 class ResentCallbacks(Struct):
     """Number of callbacks being retried."""
 
@@ -76,10 +64,10 @@ class CallbackFilter(Struct):
 
 
 @VisitorRoute("GET", "apps/{app_id}/keys", (404,), scope="keys:write")
-async def list_keys(call: ConsoleRequest) -> Keys:
+async def list_keys(call: ConsoleRequest) -> list[Key]:
     """List an app's API keys, oldest first."""
     app = await app_of(call)
-    return Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)])
+    return [_key(entry) for entry in await call.request.api.app_keys.of(app)]
 
 
 @VisitorRoute("POST", "apps/{app_id}/keys", (404,), status=201, scope="keys:write")
@@ -112,7 +100,7 @@ async def new_webhook_secret(call: ConsoleRequest) -> WebhookSecret:
 
 
 @VisitorRoute("GET", "callbacks", (400,), scope="runs:read")
-async def list_callbacks(call: ConsoleRequest, asked: CallbackFilter) -> UndeliveredCallbacks:
+async def list_callbacks(call: ConsoleRequest, asked: CallbackFilter) -> list[UndeliveredCallback]:
     """List undelivered callbacks of ended runs, oldest first."""
     found: list[UndeliveredCallback] = []
     async for entry in call.console.callbacks.undelivered(asked.app.lower() or None):
@@ -120,7 +108,7 @@ async def list_callbacks(call: ConsoleRequest, asked: CallbackFilter) -> Undeliv
             found.append(_callback(entry))
             if len(found) == asked.limit:
                 break
-    return UndeliveredCallbacks(found)
+    return found
 
 
 @VisitorRoute("POST", "callbacks/resend", (503,), scope="runs:write")

@@ -35,12 +35,6 @@ class KnowledgeSet(Struct):
     updated_at: Moment
 
 
-class KnowledgeSets(Struct):
-    """All datasets."""
-
-    data: list[KnowledgeSet]
-
-
 class KnowledgeDocument(Struct):
     """Document of a dataset."""
 
@@ -124,12 +118,6 @@ class KnowledgeHit(Struct):
     metadata: Json
 
 
-class KnowledgeHits(Struct):
-    """Search hits, best first."""
-
-    data: list[KnowledgeHit]
-
-
 class KnowledgeFilter(Struct):
     """Filter of documents or segments."""
 
@@ -139,7 +127,7 @@ class KnowledgeFilter(Struct):
 
 
 @VisitorRoute("GET", "datasets", (503,), scope="knowledge:read")
-async def list_datasets(call: ConsoleRequest) -> KnowledgeSets:
+async def list_datasets(call: ConsoleRequest) -> list[KnowledgeSet]:
     """List all datasets."""
     found = []
     for view in await call.request.api.knowledge.datasets.all_views():
@@ -147,7 +135,7 @@ async def list_datasets(call: ConsoleRequest) -> KnowledgeSets:
         found.append(
             body_from(one, KnowledgeSet, documents=counts.documents, available=counts.available, words=counts.words)
         )
-    return KnowledgeSets(found)
+    return found
 
 
 @VisitorRoute("GET", "datasets/{dataset_id}/documents", (400, 404, 503), scope="knowledge:read")
@@ -223,7 +211,7 @@ async def list_segments(call: ConsoleRequest, asked: KnowledgeFilter) -> Knowled
 
 
 @VisitorRoute("POST", "datasets/{dataset_id}/search", (404, 503), scope="knowledge:write")
-async def search_dataset(call: ConsoleRequest, body: KnowledgeQuestion) -> KnowledgeHits:
+async def search_dataset(call: ConsoleRequest, body: KnowledgeQuestion) -> list[KnowledgeHit]:
     """Search a dataset with its own search settings."""
     knowledge = call.request.api.knowledge
     if not body.query.strip():
@@ -234,4 +222,4 @@ async def search_dataset(call: ConsoleRequest, body: KnowledgeQuestion) -> Knowl
         hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))
     except SearchFailure as failure:
         raise InvalidParam(str(failure)) from None
-    return KnowledgeHits([body_from(hit, KnowledgeHit) for hit in hits])
+    return [body_from(hit, KnowledgeHit) for hit in hits]

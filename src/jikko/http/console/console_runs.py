@@ -103,12 +103,6 @@ class RetryChoice(Struct):
     mockable: Annotated[list[RetryMock] | UnsetType, Meta(description="With `values`.")] = UNSET
 
 
-class RetryChoices(Struct):
-    """Versions for a retry: the current one, then that of the run if different."""
-
-    data: list[RetryChoice]
-
-
 class RunAccepted(Struct):
     """Accepted run."""
 
@@ -223,7 +217,7 @@ async def stop_run(call: ConsoleRequest) -> RunStopped:
 
 
 @VisitorRoute("GET", "runs/{run_id}/retry", (400, 404, 409, 503), query=RetryStart, scope="runs:read")
-async def read_retry(call: ConsoleRequest) -> RetryChoices:
+async def read_retry(call: ConsoleRequest) -> list[RetryChoice]:
     """Preview what a retry of a run would reuse, for each possible version."""
     record = await record_of(call)
     app = await app_with(call, record.identity.app_id)
@@ -232,7 +226,7 @@ async def read_retry(call: ConsoleRequest) -> RetryChoices:
     choices = [await _choice(call, app, record, number=numbers.get(app.workflow_id, 0), current=True)]
     if own != app.workflow_id:
         choices.append(await _choice(call, app, record, number=numbers.get(own, 0), current=False))
-    return RetryChoices(choices)
+    return choices
 
 
 @STARTS(path="runs/{run_id}/retry", answers={202: RunAccepted}, body=RunRetry)

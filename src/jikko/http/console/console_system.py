@@ -160,18 +160,6 @@ class ToolEntry(Struct):
     error: str | None
 
 
-class ToolEntries(Struct):
-    """Tool providers."""
-
-    data: list[ToolEntry]
-
-
-class PluginEntries(Struct):
-    """Installed plugins."""
-
-    data: list[PluginEntry]
-
-
 @VisitorRoute("GET", "overview", (503,), scope="system:read")
 async def overview(call: ConsoleRequest) -> Overview:
     """Read the current activity and the last 24 hours."""
@@ -256,7 +244,7 @@ async def test_provider(call: ConsoleRequest) -> ProviderTried:
 
 
 @VisitorRoute("GET", "tools", scope="system:read")
-async def list_tools(call: ConsoleRequest) -> ToolEntries:
+async def list_tools(call: ConsoleRequest) -> list[ToolEntry]:
     """List tool providers, without calling MCP servers."""
     found = []
     service = call.console.tools
@@ -269,13 +257,13 @@ async def list_tools(call: ConsoleRequest) -> ToolEntries:
             except ToolNotFound as failure:
                 error = str(failure)
         found.append(ToolEntry(provider.provider_type, provider.provider_name or provider.provider, tools, error))
-    return ToolEntries(found)
+    return found
 
 
 @VisitorRoute("GET", "plugins", scope="system:read")
-async def list_plugins(call: ConsoleRequest) -> PluginEntries:
+async def list_plugins(call: ConsoleRequest) -> list[PluginEntry]:
     """List installed plugins."""
-    return PluginEntries(list(await call.console.plugins()))
+    return list(await call.console.plugins())
 
 
 def _check(found: Diagnostic) -> CheckInfo:

@@ -39,18 +39,12 @@ class RunShare(Struct):
     url: Annotated[str | UnsetType, Meta(description="The link itself, only when created.")] = UNSET
 
 
-class RunShares(Struct):
-    """Links to a run."""
-
-    data: list[RunShare]
-
-
 @VisitorRoute("GET", "runs/{run_id}/shares", (404, 503), scope="runs:write")
-async def list_shares(call: ConsoleRequest) -> RunShares:
+async def list_shares(call: ConsoleRequest) -> list[RunShare]:
     """List active shared links of a run, oldest first."""
     record = await record_of(call)
     found = await call.console.shares.of_run(record.identity.run_id)
-    return RunShares([body_from(share, RunShare) for share in found])
+    return [body_from(share, RunShare) for share in found]
 
 
 @VisitorRoute("POST", "runs/{run_id}/shares", (404, 503), status=201, scope="runs:write")

@@ -192,16 +192,10 @@ class Token(Struct):
     token: Annotated[str | UnsetType, Meta(description="The token itself, only when created.")] = UNSET
 
 
-class Tokens(Struct):
-    """All tokens."""
-
-    data: list[Token]
-
-
 @VisitorRoute("GET", "tokens", scope="tokens:write")
-async def list_tokens(call: ConsoleRequest) -> Tokens:
+async def list_tokens(call: ConsoleRequest) -> list[Token]:
     """List all tokens, oldest first."""
-    return Tokens([_token_body(entry) for entry in await call.console.access.tokens()])
+    return [_token_body(entry) for entry in await call.console.access.tokens()]
 
 
 @VisitorRoute("POST", "tokens", status=201, scope="tokens:write")

@@ -152,7 +152,7 @@ class VisitorRoute(DeclaredRoute, frozen=True, kw_only=True):
 
         @wraps(handler)
         async def handle(call: ConsoleRequest) -> SendableResponse:
-            return await answered(call, call.request)
+            return await answered(call.request, call)
 
         return ConsoleOperation(route, handle)
 

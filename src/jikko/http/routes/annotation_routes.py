@@ -1,22 +1,23 @@
 """Annotations. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from jikko.dify.bodies import timed_body_from
 from jikko.errors import InvalidParam, WrongAppMode
-from jikko.http.auth import authenticated
-from jikko.http.operation import Route, RouteOfIds
-from jikko.http.request_fields import checked, must, queried
+from jikko.http.operation import AppRoute
+from jikko.http.request_fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.ports.stores.annotation_store import Annotation, JobStatus
 from jikko.repositories.app_store import App
 from jikko.values import Uuid
 
 _MAX_LIMIT: Final = 100
 """Largest page."""
+_Route: Final = partial(AppRoute, tag="Annotations")
+_ANNOTATION: Final = ("annotation_id",)
 _CHATS: Final = "Annotations require a chat app: the app has another mode."
 
 
@@ -78,85 +79,64 @@ class ReplyStatus(ReplyBegun):
     error_msg: str
 
 
-@Route("GET", "/v1/apps/annotations", {200: AnnotationPage}, (400,), tag="Annotations", query=AnnotationFilter)
-async def list_annotations(request: Request) -> SendableResponse:
+@_Route("GET", "/v1/apps/annotations", (400,))
+async def list_annotations(request: Request, app: App, asked: AnnotationFilter) -> AnnotationPage:
     """List annotations, newest first.
 
     For apps of every mode.
     """
-    app = await authenticated(request)
-    asked = queried(request.query, AnnotationFilter)
     limit = min(asked.limit, _MAX_LIMIT)
     found, total = await request.api.chat.annotations.page(app.id, asked.keyword, asked.page, limit)
     items = [_item(annotation) for annotation in found]
-    return json_response(AnnotationPage(items, len(items) == limit, limit, total, asked.page))
+    return AnnotationPage(items, len(items) == limit, limit, total, asked.page)
 
 
-@Route("POST", "/v1/apps/annotations", {201: AnnotationItem}, (503,), tag="Annotations", body=AnnotationRequest)
-async def create_annotation(request: Request) -> SendableResponse:
+@_Route("POST", "/v1/apps/annotations", (503,), status=201)
+async def create_annotation(request: Request, app: App, body: AnnotationRequest) -> AnnotationItem:
     """Add an annotation."""
-    app = await authenticated(request)
-    body = checked(await request.json(), AnnotationRequest)
     require_annotated(app)
-    return json_response(_item(await request.api.chat.annotations.create(app.id, body.question, body.answer)), 201)
+    return _item(await request.api.chat.annotations.create(app.id, body.question, body.answer))
 
 
-@RouteOfIds(
-    "PUT",
-    "/v1/apps/annotations/{annotation_id}",
-    {200: AnnotationItem},
-    (404, 503),
-    tag="Annotations",
-    body=AnnotationRequest,
-)
-async def change_annotation(request: Request) -> SendableResponse:
+@_Route("PUT", "/v1/apps/annotations/{annotation_id}", (404, 503), ids=_ANNOTATION)
+async def change_annotation(request: Request, app: App, body: AnnotationRequest) -> AnnotationItem:
     """Change an annotation."""
-    app = await authenticated(request)
-    body = checked(await request.json(), AnnotationRequest)
     id_ = request.path_params["annotation_id"]
-    return json_response(_item(await request.api.chat.annotations.change(app.id, id_, body.question, body.answer)))
+    return _item(await request.api.chat.annotations.change(app.id, id_, body.question, body.answer))
 
 
-@RouteOfIds(
-    "DELETE", "/v1/apps/annotations/{annotation_id}", {204: "application/json"}, (400, 404, 503), tag="Annotations"
-)
-async def delete_annotation(request: Request) -> SendableResponse:
+@_Route("DELETE", "/v1/apps/annotations/{annotation_id}", (400, 404, 503), ids=_ANNOTATION)
+async def delete_annotation(request: Request, app: App) -> None:
     """Delete an annotation."""
-    app = await authenticated(request)
     await request.api.chat.annotations.delete(app.id, request.path_params["annotation_id"])
-    return deleted()
 
 
-@Route("POST", "/v1/apps/annotation-reply/{action}", {200: ReplyBegun}, (503,), tag="Annotations", body=ReplyRequest)
-async def reply(request: Request) -> SendableResponse:
+@_Route("POST", "/v1/apps/annotation-reply/{action}", (503,), body=ReplyRequest)
+async def reply(request: Request, app: App) -> ReplyBegun:
     """Enable or disable annotation replies (action: enable, disable).
 
     The body is checked for both actions.
     """
-    app = await authenticated(request)
     action = _action(request)
     body = checked(await request.json(), ReplyRequest)
     require_annotated(app)
     annotations = request.api.chat.annotations
     if action == "disable":
-        return json_response(ReplyBegun((await annotations.end_replies(app.id)).id, "waiting"))
+        return ReplyBegun((await annotations.end_replies(app.id)).id, "waiting")
     if not 0 <= body.score_threshold <= 1:
         raise InvalidParam("score_threshold: must lie between 0 and 1")
     if not body.embedding_provider_name or not body.embedding_model_name:
         raise InvalidParam("embedding_provider_name, embedding_model_name: must not be empty")
     job = await annotations.reply(app.id, body.score_threshold, body.embedding_provider_name, body.embedding_model_name)
-    return json_response(ReplyBegun(job.id, job.status))
+    return ReplyBegun(job.id, job.status)
 
 
-@RouteOfIds(
-    "GET", "/v1/apps/annotation-reply/{action}/status/{job_id}", {200: ReplyStatus}, (400, 404), tag="Annotations"
-)
-async def reply_status(request: Request) -> SendableResponse:
+@_Route("GET", "/v1/apps/annotation-reply/{action}/status/{job_id}", (400, 404), ids=("job_id",))
+async def reply_status(request: Request, app: App) -> ReplyStatus:
     """Read the status of an enable or disable job."""
-    app = await authenticated(request)
     replying = _action(request) == "enable"
     job = await request.api.chat.annotations.job(app.id, request.path_params["job_id"], replying=replying)
-    return json_response(ReplyStatus(job.id, job.status, job.error))
+    return ReplyStatus(job.id, job.status, job.error)
 
 
 def _action(request: Request) -> Literal["enable", "disable"]:

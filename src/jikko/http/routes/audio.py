@@ -9,13 +9,13 @@ from msgspec import Meta, Struct
 from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.apps.speech import MAX_AUDIO_BYTES, too_large
 from jikko.errors import InvalidParam, NotFound, UploadRefused
-from jikko.http.auth import authenticated
 from jikko.http.bodies.multipart_forms import read_form
-from jikko.http.operation import Route
-from jikko.http.request_fields import checked, must, user_named
+from jikko.http.operation import AppRoute
+from jikko.http.request_fields import must, user_named
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, StreamResponse, json_response
+from jikko.http.responses import SendableResponse, StreamResponse
 from jikko.ids import is_uuid
+from jikko.repositories.app_store import App
 
 
 class AudioForm(Struct):
@@ -41,21 +41,13 @@ class SpeechRequest(Struct):
     streaming: Annotated[Any, Meta(description="No effect: the audio is always streamed.")] = None
 
 
-@Route(
-    "POST",
-    "/v1/audio-to-text",
-    {200: Transcript},
-    (429,),
-    tag="Audio",
-    body=AudioForm,
-    body_media_type="multipart/form-data",
-)
-async def audio_to_text(request: Request) -> SendableResponse:
+@AppRoute("POST", "/v1/audio-to-text", (429,), tag="Audio", body=AudioForm, body_media_type="multipart/form-data")
+async def audio_to_text(request: Request, app: App) -> Transcript:
     """Transcribe a recording.
 
     A form with ``file`` and ``user``.
     """
-    api, app = request.api, await authenticated(request)
+    api = request.api
     async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
         part = next((part for name, part in form.files if name == "file"), None) if form else None
         if part is None:
@@ -69,17 +61,16 @@ async def audio_to_text(request: Request) -> SendableResponse:
             raise too_large()
         mime_type = (part.content_type or "").split(";")[0].strip().lower()
         text = await api.chat.speech.transcribe(app, await part.read(), part.filename, mime_type)
-    return json_response(Transcript(text))
+    return Transcript(text)
 
 
-@Route("POST", "/v1/text-to-audio", {200: "audio/mpeg"}, (404, 429), tag="Audio", body=SpeechRequest)
-async def text_to_audio(request: Request) -> SendableResponse:
+@AppRoute("POST", "/v1/text-to-audio", (404, 429), tag="Audio", answers={200: "audio/mpeg"})
+async def text_to_audio(request: Request, app: App, body: SpeechRequest) -> SendableResponse:
     """Speak a text, or the answer of a message.
 
     The audio is streamed as MP3, and cancelled when the client disconnects.
     """
-    api, app = request.api, await authenticated(request)
-    body = checked(await request.json(), SpeechRequest)
+    api = request.api
     user = user_named(body.user) or ANONYMOUS
     text = body.text or ""
     if body.message_id:

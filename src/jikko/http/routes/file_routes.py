@@ -1,22 +1,29 @@
 """File upload and download. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
 
+from functools import partial
 from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
 from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
-from jikko.http.auth import authenticated
 from jikko.http.bodies.multipart_forms import read_form
-from jikko.http.operation import Route, RouteOfIds
-from jikko.http.request_fields import is_on, queried
+from jikko.http.operation import AppRoute, Route
+from jikko.http.request_fields import is_on
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse, StreamResponse, encoded, json_response
+from jikko.http.responses import Response, SendableResponse, StreamResponse, encoded
 from jikko.ids import is_uuid
 from jikko.inputs.uploads import Download, File
+from jikko.repositories.app_store import App
 
+_Route: Final = partial(AppRoute, tag="Files")
 _ANYTHING: Final = "*/*"
 """Files have their own media types."""
+
+
+def _signed(path: str, *, hot: bool = False) -> Route:
+    """Return the route of a signed URL, which needs no key."""
+    return Route("GET", path, {200: _ANYTHING}, (400, 404), "Files", query=SignedAddress, open=True, hot=hot)
 
 
 class UploadForm(Struct):
@@ -44,46 +51,33 @@ class SignedAddress(Struct):
     as_attachment: _AsAttachment = ""
 
 
-@Route(
-    "POST", "/v1/files/upload", {201: File}, (503,), tag="Files", body=UploadForm, body_media_type="multipart/form-data"
-)
-async def upload(request: Request) -> SendableResponse:
+@_Route("POST", "/v1/files/upload", (503,), status=201, body=UploadForm, body_media_type="multipart/form-data")
+async def upload(request: Request, app: App) -> File:
     """Upload a file for the inputs of a run.
 
     A form with ``file`` and ``user``.
     """
-    api, app = request.api, await authenticated(request)
+    api = request.api
     async with read_form(request, api.files.limits.largest, _too_large()) as form:
         if form is None:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         owner = await api.end_users.known(app.id, form.user or ANONYMOUS)
         stored = await api.files.upload(form.files, app_id=app.id, end_user_id=owner)
-    return json_response(api.files.described(stored, base_url=request.base_url), 201)
+    return api.files.described(stored, base_url=request.base_url)
 
 
-@RouteOfIds("GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment)
-async def preview(request: Request) -> SendableResponse:
+@_Route("GET", "/v1/files/{file_id}/preview", (403, 404), answers={200: _ANYTHING}, ids=("file_id",))
+async def preview(request: Request, app: App, asked: Attachment) -> SendableResponse:
     """Download a file of a chat message of the app."""
-    api, app = request.api, await authenticated(request)
-    file_id = request.path_params["file_id"]
+    api, file_id = request.api, request.path_params["file_id"]
     if not await api.conversations.uses_file(app.id, file_id):
         if await api.conversations.uses_file(None, file_id):
             raise Forbidden("Access to the requested file is denied", code="file_access_denied")
         raise NotFound("File not found in message context", code="file_not_found")
-    as_attachment = is_on(queried(request.query, Attachment).as_attachment)
-    return _sent(await api.files.preview(file_id, as_attachment=as_attachment))
+    return _sent(await api.files.preview(file_id, as_attachment=is_on(asked.as_attachment)))
 
 
-@Route(
-    "GET",
-    "/files/{file_id}/file-preview",
-    {200: _ANYTHING},
-    (400, 404),
-    tag="Files",
-    query=SignedAddress,
-    open=True,
-    hot=True,
-)
+@_signed("/files/{file_id}/file-preview", hot=True)
 async def download(request: Request) -> SendableResponse:
     """Download a file by its signed URL, without a key."""
     file_id = request.path_params["file_id"]
@@ -95,7 +89,7 @@ async def download(request: Request) -> SendableResponse:
     return _sent(await request.api.files.download(request.path_params["file_id"], request.query))
 
 
-@Route("GET", "/files/tools/{name}", {200: _ANYTHING}, (400, 404), tag="Files", query=SignedAddress, open=True)
+@_signed("/files/tools/{name}")
 async def download_made(request: Request) -> SendableResponse:
     """Download a file created by a node, by its signed URL."""
     file_id, _, _ = request.path_params["name"].partition(".")

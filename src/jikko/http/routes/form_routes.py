@@ -1,14 +1,14 @@
 """Forms of human-input nodes. Source: docs/dify-behaviour.md, “Human-input forms”."""
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from jikko.http.auth import authenticated
-from jikko.http.operation import Route
+from jikko.http.operation import AppRoute
 from jikko.http.request_fields import AnyUser, checked, must, user_of
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, json_response
+from jikko.repositories.app_store import App
 from jikko.values import Json, Seconds
 
 
@@ -34,35 +34,22 @@ class FormSubmitted(Struct):
     """Empty answer."""
 
 
-@Route("GET", "/v1/form/human_input/{form_token}", {200: Form}, (404, 412, 503), tag="Human Input")
-async def read_form(request: Request) -> SendableResponse:
+_Route: Final = partial(AppRoute, path="/v1/form/human_input/{form_token}", errors=(404, 412, 503), tag="Human Input")
+
+
+@_Route("GET")
+async def read_form(request: Request, app: App) -> Form:
     """Read a form that a run waits for."""
-    app = await authenticated(request)
     form = (await request.api.runs.forms.open_form(app.id, request.path_params["form_token"])).requested.form
-    return json_response(
-        Form(
-            form["form_content"],
-            form["inputs"],
-            form["resolved_default_values"],
-            form["actions"],
-            form["expiration_time"],
-        )
-    )
+    names = ("form_content", "inputs", "resolved_default_values", "actions", "expiration_time")
+    return Form(*(form[name] for name in names))
 
 
-@Route(
-    "POST",
-    "/v1/form/human_input/{form_token}",
-    {200: FormSubmitted},
-    (404, 412, 503),
-    tag="Human Input",
-    body=FormSubmission,
-)
-async def submit_form(request: Request) -> SendableResponse:
+@_Route("POST", body=FormSubmission)
+async def submit_form(request: Request, app: App) -> FormSubmitted:
     """Submit a form, which resumes the run."""
-    app = await authenticated(request)
     body = await request.json()
     user_of(body)
     form, token = checked(body, FormSubmission), request.path_params["form_token"]
     await request.api.runs.forms.submit(app.id, token, form.action, form.inputs, request.base_url)
-    return json_response(FormSubmitted())
+    return FormSubmitted()

@@ -13,8 +13,7 @@ from jikko.apps.plugin_needs import tools_of_agent
 from jikko.assemble.assembly import Assembly
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidDocument, NotFound, WrongAppMode
-from jikko.http.auth import authenticated
-from jikko.http.operation import Route, RouteOfIds
+from jikko.http.operation import AppRoute, Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.inputs.uploads import WORKSPACE_ID
@@ -131,17 +130,16 @@ async def index(request: Request) -> SendableResponse:
     return json_response(Index(__version__))
 
 
-@Route("GET", "/v1/info", {200: Info}, tag="Applications")
-async def app_info(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/info", tag="Applications")
+async def app_info(request: Request, app: App) -> Info:
     """Read app information."""
-    app = await authenticated(request)
-    return json_response(Info(app.name, app.description, app.mode))
+    return Info(app.name, app.description, app.mode)
 
 
-@Route("GET", "/v1/parameters", {200: Parameters}, (400,), tag="Applications")
-async def parameters(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/parameters", (400,), tag="Applications")
+async def parameters(request: Request, app: App) -> Parameters:
     """Read the inputs and features of the app's current version."""
-    api, app = request.api, await authenticated(request)
+    api = request.api
     try:
         workflow = await api.workflows.get(app)
     except (NotFound, InvalidDocument):
@@ -161,21 +159,19 @@ async def parameters(request: Request) -> SendableResponse:
         # text_to_speech may be a YAML alias in the file: Dify then has one object for both. [QUIRK]
         return {**_SILENT, **found} if found is speech and not is_basic else found
 
-    return json_response(
-        Parameters(
-            opening_statement=opening if is_basic else opening or "",
-            suggested_questions=features.get("suggested_questions") or [],
-            suggested_questions_after_answer=feature("suggested_questions_after_answer"),
-            speech_to_text=feature("speech_to_text"),
-            text_to_speech=speech or _OFF if is_basic else {**_SILENT, **speech},
-            retriever_resource=feature("retriever_resource"),
-            more_like_this=feature("more_like_this"),
-            user_input_form=form or [],
-            sensitive_word_avoidance=feature("sensitive_word_avoidance"),
-            annotation_reply=await _annotation_reply(api, app) if is_basic else _OFF,
-            file_upload=features["shown_file_upload"] if is_basic else feature("file_upload", _NO_UPLOAD),
-            system_parameters=_system_parameters(api.files.limits),
-        )
+    return Parameters(
+        opening_statement=opening if is_basic else opening or "",
+        suggested_questions=features.get("suggested_questions") or [],
+        suggested_questions_after_answer=feature("suggested_questions_after_answer"),
+        speech_to_text=feature("speech_to_text"),
+        text_to_speech=speech or _OFF if is_basic else {**_SILENT, **speech},
+        retriever_resource=feature("retriever_resource"),
+        more_like_this=feature("more_like_this"),
+        user_input_form=form or [],
+        sensitive_word_avoidance=feature("sensitive_word_avoidance"),
+        annotation_reply=await _annotation_reply(api, app) if is_basic else _OFF,
+        file_upload=features["shown_file_upload"] if is_basic else feature("file_upload", _NO_UPLOAD),
+        system_parameters=_system_parameters(api.files.limits),
     )
 
 
@@ -196,12 +192,12 @@ async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
     }
 
 
-@Route("GET", "/v1/meta", {200: Meta}, tag="Applications")
-async def meta(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/meta", tag="Applications")
+async def meta(request: Request, app: App) -> Meta:
     """Read icons of tools, for agent apps."""
-    api, app = request.api, await authenticated(request)
+    api = request.api
     if app.mode != "agent-chat":
-        return json_response(Meta())
+        return Meta()
     workflow = await api.workflows.get(app)
     agent = next((node for node in workflow.document.nodes if node.type == "agent"), None)
     icons = {}
@@ -210,26 +206,22 @@ async def meta(request: Request) -> SendableResponse:
         if name.provider_type in _WITH_ICONS:
             icon = api.tools.icon(name)
             icons[name.tool] = _NO_ICON if icon is None else icon
-    return json_response(Meta(icons))
+    return Meta(icons)
 
 
-@Route("GET", "/v1/site", {200: Site}, tag="Applications")
-async def site(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/site", tag="Applications")
+async def site(request: Request, app: App) -> Site:
     """Read the app's web page settings."""
-    app = await authenticated(request)
     found = Site(app.name, app.icon_type, app.icon, app.icon_background, app.use_icon_as_answer_icon)
     if app.mode in BASIC_MODES:
         found.input_placeholder = UNSET
-    return json_response(found)
+    return found
 
 
-@RouteOfIds("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users")
-async def end_user(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/end-users/{end_user_id}", (404,), tag="End Users", ids=("end_user_id",))
+async def end_user(request: Request, app: App) -> EndUser:
     """Read an end user, who started runs or uploaded files."""
-    app = await authenticated(request)
     found = await request.api.end_users.find(app.id, request.path_params["end_user_id"])
     created = datetime.fromtimestamp(int(found.created_at), UTC)
     anonymous = found.user == ANONYMOUS
-    return json_response(
-        EndUser(found.id, WORKSPACE_ID, found.app_id, found.user, anonymous, found.user, created, created)
-    )
+    return EndUser(found.id, WORKSPACE_ID, found.app_id, found.user, anonymous, found.user, created, created)

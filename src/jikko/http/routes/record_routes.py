@@ -12,13 +12,14 @@ from jikko.dify import bodies
 from jikko.errors import LogDamaged, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.http_errors import Error, refusal
-from jikko.http.operation import Route
-from jikko.http.request_fields import must, queried
+from jikko.http.operation import AppRoute, Route
+from jikko.http.request_fields import must
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, list_response
 from jikko.ports.stores.run_store import LogQuery
 from jikko.ports.stores.trigger_store import KINDS, TriggerKind
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.reading.node_executions import NodeExecution
 from jikko.runs.reading.run_history import readable_executions
 from jikko.values import Json
@@ -79,16 +80,15 @@ class LogFilter(Struct):
     ] = None
 
 
-@Route("GET", "/v1/workflows/logs", {200: bodies.LogPage}, (400,), query=LogFilter)
-async def logs(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/workflows/logs", (400,))
+async def logs(request: Request, app: App, asked: LogFilter) -> bodies.LogPage:
     """List runs, newest first.
 
     Runs of chat apps are not listed here; their messages are, by conversation.
     """
-    api, app = request.api, await authenticated(request)
-    asked = queried(request.query, LogFilter)
+    api = request.api
     if app.mode != "workflow":
-        return json_response(bodies.LogPage(asked.page, asked.limit, 0, False, []))
+        return bodies.LogPage(asked.page, asked.limit, 0, False, [])
     user: str | None = asked.created_by_end_user_session_id or None
     trigger = asked.triggered_from
     page = await api.runs.records.find(
@@ -108,7 +108,7 @@ async def logs(request: Request) -> SendableResponse:
     has_more = page.total > asked.page * asked.limit
     until = await api.runs.records.archived_until()
     archived = UNSET if until is None else int(until)
-    return json_response(bodies.LogPage(asked.page, asked.limit, page.total, has_more, entries, archived))
+    return bodies.LogPage(asked.page, asked.limit, page.total, has_more, entries, archived)
 
 
 @Route("GET", "/v1/workflows/run/{workflow_run_id}/node-executions", {200: bodies.NodeExecutions}, (404, 503), hot=True)

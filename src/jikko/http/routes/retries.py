@@ -5,14 +5,15 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-from jikko.dify.bodies import RunAnswer
+from jikko.dify.bodies import RunAnswer, body_from
 from jikko.events import RunStatus
 from jikko.http.auth import authenticated
-from jikko.http.operation import Route
+from jikko.http.operation import AppRoute
 from jikko.http.request_fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, json_response
+from jikko.http.responses import SendableResponse
 from jikko.http.starts import KEY, StartRoute, answer, start_options_of
+from jikko.repositories.app_store import App
 from jikko.runs.retry_values import RetryValues
 from jikko.values import Json, Seconds, Uuid
 
@@ -113,21 +114,12 @@ async def retry_run(request: Request) -> SendableResponse:
     return await answer(request, await api.runs.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 
-@Route("GET", "/v1/workflows/run/{workflow_run_id}/lineage", {200: Lineage}, (404,))
-async def lineage(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/workflows/run/{workflow_run_id}/lineage", (404,))
+async def lineage(request: Request, app: App) -> Lineage:
     """Read which run this one retries, and its own retries."""
-    api, app = request.api, await authenticated(request)
+    api = request.api
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.runs.retries.lineage(record)
     retries = [Relative(entry.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
-    return json_response(
-        Lineage(
-            workflow_run_id=record.identity.run_id,
-            retry_of=found.retry_of,
-            from_node_ids=found.from_nodes,
-            taken_over=found.taken_over,
-            replaced=found.replaced,
-            mocked=found.mocked,
-            retries=retries,
-        )
-    )
+    run_id = record.identity.run_id
+    return body_from(found, Lineage, workflow_run_id=run_id, from_node_ids=found.from_nodes, retries=retries)

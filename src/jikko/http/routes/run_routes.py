@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from jikko.dify import bodies
 from jikko.errors import BadRequest, NotFound, WrongAppMode
 from jikko.http.auth import api_key, authenticated
-from jikko.http.operation import Route
+from jikko.http.operation import AppRoute, Route
 from jikko.http.request_fields import (
     AnyUser,
     CallbackUrl,
@@ -23,9 +23,10 @@ from jikko.http.request_fields import (
     user_of,
 )
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.http.responses import Response, SendableResponse
 from jikko.http.starts import StartRoute, TraceQuery, answer, refused_in_stream, start_options_of
 from jikko.ids import is_uuid
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from jikko.values import Json
 
@@ -90,31 +91,30 @@ async def run_detail(request: Request) -> Response:
     return Response(bodies.detail_body(detail, lambda outputs: api.files.fresh(outputs, base_url=request.base_url)))
 
 
-@Route("POST", "/v1/workflows/tasks/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)
-async def stop_task(request: Request) -> Response:
+@AppRoute("POST", "/v1/workflows/tasks/{task_id}/stop", (503,), body=UserRequest)
+async def stop_task(request: Request, app: App) -> Stopped:
     """Stop a run by its task ID.
 
     Any user may. The answer is the same for ended and unknown tasks; use the stop by run ID to distinguish them.
     """
-    api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
     if app.mode != "workflow":
         raise _other_mode()
-    await api.runs.control.stop(app.id, request.path_params["task_id"], user)
-    return json_response(Stopped())
+    await request.api.runs.control.stop(app.id, request.path_params["task_id"], user)
+    return Stopped()
 
 
-@Route("POST", "/v1/workflows/run/{workflow_run_id}/stop", {200: RunStopped}, (404, 503), body=UserRequest)
-async def stop_run(request: Request) -> Response:
+@AppRoute("POST", "/v1/workflows/run/{workflow_run_id}/stop", (404, 503), body=UserRequest)
+async def stop_run(request: Request, app: App) -> RunStopped:
     """Stop a run by its ID.
 
     Returns whether it was still in progress.
     """
-    api, app = request.api, await authenticated(request)
+    api = request.api
     user = user_of(await request.json())
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     stopped = await api.runs.control.stop(app.id, record.identity.run_id, user)
-    return json_response(RunStopped(stopped))
+    return RunStopped(stopped)
 
 
 async def _run(request: Request, workflow_id: str | None) -> SendableResponse:

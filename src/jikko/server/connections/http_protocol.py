@@ -13,8 +13,8 @@ from jikko.concurrency.scheduler import Scheduler
 from jikko.server.connections.connection_bytes import Intake, JoiningTransport, Outbox
 from jikko.server.connections.http_exchange import Exchange, Headers
 from jikko.server.connections.request_reader import RequestReader
-from jikko.server.connections.request_refusals import HeadLimits, Refused, late, refusal, slow
-from jikko.server.connections.slow_readers import BodyWatch, SlowReaders
+from jikko.server.connections.request_refusals import HeadLimits, Refused, refusal
+from jikko.server.connections.slow_readers import LEAST_BYTES_PER_SECOND, BodyWatch, SlowReaders
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self._limits.body_seconds,
             awaited=self._awaited_body,
             was_held_up=self._was_held_up,
-            too_slow=lambda: self._refuse(slow(self._limits)),
+            too_slow=self._body_is_slow,
         )
         self._timer: asyncio.TimerHandle | None = None
         """Timeout of a head, or of a refused client."""
@@ -308,9 +308,14 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             # The server is late: the head may have arrived, but is parsed only after earlier requests are answered.
             self._wait_for_head()
         elif self._head_began or self._unfinished:
-            self._refuse(late(self._limits))
+            message = f"The head of the request took more than {self._limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."
+            self._refuse(Refused(408, "request_timeout", message))
         else:
             self.transport.close()
+
+    def _body_is_slow(self) -> None:
+        rate = f"fewer than {LEAST_BYTES_PER_SECOND} bytes a second, for {self._limits.body_seconds:g} seconds"
+        self._refuse(Refused(408, "request_timeout", f"The body of the request had {rate} (JIKKO_BODY_SECONDS)."))
 
     def _awaited_body(self) -> Exchange | None:
         """Return the exchange whose body is incomplete."""

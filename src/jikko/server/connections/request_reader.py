@@ -13,14 +13,9 @@ from jikko.server.connections.request_refusals import (
     HeadLimits,
     Refused,
     codings,
-    connection_trailer,
-    credentials,
     hosts,
-    long_url,
     many_headers,
     other_version,
-    too_large,
-    tunnel,
     unreadable,
 )
 
@@ -111,7 +106,10 @@ class RequestReader(ABC):
             if self._body:
                 self._hand_body_on()
             if self._unfinished >= most:
-                raise too_large(self._limits, is_head=self._before_body)
+                what = f"More than {most} bytes are between two chunks of the body, or in its trailers."
+                if self._before_body:
+                    what = f"The head of the request has more than {most} bytes (the limit is set by JIKKO_MAX_HEAD)."
+                raise Refused(431, "request_header_fields_too_large", what)
             if len(self._headers) > MAX_HEADERS:
                 # Each takes twenty times its bytes: checked before the end of a head or of trailers.
                 raise many_headers()
@@ -142,8 +140,10 @@ class RequestReader(ABC):
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        if len(self._url) > self._limits.bytes // 4:
-            self._break_off(long_url(self._limits))
+        most = self._limits.bytes // 4
+        if len(self._url) > most:
+            message = f"The URL of the request has more than {most} bytes, a quarter of JIKKO_MAX_HEAD."
+            self._break_off(Refused(414, "uri_too_long", message))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # The parser leaves trailing spaces, which are not part of the value (RFC 9112, 5.1).
@@ -162,7 +162,8 @@ class RequestReader(ABC):
         parser, headers = self._parser, self._headers
         if parser.should_upgrade():
             if parser.get_method() == b"CONNECT":
-                self._break_off(tunnel())
+                message = "The method CONNECT is not supported: this server is not a proxy."
+                self._break_off(Refused(501, "not_implemented", message))
             # It is parsed again.
             return
         if len(headers) > MAX_HEADERS:
@@ -173,7 +174,9 @@ class RequestReader(ABC):
         if fault := hosts(self._hosts, version):
             self._break_off(fault)
         if self._authorizations > 1:
-            self._break_off(credentials())
+            # RFC 9110, 5.3.
+            message = "The request has several headers Authorization; one is allowed."
+            self._break_off(Refused(400, "bad_request", message))
         if self._coding is not None and (fault := codings(self._coding, version)):
             self._break_off(fault)
         target = self._url.partition(b"#")[0]
@@ -214,7 +217,8 @@ class RequestReader(ABC):
             # An upgrade request, which is parsed again.
             return
         if self._headers and any(name in _OF_CONNECTION for name, _ in self._headers):
-            self._break_off(connection_trailer())
+            # RFC 9110, 6.5.1.
+            self._break_off(Refused(400, "bad_request", "The header Connection must not be a trailer."))
         if self._body:
             self._hand_body_on()
         self._before_body = True

@@ -12,7 +12,6 @@ from jikko.dify.dify_events import encode
 from jikko.http.cors import headers_of
 from jikko.http.http_errors import Error
 from jikko.http.requests import identified, request_ids
-from jikko.server.connections.slow_readers import LEAST_BYTES_PER_SECOND
 
 MAX_HEADERS: Final = 256
 _HOST: Final = re.compile(rb"(?:\[[0-9a-fA-F:.]+\]|[\w.~%!$&'()*+,;=-]*)(?::\d*)?")
@@ -41,21 +40,6 @@ class Refused(Exception):
         self.error = Error(code, message, status)
 
 
-def too_large(limits: HeadLimits, *, is_head: bool) -> Refused:
-    """Return the refusal of a head, or of bytes between two chunks of a body, that are too large."""
-    if is_head:
-        message = f"The head of the request has more than {limits.bytes} bytes (the limit is set by JIKKO_MAX_HEAD)."
-    else:
-        message = f"More than {limits.bytes} bytes are between two chunks of the body, or in its trailers."
-    return Refused(431, "request_header_fields_too_large", message)
-
-
-def long_url(limits: HeadLimits) -> Refused:
-    """Return the refusal of a URL longer than its part of the head."""
-    message = f"The URL of the request has more than {limits.bytes // 4} bytes, a quarter of JIKKO_MAX_HEAD."
-    return Refused(414, "uri_too_long", message)
-
-
 def many_headers() -> Refused:
     """Return the refusal of more than ``MAX_HEADERS``."""
     return Refused(431, "request_header_fields_too_large", f"The request has more than {MAX_HEADERS} headers.")
@@ -72,11 +56,6 @@ def hosts(values: Sequence[bytes], version: str) -> Refused | None:
     return Refused(400, "bad_request", f"The request has {len(values) or 'no'} headers Host; one is needed.")
 
 
-def credentials() -> Refused:
-    """Return the refusal of a repeated ``Authorization`` header (RFC 9110, 5.3)."""
-    return Refused(400, "bad_request", "The request has several headers Authorization; one is allowed.")
-
-
 def codings(value: bytes, version: str) -> Refused | None:
     """Return the refusal of an unsupported ``Transfer-Encoding`` (RFC 9112, 6.1 and 6.3), if it is one: only chunks are
     read."""
@@ -88,31 +67,6 @@ def codings(value: bytes, version: str) -> Refused | None:
     if names[-1] != b"chunked" or b"chunked" in names[:-1] or b"" in names:
         return Refused(400, "bad_request", "Transfer-Encoding must end with chunked, and name it once.")
     return Refused(501, "not_implemented", "Transfer-Encoding must be chunked alone: other codings are not supported.")
-
-
-def connection_trailer() -> Refused:
-    """Return the refusal of a trailer with a connection option, allowed only in headers (RFC 9110, 6.5.1)."""
-    return Refused(400, "bad_request", "The header Connection must not be a trailer.")
-
-
-def tunnel() -> Refused:
-    """Return the refusal of CONNECT, whose head is not followed by HTTP."""
-    return Refused(501, "not_implemented", "The method CONNECT is not supported: this server is not a proxy.")
-
-
-def late(limits: HeadLimits) -> Refused:
-    """Return the refusal of a head after its timeout."""
-    message = f"The head of the request took more than {limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."
-    return Refused(408, "request_timeout", message)
-
-
-def slow(limits: HeadLimits) -> Refused:
-    """Return the refusal of a body below the minimum rate."""
-    message = (
-        f"The body of the request had fewer than {LEAST_BYTES_PER_SECOND} bytes a second, "
-        f"for {limits.body_seconds:g} seconds (JIKKO_BODY_SECONDS)."
-    )
-    return Refused(408, "request_timeout", message)
 
 
 def other_version() -> Refused:

@@ -8,7 +8,7 @@ from jikko.apps.end_users import end_user
 from jikko.dify.conversation_bodies import FeedbackPage, MessagePage, feedback_body, message_body
 from jikko.errors import InvalidParam, NotFound
 from jikko.http.auth import authenticated
-from jikko.http.operation import ChatRoute
+from jikko.http.operation import AppRoute, ChatRoute
 from jikko.http.request_fields import Id, checked, must, queried, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
@@ -17,6 +17,7 @@ from jikko.http.routes.conversations.turn_routes import chat_app_and_user, own_c
 from jikko.http.routes.run_routes import Stopped
 from jikko.ids import new_id
 from jikko.ports.stores.messages import Feedback, Message
+from jikko.repositories.app_store import App
 
 
 class MessageFilter(Struct, kw_only=True):
@@ -103,13 +104,11 @@ async def rate(
     return True
 
 
-@ChatRoute("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), query=FeedbackFilter)
-async def list_feedbacks(request: Request) -> SendableResponse:
+@AppRoute("GET", "/v1/app/feedbacks", (400,), tag="Chat apps")
+async def list_feedbacks(request: Request, app: App, asked: FeedbackFilter) -> FeedbackPage:
     """List ratings of the app's answers, newest first."""
-    app = await authenticated(request)
-    asked = queried(request.query, FeedbackFilter)
     found = await request.api.conversations.feedbacks(app.id, page=asked.page, limit=asked.limit)
-    return json_response(FeedbackPage([feedback_body(feedback) for feedback in found]))
+    return FeedbackPage([feedback_body(feedback) for feedback in found])
 
 
 class SuggestedQuestions(Struct):
