@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.acceptance.workflows import node, template
 from tests.console.album import keep
+from tests.console.apps import console_apps
 from tests.console.conftest import SMALL, Site, Visit
 from tests.console.test_coverage import of_node, routed
 
@@ -21,6 +22,17 @@ DROP = """([text, name]) => {
     target.dispatchEvent(new (type === 'drop' ? DragEvent : ClipboardEvent)(type, { ...data, bubbles: true }))
 }"""
 """What browsers tell the page of a file that is dropped, or of a clipboard with a file or a text."""
+HIDDEN = """lines => lines.flatMap(line => {
+    const [svg, all] = [line.ownerSVGElement, []]
+    Object.assign(line.style, { pointerEvents: 'stroke', strokeDasharray: 'none', strokeWidth: '9px' })
+    for (let at = 0.05; at < 1; at += 0.05) {
+        const point = line.getPointAtLength(line.getTotalLength() * at).matrixTransform(line.getScreenCTM())
+        const met = document.elementFromPoint(point.x, point.y)
+        if (met?.closest('.node')) all.push(met.textContent)
+    }
+    return all
+})"""
+"""What covers a line, at 19 places along it."""
 
 
 def first(name: str) -> str:
@@ -103,7 +115,13 @@ def test_what_an_import_changes_is_drawn_before_it_is_kept_or_published(site: Si
     has_the_difference(dialog)
     assert numbers(site, app) == [(1, True)]
 
+    # Settings of what is new and of what is gone, and no line that a node hides.
     words = dialog.get_by_role("region", name="Differences")
+    expect(words.locator("ins", has_text="{{ q }} 🌊")).to_have_count(1)
+    expect(words.locator("ins", has_text="missing/provider/anywhere")).to_have_count(1)
+    expect(words.locator("del", has_text="{{ q }}!")).to_have_count(1)
+    assert dialog.locator(".edge.removed").evaluate_all(HIDDEN) == []
+
     words.get_by_role("button", name="至急 🚨").focus()
     page.keyboard.press("Enter")
     expect(words.get_by_text("至急 🚨").first.locator("xpath=ancestor::*[@aria-current]")).to_have_count(1)
@@ -116,6 +134,70 @@ def test_what_an_import_changes_is_drawn_before_it_is_kept_or_published(site: Si
     (dialog.get_by_role("button", name="Import and publish") if way == "drop" else keep_it).press("Enter")
     expect(dialog.get_by_role("link", name="Open")).to_be_visible()
     assert numbers(site, app) == ([(2, True), (1, False)] if way == "drop" else [(2, False), (1, True)])
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+def test_an_import_overwrites_no_version_whose_difference_was_not_shown(
+    site: Site, visit: Visit, axe: str, locale: str
+) -> None:
+    look, publish_it, late = {
+        "en-US": ("Show the changes", "Import and publish", "Somebody else has published another version"),
+        "ja-JP": ("変更点を表示", "取り込んで公開", "別のバージョンが公開された"),
+    }[locale]
+    name = f"Two people 🙂 {locale}"
+    app = publish(site, first(name))
+    page = visit("/", locale=locale)
+    expect(page.locator("main .btn").first).to_be_visible()
+    page.evaluate(DROP, [second(name), "drop"])
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".edge.removed")).to_have_count(3)
+    publish(site, first(name).replace("How urgent?", "How very urgent?"))
+    dialog.get_by_role("button", name=publish_it).press("Enter")
+    expect(dialog.get_by_role("alert")).to_contain_text(late)
+    assert numbers(site, app) == [(2, True), (1, False)]
+    keep(page, f"import-late-{locale}", axe)
+    dialog.get_by_role("button", name=look).press("Enter")
+    expect(dialog.get_by_role("alert")).to_have_count(0)
+    expect(dialog).to_contain_text("How very urgent?")
+    dialog.get_by_role("button", name=publish_it, disabled=False).press("Enter")
+    expect(dialog.get_by_role("link")).to_be_visible()
+    assert numbers(site, app)[0] == (3, True)
+
+
+def test_of_two_new_files_of_one_name_the_second_is_not_published_over_the_first(
+    site: Site, visit: Visit, tmp_path: Path
+) -> None:
+    files = [tmp_path / "one.yml", tmp_path / "two.yml"]
+    for file, title in zip(files, ("How urgent?", "Urgent?"), strict=True):
+        file.write_text(first("Twins").replace("How urgent?", title), encoding="utf-8")
+    page = visit("/")
+    page.get_by_role("button", name="Import a file").click()
+    page.get_by_label("Choose workflow files").set_input_files(files)
+    dialog = page.get_by_role("dialog", name="Import a file")
+    dialog.get_by_role("button", name="Import and publish", disabled=False).press("Enter")
+    dialog.get_by_role("alert").get_by_role("button").press("Enter")
+    expect(dialog).to_contain_text("Version 1 is this file already.")
+    dialog.get_by_role("button", name="Graph", expanded=False).press("Enter")
+    expect(dialog).to_contain_text("Changes from version 1")
+
+
+def test_an_app_whose_name_has_a_slash_is_published_too(site: Site, visit: Visit) -> None:
+    page = visit("/")
+    expect(page.get_by_role("button", name="Import a file")).to_be_visible()
+    page.evaluate(DROP, [first("A/B 🙂"), "drop"])
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Import and publish", disabled=False).press("Enter")
+    expect(dialog.get_by_role("link", name="Open")).to_be_visible()
+
+
+def test_a_file_of_another_kind_than_its_app_is_refused_before_it_is_published(site: Site, visit: Visit) -> None:
+    publish(site, first("Kinds"))
+    page = visit("/")
+    expect(page.get_by_role("button", name="Import a file")).to_be_visible()
+    page.evaluate(DROP, [console_apps("")["chat"].replace("Talks", "Kinds"), "drop"])
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("is of mode workflow")
+    expect(dialog.get_by_role("button", name="Import and publish")).to_be_disabled()
 
 
 def test_an_import_that_is_cancelled_leaves_all_as_it_was(site: Site, visit: Visit, axe: str, tmp_path: Path) -> None:

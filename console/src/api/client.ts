@@ -18,14 +18,14 @@ export class ApiError extends Error {
   }
 }
 
-type Query = Record<string, string | number | boolean | undefined | null>
+export type Query = Record<string, string | number | boolean | undefined | null>
 export type Options = {
   query?: Query
   body?: unknown
   form?: FormData
   file?: Blob
   signal?: AbortSignal
-  headers?: HeadersInit
+  headers?: Record<string, string>
 }
 
 let shared = ''

@@ -1,10 +1,10 @@
 import { ReactFlow, type ReactFlowInstance, useStore, type Viewport, ViewportPortal } from '@xyflow/react'
 import { useCallback, useEffect, useMemo, useRef } from 'react'
-import type { AppDetail, GraphEdge } from '../api/types.ts'
+import type { GraphEdge } from '../api/types.ts'
 import { Icon } from '../parts/Icon.tsx'
 import { t } from '../words/words.ts'
 import { type Folded, useFolds } from './folds.ts'
-import { bounds, flowNodes, labelOf, path, type StepNodeOf } from './fromApi.ts'
+import { bounds, type DrawnGraph, flowNodes, labelOf, path, type StepNodeOf } from './fromApi.ts'
 import { labels } from './labels.ts'
 import { MiniMap } from './MiniMap.tsx'
 import { DotNode, GraphHands, NoteNode, StepNode } from './StepNode.tsx'
@@ -22,7 +22,7 @@ const ROOM = 22
 type Props = {
   /** The app whose graph it is: which containers are folded is kept by it. */
   app: string
-  graph: AppDetail['graph']
+  graph: DrawnGraph
   states: GraphStates
   picked: string
   pick: (id: string) => void
@@ -258,16 +258,23 @@ function Edges({ graph, states }: { graph: Folded; states: GraphStates }) {
   )
   const named = useMemo(() => labels(graph, size), [graph, size])
   return (
-    <svg className="edges" aria-hidden="true">
-      {graph.edges.map(edge => (
-        <Edge key={edge.id} edge={edge} path={path(edge, nodes)} states={states} />
+    <>
+      {[false, true].map(over => (
+        <svg key={String(over)} className={over ? 'edges over' : 'edges'} aria-hidden="true">
+          {graph.edges
+            .filter(edge => !!edge.over === over)
+            .map(edge => (
+              <Edge key={edge.id} edge={edge} path={path(edge, nodes)} states={states} />
+            ))}
+          {!over &&
+            named.map(({ id, text, x, y }) => (
+              <text key={id} className="branch" x={x} y={y}>
+                {text}
+              </text>
+            ))}
+        </svg>
       ))}
-      {named.map(({ id, text, x, y }) => (
-        <text key={id} className="branch" x={x} y={y}>
-          {text}
-        </text>
-      ))}
-    </svg>
+    </>
   )
 }
 

@@ -1,8 +1,8 @@
 import { useStore, type Viewport } from '@xyflow/react'
 import { type KeyboardEvent, type PointerEvent, useState } from 'react'
-import type { AppDetail, GraphNode } from '../api/types.ts'
+import type { GraphNode } from '../api/types.ts'
 import { t } from '../words/words.ts'
-import { bounds, isNote } from './fromApi.ts'
+import { bounds, type DrawnGraph, isNote } from './fromApi.ts'
 import { type GraphStates, useNodeLook } from './states.ts'
 
 const WIDE = 148
@@ -19,7 +19,7 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
 }
 
 type Props = {
-  graph: AppDetail['graph']
+  graph: DrawnGraph
   states: GraphStates
   to: (view: Viewport) => void
   fit: () => void

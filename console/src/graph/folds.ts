@@ -1,10 +1,8 @@
 // Containers that are folded to one node: all else stays where the file has it.
 import { useCallback, useEffect, useMemo, useState } from 'react'
-import type { AppDetail, GraphNode } from '../api/types.ts'
+import type { GraphNode } from '../api/types.ts'
 import { store, stored } from '../app/storage.ts'
-import { BOXES, DOTS, type DrawnNode } from './fromApi.ts'
-
-type Graph = AppDetail['graph']
+import { BOXES, DOTS, type DrawnGraph } from './fromApi.ts'
 
 /** Most that a folded container takes of its place, from the upper left. */
 const WIDE = 244
@@ -19,14 +17,13 @@ function above(nodes: ReadonlyMap<string, GraphNode>, id: string): string[] {
   return found.filter(one => BOXES.includes(nodes.get(one)?.type ?? ''))
 }
 
-export type Folded = Omit<Graph, 'nodes'> & {
-  readonly nodes: DrawnNode[]
+export type Folded = DrawnGraph & {
   /** The node that stands for one: itself, or the folded container that it is in. */
   readonly of: (id: string) => string
 }
 
 /** The graph with these containers folded. Lines to and from what is in them go to them. */
-export function folded(graph: Graph, shut: ReadonlySet<string>): Folded {
+export function folded(graph: DrawnGraph, shut: ReadonlySet<string>): Folded {
   const nodes = new Map(graph.nodes.map(node => [node.id, node]))
   const hidden = new Map<string, string>()
   const inside = new Map<string, number>()
@@ -75,7 +72,7 @@ export type Folds = {
 }
 
 /** Which containers of an app are folded, as this browser keeps it. What is chosen within one unfolds it. */
-export function useFolds(app: string, graph: Graph, picked: string): Folds {
+export function useFolds(app: string, graph: DrawnGraph, picked: string): Folds {
   const key = `jikko.folded.${app}`
   const [closed, setClosed] = useState(() => kept(key))
   const [opened, setOpened] = useState<readonly string[]>([])

@@ -1,13 +1,14 @@
 // A workflow as its author laid it out, for the graph: nothing is laid out here.
 import type { Node } from '@xyflow/react'
-import type { AppDetail, GraphEdge, GraphNode } from '../api/types.ts'
+import type { GraphEdge, GraphNode } from '../api/types.ts'
 import { visible } from '../words/visible.ts'
 import { t } from '../words/words.ts'
 
-/** `sign`: stands before the name of its branch. */
-export type DrawnEdge = GraphEdge & { readonly sign?: string }
+/** `sign`: stands before the name of its branch. `over`: crosses nodes that were not there when it was laid out. */
+export type DrawnEdge = GraphEdge & { readonly sign?: string; readonly over?: boolean }
 /** `inside`: of a container that is folded to one node, how many are in it. */
 export type DrawnNode = GraphNode & { readonly inside?: number }
+export type DrawnGraph = { readonly nodes: readonly DrawnNode[]; readonly edges: readonly DrawnEdge[] }
 export type StepData = { readonly node: DrawnNode; readonly box: boolean }
 export type StepNodeOf = Node<StepData, 'step' | 'note' | 'dot'>
 
@@ -18,7 +19,7 @@ export const BOXES = ['iteration', 'loop']
 export const isBox = (node: DrawnNode): boolean => BOXES.includes(node.type) && node.inside === undefined
 export const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
 
-export function flowNodes(graph: { readonly nodes: readonly DrawnNode[] }): StepNodeOf[] {
+export function flowNodes(graph: DrawnGraph): StepNodeOf[] {
   return graph.nodes.map(node => {
     const box = isBox(node)
     return {
@@ -35,7 +36,7 @@ export function flowNodes(graph: { readonly nodes: readonly DrawnNode[] }): Step
 }
 
 /** What all nodes but notes cover. */
-export function bounds(graph: Pick<AppDetail['graph'], 'nodes'>): {
+export function bounds(graph: DrawnGraph): {
   x: number
   y: number
   width: number

@@ -1,6 +1,5 @@
 // Where the names of branches stand: beside their lines, and on no line, node or name.
-import type { AppDetail } from '../api/types.ts'
-import { ends, isBox, labelOf } from './fromApi.ts'
+import { type DrawnGraph, ends, isBox, labelOf } from './fromApi.ts'
 
 type Point = readonly [x: number, y: number]
 export type Label = { readonly id: string; readonly text: string; readonly x: number; readonly y: number }
@@ -27,7 +26,7 @@ function curve(at: readonly [number, number, number, number], count: number): Po
 }
 
 /** The names of all branches. `size`: of their letters, in the units of the graph. */
-export function labels(graph: AppDetail['graph'], size: number): Label[] {
+export function labels(graph: DrawnGraph, size: number): Label[] {
   const nodes = new Map(graph.nodes.map(node => [node.id, node]))
   const lines = graph.edges.flatMap(edge => {
     const at = ends(edge, nodes)

@@ -1,13 +1,13 @@
 // Two versions of a workflow as one graph: the later one, and in it what it no longer has.
 import type { AppDetail, Diff, GraphEdge, GraphNode } from '../api/types.ts'
-import { BOXES, type DrawnEdge } from './fromApi.ts'
+import { BOXES, type DrawnEdge, type DrawnGraph } from './fromApi.ts'
 
 type Graph = AppDetail['graph']
 export const SIGN = { added: '+', removed: '−', changed: '~' } as const
 export type Change = keyof typeof SIGN
 
 export type United = {
-  readonly graph: { readonly nodes: GraphNode[]; readonly edges: DrawnEdge[] }
+  readonly graph: DrawnGraph
   /** What became of nodes and of edges, by their ids in the graph. */
   readonly nodes: ReadonlyMap<string, Change>
   readonly edges: ReadonlyMap<string, Change>
@@ -34,7 +34,7 @@ export function united(before: Graph | undefined, now: Graph, diff: Diff | undef
     ...now.edges.map(edge => (changes.get(keyOf(edge)) === 'added' ? { ...edge, sign: SIGN.added } : edge)),
     ...(before?.edges ?? [])
       .filter(edge => changes.get(keyOf(edge)) === 'removed')
-      .map(edge => ({ ...edge, id: `${SIGN.removed}${edge.id}`, sign: SIGN.removed })),
+      .map(edge => ({ ...edge, id: `${SIGN.removed}${edge.id}`, sign: SIGN.removed, over: true })),
   ]
   return {
     // A container comes before what is in it.

@@ -43,7 +43,7 @@ export function Failure({
 }: {
   error: unknown
   again?: () => void
-  word?: 'again' | 'reload'
+  word?: 'again' | 'reload' | 'import.look'
 }) {
   return (
     <div className="failure" role="alert">

@@ -180,6 +180,9 @@ export const en = {
   'import.drop': 'Choose, drop or paste a workflow file',
   'import.keep': 'Import',
   'import.kept': 'Imported as version {n}. The current version stays until this one is published.',
+  'import.late':
+    'Somebody else has published another version meanwhile, so this one was not published. Show the changes again.',
+  'import.look': 'Show the changes',
   'import.publish': 'Import and publish',
   'import.refused': 'This file cannot be published.',
   inspector: 'Inspector',

@@ -181,6 +181,9 @@ export const ja: Record<keyof typeof en, string> = {
   'import.drop': 'ワークフローのファイルを選択、ドロップ、または貼り付け',
   'import.keep': '取り込むだけ',
   'import.kept': 'バージョン {n} として取り込みました。公開するまで、現行のバージョンはそのままです。',
+  'import.late':
+    'その間に別のバージョンが公開されたため、このファイルは公開しませんでした。変更点をもう一度確認してください。',
+  'import.look': '変更点を表示',
   'import.publish': '取り込んで公開',
   'import.refused': 'このファイルは公開できません。',
   inspector: '詳細',

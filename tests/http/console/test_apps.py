@@ -206,6 +206,12 @@ async def test_versions_are_compared_and_made_current(
     assert end_node["fields"] == [{"path": "/title", "before": "end", "after": "The end"}]
     assert [(edge["target"], edge["change"]) for edge in diff["edges"]] == [("new", "added")]
     assert diff["features"] == [{"path": "/environment_variables/LIMIT/value", "before": 1, "after": 2}]
+    # Settings of whole nodes are for those who may read the file.
+    assert [entry["fields"] for entry in diff["nodes"] if entry["id"] == "new"] == [[]]
+    read = decoded(await operator.get(f"{path}/diff", params={"from": "1"}))
+    assert [entry["fields"] for entry in read["nodes"] if entry["id"] == "new"] == [
+        [{"path": "/template", "before": None, "after": "x"}]
+    ]
     back = decoded(await viewer.get(f"{path}/diff", params={"from": "2", "to": versions[1]["workflow_id"]}))
     assert ("new", "removed") in {(entry["id"], entry["change"]) for entry in back["nodes"]}
     same = decoded(await viewer.get(f"{path}/diff", params={"from": "2", "to": "2"}))

@@ -38,14 +38,14 @@ export function RunForm({ app }: { app: AppDetail }) {
       const own = await ownedBy(app.id, user, values)
       setValues(own)
       const body = { inputs: sendable(app.form, own), ...(user ? { user } : {}) }
-      const ask = async (headers: HeadersInit) => {
+      const ask = async (headers: Record<string, string>) => {
         const asked = { query: message, ...body }
         const { conversation_id } = await post<{ conversation_id: string }>(`apps/${app.id}/messages`, asked, {
           headers,
         })
         return `/chat/${app.id}/${conversation_id}`
       }
-      const run = async (headers: HeadersInit) =>
+      const run = async (headers: Record<string, string>) =>
         `/runs/${(await post<{ run_id: string }>(`apps/${app.id}/runs`, body, { headers })).run_id}`
       let last = ''
       for (let n = 0; n < times; n++) {

@@ -1,21 +1,22 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
-import { call } from '../../api/client.ts'
+import { ApiError, call, type Options, type Query } from '../../api/client.ts'
 import { useApp } from '../../api/queries.ts'
 import type { Imported, UploadedApp } from '../../api/types.ts'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { Boundary, Failure, Skeleton } from '../../parts/Panel.tsx'
+import { Boundary, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { Problems } from '../../parts/Problems.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
 
 const Difference = lazy(() => import('../../graph/Difference.tsx'))
 
 type Props = { files: readonly File[]; choose: (files: File[]) => void; close: () => void }
-/** `trial`: what publishing it would do; not there where its name or kind keeps it from being one. */
-type Found = Imported & { trial?: UploadedApp | undefined }
+/** `trial`: what publishing it would do; not there where its name has a slash, or its name or kind is refused. */
+type Found = Partial<Imported> & Pick<Imported, 'problems'> & { trial?: UploadedApp | undefined }
 type Step = 'look' | 'keep' | 'publish'
 
 /** Takes workflow files: what they change and what is wrong with them first, then they are imported. */
@@ -24,26 +25,25 @@ export function Import({ files, choose, close }: Props) {
   const [found, setFound] = useState<Found[] | null>(null)
   const [opened, open] = useState(0)
   const [done, setDone] = useState<Step>('look')
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>(null)
-  const send = async (list: readonly File[], step: Step) => {
-    setBusy(true)
-    setError(null)
-    try {
-      const form = new FormData()
-      for (const file of list) form.append('files', file)
-      const query = { dry_run: step === 'look', keep_current: step === 'keep' }
-      const { data } = await call<{ data: Imported[] }>('POST', 'apps', { form, query })
-      setFound(step === 'look' ? await Promise.all(data.map((one, n) => tried(one, list[n]))) : data)
+  const { busy, error, act } = useAction()
+  const send = (list: readonly File[], step: Step) =>
+    act(async () => {
+      if (step === 'publish') {
+        const all: Found[] = []
+        try {
+          for (const [n, one] of (found ?? []).entries()) all.push(await published(one, list[n]))
+        } finally {
+          await cache.invalidateQueries()
+        }
+        setFound(all)
+      } else {
+        const data = await imported(list, { dry_run: step === 'look', keep_current: step === 'keep' })
+        setFound(step === 'look' ? await Promise.all(data.map((one, n) => tried(one, list[n]))) : data)
+        // Workflows, versions, and what a run can be repeated by.
+        if (step === 'keep') await cache.invalidateQueries()
+      }
       setDone(step)
-      // Workflows, versions, and what a run can be repeated by.
-      if (step !== 'look') await cache.invalidateQueries()
-    } catch (failure) {
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
-  }
+    })
   const check = useRef(send)
   check.current = send
   useEffect(() => {
@@ -56,7 +56,7 @@ export function Import({ files, choose, close }: Props) {
     <button
       type="button"
       className={`btn ${main}`}
-      disabled={busy || !found || errors > 0}
+      disabled={busy || !found || errors > 0 || error !== null}
       onClick={() => void send(files, step)}
     >
       {t(step === 'keep' ? 'import.keep' : 'import.publish')}
@@ -79,12 +79,18 @@ export function Import({ files, choose, close }: Props) {
             />
           </label>
         )}
-        {error !== null && <Failure error={error} again={() => void send(files, 'look')} />}
+        {error !== null && (
+          <Failure
+            error={isLate(error) ? new Error(t('import.late')) : error}
+            again={() => void send(files, 'look')}
+            word={isLate(error) ? 'import.look' : 'again'}
+          />
+        )}
         {busy && !found && <Skeleton rows={2} />}
         {(found ?? []).map((one, n) => (
           <section key={n} className="panel">
             <header>
-              <h3 className="cut grow">{visible(one.name ?? one.file)}</h3>
+              <h3 className="cut grow">{visible(one.name ?? one.file ?? '')}</h3>
               {done === 'look' && files.length > 1 && (
                 <button type="button" className="btn small" aria-expanded={n === opened} onClick={() => open(n)}>
                   {t('view.graph')}
@@ -113,18 +119,44 @@ export function Import({ files, choose, close }: Props) {
   )
 }
 
-/** What is refused has its reasons among the problems. */
-const tried = async (one: Imported, file: File | undefined): Promise<Found> => ({
-  ...one,
-  trial:
-    file && one.name
-      ? await call<UploadedApp>('PUT', `apps/${encodeURIComponent(one.name)}`, {
-          query: { dry_run: 1, graph: 1 },
-          file,
-          headers: { 'Content-Type': 'application/yaml' },
-        }).catch(() => undefined)
-      : undefined,
-})
+const isLate = (error: unknown): boolean => error instanceof ApiError && error.code === 'version_changed'
+
+async function imported(files: readonly File[], query: Query = {}): Promise<Imported[]> {
+  const form = new FormData()
+  for (const file of files) form.append('files', file)
+  return (await call<{ data: Imported[] }>('POST', 'apps', { form, query })).data
+}
+
+const put = (file: File, name: string, options: Options): Promise<UploadedApp> =>
+  call('PUT', `apps/${encodeURIComponent(name)}`, {
+    ...options,
+    file,
+    headers: { 'Content-Type': 'application/yaml', ...options.headers },
+  })
+
+/** Why a file is refused is one of its problems. */
+async function tried(one: Imported, file: File | undefined): Promise<Found> {
+  try {
+    return file && one.name && !one.name.includes('/')
+      ? { ...one, trial: await put(file, one.name, { query: { dry_run: 1, graph: 1 } }) }
+      : one
+  } catch (error) {
+    if (!(error instanceof ApiError) || ![400, 409].includes(error.status)) throw error
+    const text = { problem: errorText(error), code: '', path: '', hint: '', note: '', params: {}, remedy: null }
+    return { ...one, problems: [{ level: 'error', ...text }, ...one.problems] }
+  }
+}
+
+/** Publishes only over the version that the difference was shown of: 412 if there is another one meanwhile. */
+const published = async ({ trial, problems }: Found, file: File | undefined): Promise<Found> => {
+  if (!file) return { problems }
+  // An app whose name has a slash has no address.
+  if (!trial) return (await imported([file]))[0] ?? { problems }
+  const { version } = trial
+  const headers: Record<string, string> = version ? { 'If-Match': `"${version.number}"` } : { 'If-None-Match': '*' }
+  const { name, app_id, problems: left } = await put(file, trial.name, { headers })
+  return { name, problems: left, ...(app_id && { app_id }) }
+}
 
 /** What a file is going to be: a new workflow, or a version that differs so. */
 function Becomes({ trial }: { trial: UploadedApp }) {

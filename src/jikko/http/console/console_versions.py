@@ -27,7 +27,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 from jikko.nodes.registry import BY_TYPE
 from jikko.repositories.app_store import App, WorkflowVersion, require_expected
-from jikko.runs.reading.field_changes import Change, ChangedField, field_changes
+from jikko.runs.reading.field_changes import Change, ChangedField, escaped, field_changes
 from jikko.values import Json, Uuid
 
 _MAX_BYTES: Final = 10 << 20
@@ -44,6 +44,8 @@ _CONDITIONS: Final = (
 
 _PLACE: Final = frozenset({"selected", "width", "height"})
 """Layout entries of a node's data."""
+_SHOWN: Final = _PLACE | {"title", "type"}
+"""What the other fields of an added or removed node, or its position, say already."""
 _SECRET: Final = "secret"
 _MASK: Final = "***"
 _MAX_FIELDS: Final = 500
@@ -58,6 +60,7 @@ class ChangedNode(Struct, frozen=True):
     type: str
     change: Change
     fields: list[ChangedField]
+    """Of an added or removed node: its settings that are not empty, unless the visitor may not read files."""
 
 
 class ChangedEdge(Struct, frozen=True):
@@ -79,14 +82,14 @@ class VersionDiff(Struct, frozen=True):
     """Features, variables, and the app's name, description and icon."""
 
 
-def difference(old: DslDocument, new: DslDocument) -> VersionDiff:
-    """Compare two versions."""
+def difference(old: DslDocument, new: DslDocument, *, settings: bool = True) -> VersionDiff:
+    """Compare two versions. ``settings``: Whether added and removed nodes have theirs."""
     before, after = ({node.id: node for node in document.nodes} for document in (old, new))
     nodes = [_changed(before[node_id], node) for node_id, node in after.items() if node_id in before]
     found = [
         *(change for change in nodes if change is not None),
-        *(_whole(node, "added") for node_id, node in after.items() if node_id not in before),
-        *(_whole(node, "removed") for node_id, node in before.items() if node_id not in after),
+        *(_whole(node, "added", settings) for node_id, node in after.items() if node_id not in before),
+        *(_whole(node, "removed", settings) for node_id, node in before.items() if node_id not in after),
     ]
     return VersionDiff(found, list(_edges(old.edges, new.edges)), list(field_changes("", _rest(old), _rest(new))))
 
@@ -99,8 +102,25 @@ def _changed(old: NodeEntry, new: NodeEntry) -> ChangedNode | None:
     return ChangedNode(new.id, _title(new), new.type, "changed", fields[:_MAX_FIELDS]) if fields else None
 
 
-def _whole(node: NodeEntry, change: Change) -> ChangedNode:
-    return ChangedNode(node.id, _title(node), node.type, change, [])
+def _whole(node: NodeEntry, change: Change, settings: bool) -> ChangedNode:
+    data = {name: value for name, value in node.data.items() if name not in _SHOWN} if settings else {}
+    fields = [
+        ChangedField(path, *((None, value) if change == "added" else (value, None)))
+        for path, value in _leaves("", data)
+    ]
+    return ChangedNode(node.id, _title(node), node.type, change, fields[:_MAX_FIELDS])
+
+
+def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield values that are not empty, with their paths. Lists of plain values, such as selectors, are one."""
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            yield from _leaves(f"{path}/{escaped(str(name))}", entry)
+    elif isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
+        for index, entry in enumerate(value):
+            yield from _leaves(f"{path}/{index}", entry)
+    elif value:
+        yield path, value
 
 
 def _title(node: NodeEntry) -> str:
@@ -211,7 +231,7 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
     if is_trial and app is not None and checked.document is not None:
         with suppress(InvalidDocument):  # the current version may be unreadable
             documents = await document_of(call, app, ""), checked.document
-            answer.difference = await run_in_thread(_difference, documents, queue="records")
+            answer.difference = await run_in_thread(lambda two: difference(*two), documents, queue="records")
     made = not is_trial and answer.outcome != "unchanged"
     body = await run_in_thread(encode, answer, queue="records")
     return Response(body, 201 if made else 200, {"ETag": f'"{number}"'} if number else None)
@@ -240,10 +260,6 @@ def _expected(request: Request, name: str, current: WorkflowVersion | None) -> s
         is_now = "it does not exist" if current is None else f"version {current.number} is the current one"
         raise TooLate(f"The app {name!r} does not match If-Match: {is_now}.", code="version_changed")
     return current.id
-
-
-def _difference(documents: tuple[DslDocument, DslDocument]) -> VersionDiff:
-    return difference(*documents)
 
 
 class ListedVersion(Version):
@@ -339,16 +355,14 @@ async def publish_version(call: ConsoleRequest) -> Version:
 async def compare_versions(call: ConsoleRequest, asked: TwoVersions) -> SendableResponse:
     """Compare two versions, by ID or number.
 
-    Moved nodes do not count as changed; secrets are masked.
+    Moved nodes do not count as changed; secrets are masked. The settings of added and removed nodes need the scope
+    ``apps:write``, as the file does.
     """
     app = await app_of(call)
     old, new = [await document_of(call, app, which) for which in (asked.from_, asked.to)]
-    return Response(await run_in_thread(_compared, (old, new), queue="records"))
-
-
-def _compared(documents: tuple[DslDocument, DslDocument]) -> bytes:
-    """Encode the difference as JSON. For two large files that is many megabytes."""
-    return encode(difference(*documents))
+    compare = partial(difference, old, settings=call.visitor.may("apps:write"))
+    # For two large files that is many megabytes.
+    return Response(await run_in_thread(lambda other: encode(compare(other)), new, queue="records"))
 
 
 async def document_of(call: ConsoleRequest, app: App, which: str) -> DslDocument:

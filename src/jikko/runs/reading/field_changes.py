@@ -24,7 +24,7 @@ def field_changes(path: str, old: Json, new: Json) -> Iterator[ChangedField]:
     """Yield the changed values. ``path``: Path of both (JSON Pointer)."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in [*old, *(name for name in new if name not in old)]:
-            yield from field_changes(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))
+            yield from field_changes(f"{path}/{escaped(str(name))}", old.get(name), new.get(name))
     elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from field_changes(f"{path}/{index}", one, other)
@@ -36,5 +36,6 @@ def _same(old: Any, new: Any) -> bool:
     return type(old) is type(new) and bool(old == new)
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """Return a name as part of a JSON Pointer."""
     return name.replace("~", "~0").replace("/", "~1")
