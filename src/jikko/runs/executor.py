@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from jikko.apps.versions import Workflow
+from jikko.concurrency.background_tasks import start_task
 from jikko.concurrency.patience import patience
 from jikko.concurrency.scheduler import Scheduler
 from jikko.engine.limits import RunLimits
@@ -166,7 +167,7 @@ class Executor:
     def line_up(self, run_log: RunLog, workflow: Workflow, events: list[Event]) -> None:
         """Write the next events of a queued run."""
         waiting = QueuedRun(run_log, self.admission, self._clock)
-        waiting.on_turn = lambda: self._task(self._begin(run_log, waiting, workflow))
+        waiting.on_turn = lambda: self.start(self._begin(run_log, waiting, workflow))
         waiting.on_ended = lambda: self._release_when_durable(run_log, waiting)
         run_log.on_lost = waiting.lost
         self._hold(run_log, waiting)
@@ -224,7 +225,7 @@ class Executor:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Start a background task concerning the runs here; ``close`` waits for it."""
-        self._task(work)
+        start_task(work, self._tasks)
 
     @property
     def under_way(self) -> int:
@@ -275,11 +276,6 @@ class Executor:
         if identity.run_id in self.followed:
             self.on_moved(identity.run_id)
 
-    def _task(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def _begin_running(
         self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed], context: LogContext
     ) -> None:
@@ -293,7 +289,7 @@ class Executor:
         if runner.has_ended:
             self._run_ended(run_log, runner)
         else:
-            self._task(self._run(run_log, runner))
+            self.start(self._run(run_log, runner))
 
     async def _run(self, run_log: RunLog, runner: Runner) -> None:
         try:

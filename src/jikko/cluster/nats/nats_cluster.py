@@ -212,13 +212,11 @@ class NatsCluster:
         self._closed = True
         await self._leave()
         await end(self._listening)
-        if self._orphans is not None and self._link.is_connected:
+        if (self._orphans is not None or self._attends) and self._link.is_connected:
             await self._forget_itself()
             self._link.tell(self._link.names.tell, msgspec.json.encode(Announcement(self.name, Left())))
-            await self._orphans.put(shares(self.name, len(self.members()) - 1), once="left", tries=2)
-        elif self._attends and self._link.is_connected:
-            await self._forget_itself()
-            self._link.tell(self._link.names.tell, msgspec.json.encode(Announcement(self.name, Left())))
+            if self._orphans is not None:
+                await self._orphans.put(shares(self.name, len(self.members()) - 1), once="left", tries=2)
         await self._link.close()
 
     async def break_off(self) -> None:

@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
+from msgspec import Struct
+
 from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import LogConflict, LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused, TextChunk, TextReplaced
@@ -18,36 +20,27 @@ _MIN_EVENTS_IN_PARTS: Final = 64
 """Number of missing events from which on a follower reads them in parts, dropping each after use."""
 
 
-class RunReader:
+class RunReader(Struct, eq=False):
     """Run with the interface of ``RunLog``, whichever process started and executes it."""
 
-    def __init__(
-        self,
-        record: RunRecord,
-        store: RunStore,
-        find_log: Callable[[str], RunLog | None],
-        tails: RunTails,
-        give_up: Callable[[str, LogDamaged], Awaitable[None]],
-        *,
-        share: Scheduler | None = None,
-    ) -> None:
-        """Args:
-        record: The run's recently read record.
-        find_log: Finds the log of a run that this process executes.
-        give_up: Called with the run's id when its log cannot be read.
-        share: Scheduler of the event loop, among followers with many events.
-        """
-        self.record = record
-        self._run_id = record.identity.run_id
-        self._store = store
-        self._find_log = find_log
-        self._tails = tails
-        self._give_up = give_up
-        self._share = share
+    record: RunRecord
+    """The run's recently read record."""
+    store: RunStore
+    find_log: Callable[[str], RunLog | None]
+    """Finds the log of a run that this process executes."""
+    tails: RunTails
+    give_up: Callable[[str, LogDamaged], Awaitable[None]]
+    """Called with the run's id when its log cannot be read."""
+    share: Scheduler | None = None
+    """Scheduler of the event loop, among followers with many events."""
+
+    @property
+    def _run_id(self) -> str:
+        return self.record.identity.run_id
 
     async def committed(self, count: int | None = None) -> None:
         """Wait until the run's beginning is durable. It is, if the record was read from the store."""
-        log = self._find_log(self._run_id)
+        log = self.find_log(self._run_id)
         if log is not None:
             await log.committed(count)
 
@@ -59,7 +52,7 @@ class RunReader:
             LogDamaged: Its log cannot be read, and it has not ended.
             RunLeft, LogUnwritable: See ``follow``.
         """
-        log = self._find_log(self._run_id)
+        log = self.find_log(self._run_id)
         if log is not None:
             with contextlib.suppress(LogConflict):
                 end = await log.ended()
@@ -73,7 +66,7 @@ class RunReader:
                     last = event if isinstance(event, (RunFinished, RunPaused)) else last
         except LogDamaged as error:
             damage = error
-        record = await self._store.record(self._run_id)
+        record = await self.store.record(self._run_id)
         if record is None:
             raise NotFound("Workflow run not found.")
         self.record = record
@@ -107,15 +100,15 @@ class RunReader:
             JikkoError: The store cannot be read.
         """
         shown_log: RunLog | None = None
-        pieces = Pieces(self._share, self.record.identity.app_id)
+        pieces = Pieces(self.share, self.record.identity.app_id)
         from_store = True
-        if self._find_log(self._run_id) is None:
+        if self.find_log(self._run_id) is None:
             async for batch in self._caught_up(after, pieces):
                 after, from_store = batch[-1][0], False
                 yield batch
-        async with self._tails.follow(self._run_id) as tail:
+        async with self.tails.follow(self._run_id) as tail:
             while True:
-                log = self._find_log(self._run_id)
+                log = self.find_log(self._run_id)
                 if log is not None and log is not shown_log:
                     async for batch in log.follow(after, durable=durable, idle=idle):
                         if batch:
@@ -158,8 +151,8 @@ class RunReader:
                     tail.wake()
                     continue
                 if record.status == "paused":
-                    self._tails.note_pause()
-                if self._tails.is_over:
+                    self.tails.note_pause()
+                if self.tails.is_over:
                     raise RunLeft
                 if not await tail.change(idle):
                     yield []
@@ -170,7 +163,7 @@ class RunReader:
         position, at = 0, 0.0
         while position < count:
             # In parts: a log may exceed one follower's memory.
-            events = await self._store.events(self._run_id, after=position - 1, most=READ_BYTES)
+            events = await self.store.events(self._run_id, after=position - 1, most=READ_BYTES)
             if not events:
                 return None
             for event in events[: count - position]:
@@ -184,10 +177,10 @@ class RunReader:
 
     async def _caught_up(self, after: int, pieces: Pieces) -> AsyncIterator[Batch]:
         """Yield the events of a long log behind a position, as far as readable: a tail keeps all it finds in memory."""
-        if await self._store.log_end(self._run_id) - 1 - after <= _MIN_EVENTS_IN_PARTS:
+        if await self.store.log_end(self._run_id) - 1 - after <= _MIN_EVENTS_IN_PARTS:
             return
         with contextlib.suppress(LogDamaged):  # raised by the read of the rest
-            while events := await self._store.events(self._run_id, after=after, most=READ_BYTES):
+            while events := await self.store.events(self._run_id, after=after, most=READ_BYTES):
                 for begin in range(0, len(events), MAX_BATCH_EVENTS):
                     yield pieces.next(events, begin, len(events), first=after + 1)
                     await pieces.give_way()
@@ -195,11 +188,11 @@ class RunReader:
 
     async def _readable(self, after: int) -> AsyncIterator[Batch]:
         """Yield the readable events of a damaged log behind a position; the run is then given up."""
-        after = min(after, await self._store.log_end(self._run_id) - 1)
+        after = min(after, await self.store.log_end(self._run_id) - 1)
         try:
-            await self._store.events(self._run_id, after=after)
+            await self.store.events(self._run_id, after=after)
         except LogDamaged as damage:
             if damage.readable:
                 yield list(enumerate(damage.readable, after + 1))
-            await self._give_up(self._run_id, damage)
+            await self.give_up(self._run_id, damage)
             raise

@@ -27,6 +27,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import msgspec
+from msgspec import Struct, field
 
 from jikko.errors import JikkoError
 from jikko.events import Event
@@ -47,48 +48,37 @@ _FIRST_POLL_SECONDS = 0.05
 """Seconds until the first lookup of a run's new holder; the interval doubles."""
 
 
-class RunTail:
+class RunTail(Struct, eq=False):
     """End of a durable log, shared by its followers in this process."""
 
-    def __init__(
-        self,
-        run_id: str,
-        store: RunStore,
-        cluster: Cluster,
-        is_here: Callable[[], bool],
-        quiet: QuietRuns,
-        on_seen: Callable[[float], None] = lambda since: None,
-    ) -> None:
-        """Args:
-        is_here: Whether this process executes the run.
-        quiet: Reads the run when there is no news of it.
-        on_seen: Called for new events of a run elsewhere with the time the first became durable; for events that
-            had to be read, the time it occurred.
-        """
-        self.record: RunRecord | None = None
-        """Record at the last look; ``None``: no such run."""
-        self.end = 0
-        """Number of events known to be durable."""
-        self.is_up_to_date = False
-        """Whether the last look found no new event."""
-        self.run_id = run_id
-        self._store = store
-        self._cluster = cluster
-        self._is_here = is_here
-        self._quiet = quiet
-        self._on_seen = on_seen
-        self._newest: Sequence[Event] = ()
-        """The newest events: found by the last look, or received since."""
-        self._has_polled = False
-        self._missing_since = math.inf
-        """When the run was first found missing, unless there was news since."""
-        self._executed_here = False
-        """Whether this process has executed the run since the last look, and so saw its events directly."""
-        self._is_stale = True
-        self._looking = asyncio.Lock()
-        self._waiting: set[asyncio.Future[None]] = set()
-        self._woken = asyncio.Event()
-        self._watching: asyncio.Task[None] | None = None
+    run_id: str
+    store: RunStore
+    cluster: Cluster
+    is_here: Callable[[], bool]
+    """Whether this process executes the run."""
+    quiet: QuietRuns
+    """Reads the run when there is no news of it."""
+    on_seen: Callable[[float], None] = lambda since: None
+    """Called for new events of a run elsewhere with the time the first became durable; for events that had to be read,
+    the time it occurred."""
+    record: RunRecord | None = None
+    """Record at the last look; ``None``: no such run."""
+    end: int = 0
+    """Number of events known to be durable."""
+    is_up_to_date: bool = False
+    """Whether the last look found no new event."""
+    _newest: Sequence[Event] = ()
+    """The newest events: found by the last look, or received since."""
+    _has_polled: bool = False
+    _missing_since: float = math.inf
+    """When the run was first found missing, unless there was news since."""
+    _executed_here: bool = False
+    """Whether this process has executed the run since the last look, and so saw its events directly."""
+    _is_stale: bool = True
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: set[asyncio.Future[None]] = field(default_factory=set)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _watching: asyncio.Task[None] | None = None
 
     async def look(self, after: int = -1) -> None:
         """Update record and end, unless they are up to date.
@@ -115,7 +105,7 @@ class RunTail:
         begin = self.end - len(self._newest)
         if after + 1 >= begin:
             return self._newest[after + 1 - begin :]
-        return await self._store.events(self.run_id, after=after, most=READ_BYTES)
+        return await self.store.events(self.run_id, after=after, most=READ_BYTES)
 
     async def change(self, seconds: float | None) -> bool:
         """Wait until there may be news. ``False``: timed out."""
@@ -151,7 +141,7 @@ class RunTail:
             # A promoted standby may never have had it: then its holder is about to rewrite it.
             now = asyncio.get_running_loop().time()
             self._missing_since = min(self._missing_since, now)
-            if now - self._missing_since < self._quiet.seconds / 2:
+            if now - self._missing_since < self.quiet.seconds / 2:
                 return
             self.record, self.is_up_to_date = None, True
             self._notify()
@@ -159,7 +149,7 @@ class RunTail:
             self.wake()  # followers read it and get the error
             return
         elif events := change.events[self.end - known :]:
-            self._on_seen(events[0].at)
+            self.on_seen(events[0].at)
             self._add(events, change.record)
         self._woken.set()
 
@@ -172,13 +162,13 @@ class RunTail:
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _read(self, after: int) -> None:
-        self.record = await self._store.record(self.run_id)
+        self.record = await self.store.record(self.run_id)
         if self._has_polled:
-            newest = await self._store.events(self.run_id, after=self.end - 1)
+            newest = await self.store.events(self.run_id, after=self.end - 1)
             self.is_up_to_date = not newest
             if newest:
                 if not self._executed_here:
-                    self._on_seen(newest[0].at)
+                    self.on_seen(newest[0].at)
                 self._executed_here = False
                 self._newest = newest
                 self.end += len(newest)
@@ -186,10 +176,10 @@ class RunTail:
             return
         # Includes the event at the position, which shows whether the log extends that far.
         first = max(after, 0)
-        self._newest = await self._store.events(self.run_id, after=first - 1)
+        self._newest = await self.store.events(self.run_id, after=first - 1)
         if first and not self._newest:
-            first = max(await self._store.log_end(self.run_id) - 1, 0)
-            self._newest = await self._store.events(self.run_id, after=first - 1)
+            first = max(await self.store.log_end(self.run_id) - 1, 0)
+            self._newest = await self.store.events(self.run_id, after=first - 1)
         self.end = first + len(self._newest)
         self._bring_up(self._newest)
         self._has_polled = self.is_up_to_date = True
@@ -211,29 +201,29 @@ class RunTail:
             logger.exception("run %s cannot be followed", self.run_id)
             self.wake()
         finally:
-            self._quiet.forget(self)
+            self.quiet.forget(self)
 
     async def _watch_until_over(self) -> None:
         loop, looks = asyncio.get_running_loop(), 0
-        self._quiet.heard(self)
+        self.quiet.heard(self)
         while self.record is not None and self.record.is_open:
             known, asked_at = (self.end, self.record.status), loop.time()
-            if self._is_here():
+            if self.is_here():
                 self._executed_here = True
-                self._quiet.forget(self)
+                self.quiet.forget(self)
                 await self._woken.wait()
             elif self.record.status == "paused":
                 await self._woken.wait()
             elif (answer := await self._holder_answer(self.record)) is None:
                 seconds, looks = min(_FIRST_POLL_SECONDS * 2**looks, _QUESTION_SECONDS), min(looks + 1, 16)
                 await self._hint(seconds)
-                if not self._woken.is_set() and seconds >= self._quiet.seconds:
+                if not self._woken.is_set() and seconds >= self.quiet.seconds:
                     continue  # it was read in the meantime
             elif not self._woken.is_set():
                 looks = 0
                 if await self._take_from_holder(known[0], events_of(answer)):
                     if isinstance(answer, EventsAppended) and answer.since:
-                        self._on_seen(answer.since)
+                        self.on_seen(answer.since)
                     continue
                 if loop.time() - asked_at >= _QUESTION_SECONDS:
                     continue  # no news, and it was read in the meantime
@@ -241,7 +231,7 @@ class RunTail:
             self._woken.clear()
             if was_read:
                 looks = 0
-                self._quiet.heard(self)
+                self.quiet.heard(self)
                 continue
             self._is_stale = True
             try:
@@ -249,9 +239,9 @@ class RunTail:
             except JikkoError:
                 # Followers look for themselves, and get the error.
                 self._notify()
-                await self._hint(self._quiet.seconds)
+                await self._hint(self.quiet.seconds)
                 continue
-            self._quiet.heard(self)
+            self.quiet.heard(self)
             if (self.end, None if self.record is None else self.record.status) != known:
                 looks = 0
                 self._notify()
@@ -271,7 +261,7 @@ class RunTail:
             for event in events:
                 record.apply(event)
             self._add(events, record)
-            self._quiet.heard(self)
+            self.quiet.heard(self)
             return True
 
     def _add(self, events: Sequence[Event], record: RunRecord) -> None:
@@ -286,7 +276,7 @@ class RunTail:
     async def _holder_answer(self, record: RunRecord) -> Answer:
         """Wait for the holder's answer how the log has grown, or a hint: ``True``. ``None``: there is no holder."""
         command = WaitForEvents(run_id=self.run_id, count=self.end, seconds=_QUESTION_SECONDS)
-        asking = asyncio.ensure_future(self._cluster.request(record.holder, command))
+        asking = asyncio.ensure_future(self.cluster.request(record.holder, command))
         woken = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait((asking, woken), return_when=asyncio.FIRST_COMPLETED)
