@@ -84,8 +84,9 @@ async def test_a_commit_is_done_once_where_the_system_has_no_room_for_another_th
     before = size(path)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", full)
-        rows = [await database.submit(lambda connection: add(2 * DUE_PAGES, connection)) for _ in range(3)]
-    assert len(rows) == await database.submit(lambda each: each.execute("SELECT count(*) FROM names").fetchone()[0])
+        for _ in range(3):
+            await database.submit(lambda connection: add(2 * DUE_PAGES, connection))
+    assert await database.submit(lambda each: each.execute("SELECT count(*) FROM names").fetchone()[0]) == 3
 
     await database.submit(lambda connection: add(2 * DUE_PAGES, connection))
 

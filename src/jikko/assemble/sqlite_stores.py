@@ -62,7 +62,7 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
         AnnotationStore(database),
         CallbackStore(database),
         EndUserStore(database),
-        partial(_of_console, database),
+        lambda: ConsoleStores(lazy.ConsoleStore(database), lazy.SqliteRunPages(database), lazy.ChatPages(database)),
         lambda: lazy.TriggerStore(database),
         lambda: lazy.ScheduleStore(database),
         lambda: lazy.AuditStore(database),
@@ -72,7 +72,3 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
         signing_keys,
         database,
     )
-
-
-def _of_console(database: Database) -> ConsoleStores:
-    return ConsoleStores(lazy.ConsoleStore(database), lazy.SqliteRunPages(database), lazy.ChatPages(database))

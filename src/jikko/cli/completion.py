@@ -25,12 +25,10 @@ def complete_run(context: click.Context, parameter: click.Parameter, incomplete:
 
 
 def _read(context: click.Context, what: Literal["app_names", "newest_runs"]) -> list[Any]:
-    import sqlite3
-
     from jikko.store.sqlite import peek
 
     try:
         found: list[Any] = getattr(peek, what)(read_settings(os.environ, home=context.params.get("home")).database)
         return found
-    except (JikkoError, sqlite3.Error, OSError):
+    except (JikkoError, OSError):
         return []

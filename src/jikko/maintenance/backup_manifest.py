@@ -166,8 +166,8 @@ def mark(folder: Path, source_id: str) -> None:
 def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[Path], str]) -> str:
     """Return the objection to writing into a folder with these entries; empty if there is none."""
     database = folder / "jikko.db"
-    marked = _marked(folder)
-    if not marked:
+    manifest = read_manifest(folder)
+    if manifest is None:
         if database.exists():
             return "is a data folder, or a backup of an earlier version, without the id of its original"
         return f"holds other things ({_some(names)})"
@@ -175,15 +175,9 @@ def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[
         return "is a backup, but the database here is of an earlier version, without the id that would match them"
     # A damaged copy has no id, and is replaced: its mark suffices.
     found = id_of(database)
-    if marked != source_id or (found and found != source_id):
+    if manifest.backup_of != source_id or (found and found != source_id):
         return "is a backup of another data folder"
     return ""
-
-
-def _marked(folder: Path) -> str:
-    """Return the id of the data folder that a folder is a backup of; empty without a manifest."""
-    found = read_manifest(folder)
-    return "" if found is None else found.backup_of
 
 
 def _some(names: list[str]) -> str:

@@ -7,7 +7,7 @@ import re
 import stat
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -114,12 +114,7 @@ def newest(objects: ObjectStore) -> tuple[str, StoredBackup] | None:
 def _is_well_formed(backup: StoredBackup) -> bool:
     """Return whether no path leads out of the target folder: anybody may have written to the bucket."""
     paths = [*backup.folders, *backup.links, *backup.files, *backup.manifest.files, *(backup.manifest.links or ())]
-    return all(map(is_inside, paths)) and all(DIGEST.fullmatch(name) for name in _names_of_blocks(backup))
-
-
-def _names_of_blocks(backup: StoredBackup) -> Iterable[str]:
-    yield from backup.blocks()
-    yield from backup.contents
+    return all(map(is_inside, paths)) and all(map(DIGEST.fullmatch, (*backup.blocks(), *backup.contents)))
 
 
 _STAGING: Final = "to-bucket-"

@@ -1,7 +1,7 @@
 """Restoring a backup, from a folder or a bucket, into a new or empty folder, verified before and after."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -260,9 +260,9 @@ class InBucket:
             (home / path).chmod(mode | 0o700)
         # One thread per file: a file is written in order.
         with ThreadPoolExecutor(_MAX_CONCURRENT_READS) as pool:
-            _all(pool.map(lambda entry: self._file(home / entry[0], entry[1].blocks), stored.files.items()))
+            list(pool.map(lambda entry: self._file(home / entry[0], entry[1].blocks), stored.files.items()))
             contents = home / CONTENTS
-            _all(
+            list(
                 pool.map(
                     lambda entry: self._file(
                         contents / entry[0][:2] / entry[0][2:4] / entry[0], entry[1] or [entry[0]]
@@ -304,9 +304,3 @@ class InBucket:
                 )
             self._name = chosen
         return self._stored
-
-
-def _all(done: Iterable[None]) -> None:
-    """Wait for all, and raise the first exception."""
-    for _ in done:
-        pass

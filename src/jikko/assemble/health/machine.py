@@ -131,17 +131,12 @@ _REQUIREMENT: Final = re.compile(r"""([\w.-]+).*;.*\bextra\s*==\s*["']([\w-]+)["
 
 def python() -> Diagnostic:
     """Check the version of Python: any that can install Jikko works; tested ones are better."""
-    tested = [
-        name.rpartition(" ")[2] for name in _classifiers() if name.startswith("Programming Language :: Python ::")
-    ]
+    classifiers = importlib.metadata.metadata("jikko").get_all("Classifier") or []
+    tested = [name.rpartition(" ")[2] for name in classifiers if name.startswith("Programming Language :: Python ::")]
     params = {"version": f"{platform.python_implementation()} {platform.python_version()}", "tested": ", ".join(tested)}
     if ".".join(platform.python_version_tuple()[:2]) in tested:
         return Diagnostic("python.tested", params, where="python", severity="ok")
     return Diagnostic("python.untested", params, where="python", severity="warning")
-
-
-def _classifiers() -> list[str]:
-    return importlib.metadata.metadata("jikko").get_all("Classifier") or []
 
 
 def extras() -> Iterator[Diagnostic]:
@@ -165,13 +160,11 @@ def _wanted() -> dict[str, list[str]]:
     """Return the package names of each extra, on this platform."""
     found: dict[str, list[str]] = {}
     for requirement in importlib.metadata.requires("jikko") or ():
-        if (parts := _REQUIREMENT.match(requirement)) and ("sys_platform" not in requirement or _is_linux()):
+        if (parts := _REQUIREMENT.match(requirement)) and (
+            "sys_platform" not in requirement or sys.platform == "linux"
+        ):
             found.setdefault(parts[2], []).append(parts[1])
     return found
-
-
-def _is_linux() -> bool:
-    return sys.platform == "linux"
 
 
 def _is_installed(name: str) -> bool:

@@ -257,14 +257,11 @@ def ended_runs(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
     def with_logs() -> Iterator[tuple[tuple[Any, ...], bytes]]:
         for *row, key, archived in connection.execute(_ENDED):
-            pieces = [whole(connection, archived)] if archived is not None else _left_over(connection, key)
+            pieces = [whole(connection, archived)] if archived is not None else []
+            if archived is None:  # it ended without a compressed log
+                pieces = [compress(whole(connection, events)) for (events,) in connection.execute(_PIECES, (key,))]
             yield tuple(row), FRAMES + b"".join(map(frame_of, pieces))
 
     for row, log in with_logs():
         [converted] = ENDED_RUNS.converted(iter([row]))
         yield (*converted, log)
-
-
-def _left_over(connection: sqlite3.Connection, key: int) -> list[bytes]:
-    """Return the log of a run that ended without a compressed log."""
-    return [compress(whole(connection, events)) for (events,) in connection.execute(_PIECES, (key,))]

@@ -19,7 +19,7 @@ from jikko.store.sqlite.checkpoints import WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.database_file_guard import OpenFiles
 from jikko.store.sqlite.migrate import Alone, Migration, migrate, migrations
-from jikko.store.sqlite.writer import Participant, WriteLock, Writer, WriterTask
+from jikko.store.sqlite.writer import Participant, WriteLock, Writer
 
 T = TypeVar("T")
 
@@ -238,7 +238,7 @@ class Database:
             writer = opened.enter_context(closing(Writer(owned, path, lock, checkpoints)))
             return cls(path, writer, quick, readers, searchers, opened.pop_all())
 
-    def submit(self, operation: WriterTask) -> "asyncio.Future[Any]":
+    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
         """Write; see ``Writer.submit``."""
         return self._writer.submit(operation)
 

@@ -13,7 +13,7 @@ from jikko.ports.measures import RecordMeasures
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.database import Database, SqliteSql
 from jikko.store.sqlite.migrate import migrate, migrations
-from jikko.store.sqlite.writer import Participant, WriterTask, transact
+from jikko.store.sqlite.writer import Participant, transact
 
 T = TypeVar("T")
 _PATH: Final = Path(":memory:")
@@ -39,8 +39,8 @@ class MemoryDatabase(Database):
         self._closed = False
         self._release = weakref.finalize(self, self._connection.close)
 
-    def submit(self, operation: WriterTask) -> "asyncio.Future[Any]":
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
             [(_, result, refusal)] = transact(self._open(), [(operation, done)], self._participants)
         except Exception as error:

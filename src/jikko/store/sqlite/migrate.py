@@ -60,7 +60,8 @@ class Migration(Struct, frozen=True):
 
 def migrations() -> list[Migration]:
     """Return the migrations of the database of apps and runs, in order."""
-    return [_migration(step.version, step.script) for step in migrations_in(f"{__package__}.migrations")]
+    steps = migrations_in(f"{__package__}.migrations")
+    return [Migration(step.version, step.script, replace_marks if step.version == 7 else None) for step in steps]
 
 
 def migrations_in(package: str) -> list[Migration]:
@@ -68,10 +69,6 @@ def migrations_in(package: str) -> list[Migration]:
     files = [file for file in resources.files(package).iterdir() if file.name.endswith(".sql")]
     steps = (Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files)
     return sorted(steps, key=lambda migration: migration.version)
-
-
-def _migration(version: int, script: str) -> Migration:
-    return Migration(version, script, replace_marks if version == 7 else None)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration], alone: Alone) -> None:

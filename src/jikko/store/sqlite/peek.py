@@ -15,21 +15,22 @@ from jikko.store.sqlite.connection import unavailable
 from jikko.values import Json
 
 _TIMEOUT_SECONDS: Final = 2.0
-"""Seconds to wait for another process that is opening or closing the file."""
+_AT_A_KEY_SECONDS: Final = 0.2
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('apps', 'runs')"
 _HAS_VALUES: Final = "SELECT 1 FROM pragma_table_info('apps') WHERE name = 'environment'"
 _VALUES: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
 
 
 @contextmanager
-def looking_into(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a read-only connection, without migrating an old schema. Raises ``StoreUnavailable``: it cannot be read."""
+def looking_into(path: Path, timeout: float = _TIMEOUT_SECONDS) -> Iterator[sqlite3.Connection]:
+    """Open a read-only connection, without migrating an old schema. ``timeout``: Seconds to wait for another process
+    that is opening or closing the file. Raises ``StoreUnavailable``: it cannot be read."""
     # Even a reader creates missing write-ahead log files. If they are missing, no process writes: the database can be
     # opened as immutable.
     unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
         address = f"file:{quote(str(path.absolute()))}?mode=ro{unused}"
-        with closing(sqlite3.connect(address, uri=True, timeout=_TIMEOUT_SECONDS)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=timeout)) as connection:
             yield connection
     except sqlite3.Error as error:
         raise unavailable(path, error) from None
@@ -62,19 +63,13 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
 
 
 def app_names(database: Path) -> list[str]:
-    """Return the names of all apps, sorted. Raises ``sqlite3.Error``: it cannot be read."""
-    with _reading(database) as connection:
+    """Return the names of all apps, sorted. Raises ``StoreUnavailable``: it cannot be read."""
+    with looking_into(database, _AT_A_KEY_SECONDS) as connection:
         return [row[0] for row in connection.execute("SELECT name FROM apps ORDER BY name")]
 
 
 def newest_runs(database: Path, limit: int = 100) -> list[tuple[str, str]]:
-    """Return the ids and statuses of the newest runs, newest first. Raises ``sqlite3.Error``: it cannot be read."""
-    with _reading(database) as connection:
+    """Return the ids and statuses of the newest runs, newest first. Raises ``StoreUnavailable``: it cannot be read."""
+    with looking_into(database, _AT_A_KEY_SECONDS) as connection:
         rows = connection.execute("SELECT run_id, status FROM runs ORDER BY run_id DESC LIMIT ?", (limit,))
         return [(id_text(run_id), STATUSES[status]) for run_id, status in rows]
-
-
-@contextmanager
-def _reading(database: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=0.2)) as connection:
-        yield connection

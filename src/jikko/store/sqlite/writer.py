@@ -32,7 +32,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.ports.measures import RecordMeasures
@@ -78,6 +78,7 @@ class WriteLock:
 WriterTask: TypeAlias = Callable[[sqlite3.Connection], Any]
 """Operation within a transaction. It may refuse by raising a ``JikkoError`` before changing anything."""
 
+T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH_OPERATIONS: Final = 512
 """Maximum operations of one transaction, so that the first does not wait too long for the last."""
@@ -207,7 +208,7 @@ class Writer:
         """Add a participant to all further transactions."""
         self._participants.append(participant)
 
-    def submit(self, operation: WriterTask) -> "asyncio.Future[Any]":
+    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
         """Queue an operation. The future has its result once it is durable.
 
         The future raises:
@@ -215,7 +216,7 @@ class Writer:
             StoreUnavailable: The transaction could not be committed, and was rolled back.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[T] = loop.create_future()
         with self._gate:
             if self._closing:
                 future.set_exception(StoreUnavailable(f"The database {self._path.name} is closed."))

@@ -166,7 +166,9 @@ async def _write(connection: Connection, writes: Sequence[RunWrite]) -> tuple[se
                 written |= await appends.perform(connection, statement, some)
             if lost := [write for write in parts.keyed if write.run_id in claims.new - written]:
                 await free_keys(connection, lost)
-            if more := [write for write in writes if write.run_id in written and _has_more(write)]:
+            # Those with projections other than keys.
+            more = [each for each in writes if each.run_id in written and len(each.projections) > len(claims_of(each))]
+            if more:
                 await project(connection, more)
             for write in sorted(parts.apart, key=order_of_locks):
                 try:
@@ -211,11 +213,6 @@ class _Parts:
 
     def _add(self, write: RunWrite) -> None:
         self.together.setdefault(appends.statement_of(write), []).append(write)
-
-
-def _has_more(write: RunWrite) -> bool:
-    """Return whether an append has projections other than keys."""
-    return len(write.projections) > len(claims_of(write))
 
 
 class _Refused(Exception):

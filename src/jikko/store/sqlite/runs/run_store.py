@@ -277,23 +277,19 @@ class SqliteRunStore:
         return await self._database.read(partial(self._retention.prunable, before, app_id))
 
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
-        pruned: int = await self._database.submit(partial(self._retention.prune, before, limit, app_id))
-        return pruned
+        return await self._database.submit(partial(self._retention.prune, before, limit, app_id))
 
     async def remove(self, run_id: str) -> bool:
-        removed: bool = await self._database.submit(partial(self._retention.remove, run_id.lower()))
-        return removed
+        return await self._database.submit(partial(self._retention.remove, run_id.lower()))
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         return await self._database.read(partial(open_of_user, app_id, end_user_id))
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
-        removed: int = await self._database.submit(partial(self._retention.remove_of_user, app_id, end_user_id, limit))
-        return removed
+        return await self._database.submit(partial(self._retention.remove_of_user, app_id, end_user_id, limit))
 
     async def index(self, *, limit: int) -> int:
-        left: int = await self._database.submit(partial(self._index.fill, limit))
-        return left
+        return await self._database.submit(partial(self._index.fill, limit))
 
     async def close(self) -> None:
         await self._large.rest()
