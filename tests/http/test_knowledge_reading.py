@@ -59,6 +59,7 @@ async def test_documents_come_in_pages_the_newest_first(client: httpx.AsyncClien
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param")
     assert (await client.get("/v1/datasets?limit=0")).json()["data"][0]["id"] == own
     assert (await client.get("/v1/datasets?include_all=x")).status_code == 400
+    assert (await client.get("/v1/datasets?include_all=")).status_code == 400
     assert (await client.get("/v1/datasets?include_all=True")).status_code == 200
     assert await page("?keyword=b.t") == (["b.txt"], False, 20, 1, 1)
 

@@ -106,6 +106,7 @@ async def test_a_stream_that_is_cut_in_the_middle_is_a_failure_with_what_was_cou
     failure = await failure_of(answer)
 
     assert failure.kind == "InvokeConnectionError"
+    assert str(failure) == "The connection to the provider at 127.0.0.1 failed: its answer broke off"
     assert failure.usage is not None
     assert (failure.usage.prompt_tokens, failure.usage.total_tokens) == (9, 10)
 

@@ -21,6 +21,7 @@ _UNREADABLE: Final = frozenset(
         *("UnsupportedProtocol", "ValidationError"),
     )
 )
+_BROKEN_OFF: Final = frozenset(("ClientPayloadError", "ContentLengthError", "TransferEncodingError"))
 _STALE: Final = ("ServerDisconnectedError", "ClientOSError", "RemoteProtocolError", "BrokenPipeError")
 
 
@@ -48,6 +49,8 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
         detail = f"its certificate is not trusted: {why_untrusted(cause, AUTHORITY)}"
     elif type(cause).__name__ == "TooManyRedirects":
         detail = "it redirects without end (see base_url of the provider)"
+    elif {type(error).__name__, type(cause).__name__} & _BROKEN_OFF:
+        detail = "its answer broke off"
     else:
         detail = " ".join(str(cause).split()) or type(cause).__name__
     where = f" at {host}" if (host := host or _host_of(error)) else ""

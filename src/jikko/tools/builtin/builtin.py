@@ -207,9 +207,13 @@ def _from_timestamp(values: _Values) -> str:
     seconds = values.get("timestamp")
     if not isinstance(seconds, (int, float)):
         raise ToolFailure("the timestamp is not a number")
-    # Not by the C library, which supports fewer years.
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
-    return moment.astimezone(_zone(values.get("timezone", _SHANGHAI))).strftime(_FORMAT)
+    zone = _zone(values.get("timezone", _SHANGHAI))
+    try:
+        # Not by the C library, which supports fewer years.
+        moment = (datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)).astimezone(zone)
+    except (OverflowError, ValueError):
+        raise ToolFailure("the timestamp is out of range: it must be of the years 1 to 9999") from None
+    return moment.strftime(_FORMAT)
 
 
 def _converted(values: _Values) -> str:

@@ -42,7 +42,7 @@ class DatasetFilter(Paged):
     include_all: Annotated[str, Meta(description="true or false; all are listed either way.")] = ""
 
 
-_TRUTHS: Final = frozenset(("", "true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"))
+_TRUTHS: Final = frozenset(("true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"))
 """Booleans in queries. (Dify)"""
 
 
@@ -99,7 +99,7 @@ async def list_datasets(request: Request) -> DatasetPage:
     """List datasets, newest first."""
     knowledge = knowledge_of(request)
     page, limit = lenient_page(request.query)
-    if request.query.get("include_all", "").lower() not in _TRUTHS:
+    if request.query.get("include_all", "false").lower() not in _TRUTHS:
         raise InvalidParam("include_all: must be true or false")
     tags = QueryParams(request.scope["query_string"]).getlist("tag_ids")
     found, total = await knowledge.datasets.page(
