@@ -21,8 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.sizes import sized
 from jikko.concurrency.scheduler import Scheduler
 from jikko.plugins.process.budget import Budgets
-from jikko.plugins.process.call import ProcessLimits
-from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
+from jikko.plugins.process.call import InvocationMessage, PluginFailure, ProcessLimits
 from jikko.plugins.process.process import PluginProcess
 
 STAND_IN = Path(__file__).parents[1] / "tests" / "plugins" / "stand_in.py"

@@ -14,10 +14,9 @@ from typing import Any
 
 from jikko.concurrency.scheduler import Scheduler
 from jikko.plugins.process.budget import Budgets
-from jikko.plugins.process.call import ProcessLimits
+from jikko.plugins.process.call import PluginFailure, ProcessLimits
 from jikko.plugins.process.cgroups import Cgroup, Cgroups, find, prepare
 from jikko.plugins.process.plugin_launch import Lock, make_state
-from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.plugins.host.prompt import message_of, messages_json, request_of, to_plugin
-from jikko.plugins.process.plugin_wire import InvocationMessage
+from jikko.plugins.process.call import InvocationMessage
 from jikko.ports.models import FunctionCall, Media, PromptMessage
 from jikko.ports.tools import (
     BlobMessage,

@@ -9,8 +9,7 @@ import pytest
 
 from jikko.concurrency.scheduler import Scheduler
 from jikko.plugins.process.budget import Budgets
-from jikko.plugins.process.call import ProcessLimits
-from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.process.call import PluginFailure, ProcessLimits
 from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess
 from tests.effort import PATIENCE

@@ -12,8 +12,7 @@ import pytest
 
 from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.plugins.process.budget import Budgets
-from jikko.plugins.process.call import ProcessLimits
-from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.process.call import PluginFailure, ProcessLimits
 from jikko.plugins.process.process import PluginProcess, raised_in
 from tests.effort import PATIENCE
 from tests.plugins.waiting import until

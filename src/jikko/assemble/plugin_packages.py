@@ -36,7 +36,7 @@ from jikko.plugins.package.package_archive import (
 )
 from jikko.plugins.package.package_names import Identifier, identifier, provider_name
 from jikko.plugins.plugin_tools import PluginTools
-from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.process.call import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.plugins.sdk_models import ModelsOfPlugins
 from jikko.ports.agents import StrategyName

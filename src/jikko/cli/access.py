@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.apps.app_keys_command import or_revoked
+from jikko.cli.apps.apps import or_revoked
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.options import (

@@ -17,7 +17,7 @@ from jikko.cli.options import (
     tools_option,
     variable_option,
 )
-from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.cli.running.given_inputs import trial_options, trial_settings
 from jikko.errors import JikkoError
 from jikko.server.serving import holding, prepare_process
 

@@ -21,7 +21,7 @@ from jikko.forecast.known_installation import Installation
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import default_model
 from jikko.forecast.node_checks import diagnose_node, fails_with
-from jikko.forecast.outcome import outcome_sentence
+from jikko.forecast.outcome import outcome_sentence, will_fail
 from jikko.graph.compile import environment_of
 from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
 from jikko.graph.mocks import with_mocks
@@ -123,7 +123,7 @@ def app_name(document: DslDocument, source: str) -> str:
 
 def _of_models(installation: Installation) -> Iterator[Diagnostic]:
     if installation.no_start:
-        yield Diagnostic("model.verbatim", {"text": installation.no_start.removesuffix(".")}, severity="will_fail")
+        yield will_fail("model.verbatim", "", text=installation.no_start.removesuffix("."))
 
 
 def _of_secrets(document: DslDocument, app_name: str) -> Iterator[Diagnostic]:
@@ -285,9 +285,8 @@ def _of_external_data(features: Mapping[str, Any], installation: Installation) -
         id_ = str(config.get("api_based_extension_id") or "") if isinstance(config, Mapping) else ""
         if id_ not in extensions and "*" not in extensions:
             remedy = Phrase("remedy.add_extension", {"extension": id_})
-            needed = {"extension": repr(id_), "variable": repr(str(tool.get("variable")))}
-            where = "model_config.external_data_tools"
-            yield Diagnostic("address.external_data", needed, where=where, severity="will_fail", remedy=remedy)
+            at, needs = "model_config.external_data_tools", repr(str(tool.get("variable")))
+            yield will_fail("address.external_data", at, remedy, extension=repr(id_), variable=needs)
 
 
 def _of_moderation(feature: Mapping[str, Any], installation: Installation, where: str) -> Iterator[Diagnostic]:
@@ -306,8 +305,7 @@ def _of_moderation(feature: Mapping[str, Any], installation: Installation, where
             yield Diagnostic("model.moderation", {"so": so}, where=where, severity=severity, remedy=remedy)
         return
     if kind != "api":
-        params, remedy = {"kind": repr(kind)}, Phrase("remedy.moderation_kind")
-        yield Diagnostic("model.moderation_kind", params, where=where, severity="will_fail", remedy=remedy)
+        yield will_fail("model.moderation_kind", where, "remedy.moderation_kind", kind=repr(kind))
         return
     id_ = str(config.get("api_based_extension_id") or "")
     extensions = installation.providers.extensions

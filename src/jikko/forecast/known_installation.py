@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_checks import missing_library
+from jikko.forecast.outcome import will_fail
 from jikko.lang.templates import Template, to_text
 from jikko.outbound.policy import SETTING, Network, parse_allow, refusal, refused
 from jikko.outbound.urls import WireUrl
@@ -19,8 +20,7 @@ from jikko.ports.http import HttpFailure
 from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import ProviderConfig, Providers
 from jikko.sandbox.languages.stdlib import offers
-from jikko.sandbox.packages.installed import PackageFolder, Unreadable
-from jikko.sandbox.packages.loadable import loadable
+from jikko.sandbox.packages.installed import PackageFolder, Unreadable, loadable
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 
@@ -176,10 +176,9 @@ def _diagnose_url(
 ) -> Diagnostic | None:
     start, is_whole = known_start(template, environment)
     if is_whole and not start:
-        remedy = Phrase("remedy.enter_address")
-        return Diagnostic("address.required", where=where, severity="will_fail", remedy=remedy)
+        return will_fail("address.required", where, "remedy.enter_address")
     if (is_whole or len(start) >= len("https://")) and not start.startswith(("http://", "https://")):
-        return Diagnostic("address.scheme", where=where, severity="will_fail")
+        return will_fail("address.scheme", where)
     authority = host_of(start, is_whole)
     if authority is None:
         return None
@@ -187,21 +186,21 @@ def _diagnose_url(
         url = WireUrl.parse(start if is_whole else start[: start.find(authority)] + authority)
     except HttpFailure as failure:
         why = failure.phrase or Phrase("address.unusable", {"why": str(failure)})
-        return Diagnostic(why.code, why.params, where=where, severity="will_fail")
+        return will_fail(why.code, where, **why.params)
     return _refused(url, where, installation)
 
 
 def _refused(url: WireUrl, where: str, installation: Installation) -> Diagnostic | None:
     host, last = url.host, url.host.rstrip(".").rpartition(".")[2]
     if last == "localhost" and installation.has_proxy:
-        return Diagnostic("address.localhost", where=where, severity="will_fail")
+        return will_fail("address.localhost", where)
     address = _LOOPBACK if last == "localhost" else url.address
     if address is not None:
         why = _why_refused(address, installation.allow)
         if why is None:
             return None
         what, remedy = refused(host, address, why)
-        return Diagnostic(what.code, what.params, where=where, severity="will_fail", remedy=remedy)
+        return will_fail(what.code, where, remedy, **what.params)
     if installation.has_proxy or installation.allow or ("." in host and last not in _LOCAL_ENDINGS):
         return None
     params = {"host": repr(host)}

@@ -14,7 +14,8 @@ from jikko.dsl.types import APP_STRATEGIES, SILENT_TRIGGERS
 from jikko.engine.masked import mask
 from jikko.forecast.known_installation import Installation, diagnose_url, known_start
 from jikko.forecast.known_variables import KnownVariables
-from jikko.forecast.model_checks import diagnose_model, diagnose_speech
+from jikko.forecast.model_checks import diagnose_model, diagnose_retrieval, diagnose_speech
+from jikko.forecast.outcome import will_fail
 from jikko.forecast.python_code import diagnose_python
 from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variables, no_variable
 from jikko.lang.json_examples import json_example
@@ -55,8 +56,7 @@ def diagnose_node(
         case FakeModelNode():
             return
         case Unsupported():
-            params, where = {"subject": node.subject}, f"{entry.where}.type"
-            yield Diagnostic("node_type.unsupported", params, where=where, severity="will_fail", remedy=node.instead)
+            yield will_fail("node_type.unsupported", f"{entry.where}.type", node.instead, subject=node.subject)
         case Trigger():
             if entry.type not in SILENT_TRIGGERS:
                 return
@@ -96,8 +96,6 @@ def _of_type(
         case "tool":
             yield from diagnose_tool(node, entry, installation)
         case "knowledge-retrieval":
-            from jikko.forecast.knowledge_checks import diagnose_retrieval
-
             yield from diagnose_retrieval(node, entry, known, installation)
         case "start":
             yield from _of_inputs(node, entry)
@@ -118,13 +116,12 @@ def fails_with(node: Mocked) -> str | None:
 def _of_mock(node: Mocked, entry: NodeEntry) -> Iterator[Diagnostic]:
     failure = fails_with(node)
     if failure is not None:
-        params = {"reason": failure.removesuffix(".")}
-        yield Diagnostic("mock.fails", params, where=f"{entry.where}.type", severity="will_fail")
+        yield will_fail("mock.fails", f"{entry.where}.type", reason=failure.removesuffix("."))
 
 
 def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[Diagnostic]:
     if installation.no_sandbox is not None:
-        yield _no_sandbox(installation.no_sandbox, where)
+        yield will_fail(installation.no_sandbox.code, where, **installation.no_sandbox.params)
     elif node.language == "javascript":
         yield from diagnose_javascript(node.code, where)
     else:
@@ -162,18 +159,13 @@ def _of_template(node: "TemplateTransform", where: str, installation: Installati
     from jinja2.sandbox import SandboxedEnvironment
 
     if installation.no_sandbox is not None:
-        yield _no_sandbox(installation.no_sandbox, where)
+        yield will_fail(installation.no_sandbox.code, where, **installation.no_sandbox.params)
     try:
         SandboxedEnvironment(cache_size=0).parse(node.template)
     except TemplateSyntaxError as error:
-        params = {"reason": (error.message or "").removesuffix("."), "line": error.lineno}
-        yield Diagnostic("code.template", params, where=where, severity="will_fail")
+        yield will_fail("code.template", where, reason=(error.message or "").removesuffix("."), line=error.lineno)
     except (RecursionError, MemoryError, ValueError):
-        yield Diagnostic("code.template_nested", where=where, severity="will_fail")
-
-
-def _no_sandbox(reason: Phrase, where: str) -> Diagnostic:
-    return Diagnostic(reason.code, reason.params, where=where, severity="will_fail")
+        yield will_fail("code.template_nested", where)
 
 
 def _of_model(
@@ -181,8 +173,7 @@ def _of_model(
 ) -> Iterator[Diagnostic]:
     where = f"{entry.where}.model"
     if not node.model.provider or not node.model.name:
-        remedy = Phrase("remedy.choose_model")
-        yield Diagnostic("model.not_chosen", where=where, severity="will_fail", remedy=remedy)
+        yield will_fail("model.not_chosen", where, "remedy.choose_model")
         return
     for need in () if installation.fake_models else needs_of([(entry.id, entry.data)]):
         found = diagnose_model(need, installation, where)
@@ -199,18 +190,11 @@ def _of_request(
         if is_whole and not key.strip():
             names = [selector[1] for selector in node.api_key.key.selectors]
             remedy = Phrase("remedy.give_value", {"name": names[0]}) if names else Phrase("remedy.enter_in_node")
-            where = f"{entry.where}.authorization.config.api_key"
-            yield Diagnostic("secret.api_key", where=where, severity="will_fail", remedy=remedy)
+            yield will_fail("secret.api_key", f"{entry.where}.authorization.config.api_key", remedy)
     if header := _unsendable(node):
-        remedy = Phrase("remedy.ascii_header")
-        yield Diagnostic(
-            "header.not_ascii", {"header": repr(header)}, where=entry.where, severity="will_fail", remedy=remedy
-        )
+        yield will_fail("header.not_ascii", entry.where, "remedy.ascii_header", header=repr(header))
     if len(node.body.items) != 1 and node.body.type in ("raw-text", "json", "binary"):
-        params, where = {"type": node.body.type}, f"{entry.where}.body.data"
-        yield Diagnostic(
-            "request.one_item", params, where=where, severity="will_fail", remedy=Phrase("remedy.one_item")
-        )
+        yield will_fail("request.one_item", f"{entry.where}.body.data", "remedy.one_item", type=node.body.type)
     secrets = {variable.name: mask(str(variable.value)) for variable in variables if variable.value_type == "secret"}
     found = diagnose_url(node.url, environment, environment | secrets, f"{entry.where}.url", installation)
     if found is not None:
@@ -239,8 +223,7 @@ def _of_inputs(node: "Start", entry: NodeEntry) -> Iterator[Diagnostic]:
     for index, variable in enumerate(node.variables):
         if variable.type == "select" and variable.required and not variable.options:
             where = f"{entry.where}.variables[{index}]"
-            params, remedy = {"name": variable.name}, Phrase("remedy.give_options")
-            yield Diagnostic("inputs.no_options", params, where=where, severity="will_fail", remedy=remedy)
+            yield will_fail("inputs.no_options", where, "remedy.give_options", name=variable.name)
 
 
 _TOKEN: Final = re.compile(
@@ -295,9 +278,9 @@ def diagnose_whole_prompt(node: "Llm", entry: NodeEntry, document: DslDocument) 
         return
     is_empty = prompt.is_chat and not any(map(_may_have_text, prompt.texts))
     if is_empty and not prompt.memory.window and not node.vision.enabled:
-        yield Diagnostic("model.empty_prompt", where=f"{entry.where}.prompt_template", severity="will_fail")
+        yield will_fail("model.empty_prompt", f"{entry.where}.prompt_template")
     if prompt.lacks_prefixes and document.mode == "advanced-chat":
-        yield Diagnostic("model.no_prefixes", where=f"{entry.where}.memory", severity="will_fail")
+        yield will_fail("model.no_prefixes", f"{entry.where}.memory")
 
 
 def _may_have_text(text: "PromptText") -> bool:
@@ -312,8 +295,7 @@ def diagnose_agent(node: "AgentNode", entry: NodeEntry, installation: Installati
     where = entry.where if is_app else f"{entry.where}.agent_parameters"
     at_tools = f"{where}.agent_mode.tools" if is_app else f"{where}.tools"
     if node.is_server_side:
-        remedy = Phrase("remedy.agent_version")
-        yield Diagnostic("node_type.agent", where=f"{entry.where}.type", severity="will_fail", remedy=remedy)
+        yield will_fail("node_type.agent", f"{entry.where}.type", "remedy.agent_version")
         return
     try:
         strategy = installation.strategies.find(node.name)
@@ -334,8 +316,7 @@ def diagnose_agent(node: "AgentNode", entry: NodeEntry, installation: Installati
     for parameter in () if strategy is None else strategy.parameters:
         name = parameter.declared.name
         if parameter.declared.required and parameter.declared.default is None and not node.gives(name):
-            remedy = Phrase("remedy.fill_in")
-            yield Diagnostic("tool.agent_parameter", {"name": name}, where=where, severity="will_fail", remedy=remedy)
+            yield will_fail("tool.agent_parameter", where, "remedy.fill_in", name=name)
 
 
 _CHECKED: Final = frozenset({"builtin", "api"})
@@ -369,9 +350,8 @@ def diagnose_tool(node: "ToolNode", entry: NodeEntry, installation: Installation
         if node.is_current or parameter.type != "select" or chosen is None or not chosen.is_constant:
             continue
         if parameter.form == "form" and parameter.options and chosen.constant not in ("", *parameter.options):
-            params = {"name": parameter.name, "options": ", ".join(parameter.options)}
             where = f"{entry.where}.tool_configurations.{parameter.name}"
-            yield Diagnostic("tool.no_option", params, where=where, severity="will_fail")
+            yield will_fail("tool.no_option", where, name=parameter.name, options=", ".join(parameter.options))
     for name in given:
         if tool.parameter(name) is None:
             has = ", ".join(parameter.name for parameter in tool.parameters) or "none"
@@ -382,5 +362,4 @@ def diagnose_tool(node: "ToolNode", entry: NodeEntry, installation: Installation
 
 def no_tool(failure: ToolNotFound, where: str) -> Diagnostic:
     """Return the diagnostic of a missing tool or strategy."""
-    what = failure.what
-    return Diagnostic(what.code, what.params, where=where, severity="will_fail", remedy=failure.remedy)
+    return will_fail(failure.what.code, where, failure.remedy, **failure.what.params)

@@ -1,7 +1,13 @@
-"""Sentences about the effect of a diagnostic on runs: whether they fail, and at which node."""
+"""Diagnostics of certain failures; and sentences about a diagnostic's effect on runs: whether they fail, and where."""
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, joined
 from jikko.diagnostics.translations import Language, worded
+
+
+def will_fail(code: str, where: str, remedy: Phrase | str | None = None, /, **params: object) -> Diagnostic:
+    """Return the diagnostic of a certain failure. ``remedy``: A code, if the remedy has no parameters."""
+    remedy = Phrase(remedy) if isinstance(remedy, str) else remedy
+    return Diagnostic(code, params, where=where, severity="will_fail", remedy=remedy)
 
 
 def outcome(diagnostic: Diagnostic) -> Phrase:

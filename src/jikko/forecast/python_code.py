@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
+from jikko.forecast.outcome import will_fail
 from jikko.sandbox.languages.refusals import module_advice
 
 _REBINDING: Final = frozenset({"eval", "exec", "globals", "locals", "setattr", "vars"})
@@ -89,12 +90,11 @@ def diagnose_python(
             tree = ast.parse(code)
             compile(tree, "<code>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        params = {"reason": error.msg, "line": error.lineno or 1}
-        yield Diagnostic("code.not_python_line", params, where=where, severity="will_fail")
+        yield will_fail("code.not_python_line", where, reason=error.msg, line=error.lineno or 1)
         return
     except (ValueError, RecursionError, MemoryError) as error:
         code = "code.not_python" if str(error) else "code.not_python_nested"
-        yield Diagnostic(code, {"reason": str(error)}, where=where, severity="will_fail")
+        yield will_fail(code, where, reason=str(error))
         return
     listed: set[str] = set()
     for module, line, certain in _imports(tree):
@@ -107,10 +107,9 @@ def diagnose_python(
         params = {"module": repr(top), "line": line}
         yield Diagnostic("import.missing", params, where=where, severity=severity, remedy=remedy)
     if not _may_define_main(tree):
-        yield Diagnostic("code.no_main", where=where, severity="will_fail")
+        yield will_fail("code.no_main", where)
     elif given is not None and (refused := refusal_of_main(tree, given)):
-        remedy = Phrase("remedy.same_arguments")
-        yield Diagnostic("code.main_refuses", {"reason": refused}, where=where, severity="will_fail", remedy=remedy)
+        yield will_fail("code.main_refuses", where, "remedy.same_arguments", reason=refused)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:

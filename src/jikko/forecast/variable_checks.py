@@ -8,6 +8,7 @@ from msgspec import Struct
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.known_variables import KnownVariables
+from jikko.forecast.outcome import will_fail
 from jikko.lang.operators import ConditionError
 from jikko.lang.variable_conditions import Case, Condition, evaluate_case
 from jikko.nodes.data.list_operator import TYPES
@@ -92,11 +93,10 @@ def _of_loop(node: "Loop", entry: NodeEntry, known: KnownVariables) -> Iterator[
     for number, variable in enumerate(node.variables):
         where = f"{entry.where}.loop_variables[{number}].value"
         if not variable.fits:
-            params = {"name": variable.label, "type": variable.type}
-            yield Diagnostic("variable.loop_type", params, where=where, severity="will_fail")
+            yield will_fail("variable.loop_type", where, name=variable.label, type=variable.type)
         if variable.selector is not None and known.is_missing(variable.selector):
-            params = {"selector": str(list(variable.selector)), "name": variable.label}
-            yield Diagnostic("variable.loop", params, where=where, severity="will_fail", remedy=_CHOOSE)
+            selector = str(list(variable.selector))
+            yield will_fail("variable.loop", where, _CHOOSE, selector=selector, name=variable.label)
 
 
 def _of_list(
@@ -112,7 +112,7 @@ def _of_list(
     wanted``: Codes for a missing variable, for another type, and for the remedy."""
     params = {"selector": str(list(selector))}
     if known.is_missing(selector):
-        yield Diagnostic(absent, params, where=where, severity="will_fail", remedy=_CHOOSE)
+        yield will_fail(absent, where, _CHOOSE, **params)
         return
     kind = known.kind(selector)
     if kind is None or (kind.type.startswith("array") if types is None else kind.type in types):

@@ -13,7 +13,7 @@ from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
 from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
-from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.process.call import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.agents import (
     AgentHost,

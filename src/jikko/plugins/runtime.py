@@ -16,10 +16,9 @@ from jikko.plugins.package.declaration import Kind, ProviderDeclaration, with_de
 from jikko.plugins.package.package_names import Identifier, identifier, provider_name
 from jikko.plugins.plugins_file import PluginsConfig
 from jikko.plugins.process.budget import Budget, Budgets
-from jikko.plugins.process.call import ProcessLimits
+from jikko.plugins.process.call import InvocationMessage, PluginFailure, ProcessLimits
 from jikko.plugins.process.cgroups import Bounds
 from jikko.plugins.process.plugin_launch import Lock, make_state, plugin_environment
-from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
 from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.process_usage import FolderQuota

@@ -13,7 +13,7 @@ from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import messages_json, piece_of
 from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.package.declaration import ProviderDeclaration, with_defaults
-from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.process.call import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.models import FailureKind, ModelFailure, ModelRequest
 from jikko.ports.other_models import Ranked, Vector

@@ -1,11 +1,15 @@
-"""Registry of backends by protocol: an explicit list. A backend is imported with its first use."""
+"""Backends of models and embeddings, and their registry by protocol: an explicit list. One is imported with its first
+use."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
+
+from msgspec import Struct
 
 from jikko.ports.models import ModelRequest
+from jikko.ports.other_models import Vector
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector
 
@@ -53,3 +57,21 @@ BACKENDS: Final[Mapping[str, MakeBackend]] = {
     "wordllama": partial(_backend, "wordllama", "Wordllama"),
 }
 """By ``type`` in the providers file."""
+
+
+class EmbeddedBatch(Struct, frozen=True):
+    vectors: tuple[Vector, ...]
+    """In the order of the texts, with the model's own length."""
+    tokens: int | None
+    """The provider's count; ``None`` if missing."""
+
+
+@runtime_checkable
+class EmbeddingBackend(Protocol):
+    """``Backend`` with embeddings."""
+
+    async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
+        """Send one request. Raises ``ModelFailure`` without a usable answer.
+
+        ``dimensions``: Requested size; 0 for the model's own.
+        """

@@ -14,10 +14,10 @@ from typing import Final
 from jikko.lang.tokens import estimated
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.ports.other_models import Embedder, EmbeddingRequest, Embeddings, Vector
+from jikko.providers.backends import EmbeddingBackend
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.prices import amount
 from jikko.providers.provider_connections import ProviderBackends, unable
-from jikko.providers.vector_backend import EmbeddingBackend
 
 BATCH: Final = 32
 """Default texts per request.

@@ -7,9 +7,9 @@ from typing import Any
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.other_models import Ranked, RerankRequest
 from jikko.ports.plugin_models import AnswerPiece, KnownModel, PluginModel, PluginModels
+from jikko.providers.backends import EmbeddedBatch
 from jikko.providers.config import ModelTraits, Price, ProviderConfig
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.vector_backend import EmbeddedBatch
 
 
 class PluginBackend:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
+from jikko.providers.backends import EmbeddedBatch
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.vector_backend import EmbeddedBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

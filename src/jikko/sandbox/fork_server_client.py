@@ -20,7 +20,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.sandbox.child import Child, ChildFailed, Ended
 from jikko.sandbox.launch import PROGRAM, launch
 from jikko.sandbox.limits import SandboxLimits
-from jikko.sandbox.packages.loadable import NOTHING, Loadable
+from jikko.sandbox.packages.installed import NOTHING, Loadable
 from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack, parse_reply
 

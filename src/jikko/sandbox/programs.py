@@ -14,8 +14,7 @@ from jikko.sandbox.clients import MODULES
 from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
 from jikko.sandbox.languages.failure import LIMIT_ERROR
 from jikko.sandbox.limits import SandboxLimits
-from jikko.sandbox.packages.installed import PackageFolder, Unreadable
-from jikko.sandbox.packages.loadable import loadable
+from jikko.sandbox.packages.installed import PackageFolder, Unreadable, loadable
 from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import BadReply, pack
 

@@ -10,8 +10,7 @@ from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone, probed
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
-from jikko.sandbox.packages.installed import PackageFolder, Unreadable
-from jikko.sandbox.packages.loadable import Loadable, loadable
+from jikko.sandbox.packages.installed import Loadable, PackageFolder, Unreadable, loadable
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 

@@ -9,8 +9,7 @@ import click
 
 from jikko.apps.dsl_file import dsl_files, links_to_nothing, read_dsl_file, readable
 from jikko.assemble.assembly import Assembly
-from jikko.cli.apps.app_keys_command import issue_key
-from jikko.cli.apps.apps import deleted
+from jikko.cli.apps.apps import deleted, issue_key
 from jikko.cli.apps.environment_options import env_of, env_options
 from jikko.cli.audited import note_change
 from jikko.cli.command_failure import Failure

@@ -28,8 +28,7 @@ from jikko.cli.options import (
     settings_of,
     variable_option,
 )
-from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
-from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of, trial_options, trial_settings
 from jikko.cli.runs.remote import open_folder
 from jikko.client.async_client import AsyncClient
 from jikko.concurrency.loop_thread import LoopThread

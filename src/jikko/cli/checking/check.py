@@ -19,7 +19,7 @@ from jikko.cli.checking.dsl_sources import DslSource, dsl_sources, outside_of
 from jikko.cli.checking.examples import as_word, command_line
 from jikko.cli.options import home_option, lang_option, providers_option, settings_of, tools_option
 from jikko.cli.output import annotation
-from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.cli.running.given_inputs import trial_options, trial_settings
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import Language, language_of, worded
 from jikko.dsl.text.positions import Positions

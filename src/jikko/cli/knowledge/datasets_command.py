@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.apps.app_keys_command import or_revoked
+from jikko.cli.apps.apps import or_revoked
 from jikko.cli.options import (
     assembled,
     existing,

@@ -10,8 +10,7 @@ import click
 from jikko.cli.command_failure import Failure
 from jikko.cli.output import show_fields, show_list
 from jikko.cli.remote.remote_server import HAS_ID, HAS_RUN_ID, PAGE, Id, Management, does, many, part, shape
-from jikko.cli.running.given_inputs import document_of, pairs_of
-from jikko.cli.running.mock_options import OLD_SERVER, outputs_by_node
+from jikko.cli.running.given_inputs import OLD_SERVER, document_of, outputs_by_node, pairs_of
 from jikko.exit_codes import ExitCode, of_run
 from jikko.ids import is_uuid
 from jikko.nodes.substitutes import FAKE_MODEL

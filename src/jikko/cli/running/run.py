@@ -29,8 +29,15 @@ from jikko.cli.options import (
 )
 from jikko.cli.running.following import Ending, Watch
 from jikko.cli.running.form_questions import ask, how_to_go_on
-from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
-from jikko.cli.running.mock_options import trial_options, trial_settings
+from jikko.cli.running.given_inputs import (
+    accept,
+    document_of,
+    inputs_options,
+    pairs_of,
+    reader,
+    trial_options,
+    trial_settings,
+)
 from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.runs.run_files import files_of, make_target, save, with_paths
 from jikko.cli.terminal import is_conversation

@@ -15,7 +15,7 @@ from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.options import assembled, duration, existing, failure, with_assembly, with_settings
 from jikko.cli.output import counted, show_entry
 from jikko.cli.running.following import Ending, Watch
-from jikko.cli.running.mock_options import OLD_SERVER, outputs_by_node, retry_options
+from jikko.cli.running.given_inputs import OLD_SERVER, outputs_by_node, retry_options
 from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.runs.remote import Server, acting, reached
 from jikko.cli.terminal import confirmed, is_conversation

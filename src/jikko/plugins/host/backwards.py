@@ -17,7 +17,7 @@ from jikko.plugins.host.gate import NetworkGate
 from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of, to_plugin
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.plugins_file import PluginsConfig
-from jikko.plugins.process.plugin_wire import InvocationMessage
+from jikko.plugins.process.call import InvocationMessage
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import FunctionTool, ModelFailure, ModelRequest, PromptMessage

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec.structs import asdict
 
-from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
+from jikko.plugins.process.call import InvocationMessage, PluginFailure
 from jikko.ports.models import (
     PRICE_UNIT,
     Abilities,

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.process.call import PluginFailure
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.process_usage import (
     GONE_SECONDS,

@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeVar
 
 from jikko.concurrency.background_tasks import start_task
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
-from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.process.call import PluginFailure
 from jikko.plugins.process.process import PluginProcess
 
 log = logging.getLogger(__name__)

@@ -12,18 +12,21 @@ from typing import Any, Final, get_args
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.ids import new_id
 from jikko.plugins.process.budget import BYTE, LINE, Budget, Payer, PipedProcess, spawn
-from jikko.plugins.process.call import Backwards, Invocation, ProcessLimits, unreadable
-from jikko.plugins.process.plugin_wire import (
+from jikko.plugins.process.call import (
     BROKEN,
+    Backwards,
     FailureKind,
+    Invocation,
     InvocationMessage,
     PluginFailure,
+    ProcessLimits,
     SessionData,
     decode_line,
     decode_session,
     encode,
     salvaged,
     session_in,
+    unreadable,
 )
 from jikko.plugins.process.process_usage import ProcessGroup, ProcessSession
 

@@ -16,10 +16,10 @@ from typing import Final
 
 from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
+from jikko.providers.backends import EmbeddedBatch
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.compatible import OpenAICompatible
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.vector_backend import EmbeddedBatch
 
 log = logging.getLogger(__name__)
 

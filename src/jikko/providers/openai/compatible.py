@@ -8,6 +8,7 @@ import msgspec
 
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.other_models import Ranked, RerankRequest
+from jikko.providers.backends import EmbeddedBatch
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.openai_answer import AnswerReader
 from jikko.providers.openai.openai_client import OpenAIClient, RefusedRequest, UploadedFile
@@ -16,7 +17,6 @@ from jikko.providers.openai.parameters import CompletionParameters, chat_body, c
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
 from jikko.providers.sdk_client import SdkClient
 from jikko.providers.sdk_errors import failing_as_models_do, failure_of
-from jikko.providers.vector_backend import EmbeddedBatch
 
 if TYPE_CHECKING:
     import aiohttp

@@ -12,7 +12,7 @@ import msgspec
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Vector
-from jikko.providers.vector_backend import EmbeddedBatch
+from jikko.providers.backends import EmbeddedBatch
 
 MAX_BYTES: Final = 262_144
 """Maximum bytes of the answer per text, and of one vector: twice what 4,096 numbers take."""

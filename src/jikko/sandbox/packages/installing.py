@@ -31,10 +31,10 @@ from jikko.sandbox.packages.installed import (
     Package,
     PackageFolder,
     Unreadable,
+    loadable,
     this_python,
 )
 from jikko.sandbox.packages.known import normalized, notes_on, why_refused
-from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.packages.loading import EXCLUDED_FOLDERS
 from jikko.sandbox.unavailable import why_unsupported
 
