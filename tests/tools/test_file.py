@@ -6,8 +6,14 @@ import pytest
 
 from jikko.errors import InvalidFile, InvalidSettings
 from jikko.ports.tools import ToolName
-from jikko.tools.tools_config import ApiProvider, McpProvider, WorkflowProvider, line_to_add
-from jikko.tools.tools_file import parse_tools_file, read_tools_file
+from jikko.tools.tools_file import (
+    ApiProvider,
+    McpProvider,
+    WorkflowProvider,
+    line_to_add,
+    parse_tools_file,
+    read_tools_file,
+)
 
 WHOLE = """
 tools:

@@ -20,7 +20,7 @@ from jikko.settings import Settings
 
 if TYPE_CHECKING:
     from jikko.tools.directory import ToolsDirectory
-    from jikko.tools.tools_config import ToolsFile
+    from jikko.tools.tools_file import ToolsFile
 
 
 _OF_TOOLS: Final = "jikko.assemble.tool_service"

@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
+from msgspec import Struct
+
 from jikko.files.signing_keys import UrlSigner
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
@@ -97,24 +99,15 @@ def _resigned(file: dict[str, Json], signer: UrlSigner, base_url: str) -> dict[s
 _MAX_MADE: Final = 100 * 1024 * 1024
 
 
-class Files:
+class Files(Struct, eq=False):
     """``FileStore`` and ``OldFiles``."""
 
-    def __init__(
-        self,
-        index: FileIndex,
-        blobs: BlobStore,
-        signer: UrlSigner,
-        *,
-        max_made: int = _MAX_MADE,
-        clock: Clock = time.time,
-    ) -> None:
-        """``max_made``: Maximum size of a file made by a node. Source: docs/dify-behaviour.md, “File uploads”."""
-        self._index = index
-        self._blobs = blobs
-        self._signer = signer
-        self._max_made = max_made
-        self._clock = clock
+    index: FileIndex
+    blobs: BlobStore
+    signer: UrlSigner
+    max_made: int = _MAX_MADE
+    """Maximum size of a file made by a node. Source: docs/dify-behaviour.md, “File uploads”."""
+    clock: Clock = time.time
 
     async def save(
         self,
@@ -128,7 +121,7 @@ class Files:
         origin: Origin = "upload",
     ) -> StoredFile:
         # Content first: an index entry without content would be an error, content without one only wastes space.
-        blob = await self._blobs.put(chunks, max_size=max_size)
+        blob = await self.blobs.put(chunks, max_size=max_size)
         file = StoredFile(
             id=new_id(),
             app_id=app_id,
@@ -138,10 +131,10 @@ class Files:
             extension=extension_of(name),
             mime_type=mime_type,
             digest=blob.digest,
-            created_at=self._clock(),
+            created_at=self.clock(),
             origin=origin,
         )
-        await self._index.add(file)
+        await self.index.add(file)
         return file
 
     async def make(
@@ -157,71 +150,71 @@ class Files:
             end_user_id=end_user_id,
             name=name,
             mime_type=mime_type,
-            max_size=self._max_made,
+            max_size=self.max_made,
             origin="node",
         )
         return self.mapping(file, type=type)
 
     async def find(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
-        file = await self._index.find(file_id)
+        file = await self.index.find(file_id)
         # End users belong to one app. A workflow called as a tool shares the files of its caller.
         return file if file is not None and file.end_user_id == end_user_id else None
 
     async def signed(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> StoredFile | None:
-        if not self._signer.accepts(file_id, timestamp=timestamp, nonce=nonce, sign=sign):
+        if not self.signer.accepts(file_id, timestamp=timestamp, nonce=nonce, sign=sign):
             return None
-        return await self._index.find(file_id)
+        return await self.index.find(file_id)
 
     async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
         file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)
         if file is None:
             raise FileMissing(f"No file {file_id}.")
-        return await self._blobs.get(file.digest)
+        return await self.blobs.get(file.digest)
 
     def stream(self, file: StoredFile) -> AsyncIterator[bytes]:
-        return self._blobs.stream(file.digest)
+        return self.blobs.stream(file.digest)
 
     def mapping(
         self, file: StoredFile, *, type: str = "", transfer_method: str = "", id: Json = None, base_url: str = ""
     ) -> dict[str, Json]:
-        return stored_mapping(file, self._signer, type=type, transfer_method=transfer_method, id=id, base_url=base_url)
+        return stored_mapping(file, self.signer, type=type, transfer_method=transfer_method, id=id, base_url=base_url)
 
     def url(self, file: StoredFile, *, base_url: str = "") -> str:
-        return self._signer.url(file, base_url)
+        return self.signer.url(file, base_url)
 
     def renewed(self, value: Json, *, base_url: str = "") -> Json:
-        return resign(value, self._signer, base_url)
+        return resign(value, self.signer, base_url)
 
     async def any_file(self, file_id: str) -> StoredFile | None:
-        return await self._index.find(file_id)
+        return await self.index.find(file_id)
 
     def renewed_text(self, text: str, *, base_url: str = "") -> str:
-        return resign_text(text, self._signer, base_url)
+        return resign_text(text, self.signer, base_url)
 
     async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)
         if file is not None:
-            await self._index.used(file.id, self._clock())
+            await self.index.used(file.id, self.clock())
         return file
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> int:
-        expired = await self._index.expire(before, limit=limit, keep=keep)
+        expired = await self.index.expire(before, limit=limit, keep=keep)
         await self._remove(expired.orphans)
         return expired.files
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
-        forgotten = await self._index.forget_of_user(app_id, end_user_id, limit=limit)
-        await self._blobs.delete(forgotten.orphans, before=self._clock() - 60)
+        forgotten = await self.index.forget_of_user(app_id, end_user_id, limit=limit)
+        await self.blobs.delete(forgotten.orphans, before=self.clock() - 60)
         return forgotten.files
 
     async def sweep(self, after: str = "", *, limit: int = 1000) -> str:
-        digests = await self._blobs.digests(after=after, limit=limit)
-        await self._remove(await self._index.unnamed(digests))
+        digests = await self.blobs.digests(after=after, limit=limit)
+        await self._remove(await self.index.unnamed(digests))
         return digests[-1] if digests else ""
 
     async def _remove(self, digests: list[str]) -> None:
         # An hour of grace: an upload may have stored the same content just now, before its index entry.
-        await self._blobs.delete(digests, before=self._clock() - 3600)
+        await self.blobs.delete(digests, before=self.clock() - 3600)
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

@@ -53,29 +53,20 @@ class DatasetView(NamedTuple):
     external_api: ExternalApi | None
 
 
-class Datasets:
-    def __init__(
-        self,
-        knowledge: OpenKnowledge,
-        embedder: Embedder,
-        reranker: Reranker,
-        defaults: DefaultModels,
-        clock: Clock,
-        wake: Wake,
-    ) -> None:
-        self._knowledge = knowledge
-        self._embedder = embedder
-        self._reranker = reranker
-        self._defaults = defaults
-        self._clock = clock
-        self._wake = wake
+class Datasets(Struct, eq=False):
+    knowledge: OpenKnowledge
+    embedder: Embedder
+    reranker: Reranker
+    defaults: DefaultModels
+    clock: Clock
+    wake: Wake
 
     async def create(self, wishes: DatasetWishes) -> Dataset:
         """Create a dataset. Raises ``InvalidParam``, ``DatasetNameTaken`` or ``DatasetIdTaken``."""
         if wishes.id is not None and not is_uuid(wishes.id):
             raise InvalidParam("id: must be a UUID")
-        stores = await self._knowledge.made()
-        now = self._clock()
+        stores = await self.knowledge.made()
+        now = self.clock()
         dataset = Dataset(
             id=wishes.id.lower() if wishes.id else new_id(),
             name=wishes.name or "",
@@ -94,7 +85,7 @@ class Datasets:
 
     async def get(self, dataset_id: str) -> Dataset:
         """Return a dataset. Raises ``NotFound``."""
-        stores = await self._knowledge.existing()
+        stores = await self.knowledge.existing()
         found = None if stores is None else await stores.datasets.dataset(dataset_id.lower())
         if found is None:
             raise NotFound("Dataset not found.")
@@ -102,7 +93,7 @@ class Datasets:
 
     async def find(self, name_or_id: str) -> Dataset:
         """Find a dataset by name or id. Raises ``NotFound``."""
-        stores = await self._knowledge.existing()
+        stores = await self.knowledge.existing()
         found = [] if stores is None else await stores.datasets.all_datasets()
         for each in found:
             if name_or_id in (each.name, each.id):
@@ -111,20 +102,20 @@ class Datasets:
 
     async def all_views(self) -> Sequence[DatasetView]:
         """Return all datasets for display, newest first."""
-        stores = await self._knowledge.existing()
+        stores = await self.knowledge.existing()
         return [] if stores is None else await self.views(await stores.datasets.all_datasets())
 
     async def page(
         self, *, keyword: str = "", tag_ids: Collection[str] = (), number: int = 1, limit: int = 20
     ) -> tuple[Sequence[Dataset], int]:
         """Return a page of datasets, newest first, and the total."""
-        stores = await self._knowledge.made()
+        stores = await self.knowledge.made()
         return await stores.datasets.list_datasets(
             keyword=keyword, tag_ids=tag_ids, offset=max(0, number - 1) * max(0, limit), limit=max(0, limit)
         )
 
     async def views(self, datasets: Sequence[Dataset]) -> Sequence[DatasetView]:
-        stores = await self._knowledge.made()
+        stores = await self.knowledge.made()
         ids = [dataset.id for dataset in datasets]
         counts, tags = await stores.datasets.counts(ids), await stores.datasets.tags_of(ids)
         apis: dict[str, ExternalApi | None] = {}
@@ -145,7 +136,7 @@ class Datasets:
         if dataset.technique != "high_quality":
             return True
         try:
-            self._embedder.batch_size(dataset.embedding_provider or "", dataset.embedding_model or "")
+            self.embedder.batch_size(dataset.embedding_provider or "", dataset.embedding_model or "")
         except ModelFailure:
             return False
         return True
@@ -156,9 +147,9 @@ class Datasets:
         ranker: Any = model.get("reranking_model") or {}
         try:
             if wishes.embedding_provider and wishes.embedding_model:
-                self._embedder.batch_size(wishes.embedding_provider, wishes.embedding_model)
+                self.embedder.batch_size(wishes.embedding_provider, wishes.embedding_model)
             if ranker.get("reranking_provider_name") and ranker.get("reranking_model_name"):
-                self._reranker.is_ready(ranker["reranking_provider_name"])
+                self.reranker.is_ready(ranker["reranking_provider_name"])
         except ModelFailure as failure:
             raise InvalidParam(str(failure)) from None
 
@@ -167,9 +158,9 @@ class Datasets:
 
         Raises ``InvalidParam``: invalid, or the name is taken; ``NotFound``.
         """
-        stores = await self._knowledge.made()
+        stores = await self.knowledge.made()
         old = await self.get(dataset_id)
-        now = self._clock()
+        now = self.clock()
         if old.provider == "external":
             wished = await self._external(stores, old, wishes, changing=True)
         else:
@@ -199,17 +190,17 @@ class Datasets:
 
     async def delete(self, dataset_id: str) -> None:
         """Delete a dataset with its content. Raises ``NotFound``."""
-        stores = await self._knowledge.existing()
+        stores = await self.knowledge.existing()
         if stores is None or not await stores.datasets.delete_dataset(dataset_id.lower()):
             raise NotFound("Dataset not found.")
-        self._wake()
+        self.wake()
 
     async def index_with(self, dataset: Dataset, wishes: DatasetWishes, form: str) -> Dataset:
         """Return the dataset as set up by its first document: existing settings stay. Raises ``InvalidParam``: neither
         document nor dataset has a technique; or an invalid model."""
         if wishes.retrieval_model is not None:
             checked_retrieval_model(wishes.retrieval_model)  # validated even if the dataset's own stays
-        stores = await self._knowledge.made()
+        stores = await self.knowledge.made()
         if dataset.technique is None and wishes.technique is None:
             raise InvalidParam("indexing_technique is required.")
         if dataset.technique is not None and dataset.doc_form is not None:
@@ -236,10 +227,10 @@ class Datasets:
 
     async def _reindex(self, stores: KnowledgeStores, dataset: Dataset) -> None:
         documents, _ = await stores.documents.list_documents(dataset.id)
-        now = self._clock()
+        now = self.clock()
         for document in documents:
             await stores.jobs.reindex(document.id, now)
-        self._wake()
+        self.wake()
 
     def _with_models(self, dataset: Dataset, wishes: DatasetWishes) -> Dataset:
         """Apply the given technique and models."""
@@ -258,15 +249,15 @@ class Datasets:
         if not provider or not model:
             if dataset.embedding_provider is not None and dataset.embedding_model is not None:
                 provider, model = dataset.embedding_provider, dataset.embedding_model
-            elif "embedding" in self._defaults:
-                provider, model = self._defaults["embedding"]
+            elif "embedding" in self.defaults:
+                provider, model = self.defaults["embedding"]
             else:
                 raise InvalidParam(
                     "No embedding model is named, and there is no default one: name embedding_model and "
                     "embedding_model_provider, or put one under 'defaults:' in the providers file."
                 )
         try:
-            self._embedder.batch_size(provider, model)
+            self.embedder.batch_size(provider, model)
         except ModelFailure as failure:
             raise InvalidParam(str(failure)) from None
         return {"embedding_provider": provider, "embedding_model": model}

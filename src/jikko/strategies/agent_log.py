@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from msgspec.structs import replace
+
 from jikko.ports.models import ModelUsage, plain
 from jikko.ports.tools import LogMessage, ToolMessage
 from jikko.values import Json
@@ -29,13 +31,8 @@ class AgentLog:
         metadata: dict[str, Json] = {"started_at": started_at}
         if provider is not None:
             metadata["provider"] = provider
-        entry = LogMessage(
-            id=str(uuid5(_IDS, f"{self._key}/{self._entries}")),
-            label=label,
-            parent_id=parent,
-            status="start",
-            metadata=metadata,
-        )
+        id_ = str(uuid5(_IDS, f"{self._key}/{self._entries}"))
+        entry = LogMessage(id=id_, label=label, parent_id=parent, status="start", metadata=metadata)
         self._emit(entry)
         return entry
 
@@ -43,23 +40,10 @@ class AgentLog:
         self, entry: LogMessage, data: Mapping[str, Json], metadata: Mapping[str, Json], usage: ModelUsage | None = None
     ) -> None:
         spent = {} if usage is None else _spent(usage)
-        self._emit(
-            LogMessage(
-                id=entry.id, label=entry.label, parent_id=entry.parent_id, data=data, metadata={**metadata, **spent}
-            )
-        )
+        self._emit(replace(entry, status="success", data=data, metadata={**metadata, **spent}))
 
     def fail(self, entry: LogMessage, error: str, began: float) -> None:
-        self._emit(
-            LogMessage(
-                id=entry.id,
-                label=entry.label,
-                parent_id=entry.parent_id,
-                status="error",
-                error=error,
-                metadata={**entry.metadata, **times(began)},
-            )
-        )
+        self._emit(replace(entry, status="error", error=error, metadata={**entry.metadata, **times(began)}))
 
 
 def times(began: float) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from jikko.errors import InvalidSettings
 from jikko.ports.served_apps import ServedApp
 from jikko.ports.tools import ToolName, ToolNotFound
 from jikko.repositories.app_store import AppStore
-from jikko.tools.tools_config import Auth, ToolProvider, ToolsFile, line_to_add
-from jikko.tools.tools_file import read_tools_file
+from jikko.tools.tools_file import Auth, ToolProvider, ToolsFile, line_to_add, read_tools_file
 from jikko.values import Json
 
 log = logging.getLogger(__name__)

@@ -29,7 +29,7 @@ from jikko.ports.tools import (
     VariableMessage,
 )
 from jikko.tools.directory import EntryTools, ToolsDirectory
-from jikko.tools.tools_config import AppParameter, WorkflowProvider
+from jikko.tools.tools_file import AppParameter, WorkflowProvider
 from jikko.values import Json, is_file
 
 _TYPES: Final = {

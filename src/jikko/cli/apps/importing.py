@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ async def import_(
         raise click.UsageError("--name is the name of one app: give one FILE, and a name that is not empty.")
     values = env_of(env, env_file)
     async with assembled(settings) as assembly:
-        work = _Import(assembly, as_json, with_key=with_key, name=name, values=values)
+        work = _Import(assembly=assembly, as_json=as_json, with_key=with_key, name=name, values=values)
         await work.take_in(found)
     return work.code
 
@@ -76,7 +77,7 @@ async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_
     """
     found = dsl_files([folder])
     async with assembled(settings, in_memory=dry_run and not record_exists(settings)) as assembly:
-        work = _Import(assembly, as_json, dry_run=dry_run)
+        work = _Import(assembly=assembly, as_json=as_json, dry_run=dry_run)
         await work.take_in(found)
         if prune and work.failures:
             click.echo("nothing is removed, since not every file could be imported", err=True)
@@ -88,41 +89,32 @@ async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_
     return work.code
 
 
+@dataclass(kw_only=True)
 class _Import:
     """Import of files, one after the other, with the results."""
 
-    def __init__(
-        self,
-        assembly: Assembly,
-        as_json: bool,
-        *,
-        with_key: bool | None = None,
-        name: str | None = None,
-        values: Mapping[str, Any] | None = None,
-        dry_run: bool = False,
-    ) -> None:
-        self._assembly = assembly
-        self._as_json = as_json
-        self._with_key = with_key
-        self._name = name
-        self._values = values
-        self._dry_run = dry_run
-        self._changes: dict[str, Json] = {}
-        """Changes of apps, by name."""
-        self._imported: set[str] = set()
-        """Names of imported apps."""
-        self.failures: list[ExitCode] = []
+    assembly: Assembly
+    as_json: bool
+    with_key: bool | None = None
+    name: str | None = None
+    values: Mapping[str, Any] | None = None
+    dry_run: bool = False
+    changes: dict[str, Json] = field(default_factory=dict)
+    """Changes of apps, by name."""
+    imported: set[str] = field(default_factory=set)
+    """Names of imported apps."""
+    failures: list[ExitCode] = field(default_factory=list)
 
     @property
     def code(self) -> int:
         """The exit code: the common code if every file failed alike; 1 if some were imported."""
-        kinds = {*self.failures, *([0] if self._imported else [])}
+        kinds = {*self.failures, *([0] if self.imported else [])}
         return kinds.pop() if len(kinds) == 1 else 1
 
     async def take_in(self, files: Sequence[Path]) -> None:
         """Publish new or changed files. Raises ``NameGivenTwice``: two files are of one app; nothing was imported."""
         if len(files) > 1:  # a single one may be a pipe, which can be read only once
-            self._assembly.apps.require_unique_names(readable(files))
+            self.assembly.apps.require_unique_names(readable(files))
         for file in files:
             try:
                 await self._take(file)
@@ -135,41 +127,36 @@ class _Import:
 
     async def prune(self) -> None:
         """Remove the apps that have no file."""
-        assembly = self._assembly
+        assembly = self.assembly
         for app in await assembly.apps.all():
-            if app.name in self._imported:
+            if app.name in self.imported:
                 continue
-            if not self._dry_run:
+            if not self.dry_run:
                 await deleted(assembly, app)
                 self._changed(app, "removed")
-            removed = "would be removed" if self._dry_run else "removed"
+            removed = "would be removed" if self.dry_run else "removed"
             self._show({"app_id": app.id, "name": app.name, "outcome": "removed"}, f"{printable(app.name)}: {removed}")
 
     async def _take(self, file: Path) -> None:
-        apps = self._assembly.apps
+        apps = self.assembly.apps
         text = read_dsl_file(file)
-        if self._dry_run:
+        if self.dry_run:
             name, standing = await apps.standing(text, source=file.stem)
-            self._imported.add(name)
+            self.imported.add(name)
             outcome = "new" if standing is None else "unchanged" if standing.unchanged else "changed"
             number = 1 if standing is None else standing.version.number + (not standing.unchanged)
             app_id = None if standing is None else standing.app.id
             entry: dict[str, Any] = {"file": str(file), "app_id": app_id, "name": name, "version": number}
             self._show({**entry, "outcome": outcome}, f"{printable(name)}: {outcome} (version {number}), from {file}")
             return
-        published = await apps.publish_if_changed(text, source=file.stem, name=self._name, environment=self._values)
+        published = await apps.publish_if_changed(text, source=file.stem, name=self.name, environment=self.values)
         app, version, key, line = published.app, published.version, None, ""
         if not published.unchanged:
             self._changed(app, {"version": version.number})
-        self._imported.add(app.name)
-        if self._with_key or (self._with_key is None and not await self._assembly.app_keys.of(app)):
-            key, line = await issue_key(
-                self._assembly,
-                app.id,
-                self._assembly.settings.home,
-                as_json=self._as_json,
-                only_first=not self._with_key,
-            )
+        self.imported.add(app.name)
+        if self.with_key or (self.with_key is None and not await self.assembly.app_keys.of(app)):
+            home, first = self.assembly.settings.home, not self.with_key
+            key, line = await issue_key(self.assembly, app.id, home, as_json=self.as_json, only_first=first)
             if key is not None:
                 self._changed(app, {"version": version.number, "key": "new"})
         entry = {
@@ -182,11 +169,11 @@ class _Import:
             "outcome": "unchanged" if published.unchanged else "new" if version.number == 1 else "changed",
             "warnings": [str(problem) for problem in published.warnings],
         }
-        triggers = await self._assembly.triggers.of(app) if published.has_triggers else []
+        triggers = await self.assembly.triggers.of(app) if published.has_triggers else []
         webhooks = {trigger.node_id: trigger.address for trigger in triggers if trigger.kind == "webhook"}
         if webhooks:
             entry["webhooks"] = webhooks
-        if not self._as_json:
+        if not self.as_json:
             for problem in published.warnings:
                 click.echo(f"{file}: warning: {problem}", err=True)
         what = "unchanged (version {})" if published.unchanged else "version {} published"
@@ -198,11 +185,11 @@ class _Import:
         self._show(entry, "\n".join(lines))
 
     def _changed(self, app: App, change: Json) -> None:
-        self._changes[app.name] = change
-        note_change(None, dict(self._changes), app=app.id if len(self._changes) == 1 else None)
+        self.changes[app.name] = change
+        note_change(None, dict(self.changes), app=app.id if len(self.changes) == 1 else None)
 
     def _show(self, entry: dict[str, Any], text: str) -> None:
-        show_entry(entry, harmless(text), as_json=self._as_json)
+        show_entry(entry, harmless(text), as_json=self.as_json)
 
     def _failed(self, file: Path, error: Exception, code: ExitCode) -> None:
         self.failures.append(code)
@@ -221,7 +208,7 @@ class _Import:
             if isinstance(error, OSError) and error.strerror:
                 message = f"{file}: cannot be read: {error.strerror}"
             detail = {"code": kind, "message": message}
-        if self._as_json:
+        if self.as_json:
             click.echo(json.dumps({"file": str(file), "error": detail}, ensure_ascii=False))
         else:
             click.echo(f"not imported: {detail['message']}", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
+from msgspec import Struct
 
 from jikko.cli.chat.turn import ChatSession, TurnOutcome, TypedQuestion, paths_like, question_of, refusal
 from jikko.cli.command_failure import Failure
@@ -85,26 +86,17 @@ Ctrl-C stops the answer, Ctrl-D ends the conversation.
 /new starts a new conversation, /id shows this one's id, /help this."""
 
 
-class Talk:
+class Talk(Struct, eq=False):
     """Conversation that prints its answers."""
 
-    def __init__(
-        self,
-        loop: LoopThread,
-        service: AsyncClient,
-        conversation: ChatSession,
-        parameters: Mapping[str, Any],
-        *,
-        as_json: bool,
-    ) -> None:
-        """``as_json``: Whether to print each turn as a line of JSON instead of streaming it."""
-        self._loop = loop
-        self._service = service
-        self._conversation = conversation
-        self._parameters = parameters
-        self._as_json = as_json
-        self._waits = False
-        """Whether the terminal's line shows what an answer waits for."""
+    loop: LoopThread
+    service: AsyncClient
+    conversation: ChatSession
+    parameters: Mapping[str, Any]
+    as_json: bool
+    """Whether to print each turn as a line of JSON instead of streaming it."""
+    _waits: bool = False
+    """Whether the terminal's line shows what an answer waits for."""
 
     def in_lines(self, lines: Iterable[str]) -> int:
         """Ask each line. Returns the exit code: that of the first question without an answer. Raises
@@ -122,7 +114,7 @@ class Talk:
     def on_terminal(self) -> int:
         """Ask typed questions until the end of input."""
         _prepare_lines()
-        say_opening(self._parameters)
+        say_opening(self.parameters)
         while True:
             try:
                 line = _read_line()
@@ -136,10 +128,10 @@ class Talk:
                 case "":
                     continue
                 case "/new":
-                    self._conversation.id = ""
-                    say_opening(self._parameters)
+                    self.conversation.id = ""
+                    say_opening(self.parameters)
                 case "/id":
-                    click.echo(self._conversation.id or "no conversation yet", err=True)
+                    click.echo(self.conversation.id or "no conversation yet", err=True)
                 case "/help":
                     click.echo(_HELP, err=True)
                 case _:
@@ -154,7 +146,7 @@ class Talk:
         interrupted = False
         try:
             files = self._uploaded(question)
-            interrupted = self._interruptible(self._conversation.ask(turn, question.text, files), turn)
+            interrupted = self._interruptible(self.conversation.ask(turn, question.text, files), turn)
             while turn.forms and may_ask and not interrupted:
                 interrupted = self._answer_form(turn)
         except (Failure, JikkoError) as error:
@@ -173,21 +165,21 @@ class Talk:
             raise Failure(f"no file {listed} (a word that begins with @ is written @@)", exit_code=3)
         if not question.files:
             return []
-        if not (self._parameters.get("file_upload") or {}).get("enabled"):
+        if not (self.parameters.get("file_upload") or {}).get("enabled"):
             raise Failure("the app takes no files with questions (its feature file_upload is off)", exit_code=3)
         try:
-            return [self._loop.run(self._service.upload(path)) for path in question.files]
+            return [self.loop.run(self.service.upload(path)) for path in question.files]
         except OSError as error:
             raise Failure(f"{error.filename}: cannot be read: {error.strerror or error}", exit_code=3) from None
 
     def _interruptible(self, work: Any, turn: TurnOutcome) -> bool:
         """Wait for an answer. Ctrl-C stops it, a second one abandons it. Returns whether there was one."""
         with interrupts() as came:
-            future = self._loop.start(work)
+            future = self.loop.start(work)
             stopping = None
-            while not self._loop.is_done(future):
+            while not self.loop.is_done(future):
                 if came and stopping is None and turn.task_id:
-                    stopping = self._loop.start(self._conversation.stop(turn))
+                    stopping = self.loop.start(self.conversation.stop(turn))
                 if len(came) > 1 or (came and not turn.task_id) or _has_failed(stopping):
                     future.cancel()
                     return True
@@ -205,15 +197,15 @@ class Talk:
         try:
             answers, action = ask(form, str(form.get("node_title") or form.get("node_id")), form_variables(form))
         except click.Abort:
-            self._loop.run(self._conversation.stop(turn))
+            self.loop.run(self.conversation.stop(turn))
             turn.forms = []
             return True
-        work = self._conversation.answer_form(turn, str(form["form_token"]), answers, action)
+        work = self.conversation.answer_form(turn, str(form["form_token"]), answers, action)
         return self._interruptible(work, turn)
 
     def _wait(self, title: str) -> None:
         """Show on a terminal what the answer waits for, in a line that the answer overwrites."""
-        if not self._as_json and is_live(os.environ) and sys.stdout.isatty():
+        if not self.as_json and is_live(os.environ) and sys.stdout.isatty():
             self._waits = True
             line = cut(f"({printable(title)} …)", columns() - 1)
             click.echo(f"\r{_ERASE}{click.style(line, dim=True)}", err=True, nl=False)
@@ -225,7 +217,7 @@ class Talk:
 
     def _write(self, text: str) -> None:
         self._wait_no_longer()
-        if not self._as_json:
+        if not self.as_json:
             sys.stdout.write(_clean(text))
             sys.stdout.flush()
 
@@ -235,7 +227,7 @@ class Talk:
             self._write("\n")
 
     def _end(self, turn: TurnOutcome, question: TypedQuestion) -> None:
-        if self._as_json:
+        if self.as_json:
             entry = {
                 "query": question.text,
                 "answer": turn.text,

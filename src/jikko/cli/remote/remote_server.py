@@ -35,18 +35,11 @@ class RemoteServer:
         self._key = key
         self._open = build_opener(_NoRedirects).open
 
-    def json(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        kind: str = "application/json",
-        seconds: float | None = TIMEOUT_SECONDS,
-    ) -> Any:
-        """Send a request for JSON. ``seconds``: Timeout, or ``None``. Raises ``Failure``: the server does not answer,
-        refuses, or is not Jikko."""
+    def json(self, method: str, path: str, *request: Any, **options: Any) -> Any:
+        """Send a request for JSON, as ``raw``. Raises ``Failure``: the server does not answer, refuses, or is not
+        Jikko."""
         try:
-            return json.loads(self.raw(method, path, body, kind, seconds) or b"null")
+            return json.loads(self.raw(method, path, *request, **options) or b"null")
         except (ValueError, RecursionError):
             raise self.stranger() from None
 
@@ -58,7 +51,7 @@ class RemoteServer:
         kind: str = "application/json",
         seconds: float | None = TIMEOUT_SECONDS,
     ) -> bytes:
-        """Send a request for any content. Raises ``Failure`` as ``json``."""
+        """Send a request for any content. ``seconds``: Timeout, or ``None``. Raises ``Failure`` as ``json``."""
         with self._answer(method, path, body, kind, seconds) as answer:
             try:
                 return bytes(answer.read())

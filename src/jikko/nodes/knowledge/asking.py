@@ -8,7 +8,7 @@ from jikko.nodes.model.reasoning import without_reasoning
 from jikko.nodes.model.structured_output import fenced_object
 from jikko.nodes.node_context import Context
 from jikko.ports.knowledge import SearchedDataset
-from jikko.ports.models import FunctionTool, ModelRequest, ModelUsage, PromptMessage
+from jikko.ports.models import FunctionTool, ModelUsage, PromptMessage
 from jikko.values import Json
 
 _OPERATORS: Final = (
@@ -54,20 +54,9 @@ async def called_dataset(
     """Return the dataset that a model chooses by a function call without parameters. Raises ``NodeFailure`` if the
     model fails."""
     nothing: dict[str, Json] = {"type": "object", "properties": {}, "required": []}
-    completion = await call(
-        ctx,
-        ModelRequest(
-            provider=model.provider,
-            model=model.name,
-            messages=(PromptMessage("user", (query,)),),
-            parameters=model.resolved(ctx.variables),
-            tools=tuple(FunctionTool(each.id, _about(each), nothing) for each in datasets),
-            tool_choice="auto",
-            app_id=ctx.run.app_id,
-            run_id=ctx.run.run_id,
-            key=ctx.idempotency_key,
-        ),
-    )
+    tools = tuple(FunctionTool(each.id, _about(each), nothing) for each in datasets)
+    asked = (PromptMessage("user", (query,)),)
+    completion = await call(ctx, model.request(ctx, asked, tools=tools, tool_choice="auto"))
     known = {each.id for each in datasets}
     return next((each.name for each in completion.tool_calls if each.name in known), None)
 
@@ -101,17 +90,6 @@ async def _ask(ctx: Context, model: ModelConfig, instructions: str, query: str) 
     mode = model.checked_mode()
     system, user = PromptMessage("system", (instructions,)), PromptMessage("user", (query,))
     whole = PromptMessage("user", (f"{instructions}\n\n{query}",))
-    completion = await call(
-        ctx,
-        ModelRequest(
-            provider=model.provider,
-            model=model.name,
-            mode=mode,
-            messages=(system, user) if mode == "chat" else (whole,),
-            parameters=model.resolved(ctx.variables),
-            app_id=ctx.run.app_id,
-            run_id=ctx.run.run_id,
-            key=ctx.idempotency_key,
-        ),
-    )
+    messages = (system, user) if mode == "chat" else (whole,)
+    completion = await call(ctx, model.request(ctx, messages, mode=mode))
     return ModelReply(fenced_object(without_reasoning(completion.text)), completion.usage)

@@ -172,17 +172,7 @@ class Llm(NodeConfig, frozen=True):
             raise NodeFailure(
                 "The prompt is empty: write at least one message that has a text.", kind="NoPromptFoundError"
             )
-        request = ModelRequest(
-            provider=self.model.provider,
-            model=self.model.name,
-            mode=mode,
-            messages=messages,
-            parameters=self.model.resolved(ctx.variables),
-            joined=not self.separated,
-            app_id=ctx.run.app_id,
-            run_id=ctx.run.run_id,
-            key=ctx.idempotency_key,
-        )
+        request = self.model.request(ctx, messages, mode=mode, joined=not self.separated)
         stream = TextStream(ctx, separated=self.separated)
         completion = await self._call(ctx, request, able, stream)
         stream.finish()

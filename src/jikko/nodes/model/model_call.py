@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -66,6 +66,19 @@ class ModelConfig(Struct, frozen=True):
                 raise NodeFailure(
                     f"The model's mode is {self.mode!r}; expected chat or completion.", kind="LLMModeRequiredError"
                 )
+
+    def request(self, ctx: Context, messages: tuple[PromptMessage, ...], **options: Any) -> ModelRequest:
+        """Return a request of a node. ``options``: Further fields of ``ModelRequest``."""
+        return ModelRequest(
+            provider=self.provider,
+            model=self.name,
+            messages=messages,
+            parameters=self.resolved(ctx.variables),
+            app_id=ctx.run.app_id,
+            run_id=ctx.run.run_id,
+            key=ctx.idempotency_key,
+            **options,
+        )
 
     def resolved(self, variables: Readable) -> dict[str, Json]:
         """Return the parameters, expanded; numeric and boolean texts are converted."""

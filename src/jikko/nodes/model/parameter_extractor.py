@@ -275,18 +275,13 @@ class ParameterExtractor(NodeConfig, frozen=True):
 
         sent = prompt(query.used, instruction.used)
         recorded = sent if ctx.recorded is ctx.variables else prompt(query.recorded, instruction.recorded)
-        request = ModelRequest(
-            provider=self.model.provider,
-            model=self.model.name,
+        request = self.model.request(
+            ctx,
+            sent,
             mode=mode,
-            messages=sent,
-            parameters=self.model.resolved(ctx.variables),
             tools=(extractor_tool(schema),) if by_tool else (),
             schema=schema if able.structured_output and mode == "chat" and not by_tool else None,
             stream=False,
-            app_id=ctx.run.app_id,
-            run_id=ctx.run.run_id,
-            key=ctx.idempotency_key,
         )
         return request, recorded
 

@@ -98,18 +98,8 @@ class QuestionClassifier(NodeConfig, frozen=True):
         recorded = messages
         if ctx.recorded is not ctx.variables:
             recorded = without_unsupported(self._messages(ctx.recorded, media, history), able)
-        request = ModelRequest(
-            provider=self.model.provider,
-            model=self.model.name,
-            mode=mode,
-            messages=messages,
-            parameters=self.model.resolved(ctx.variables),
-            schema=classifier_schema(ids, names) if able.structured_output and mode == "chat" else None,
-            app_id=ctx.run.app_id,
-            run_id=ctx.run.run_id,
-            key=ctx.idempotency_key,
-        )
-        completion = await self._call(ctx, request)
+        schema = classifier_schema(ids, names) if able.structured_output and mode == "chat" else None
+        completion = await self._call(ctx, self.model.request(ctx, messages, mode=mode, schema=schema))
         chosen = self._chosen(completion, ids)
         usage = completion.usage.as_json()
         category = self.categories[chosen]

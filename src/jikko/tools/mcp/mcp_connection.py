@@ -43,7 +43,7 @@ from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.tools import ToolFailure
 from jikko.tools.mcp.mcp_requests import McpRequests, TokenCache, without_half_pairs
 from jikko.tools.mcp.transports import PolicyTransport, sse_streams
-from jikko.tools.tools_config import Auth, McpProvider
+from jikko.tools.tools_file import Auth, McpProvider
 
 # It logs the content of unreadable messages.
 logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)

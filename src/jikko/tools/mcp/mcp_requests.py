@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct
 
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
-from jikko.tools.tools_config import Auth, OAuthClient
+from jikko.tools.tools_file import Auth, OAuthClient
 from jikko.values import json_value
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=30.0, write=30.0, total=60.0)

@@ -36,8 +36,8 @@ from jikko.ports.tools import (
 )
 from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool
 from jikko.tools.mcp.mcp_requests import TokenCache
-from jikko.tools.mcp.schema import read_tools
-from jikko.tools.tools_config import Auth, McpProvider, McpTool
+from jikko.tools.mcp.schema import McpTool, read_tools
+from jikko.tools.tools_file import Auth, McpProvider
 from jikko.values import Json
 
 _ASK_AGAIN: Final = 60.0

@@ -2,16 +2,25 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from jikko.dsl.fields import Fields
 from jikko.ports.tools import ToolParameter
-from jikko.tools.tools_config import McpTool
 from jikko.values import Json, is_too_deep
 
 _TYPES: Final = {"integer": "number", "float": "number", "number": "number", "boolean": "boolean"}
 _NESTED_TYPES: Final = ("array", "object")
 _MAX_DESCRIPTION: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpTool:
+    name: str
+    description: str = ""
+    parameters: tuple[ToolParameter, ...] = ()
+    has_output_schema: bool = False
+    """Whether it declares structured content, whose keys become outputs."""
 
 
 def read_tools(listed: Iterable[Fields]) -> dict[str, McpTool]:

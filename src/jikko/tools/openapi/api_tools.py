@@ -32,7 +32,7 @@ from jikko.ports.tools import Emit, JsonMessage, TextMessage, Tool, ToolCall, To
 from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool
 from jikko.tools.given_files import FileContent, GivenFiles
 from jikko.tools.openapi.openapi_document import MAX_URL, PlacedParameter, RemoteOperation, RequestBody, filled_in
-from jikko.tools.tools_config import ApiProvider, Auth
+from jikko.tools.tools_file import ApiProvider, Auth
 from jikko.values import Json, is_too_deep
 
 _CONNECT = 10.0
