@@ -173,7 +173,8 @@ async def _try(assembly: Assembly, settings: Settings, path: Path, text: bytes, 
 def _sample_file(variable: StartVariable, folder: Path) -> str:
     kinds = variable.allowed_file_types
     ends = [end.lower().lstrip(".") for end in variable.allowed_file_extensions if "custom" in kinds]
-    end = "txt" if "document" in kinds else "png" if "image" in kinds else ends[0] if ends else "mp3"
+    known = {"document": "txt", "image": "png", "audio": "mp3", "video": "mp4"}
+    end = next((known[kind] for kind in known if kind in kinds), ends[0] if ends else "mp3")
     path = folder / f"sample.{end}"
     path.write_bytes(_PNG if end == "png" else "名前,値\n茶,1\n".encode())
     return str(path)

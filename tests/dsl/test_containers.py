@@ -31,6 +31,15 @@ def test_a_node_names_its_container(inner: dict[str, Any]) -> None:
     assert containers([S, EACH, EACH_START, inner], "es --> a") == {"s": None, "each": None, "es": "each", "a": "each"}
 
 
+def test_a_node_copied_out_of_a_container_is_outside_though_its_data_still_names_it() -> None:
+    copied = [node("値", "code", iteration_id="each"), node("後", "code", iteration_id="each")]
+    inner = node("a", "code", iteration_id="each")
+
+    found = containers([S, EACH, EACH_START, *copied, inner], "s --> 値", "値 --> 後", "es --> a")
+
+    assert found == {"s": None, "each": None, "es": "each", "値": None, "後": None, "a": "each"}
+
+
 def test_a_start_node_that_names_none_is_found_by_its_container() -> None:
     start = node("es", "iteration-start", isInIteration=True)
 

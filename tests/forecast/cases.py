@@ -86,6 +86,10 @@ def with_body(request: Node, kind: str) -> Node:
     return {**request, "data": {**request["data"], "body": {"type": kind, "data": []}}}
 
 
+def with_headers(request: Node, lines: str) -> Node:
+    return {**request, "data": {**request["data"], "headers": lines}}
+
+
 TOOL = (
     "the tool google_translate/translate needs the plugin langgenius/google_translate, which is not installed",
     "jikko plugins install langgenius/google_translate",
@@ -265,6 +269,12 @@ FAILING: dict[str, Case] = {
         "get",
         "header",
         ("header 'Authorization' cannot be sent: names and values of headers must be ASCII",),
+    ),
+    "headers that are written as JSON": Case(
+        one(with_headers(fetch("get", "https://example.com/"), '{\n "X-Tea": "{{#start.q#}}"\n}')),
+        "get",
+        "header",
+        ("'{' cannot be sent: it is not a header name",),
     ),
     "a selection without options": Case(
         app("Select", [node("start", "start", variables=[_SELECTION]), end()], "start>end"),

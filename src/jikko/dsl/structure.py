@@ -23,7 +23,7 @@ def read_graph(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry]
     Supported node types; other types of Dify get a warning."""
     nodes, parents = _read_nodes(graph, runnable)
     edges = _read_edges(graph)
-    nodes = assign_containers(nodes, parents, graph.problems)
+    nodes = assign_containers(nodes, edges, parents, graph.problems)
     nodes, edges = add_body_starts(nodes, edges, graph.problems)
     return nodes, _connected(nodes, edges, graph)
 
@@ -277,13 +277,19 @@ def _knots(nodes: Sequence[str], after: Mapping[str, list[str]]) -> list[list[st
 
 
 def assign_containers(
-    nodes: Sequence[NodeEntry], parents: Mapping[str, str], problems: list[Diagnostic]
+    nodes: Sequence[NodeEntry], edges: Iterable[EdgeEntry], parents: Mapping[str, str], problems: list[Diagnostic]
 ) -> list[NodeEntry]:
     """Return the nodes with their containers. ``parents``: ``parentId`` by node. ``problems``: Collects
     self-containment."""
     containers = {node.id: node for node in nodes if node.type in CONTAINER_STARTS}
     starts = {str(node.data.get("start_node_id")): node.id for node in containers.values()}
-    claims = {node.id: _claims(node, parents.get(node.id), containers, starts) for node in nodes}
+    # A node copied out of a container still names it in its data; Dify goes by the edges.
+    pairs = [(edge.source, edge.target) for edge in edges]
+    entries = (node.id for node in nodes if node.type in ENTRY_TYPES)
+    outside = reached(entries, pairs, {}) - reached(starts, pairs, {}) - parents.keys()
+    claims = {
+        node.id: [] if node.id in outside else _claims(node, parents.get(node.id), containers, starts) for node in nodes
+    }
     owners = {node_id: _innermost(claimed, claims) for node_id, claimed in claims.items()}
     for node_id in _in_themselves(owners):
         where = containers[node_id].where

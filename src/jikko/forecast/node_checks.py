@@ -23,6 +23,7 @@ from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.model.llm_prompt import AppPrompt
 from jikko.nodes.substitutes import FakeModelNode, Mocked, Unsupported
+from jikko.ports.http import HEADER_NAME
 from jikko.ports.tools import ToolNotFound, tool_name
 from jikko.sandbox.languages.refusals import JAVASCRIPT_MODULES
 
@@ -191,8 +192,9 @@ def _of_request(
             names = [selector[1] for selector in node.api_key.key.selectors]
             remedy = Phrase("remedy.give_value", {"name": names[0]}) if names else Phrase("remedy.enter_in_node")
             yield will_fail("secret.api_key", f"{entry.where}.authorization.config.api_key", remedy)
-    if header := _unsendable(node):
-        yield will_fail("header.not_ascii", entry.where, "remedy.ascii_header", header=repr(header))
+    if unsendable := _unsendable(node):
+        code, header, advice = unsendable
+        yield will_fail(code, entry.where, advice, header=repr(header))
     if len(node.body.items) != 1 and node.body.type in ("raw-text", "json", "binary"):
         yield will_fail("request.one_item", f"{entry.where}.body.data", "remedy.one_item", type=node.body.type)
     secrets = {variable.name: mask(str(variable.value)) for variable in variables if variable.value_type == "secret"}
@@ -201,16 +203,20 @@ def _of_request(
         yield found
 
 
-def _unsendable(node: "HttpRequest") -> str:
-    """Return the name of a header that can never be sent, since its constant part is not ASCII."""
+def _unsendable(node: "HttpRequest") -> tuple[str, str, str] | None:
+    """Return why the first header that can never be sent fails, by its constant parts: code, name, code of the
+    remedy."""
     listed = [(line.name.source, (line.name, line.value)) for line in node.headers]
     if node.api_key is not None and node.api_key.type != "basic":
         listed.append((node.api_key.header, (node.api_key.key, None)))
     for name, templates in listed:
         parts = [part for template in templates if template is not None for part in template.parts]
         if not name.isascii() or not all(part.isascii() for part in parts if isinstance(part, str)):
-            return name
-    return ""
+            return "header.not_ascii", name, "remedy.ascii_header"
+    for line in node.headers:
+        if not line.name.selectors and HEADER_NAME.fullmatch(line.name.source) is None:
+            return "header.no_name", line.name.source[:60], "remedy.header_lines"
+    return None
 
 
 def _of_form(node: "HumanInput", entry: NodeEntry) -> Iterator[Diagnostic]:

@@ -21,6 +21,7 @@ from jikko.outbound.guard import OWN_CONNECTION, AddressRefused, Handler, TooMuc
 from jikko.outbound.urls import REDIRECTS, Hop, WireUrl
 from jikko.ports.http import (
     AUTHORITY,
+    HEADER_NAME,
     FailureKind,
     HttpFailure,
     HttpResponse,
@@ -35,7 +36,6 @@ _FRAMING: Final = frozenset(
 )
 """Headers of connection and framing. A wrong one would let a request run into the next on its connection (request
 smuggling)."""
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NO_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Idempotent methods, which may be retried. Source: RFC 9110, section 9.2.2."""
@@ -148,7 +148,7 @@ def _headers(hop: Hop) -> "CIMultiDict[str]":
 def _sendable(headers: Pairs) -> Iterable[tuple[str, str]]:
     for name, value in headers:
         # The values may be secrets.
-        if _NAME.fullmatch(name) is None:
+        if HEADER_NAME.fullmatch(name) is None:
             raise HttpFailure(f"{name[:60]!r} cannot be sent: it is not a header name.", kind="request")
         if _NO_VALUE.search(value) is not None:
             raise HttpFailure(f"The header {name} cannot be sent: its value holds control characters.", kind="request")

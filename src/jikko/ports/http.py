@@ -1,6 +1,7 @@
 """Outgoing HTTP requests and TCP connections."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
@@ -32,6 +33,7 @@ FAILED: Final[Mapping[FailureKind, str]] = {
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values in order; a name may repeat."""
 
+HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 MAX_REDIRECTS: Final = 20
 
 
