@@ -186,5 +186,6 @@ test('tokens without a known price have no cost, for a reason, and no tokens cos
     '$0.0010',
   ])
   expect([costs(18, {}), costs(0, {}), costs(18, { USD: '0.5', EUR: '2' })]).toEqual(['–', '$0.00', '$0.5000 + €2.00'])
-  expect([costs(18, {}), '$0.00'].map(whyNoCost)).toEqual([t('cost.unknown'), undefined])
+  expect([cost(18, 0, true), cost(18, 0.5, true)]).toEqual(['–', '≥ $0.5000'])
+  expect([costs(18, {}), '$0.00', '≥ $0.50'].map(whyNoCost)).toEqual([t('cost.unknown'), undefined, t('cost.partly')])
 })

@@ -169,16 +169,17 @@ export function money(amount: number | string | undefined | null, unit = 'USD'):
   }).format(value)
 }
 
-/** What tokens cost: those without a known price are not free. */
-export const cost = (tokens: number, price: number | string): string =>
-  tokens > 0 && !Number.parseFloat(`${price}`) ? '–' : money(price)
+/** What tokens cost: those without a known price are not free. `partly`: some of them have none. */
+export const cost = (tokens: number, price: number | string, partly = false): string =>
+  tokens > 0 && !Number.parseFloat(`${price}`) ? '–' : `${partly ? '≥ ' : ''}${money(price)}`
 /** The same for a sum, which has an amount for each currency. */
 export const costs = (tokens: number, amounts: Readonly<Record<string, string>>): string =>
   Object.entries(amounts)
     .map(([currency, amount]) => money(amount, currency))
     .join(' + ') || cost(tokens, 0)
-/** Why a cost is a dash. */
-export const whyNoCost = (text: string): string | undefined => (text === '–' ? t('cost.unknown') : undefined)
+/** Why a cost is a dash, or a lower bound. */
+export const whyNoCost = (text: string): string | undefined =>
+  text === '–' ? t('cost.unknown') : text.startsWith('≥') ? t('cost.partly') : undefined
 
 export function bytes(n: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -43,11 +43,12 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
   const over = known ? isOver(view.latest) : ended
   const failed = (known ? view.latest.status : run.status) === 'failed'
   const [tokens, price] = known ? [state.tokens, state.price] : [run.tokens, run.price ?? 0]
+  const paid = cost(tokens, price, known && state.executions.some(one => one.tokens > 0 && !one.price))
   const facts: [string, string, string?][] = [
     [t('run.elapsed'), duration(elapsed)],
     [t('run.nodes'), known ? count(nodes) : '–'],
     [t('run.tokens'), count(tokens)],
-    [t('run.cost'), cost(tokens, price), whyNoCost(cost(tokens, price))],
+    [t('run.cost'), paid, whyNoCost(paid)],
     [t('run.started'), clock(run.created_at), moment(run.created_at)],
     [t('run.by'), visible(run.user)],
   ]

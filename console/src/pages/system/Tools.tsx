@@ -24,7 +24,7 @@ export function Tools() {
                   <tr key={`${one.type} ${one.name}`}>
                     <td className="strong">{visible(one.name)}</td>
                     <td>
-                      <span className="tag">{one.type}</span>
+                      <span className="tag">{one.type === 'builtin' ? t('system.builtin') : one.type}</span>
                     </td>
                     {one.error ? (
                       <td colSpan={2}>
