@@ -116,6 +116,19 @@ def test_nothing_is_left_of_an_end_user_and_everything_of_others(jikko: Command,
     assert noted["what"] == "Talk …"
 
 
+def test_data_of_a_removed_app_can_be_removed_too(jikko: Command, server: Server, key: str) -> None:
+    talked(server, key)
+    server.stop()
+    assert jikko("apps", "delete", "Talk", "--yes").code == 0
+    assert traces(jikko.home, SECRET) != []
+
+    outcome = jikko("users", "delete", "Talk", "anna 🙂", "--json")
+
+    assert outcome.lines == [{"conversations": 2, "runs": 2, "files": 1}], outcome
+    assert traces(jikko.home, SECRET, "anna") == []
+    assert jikko("users", "delete", "Talk", "anna 🙂").code == 7
+
+
 def test_it_works_beside_a_server_which_goes_on(jikko: Command, server: Server, key: str, echo: EchoServer) -> None:
     anna, _ = talked(server, key)
     running = anna.ask("hold/anna", response_mode="async").json()

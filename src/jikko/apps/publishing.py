@@ -269,7 +269,7 @@ class AppCatalog:
         return found
 
     async def delete(self, app: App) -> None:
-        """Delete an app with its versions, keys and values. Its runs stay, for the operator."""
+        """Delete an app with its versions, keys and values. Its runs and conversations stay, for the operator."""
         await self._store.delete_app(app.id, at=self._clock())
 
 

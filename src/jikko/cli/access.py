@@ -3,6 +3,7 @@
 import json
 import sys
 import webbrowser
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, get_args
@@ -164,7 +165,7 @@ def users() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal, nothing is asked.")
 @with_settings
 async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bool) -> None:
-    """Remove the end user USER of APP (name or id) with all data.
+    """Remove the end user USER of APP (name or id) with all data, also of removed apps of that name.
 
     That is conversations with their messages, feedback and variables; runs with logs, callbacks and idempotency keys;
     and files. Active runs are stopped. Works with the server running or not; while it runs, the name itself stays in
@@ -177,13 +178,13 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
         raise Failure("nothing was removed", code="declined")
     async with AsyncExitStack() as stack:
         assembly, address = await open_folder(settings, stack, doing="jikko users")
-        found = await assembly.apps.find(app)
-        await _stop(assembly, found.id, user, address)
-        removed = await assembly.upkeep.user_removal.remove(found.id, user, alone=not address)
+        counts = Counter(conversations=0, runs=0, files=0)
+        for app_id, _ in await assembly.apps.past_and_present(app):
+            await _stop(assembly, app_id, user, address)
+            counts.update(asdict(await assembly.upkeep.user_removal.remove(app_id, user, alone=not address)))
         await assembly.runs.close(0)
-    if not removed.something:
-        raise Failure(f"No data of {user!r} in {found.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found")
-    counts = {"conversations": removed.conversations, "runs": removed.runs, "files": removed.files}
+    if not counts.total():
+        raise Failure(f"No data of {user!r} in {app!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found")
     listed = ", ".join(counted(count, what[:-1]) for what, count in counts.items())
     show_entry(counts, f"{listed}: removed.", as_json=as_json)
 

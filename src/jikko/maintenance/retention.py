@@ -213,10 +213,6 @@ class Removed(Struct, frozen=True):
     runs: int
     files: int
 
-    @property
-    def something(self) -> bool:
-        return bool(self.conversations or self.runs or self.files)
-
 
 class UserRemoval(Struct, eq=False):
     """Deletes an end user's conversations, messages, feedback and variables; runs, logs, callbacks and idempotency

@@ -123,10 +123,11 @@ async def use(assembly: Assembly, app: str, which: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_assembly
 async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None:
-    """Remove an APP (name or id), its versions, keys and values. Its runs stay.
+    """Remove an APP (name or id), its versions, keys and values. Its runs and conversations stay.
 
-    They are listed by `jikko runs list --app APP` or `--all`, and removed by `jikko runs prune` and by retention.
-    Active runs continue until the server stops.
+    Runs are listed by `jikko runs list --app APP` or `--all`, and removed by `jikko runs prune` and by retention, as
+    conversations are by JIKKO_CONVERSATION_DAYS; `jikko users delete` removes those of one user. Active runs continue
+    until the server stops.
     """
     found = await assembly.apps.find(app)
     counts = {
