@@ -16,7 +16,7 @@ from jikko.assemble import lazy
 from jikko.assemble.assembly import Assembly, BuildContext
 from jikko.assemble.build_chat import build_chat, build_hooks
 from jikko.assemble.build_cluster import build_cluster
-from jikko.assemble.build_models import default_models, providers_of
+from jikko.assemble.build_models import connections_of, default_models, providers_of
 from jikko.assemble.build_node_ports import build_nodes, mocks_of
 from jikko.assemble.build_schedules import build_schedules
 from jikko.assemble.build_tools import import_for_nodes, make_directory
@@ -248,6 +248,8 @@ async def _assembly(
     if console and settings.console:
         watch = lazy.build_watch(context, stores.console().access, cluster)
         observer = watch.watching(observer)
+        if (connections := connections_of(ports.models)) is not None:
+            connections.on_call = watch.uses.called
         uses = KeyUses(stores.apps.note_uses, clock)
         stack.step("uses of keys", uses.close)
     file = settings.triggers

@@ -83,18 +83,19 @@ async def models_alone(
 
 def make_embedder(models: Models) -> Embedder:
     """Build embedding beside these language models; fake if they are."""
-    return lazy_proxy(lambda: lazy.embedder_over(_connections(models)))
+    return lazy_proxy(lambda: lazy.embedder_over(connections_of(models)))
 
 
 def make_speech(models: Models) -> Speech:
     """Build speech beside these language models; fake if they are."""
-    return lazy_proxy(lambda: lazy.speech_over(_connections(models)))
+    return lazy_proxy(lambda: lazy.speech_over(connections_of(models)))
 
 
 def make_moderator(models: Models) -> Moderator:
     """Build moderation beside these language models; fake if they are."""
-    return lazy_proxy(lambda: lazy.moderator_over(_connections(models)))
+    return lazy_proxy(lambda: lazy.moderator_over(connections_of(models)))
 
 
-def _connections(models: Models) -> ProviderBackends | None:
+def connections_of(models: Models) -> ProviderBackends | None:
+    """Return what calls of all kinds of models share; ``None`` if they are fake."""
     return models.connections if isinstance(models, ProviderModels) else None

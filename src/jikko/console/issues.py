@@ -108,12 +108,12 @@ class Issues:
                 broken.append((app, forecast))
         known = await self._providers(list(lacking))
         entered = {entry.name for entry in known.entries}
-        others = [name for name in dict.fromkeys([*callers, *self._uses.providers]) if name not in entered]
+        others = [name for name in callers if name not in entered]
         providers = []
         for entry in known.entries:
             names = others if entry.name == _ANY else [entry.name]
             apps = tuple(dict.fromkeys(app for name in names for app in callers.get(name, ())))
-            providers.append(KnownProvider(entry, self._uses.hour(*names), apps))
+            providers.append(KnownProvider(entry, self._uses.hour(entry.name), apps))
         found = [found for provider in providers if (found := _of_provider(provider)) is not None]
         for name, line in known.lines.items():
             remedy = Phrase("remedy.add_to", {"file": known.file or Phrase("part.providers_file")})

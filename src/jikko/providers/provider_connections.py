@@ -194,6 +194,8 @@ class ProviderBackends:
         """Of entries before a reload; closed once idle."""
         self._closing: set[asyncio.Future[None]] = set()
         self.prices = Prices()
+        self.on_call: Callable[[str, float, ModelFailure | None], None] = lambda *_: None
+        """Receives each call of any kind at its end: the entry's id, seconds, and the failure."""
 
     def config(self, provider: str, model: str) -> ProviderConfig:
         """Return a provider's entry. ``model``: For the message. Raises ``ModelFailure`` if there is none."""
@@ -235,10 +237,17 @@ class ProviderBackends:
     async def calling(self, config: ProviderConfig, app_id: str, run_id: str = "") -> AsyncIterator[None]:
         """Hold a slot for the block, whose failures are explained."""
         async with self.limiter(config).slot(app_id, run_id):
+            began = time.perf_counter()
             try:
                 yield
             except ModelFailure as failure:
+                self.called(config, began, failure)
                 raise explained(failure, config) from None
+            self.called(config, began)
+
+    def called(self, config: ProviderConfig, began: float, failure: ModelFailure | None = None) -> None:
+        """Report a call that has ended, and was not cancelled. ``began``: By ``time.perf_counter``."""
+        self.on_call(config.id, time.perf_counter() - began, failure and explained(failure, config))
 
     def under_way(self) -> tuple[int, int | None]:
         """Return the number of running requests, and their limit; ``None``: unlimited."""

@@ -85,7 +85,9 @@ class ProviderModels:
                     limiter.hold(request.key, failure.retry_after)
                 failure.usage = await self._usage(config, request, progress) if progress.has_begun else None
                 self.measures.requests.add(*_named(config, request.model), failure.kind)
+                self.connections.called(config, progress.began, failure)
                 raise explained(failure, config) from None
+            self.connections.called(config, progress.began)
         usage = await self._usage(config, request, progress)
         self._count(_named(config, request.model), usage)
         return Completion(

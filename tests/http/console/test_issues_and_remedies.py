@@ -15,15 +15,16 @@ from jikko.cli.main import cli
 from jikko.console.issues import Issues, KnownProviders, ProviderFacts
 from jikko.console.model_uses import ModelUses
 from jikko.dsl.repair import model_provider
-from jikko.events import NodeFinished
-from jikko.record import RunIdentity
+from jikko.ports.models import ModelFailure
+from jikko.providers.provider_models import ProviderModels
 from tests.http.console.scene import API, Scene, console_on, decoded
 from tests.http.console.test_apps import ASKS_A_MODEL
+from tests.providers.calling import request
 
 pytestmark = pytest.mark.anyio
 
 OTHER = ASKS_A_MODEL.replace("Judge", "裁判 \\u001b[31m🍒").replace("gpt-4o", "gpt-4o-mini")
-IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="u", user="me")
+REFUSED = ModelFailure("The provider answered 429: 混雑 🍒", kind="InvokeRateLimitError")
 OPENAI = model_provider("openai")
 UNREADABLE = "providers: [this, is, no, mapping"
 
@@ -146,7 +147,7 @@ async def test_a_provider_that_is_asked_too_often_is_to_be_asked_less(
         assert console is not None
         uses = ModelUses(scene.clock)
         for place in range(600):
-            uses.node_ended(IDENTITY, called(place, scene.clock.now, refused=place < 14))
+            uses.called(OPENAI, 1.0, REFUSED if place < 14 else None)
 
         async def providers(asked: Sequence[str]) -> KnownProviders:
             facts = ProviderFacts(OPENAI, "openai", "api.openai.com", is_paced=is_paced)
@@ -166,7 +167,7 @@ async def test_a_gateway_for_all_providers_is_told_of_what_it_answered_for_each(
         app = await scene.publish(ASKS_A_MODEL)
         uses = ModelUses(scene.clock)
         for place in range(4):
-            uses.node_ended(IDENTITY, called(place, scene.clock.now, refused=place < 3))
+            uses.called("*", 1.0, REFUSED if place < 3 else None)
 
         async def providers(asked: Sequence[str]) -> KnownProviders:
             facts = [ProviderFacts(name, "openai", "gateway.test", is_paced=False) for name in ("*", "deepseek")]
@@ -178,21 +179,31 @@ async def test_a_gateway_for_all_providers_is_told_of_what_it_answered_for_each(
     assert (other.hour.requests, other.apps) == (0, ())
 
 
-def called(place: int, at: float, *, refused: bool) -> NodeFinished:
-    """The end of a node that has called a model."""
-    return NodeFinished(
-        at=at,
-        started_at=at - 1,
-        execution_id=str(place),
-        node_id="n",
-        node_type="llm",
-        index=place,
-        elapsed=1.0,
-        process_data={"model_provider": OPENAI},
-        status="failed" if refused else "succeeded",
-        error="The provider answered 429: slow down" if refused else None,
-        error_type="InvokeRateLimitError" if refused else "",
-    )
+async def test_calls_of_every_kind_count(tmp_path: Path) -> None:
+    """Those of agents, rerankers, embeddings and speech, too: each reports to ``on_call``."""
+    unreachable = "{type: openai, api_key: k, base_url: 'http://127.0.0.1:1'}"
+    entries = f"providers: {{cohere: {{type: cohere, api_key: k}}, openai: {unreachable}}}"
+    (tmp_path / "providers.yml").write_text(entries, encoding="utf-8")
+    async with console_on(tmp_path / "home", providers=tmp_path / "providers.yml") as scene:
+        models = scene.assembly.ports.models
+        assert isinstance(models, ProviderModels)
+        config = models.connections.config("cohere", "rerank-v3")
+        async with models.connections.calling(config, "app"):
+            pass
+        with pytest.raises(ModelFailure, match="混雑"):
+            async with models.connections.calling(config, "app"):
+                raise REFUSED
+        with pytest.raises(asyncio.CancelledError):
+            async with models.connections.calling(config, "app"):
+                raise asyncio.CancelledError
+        with pytest.raises(ModelFailure) as unanswered:
+            await models.complete(request())
+        async with await scene.script("viewer") as client:
+            told = decoded(await client.get(f"{API}/system"))["providers"]
+    assert {each["name"]: (each["hour"]["requests"], each["hour"]["failed"], each["error"]) for each in told} == {
+        model_provider("cohere"): (2, 1, str(REFUSED)),
+        OPENAI: (1, 1, str(unanswered.value)),
+    }
 
 
 @pytest.mark.slow

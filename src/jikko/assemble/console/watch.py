@@ -32,7 +32,7 @@ class ConsoleWatch(NamedTuple):
 
     def watching(self, observer: RunObserver | None) -> RunObserver:
         """Return the observers of the process's runs: ``observer``, if any, and the console."""
-        return RunObservers(*([] if observer is None else [observer]), self.feed, self.uses)
+        return RunObservers(*([] if observer is None else [observer]), self.feed)
 
     def console(
         self,
