@@ -3,13 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
-from jikko.concurrency.scheduler import TimeSlice
-from jikko.engine.event_buffer import EventBuffer
 from jikko.engine.event_factory import about, round_outcome, withdrawn
 from jikko.engine.masked import MaskedVariables
-from jikko.engine.state import RunState
 from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
 from jikko.events import (
     AgentLogged,
@@ -31,33 +28,8 @@ from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector
 
-
-class RunLoop(Protocol):
-    """The running run, as seen by its nodes' contexts. Implemented by ``Runner``, which creates the contexts."""
-
-    state: RunState
-    events: EventBuffer
-    """Receives the events of the run."""
-    info: RunInfo
-    ports: NodePorts
-    slice: TimeSlice
-    """The run's time slice of the event loop."""
-    bodies: dict[int, SubgraphTasks]
-    """Running bodies, by ``id`` of the frame."""
-    has_ended: bool
-    """Whether the run has ended, or was stopped or parked here."""
-    stepping: int
-    """Number of containers between two rounds, which yield before the next."""
-
-    def resume(self, frame: SubgraphRun) -> None:
-        """Queue what was running (before a crash) and what is due in a frame."""
-
-    def pause_soon(self) -> None:
-        """Pause once the containers about to continue have done so, if nothing else is left to do."""
-
-    def go_on(self, *, soon: bool = False) -> None:
-        """Start queued nodes, and those that become ready, until none can start. ``soon``: Whether the caller continues
-        itself, so that events may leave at the end of the event loop's turn."""
+if TYPE_CHECKING:
+    from jikko.engine.runner import Runner
 
 
 _TEXT_SECONDS: Final = 0.25
@@ -69,7 +41,7 @@ class NodeContext:
 
     __slots__ = ("_budget", "_frame", "_hidden", "_hidden_at", "_loop", "_node", "_recorded", "_started", "get")
 
-    def __init__(self, loop: RunLoop, frame: SubgraphRun, node: CompiledNode, started: NodeStarted) -> None:
+    def __init__(self, loop: "Runner", frame: SubgraphRun, node: CompiledNode, started: NodeStarted) -> None:
         self._loop = loop
         self._frame = frame
         self._node = node

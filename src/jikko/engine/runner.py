@@ -15,7 +15,7 @@ import msgspec
 
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.engine import event_factory
-from jikko.engine.context import NodeContext, RunLoop
+from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer, GuardedText, Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
@@ -31,7 +31,7 @@ from jikko.ports.other_models import TextGuard
 log = logging.getLogger(__name__)
 
 
-class Runner(RunLoop):
+class Runner:
     """Loop of one run, from its current state until it ends, is stopped or parked.
 
     One object: two would refer to each other, and leave both, with all events of the run, to the garbage collector.
@@ -52,11 +52,14 @@ class Runner(RunLoop):
         """``guard``: Moderates the shown text."""
         self.state = state
         self.slice = TimeSlice(share or Scheduler(), info.app_id)
+        """The run's time slice of the event loop."""
         self.events = EventBuffer(state, journal, clock, self.slice)
         self.info = info
         self.ports = ports
         self.bodies: dict[int, SubgraphTasks] = {id(state.top): SubgraphTasks()}
+        """Running bodies, by ``id`` of the frame."""
         self.stepping = 0
+        """Number of containers between two rounds, which yield before the next."""
         self._clock = clock
         self._running = 0
         """Number of running nodes with a slot. Containers have none: they only wait for nodes that need one."""
@@ -72,6 +75,7 @@ class Runner(RunLoop):
         self._begun = False
         """Whether the log has the first event of this part of the run."""
         self.has_ended = False
+        """Whether the run has ended, or was stopped or parked here."""
         self._is_put_off = False
         """Whether the end gets its own turn of the event loop: long outputs are encoded at once for the record."""
         self._pausing = False
@@ -155,6 +159,7 @@ class Runner(RunLoop):
             self._finish(None)
 
     def resume(self, frame: SubgraphRun) -> None:
+        """Queue what was running (before a crash) and what is due in a frame."""
         for execution_id, position in list(frame.open.items()):
             if execution_id in self.state.forms.open and execution_id not in self._answers:
                 continue
@@ -162,6 +167,7 @@ class Runner(RunLoop):
         self._ready.take_due(frame)
 
     def pause_soon(self) -> None:
+        """Pause once the containers about to continue have done so, if nothing else is left to do."""
         if self.state.forms.open:
             asyncio.get_running_loop().call_soon(self.burst)
 
@@ -171,6 +177,8 @@ class Runner(RunLoop):
         self.go_on()
 
     def go_on(self, *, soon: bool = False) -> None:
+        """Start queued nodes, and those that become ready, until none can start. ``soon``: Whether the caller continues
+        itself, so that events may leave at the end of the event loop's turn."""
         if self.events.holds or self.has_ended:
             return  # An inline node ended inside a burst, which continues with what it made ready.
         if self._pausing and self.state.forms.open.keys() <= self._answers.keys():
@@ -295,8 +303,7 @@ class Runner(RunLoop):
     def _leave(self, frame: SubgraphRun, node: CompiledNode) -> None:
         """The current task's node is done: release its slot; it can no longer be cancelled."""
         self._running -= node.body is None
-        body = self.bodies.get(id(frame))
-        if body is not None:
+        if (body := self.bodies.get(id(frame))) is not None:
             body.tasks.discard(asyncio.current_task())
 
     def _task_done(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]], node: CompiledNode) -> None:
@@ -357,7 +364,7 @@ class Runner(RunLoop):
             self._end("stopped", event_factory.too_many_steps(self.state.index, self._limits.max_steps))
             return
         if len(frame.due) > already_due:
-            self._ready.take_new(frame, already_due)
+            self._ready.take_due(frame, already_due)
         waiting = self.bodies.get(id(frame))
         if waiting is not None and waiting.future is not None and frame.is_over and not waiting.future.done():
             waiting.future.set_result(None)
@@ -367,8 +374,7 @@ class Runner(RunLoop):
         if frame is self.state.top and not self.events.holds:
             self._end("failed", frame.failure)
             return
-        body = self.bodies.get(id(frame))
-        if body is not None:
+        if (body := self.bodies.get(id(frame))) is not None:
             body.cancel()
             if body.future is not None and not body.future.done():
                 body.future.set_result(None)
@@ -457,18 +463,11 @@ class ReadyNodes(list[ReadyNode]):
 
     __slots__ = ()
 
-    def take_due(self, frame: SubgraphRun, but: Container[int] = ()) -> None:
-        """Add everything due in a frame, except for some indexes."""
-        for position, predecessor in frame.due:
+    def take_due(self, frame: SubgraphRun, known: int = 0, but: Container[int] = ()) -> None:
+        """Add what is due in a frame after the first ``known`` ones, except for some indexes."""
+        for position, predecessor in frame.due[known:]:
             if position not in but:
                 self.append((frame, position, predecessor, None))
-
-    def take_new(self, frame: SubgraphRun, known: int) -> None:
-        """Add what is due in a frame after the first ``known`` ones."""
-        due = frame.due
-        for at in range(known, len(due)):
-            position, predecessor = due[at]
-            self.append((frame, position, predecessor, None))
 
     def numbers(self, frame: SubgraphRun) -> set[int]:
         return {position for other, position, _, _ in self if other is frame}
