@@ -16,8 +16,8 @@ from jikko.maintenance.transfer import export_lines, export_named, import_lines,
 from jikko.ports.stores.object_store import ObjectStore
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import LogQuery
-from jikko.store.postgres.archive.objects import FOLDER, ArchiveObjects
-from jikko.store.postgres.archive.run_archive import _COLUMNS, RunArchive, _Object
+from jikko.store.postgres.archive.objects import FOLDER, ArchiveObjects, Stored
+from jikko.store.postgres.archive.run_archive import _COLUMNS, RunArchive
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sql import id_column
@@ -92,8 +92,8 @@ class Place:
         in_rows = [row[0] for row in await self.database.fetch("SELECT run_id FROM runs")]
         assert sorted([*map(id_column, in_objects), *in_rows]) == sorted(id_column(draft.id) for draft in self.drafts)
 
-    async def rows(self) -> list[_Object]:
-        return [_Object(*row) for row in await self.database.fetch(f"SELECT {_COLUMNS} FROM archives")]
+    async def rows(self) -> list[Stored]:
+        return [Stored(*row) for row in await self.database.fetch(f"SELECT {_COLUMNS} FROM archives")]
 
 
 def dated(draft: Draft, at: float) -> Draft:

@@ -5,9 +5,10 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jikko.measures import Labels
@@ -117,18 +118,11 @@ def metrics_app(gather: Gather) -> ASGIApp:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] != "/metrics":
-            await _answer(send, 404, "There is /metrics, and nothing else.\n", "text/plain; charset=utf-8")
+            answer = PlainTextResponse("There is /metrics, and nothing else.\n", 404)
         elif scope["method"] not in ("GET", "HEAD"):
-            await _answer(send, 405, "Only to be read.\n", "text/plain; charset=utf-8", allow="GET, HEAD")
+            answer = PlainTextResponse("Only to be read.\n", 405, {"allow": "GET, HEAD"})
         else:
-            await _answer(send, 200, exposition.text(await gather()), MEDIA_TYPE)
+            answer = PlainTextResponse(exposition.text(await gather()), media_type=MEDIA_TYPE)
+        await answer(scope, receive, send)
 
     return application
-
-
-async def _answer(send: Send, status: int, text: str, media_type: str, **more: str) -> None:
-    body = text.encode()
-    headers: Any = {"content-type": media_type, "content-length": str(len(body)), **more}
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -107,14 +107,12 @@ T = TypeVar("T")
 FOLDER: Final = "archive/v1"
 
 
-class NamedObject(Protocol):
-    """Metadata of an object in the database."""
+class Stored(NamedTuple):
+    """Row of ``archives``: an object of the bucket."""
 
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def check_sum(self) -> int: ...
+    key: int
+    path: str
+    check_sum: int
 
 
 class ArchiveObjects:
@@ -141,7 +139,7 @@ class ArchiveObjects:
             raise StoreUnavailable(f"{path} in {self._bucket.name} does not read as it was written")
         return NewObject(path, len(content), check_of(content), runs)
 
-    async def find(self, each: NamedObject, run_id: str) -> ArchivedRun | None:
+    async def find(self, each: Stored, run_id: str) -> ArchivedRun | None:
         """Return a run of an object.
 
         Raises:
@@ -150,7 +148,7 @@ class ArchiveObjects:
         """
         return await self._read(each, lambda file: file.find(run_id))
 
-    async def all(self, each: NamedObject) -> list[ArchivedRun]:
+    async def all(self, each: Stored) -> list[ArchivedRun]:
         """Return all runs of an object. Raises ``FileMissing`` or ``StoreUnavailable`` like ``find``."""
         return await self._read(each, lambda file: list(file.runs()))
 
@@ -166,7 +164,7 @@ class ArchiveObjects:
     def label(self, path: str) -> str:
         return f"{path} in {self._bucket.name}"
 
-    async def _read(self, each: NamedObject, read: "Callable[[ArchiveFile], T]") -> T:
+    async def _read(self, each: Stored, read: "Callable[[ArchiveFile], T]") -> T:
         def opened() -> T:
             try:
                 from jikko.store.postgres.archive.parquet import ArchiveFile

@@ -7,7 +7,7 @@ Valid objects have a row in ``archives``. Objects are immutable: to remove runs,
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.blob_store import FileMissing
@@ -17,6 +17,7 @@ from jikko.store.postgres.archive.objects import (
     ArchivedRun,
     ArchiveObjects,
     NewObject,
+    Stored,
     add_object,
     day_of,
     is_dated,
@@ -101,12 +102,6 @@ async def count_objects(database: Postgres) -> int:
     return int(await database.value("SELECT count(*) FROM archives"))
 
 
-class _Object(NamedTuple):
-    key: int
-    path: str
-    check_sum: int
-
-
 class RunArchive:
     """The archived runs of a database; a ``RunArchiving``."""
 
@@ -129,7 +124,7 @@ class RunArchive:
             return None
         tried: set[str] = set()
         while True:
-            found = [_Object(*row) for row in await self._database.fetch(_WITH, wanted, later(wanted))]
+            found = [Stored(*row) for row in await self._database.fetch(_WITH, wanted, later(wanted))]
             missing = ""
             for each in found:
                 try:
@@ -157,7 +152,7 @@ class RunArchive:
         """See ``RunStore.archived``. One object at a time is in memory."""
         behind, app = 0, None if app_id is None else id_column(app_id)
         while rows := await self._database.search(_NEXT, behind, since, until, app):
-            each = _Object(*rows[0])
+            each = Stored(*rows[0])
             behind = each.key
             try:
                 runs = await self._all(each)
@@ -172,7 +167,7 @@ class RunArchive:
         """Return the ids of all runs created before a time."""
         rows = await self._database.search(_BEGUN_BEFORE, before)
         ids: list[str] = []
-        for each in [_Object(*row) for row in rows]:
+        for each in [Stored(*row) for row in rows]:
             runs = await self._all(each)
             ids += [run.record.identity.run_id for run in runs if run.record.created_at < before]
         return ids
@@ -187,10 +182,10 @@ class RunArchive:
         """Remove objects whose runs all finished before a time; for one app, its runs from them. ``limit``: Maximum
         number of objects. Returns the number of runs removed; 0 when done."""
         if app_id is None:
-            return sum([await self._drop(_Object(*row)) for row in await self._database.fetch(_EXPIRED, before, limit)])
+            return sum([await self._drop(Stored(*row)) for row in await self._database.fetch(_EXPIRED, before, limit)])
         app = app_id.lower()
         rows = await self._database.fetch(_EXPIRED_OF_APP, before, id_column(app_id), limit)
-        return sum([await self._without(_Object(*row), lambda run: run.record.identity.app_id == app) for row in rows])
+        return sum([await self._without(Stored(*row), lambda run: run.record.identity.app_id == app) for row in rows])
 
     async def remove(self, run_id: str) -> bool:
         """Remove a run, by its id in lower case. Returns whether it existed."""
@@ -198,7 +193,7 @@ class RunArchive:
         if not is_dated(wanted):
             return False
         rows = await self._database.fetch(_WITH, wanted, later(wanted))
-        counts = [await self._without(_Object(*row), lambda run: run.record.identity.run_id == run_id) for row in rows]
+        counts = [await self._without(Stored(*row), lambda run: run.record.identity.run_id == run_id) for row in rows]
         return any(counts)
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 1) -> int:
@@ -210,7 +205,7 @@ class RunArchive:
             identity = run.record.identity
             return (id_column(identity.app_id), id_column(identity.end_user_id)) == who
 
-        return sum([await self._without(_Object(*row), is_theirs) for row in rows])
+        return sum([await self._without(Stored(*row), is_theirs) for row in rows])
 
     async def sweep(self, now: float) -> int:
         """Remove objects unreferenced for a day, left by a process that died. Returns their number. Raises
@@ -275,7 +270,7 @@ class RunArchive:
         await self.objects.delete(new.path)
         return 0
 
-    async def _all(self, each: _Object) -> list[ArchivedRun]:
+    async def _all(self, each: Stored) -> list[ArchivedRun]:
         try:
             return await self.objects.all(each)
         except FileMissing:
@@ -283,7 +278,7 @@ class RunArchive:
                 return []
             raise self._missing(each.path) from None
 
-    async def _drop(self, each: _Object) -> int:
+    async def _drop(self, each: Stored) -> int:
         """Remove an object with all its runs, unread. Returns the number of runs."""
 
         async def forget(connection: Connection) -> int | None:
@@ -295,7 +290,7 @@ class RunArchive:
             await self.objects.delete(each.path)
         return runs or 0
 
-    async def _without(self, each: _Object, is_removed: Callable[[ArchivedRun], bool]) -> int:
+    async def _without(self, each: Stored, is_removed: Callable[[ArchivedRun], bool]) -> int:
         """Remove runs from an object. Returns their number: 0 if another process was first."""
         runs = await self._all(each)
         kept = [run for run in runs if not is_removed(run)]
