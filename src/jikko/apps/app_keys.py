@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Final
 
+from msgspec import Struct, field
+
 from jikko.apps.keys import SHARED, digest, hint_of, key_for, new_key, new_shared_key
 from jikko.concurrency.background_tasks import start_task
 from jikko.concurrency.rate_limit import SharedRequestRate
@@ -21,19 +23,17 @@ WRITTEN_EVERY: Final = 60.0
 """Interval of writes of last-used times, in seconds."""
 
 
-class KeyUses:
+class KeyUses(Struct, eq=False):
     """Last-used times of keys, written in batches."""
 
-    def __init__(
-        self, write: Callable[[Mapping[bytes, float]], Awaitable[None]], clock: Clock, seconds: float = WRITTEN_EVERY
-    ) -> None:
-        """``write``: Stores last-used times, by key digest. ``seconds``: Interval of writes."""
-        self._write = write
-        self._clock = clock
-        self._seconds = seconds
-        self._used: set[bytes] = set()
-        self._due: asyncio.TimerHandle | None = None
-        self._writing: set[asyncio.Task[None]] = set()
+    write: Callable[[Mapping[bytes, float]], Awaitable[None]]
+    """Stores last-used times, by key digest."""
+    clock: Clock
+    seconds: float = WRITTEN_EVERY
+    """Interval of writes."""
+    _used: set[bytes] = field(default_factory=set)
+    _due: asyncio.TimerHandle | None = None
+    _writing: set[asyncio.Task[None]] = field(default_factory=set)
 
     def note(self, key: bytes) -> None:
         """Record a use of a key, by its digest."""
@@ -41,7 +41,7 @@ class KeyUses:
             return
         self._used.add(key)
         if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(self._seconds, self._begin)
+            self._due = asyncio.get_running_loop().call_later(self.seconds, self._begin)
 
     async def close(self) -> None:
         """Write what is pending."""
@@ -52,11 +52,11 @@ class KeyUses:
 
     def _begin(self) -> None:
         used, self._used, self._due = self._used, set(), None
-        start_task(self._written(dict.fromkeys(used, self._clock())), self._writing)
+        start_task(self._written(dict.fromkeys(used, self.clock())), self._writing)
 
     async def _written(self, used: Mapping[bytes, float]) -> None:
         try:
-            await self._write(used)
+            await self.write(used)
         except JikkoError as error:
             logger.debug("when keys were used cannot be kept: %s", error)
 

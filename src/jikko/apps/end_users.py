@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+
 from jikko.errors import NotFound
 from jikko.ports.stores.trigger_store import KINDS, TriggerKind
 from jikko.repositories.end_user_store import EndUser, EndUserStore
@@ -18,23 +20,22 @@ _MCP_USER: Final = re.compile("mcp-[0-9a-f]{16}")
 _END_USERS: Final = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
 
 
-class EndUsers:
-    def __init__(self, store: EndUserStore) -> None:
-        self._store = store
+class EndUsers(Struct, eq=False):
+    store: EndUserStore
 
     async def known(self, app_id: str, user: str) -> str:
         """Register an end user and return its id. Raises ``StoreUnavailable`` if it cannot be written."""
         end_user_id = end_user(app_id, user)
-        await self._store.add(app_id, end_user_id, user)
+        await self.store.add(app_id, end_user_id, user)
         return end_user_id
 
     async def is_known(self, app_id: str, user: str) -> bool:
         """Return whether an end user was registered or started a run."""
-        return await self._store.has(app_id, end_user(app_id, user))
+        return await self.store.has(app_id, end_user(app_id, user))
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser:
         """Return an end user of the app. Raises ``NotFound`` if there is none with that id."""
-        found = await self._store.find(app_id, end_user_id)
+        found = await self.store.find(app_id, end_user_id)
         if found is None:
             raise NotFound("End user not found.", code="end_user_not_found")
         return found

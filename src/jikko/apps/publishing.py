@@ -36,21 +36,14 @@ class Published(Struct, frozen=True):
     """Whether the version has trigger nodes."""
 
 
-class AppCatalog:
+class AppCatalog(Struct, eq=False):
     """Apps and their versions."""
 
-    def __init__(
-        self,
-        store: AppStore,
-        node_classes: Mapping[str, Any],
-        clock: Clock = time.time,
-        trigger_ids: Callable[[], Mapping[str, str]] = dict,
-    ) -> None:
-        """``trigger_ids``: Ids for new triggers, by ``APP/NODE``; others get random ones."""
-        self._store = store
-        self._classes = node_classes
-        self._clock = clock
-        self._trigger_ids = trigger_ids
+    store: AppStore
+    node_classes: Mapping[str, Any]
+    clock: Clock = time.time
+    trigger_ids: Callable[[], Mapping[str, str]] = dict
+    """Ids for new triggers, by ``APP/NODE``; others get random ones."""
 
     def require_unique_names(self, files: Iterable[tuple[str, str, bytes]]) -> None:
         """Require that the files have distinct app names: the second would replace the first, under its key. ``files``:
@@ -59,7 +52,7 @@ class AppCatalog:
         seen: dict[str, str] = {}
         for called, source, text in files:
             try:
-                document, _ = check(text, source=source, node_classes=self._classes).require()
+                document, _ = check(text, source=source, node_classes=self.node_classes).require()
             except InvalidDocument:
                 continue
             name = document.name or source
@@ -98,7 +91,7 @@ class AppCatalog:
 
         Nothing was written after an error.
         """
-        checked = await check_aside(text, source=source, node_classes=self._classes)
+        checked = await check_aside(text, source=source, node_classes=self.node_classes)
         document, _ = checked.require()
         values = _converted(environment or {}, document.environment, name or document.name or source)
         while True:
@@ -108,15 +101,15 @@ class AppCatalog:
                 # A concurrent import has created the app: add a version to it.
                 continue
             if values:
-                await self._store.set_environment(app.id, values)
-            app = await self._store.app(app.id) or app
+                await self.store.set_environment(app.id, values)
+            app = await self.store.app(app.id) or app
             return Published(app, version, checked.problems, has_triggers=any(_trigger_nodes(document)))
 
     async def _publish(
         self, text: bytes, document: DslDocument, name: str, expected: str | None, aside: bool
     ) -> tuple[App, WorkflowVersion]:
-        now = self._clock()
-        known = await self._store.app_named(name)
+        now = self.clock()
+        known = await self.store.app_named(name)
         if known is not None:
             _require_mode(known, document)
         version = WorkflowVersion(
@@ -137,13 +130,13 @@ class AppCatalog:
             **_face(document),
         )
         triggers = self._triggers(document, app, now)
-        return app, await self._store.publish(app, version, triggers, expected=expected, aside=aside)
+        return app, await self.store.publish(app, version, triggers, expected=expected, aside=aside)
 
     def _triggers(self, document: DslDocument, app: App, now: float) -> list[Trigger]:
         """Return the default triggers of a document's trigger nodes."""
         found: list[Trigger] = []
         nodes = [*_trigger_nodes(document)]
-        ids = self._trigger_ids() if nodes else {}
+        ids = self.trigger_ids() if nodes else {}
         for node in nodes:
             id_ = ids.get(f"{app.name}/{node.id}") or ids.get(f"{app.id}/{node.id}") or new_id()
             kind: Any = node.type.removeprefix(_TRIGGER)
@@ -169,21 +162,21 @@ class AppCatalog:
             await self.set_environment(found.app, environment)
         if found.has_triggers:
             # An earlier version of Jikko, without triggers, may have published it.
-            document = check(text, source=source, node_classes=self._classes).require()[0]
-            await self._store.keep_triggers(self._triggers(document, found.app, self._clock()))
+            document = check(text, source=source, node_classes=self.node_classes).require()[0]
+            await self.store.keep_triggers(self._triggers(document, found.app, self.clock()))
         return found
 
     async def standing(self, text: bytes, *, source: str, name: str | None = None) -> tuple[str, Published | None]:
         """Return a DSL file's app name, and the app with its current version, if it exists. Writes nothing. Raises
         ``InvalidDocument``: the file cannot be imported; ``Conflict``: the app of that name has another mode."""
-        checked = await check_aside(text, source=source, node_classes=self._classes)
+        checked = await check_aside(text, source=source, node_classes=self.node_classes)
         document, _ = checked.require()
         name = name or document.name or source
-        app = await self._store.app_named(name)
+        app = await self.store.app_named(name)
         if app is None:
             return name, None
         _require_mode(app, document)
-        version = await self._store.version(app.id, app.workflow_id)
+        version = await self.store.version(app.id, app.workflow_id)
         if version is None:
             return name, None
         has_triggers = any(_trigger_nodes(document))
@@ -191,24 +184,24 @@ class AppCatalog:
 
     async def find(self, name_or_id: str) -> App:
         """Find an app by id or exact name. Raises ``NotFound`` if there is none."""
-        app = await self._store.app(name_or_id.lower()) if is_uuid(name_or_id) else None
-        app = app or await self._store.app_named(name_or_id)
+        app = await self.store.app(name_or_id.lower()) if is_uuid(name_or_id) else None
+        app = app or await self.store.app_named(name_or_id)
         if app is None:
             raise NotFound(f"No app {name_or_id!r}; `jikko apps list` lists the apps.")
         return app
 
     async def all(self) -> list[App]:
-        return await self._store.apps()
+        return await self.store.apps()
 
     async def versions(self, app: App) -> list[WorkflowVersion]:
-        return await self._store.versions(app.id)
+        return await self.store.versions(app.id)
 
     async def version(self, app: App, which: str) -> WorkflowVersion:
         """Find a version of an app by number or id; ``""`` for the current one. Raises ``NotFound`` if there
         is none."""
-        versions = await self._store.versions(app.id)
+        versions = await self.store.versions(app.id)
         numbers = {str(version.number): version.id for version in versions}
-        found = await self._store.version(app.id, numbers.get(which, which or app.workflow_id))
+        found = await self.store.version(app.id, numbers.get(which, which or app.workflow_id))
         if found is None:
             last = f"1 to {versions[0].number}" if versions else "none"
             raise NotFound(f"App {app.name!r} has no version {which!r}; it has {last}.")
@@ -218,13 +211,13 @@ class AppCatalog:
         """Make a version the current one for new runs; existing runs keep theirs. Raises ``NotFound``: app or version
         were removed; ``InvalidDocument``: this version of Jikko cannot read it."""
         source = f"{app.name}, version {version.number}"
-        checked = await check_aside(version.source, source=source, node_classes=self._classes)
+        checked = await check_aside(version.source, source=source, node_classes=self.node_classes)
         document, _ = checked.require()
         used = msgspec.structs.replace(app, workflow_id=version.id, **_face(document))
-        if not await self._store.make_current(used):
+        if not await self.store.make_current(used):
             raise NotFound(f"App {app.name!r} has no version {version.number} any more.")
-        if triggers := self._triggers(document, app, self._clock()):
-            await self._store.keep_triggers(triggers)
+        if triggers := self._triggers(document, app, self.clock()):
+            await self.store.keep_triggers(triggers)
         return used
 
     async def environment(self, app: App) -> tuple[Variable, ...]:
@@ -232,7 +225,7 @@ class AppCatalog:
         removed; ``InvalidDocument``: this version of Jikko cannot read it."""
         version = await self.version(app, "")
         source = f"{app.name}, version {version.number}"
-        checked = await check_aside(version.source, source=source, node_classes=self._classes)
+        checked = await check_aside(version.source, source=source, node_classes=self.node_classes)
         return checked.require()[0].environment
 
     async def set_environment(self, app: App, values: Mapping[str, Json], unset: Collection[str] = ()) -> App:
@@ -250,7 +243,7 @@ class AppCatalog:
             InvalidEnvironment: A value does not fit the variable's type. Nothing was written.
         """
         converted = _converted(values, await self.environment(app), app.name) if values else {}
-        if not await self._store.set_environment(app.id, converted, unset):
+        if not await self.store.set_environment(app.id, converted, unset):
             raise NotFound(f"The app {app.name!r} no longer exists.")
         return await self.find(app.id)
 
@@ -258,8 +251,8 @@ class AppCatalog:
         """Return id and name of apps, including removed ones, whose runs may still exist. ``name_or_id``: The app of
         that id or, failing that, all apps that have or had that name. ``removed``: Without a name, whether to
         include removed apps. Raises ``NotFound`` if there never was such an app."""
-        known = [(app.id, app.name) for app in await self._store.apps()]
-        gone = [(app.id, f"{app.name} (removed)", app.name) for app in await self._store.deleted_apps()]
+        known = [(app.id, app.name) for app in await self.store.apps()]
+        gone = [(app.id, f"{app.name} (removed)", app.name) for app in await self.store.deleted_apps()]
         if name_or_id is None:
             return known + [(id_, shown) for id_, shown, _ in gone if removed]
         found = [(id_, name) for id_, name in known if name_or_id.lower() == id_ or name_or_id == name]
@@ -270,7 +263,7 @@ class AppCatalog:
 
     async def delete(self, app: App) -> None:
         """Delete an app with its versions, keys and values. Its runs and conversations stay, for the operator."""
-        await self._store.delete_app(app.id, at=self._clock())
+        await self.store.delete_app(app.id, at=self.clock())
 
 
 def _converted(values: Mapping[str, Json], variables: Iterable[Variable], app_name: str) -> dict[str, Json]:

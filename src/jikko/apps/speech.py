@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
+from msgspec import Struct
+
 from jikko.apps.versions import Workflows
 from jikko.errors import (
     InvalidDocument,
@@ -110,14 +112,13 @@ MAX_AUDIO_BYTES: Final = 31_457_280
 _TYPES: Final = frozenset(f"audio/{kind}" for kind in ("mp3", "m4a", "wav", "amr", "mpga"))
 
 
-class AppSpeech:
+class AppSpeech(Struct, eq=False):
     """Use cases of speech. The app's current version decides on each feature."""
 
-    def __init__(self, workflows: Workflows, speech: Speech, defaults: DefaultModels) -> None:
-        """``defaults``: Calls its ``speech_to_text`` and ``text_to_speech``."""
-        self._workflows = workflows
-        self._speech = speech
-        self._defaults = defaults
+    workflows: Workflows
+    speech: Speech
+    defaults: DefaultModels
+    """Calls its ``speech_to_text`` and ``text_to_speech``."""
 
     async def check_hearing(self, app: App) -> None:
         """Require that the app transcribes. Raises ``InvalidParam``: it does not; ``WrongAppMode``: its workflow is
@@ -139,7 +140,7 @@ class AppSpeech:
             raise UnsupportedMediaType("Audio type not allowed.", code="unsupported_audio_type")
         if len(data) > MAX_AUDIO_BYTES:
             raise too_large()
-        model = self._defaults.get("speech_to_text")
+        model = self.defaults.get("speech_to_text")
         if model is None:
             raise WrongAppMode(
                 "Provider not support speech to text. (The providers file names no model for it: defaults: "
@@ -147,7 +148,7 @@ class AppSpeech:
                 code="provider_not_support_speech_to_text",
             )
         try:
-            return await self._speech.transcribe(
+            return await self.speech.transcribe(
                 Recording(
                     provider=model.provider,
                     model=model.model,
@@ -177,7 +178,7 @@ class AppSpeech:
             raise InvalidParam("TTS is not enabled")
         script = self.script(app, feature, text, voice)
         pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
-        task = asyncio.get_running_loop().create_task(self._speech.speak(script, pieces.put_nowait))
+        task = asyncio.get_running_loop().create_task(self.speech.speak(script, pieces.put_nowait))
         task.add_done_callback(lambda _: pieces.put_nowait(None))
 
         async def audio(first: bytes | None) -> AsyncIterator[bytes]:
@@ -202,16 +203,16 @@ class AppSpeech:
         """Return the narration of an answer; ``None`` if the version does not autoplay, or no model speaks.
         ``workflow_id``: The version."""
         current = workflow_id.lower() == app.workflow_id.lower()
-        workflow = await self._workflows.get(app, None if current else workflow_id)
+        workflow = await self.workflows.get(app, None if current else workflow_id)
         feature = workflow.document.feature("text_to_speech")
-        if feature.get("autoPlay") != "enabled" or "text_to_speech" not in self._defaults:
+        if feature.get("autoPlay") != "enabled" or "text_to_speech" not in self.defaults:
             return None
-        return Narration(self._speech, partial(self.script, app, feature))
+        return Narration(self.speech, partial(self.script, app, feature))
 
     def script(self, app: App, feature: Mapping[str, Any], text: str, voice: str = "") -> Script:
         """Return the model's input. ``feature``: The app's ``text_to_speech``. Raises ``WrongAppMode`` if there is no
         model for it."""
-        model = self._defaults.get("text_to_speech")
+        model = self.defaults.get("text_to_speech")
         if model is None:
             raise WrongAppMode(
                 "No model speaks: the providers file names none (defaults: {text_to_speech: {provider: …, model: …}}).",
@@ -222,7 +223,7 @@ class AppSpeech:
 
     async def _feature(self, app: App, name: str) -> Mapping[str, Any]:
         try:
-            workflow = await self._workflows.get(app)
+            workflow = await self.workflows.get(app)
         except (NotFound, InvalidDocument):
             message = "App unavailable, please check your app configurations."
             raise WrongAppMode(message, code="app_unavailable") from None

@@ -114,36 +114,23 @@ def inputs_of(graph: CompiledGraph) -> tuple[StartVariable, ...]:
     return start.variables if isinstance(start, Start) else ()
 
 
-class Workflows:
+class Workflows(Struct, eq=False):
     """Cache of compiled versions, least recently used evicted first."""
 
-    def __init__(
-        self,
-        apps: AppStore,
-        node_classes: Mapping[str, Any],
-        *,
-        environment: Sequence[EnvLayer] = (),
-        mocks: Mapping[str, Mapping[str, Json]] | None = None,
-        stand_ins: StandIns | None = None,
-        keep: int = 256,
-        prepare: Callable[[bytes], Awaitable[None]] | None = None,
-    ) -> None:
-        """Args:
-        environment: Values for environment variables of all apps, in order of precedence.
-        mocks: Outputs by node, see ``graph.mocks``, for all workflows that have such nodes.
-        stand_ins: Changes the graphs of apps: for tests.
-        keep: Maximum number of compiled versions.
-        prepare: Imports what a DSL file needs, as far as the event loop would have to wait for it.
-        """
-        self._mocks = mocks or {}
-        self._stand_ins = stand_ins
-        self._apps = apps
-        self._environment = environment
-        self._classes = node_classes
-        self._keep = keep
-        self._prepare = prepare
-        self._making = asyncio.Lock()
-        self._compiled: OrderedDict[_Wanted, Workflow] = OrderedDict()
+    apps: AppStore
+    node_classes: Mapping[str, Any]
+    environment: Sequence[EnvLayer] = ()
+    """Values for environment variables of all apps, in order of precedence."""
+    mocks: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """Outputs by node, see ``graph.mocks``, for all workflows that have such nodes."""
+    stand_ins: StandIns | None = None
+    """Changes the graphs of apps: for tests."""
+    keep: int = 256
+    """Maximum number of compiled versions."""
+    prepare: Callable[[bytes], Awaitable[None]] | None = None
+    """Imports what a DSL file needs, as far as the event loop would have to wait for it."""
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _compiled: OrderedDict[_Wanted, Workflow] = field(default_factory=OrderedDict)
 
     async def get(self, app: App, workflow_id: str | None = None) -> Workflow:
         """Return a version of an app, by default the current one, with current values of its environment variables.
@@ -155,11 +142,11 @@ class Workflows:
         if known is not None:
             self._compiled.move_to_end(wanted)
             return known
-        version = await self._apps.version(app.id, id_)
+        version = await self.apps.version(app.id, id_)
         if version is None:
             raise NotFound(f"Workflow not found with id: {workflow_id or id_}")
-        if self._prepare is not None:
-            await self._prepare(version.source)
+        if self.prepare is not None:
+            await self.prepare(version.source)
         if len(version.source) <= _SMALL:
             # Another task may have compiled it meanwhile.
             return self._compiled.get(wanted) or self._made(app, version, wanted, self._checked(app, version))
@@ -178,31 +165,31 @@ class Workflows:
         current, then = await self.get(app), published_at(at)
         if current.version <= then:
             return current
-        older = next((each for each in await self._apps.versions(app.id) if each.version <= then), None)
+        older = next((each for each in await self.apps.versions(app.id) if each.version <= then), None)
         return current if older is None else await self.get(app, older.id)
 
     def of_file(self, app: App, text: bytes, *, source: str) -> Workflow:
         """Compile an unpublished file with an app's current values of environment variables. Raises
         ``InvalidDocument``: it cannot be imported; ``InvalidEnvironment``: see ``get``."""
-        return self._ready(app, check(text, source=source, node_classes=self._classes), "", "")
+        return self._ready(app, check(text, source=source, node_classes=self.node_classes), "", "")
 
     def _checked(self, app: App, version: WorkflowVersion) -> CheckedFile:
         source = f"{app.name}, version {version.number}"
-        return check(version.source, source=source, node_classes=self._classes)
+        return check(version.source, source=source, node_classes=self.node_classes)
 
     def _made(self, app: App, version: WorkflowVersion, wanted: _Wanted, checked: CheckedFile) -> Workflow:
         made = self._compiled[wanted] = self._ready(app, checked, version.id, version.version)
-        if len(self._compiled) > self._keep:
+        if len(self._compiled) > self.keep:
             self._compiled.popitem(last=False)
         return made
 
     def _ready(self, app: App, checked: CheckedFile, id_: str, version: str) -> Workflow:
         document, graph = checked.require()
-        variables = with_values(document.environment, app, self._environment)
+        variables = with_values(document.environment, app, self.environment)
         document = replace(document, environment=variables)
         graph = replace(graph, **environment_of(variables))
         inputs = inputs_of(graph)
-        graph = with_mocks(graph, self._mocks)
-        if self._stand_ins is not None:
-            graph = self._stand_ins(app, graph)
+        graph = with_mocks(graph, self.mocks)
+        if self.stand_ins is not None:
+            graph = self.stand_ins(app, graph)
         return Workflow(id_, version, document, graph, inputs)

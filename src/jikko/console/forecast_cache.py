@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jikko.apps.environment import Outside
 from jikko.apps.model_needs import Need, needs_of
@@ -44,29 +44,21 @@ class AppForecast(Struct, frozen=True):
         return tuple(finding for finding in self.findings if finding.severity in ("error", "will_fail"))
 
 
-class ForecastCache:
+class ForecastCache(Struct, eq=False):
     """Cache of forecasts."""
 
-    def __init__(
-        self,
-        installation: Callable[[], Installation],
-        outside: Callable[[str, Mapping[str, Any]], Outside],
-        node_classes: Mapping[str, Any],
-        clock: Clock,
-    ) -> None:
-        """Args:
-        installation: Reads the current installation. Blocks.
-        outside: Maps an app's name and its overrides to the values for environment variables."""
-        self._read_installation = installation
-        self._outside = outside
-        self._classes = node_classes
-        self._clock = clock
-        self._installation: tuple[float, Installation] | None = None
-        self._known: OrderedDict[tuple[str, str], tuple[float, AppForecast]] = OrderedDict()
-        """Forecasts by version and the app's overrides."""
+    installation: Callable[[], Installation]
+    """Reads the current installation. Blocks."""
+    outside: Callable[[str, Mapping[str, Any]], Outside]
+    """Maps an app's name and its overrides to the values for environment variables."""
+    node_classes: Mapping[str, Any]
+    clock: Clock
+    _installation: tuple[float, Installation] | None = None
+    _known: OrderedDict[tuple[str, str], tuple[float, AppForecast]] = field(default_factory=OrderedDict)
+    """Forecasts by version and the app's overrides."""
 
     async def of(self, app: App, version: WorkflowVersion) -> AppForecast:
-        key, now = (version.id, app.environment), self._clock()
+        key, now = (version.id, app.environment), self.clock()
         known = self._known.get(key)
         if known is None or now - known[0] > _TTL_SECONDS:
             name = f"{app.name}, version {version.number}"
@@ -80,7 +72,7 @@ class ForecastCache:
     def known(self, app: App, workflow_id: str) -> AppForecast | None:
         """Return a version's cached forecast, if any."""
         found = self._known.get((workflow_id, app.environment))
-        return None if found is None or self._clock() - found[0] > _TTL_SECONDS else found[1]
+        return None if found is None or self.clock() - found[0] > _TTL_SECONDS else found[1]
 
     async def judged(
         self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
@@ -91,12 +83,12 @@ class ForecastCache:
 
     def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[CheckedFile, AppForecast]:
         text, source, app_name, values = asked
-        now = self._clock()
+        now = self.clock()
         if self._installation is None or now - self._installation[0] > _TTL_SECONDS:
-            self._installation = now, self._read_installation()
+            self._installation = now, self.installation()
         here = self._installation[1]
-        checked = check(text, source=source, node_classes=self._classes)
-        found = forecast(checked, here, self._outside(app_name, values))
+        checked = check(text, source=source, node_classes=self.node_classes)
+        found = forecast(checked, here, self.outside(app_name, values))
         nodes = checked.document.nodes if checked.document is not None else ()
         # Start nodes of containers only mark the graph.
         number = sum(not node.type.endswith("-start") for node in nodes)

@@ -71,49 +71,40 @@ class IssueReport(Struct, frozen=True):
     callbacks_failed: int
 
 
-class Issues:
+class Issues(Struct, eq=False):
     """Finder of issues with apps, model providers and callbacks."""
 
-    def __init__(
-        self,
-        apps: AppStore,
-        forecasts: ForecastCache,
-        callbacks: CallbackStore,
-        uses: ModelUses,
-        providers: Callable[[Sequence[str]], Awaitable[KnownProviders]],
-    ) -> None:
-        """``providers``: Reads the providers file, given the names of providers that apps call and that lack
-        something."""
-        self._apps = apps
-        self._forecasts = forecasts
-        self._callbacks = callbacks
-        self._uses = uses
-        self._providers = providers
+    apps: AppStore
+    forecasts: ForecastCache
+    callbacks: CallbackStore
+    uses: ModelUses
+    providers: Callable[[Sequence[str]], Awaitable[KnownProviders]]
+    """Reads the providers file, given the names of providers that apps call and that lack something."""
 
     async def look(self) -> IssueReport:
         """Return the current issues, worst first."""
         callers: dict[str, list[str]] = {}
         lacking: dict[str, list[str]] = {}
         broken: list[tuple[App, AppForecast]] = []
-        for app in await self._apps.apps():
-            version = await self._apps.version(app.id, app.workflow_id)
+        for app in await self.apps.apps():
+            version = await self.apps.version(app.id, app.workflow_id)
             if version is None:
                 continue
-            forecast = await self._forecasts.of(app, version)
+            forecast = await self.forecasts.of(app, version)
             for use in forecast.models:
                 callers.setdefault(use.need.provider, []).append(app.id)
                 if not use.ok:
                     lacking.setdefault(use.need.provider, []).append(app.id)
             if forecast.failing:
                 broken.append((app, forecast))
-        known = await self._providers(list(lacking))
+        known = await self.providers(list(lacking))
         entered = {entry.name for entry in known.entries}
         others = [name for name in callers if name not in entered]
         providers = []
         for entry in known.entries:
             names = others if entry.name == _ANY else [entry.name]
             apps = tuple(dict.fromkeys(app for name in names for app in callers.get(name, ())))
-            providers.append(KnownProvider(entry, self._uses.hour(entry.name), apps))
+            providers.append(KnownProvider(entry, self.uses.hour(entry.name), apps))
         found = [found for provider in providers if (found := _of_provider(provider)) is not None]
         for name, line in known.lines.items():
             remedy = Phrase("remedy.add_to", {"file": known.file or Phrase("part.providers_file")})
@@ -130,7 +121,7 @@ class Issues:
                 found.append(
                     Issue(Diagnostic(why.code, why.params, where="workflow", remedy=failing[0].remedy), (app.id,))
                 )
-        undelivered = await self._callbacks.undelivered(limit=_MAX_CALLBACKS)
+        undelivered = await self.callbacks.undelivered(limit=_MAX_CALLBACKS)
         failed = [entry for entry in undelivered if entry.state == "failed"]
         given_up = len(failed)
         if failed:

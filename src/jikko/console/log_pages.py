@@ -46,13 +46,12 @@ class EventSlice(Struct, frozen=True):
     """Whether the log is complete."""
 
 
-class LogPages:
+class LogPages(Struct, eq=False):
     """Reader of logs by page."""
 
-    def __init__(self, store: RunStore) -> None:
-        self._store = store
-        self._kept: tuple[str, Sequence[Event]] | None = None
-        self._dropping: asyncio.TimerHandle | None = None
+    store: RunStore
+    _kept: tuple[str, Sequence[Event]] | None = None
+    _dropping: asyncio.TimerHandle | None = None
 
     async def page(self, record: RunRecord, *, after: int, limit: int, view: LogView) -> EventSlice:
         """Return events after a position. Raises ``LogDamaged``."""
@@ -61,10 +60,10 @@ class LogPages:
             log = await self._closed_log(run_id)
             end, events = len(log), log[after + 1 : after + 1 + limit]
         else:
-            found = await self._store.events(run_id, after=after)
+            found = await self.store.events(run_id, after=after)
             end, events = max(after + 1, 0) + len(found), found[:limit]
             if not found:
-                end = await self._store.log_end(run_id)
+                end = await self.store.log_end(run_id)
 
         def encode(numbered: Sequence[tuple[int, Event]]) -> list[bytes]:
             return [encoded(position, event, view) for position, event in giving_way(numbered)]
@@ -79,14 +78,14 @@ class LogPages:
         if not record.is_open:
             log = await self._closed_log(record.identity.run_id)
             return log[position] if position < len(log) else None
-        found = await self._store.events(record.identity.run_id, after=position - 1)
+        found = await self.store.events(record.identity.run_id, after=position - 1)
         return found[0] if found else None
 
     async def _closed_log(self, run_id: str) -> Sequence[Event]:
         if self._kept is not None and self._kept[0] == run_id:
             log = self._kept[1]
         else:
-            log = await self._store.events(run_id)
+            log = await self.store.events(run_id)
         if len(log) <= _MAX_KEPT_EVENTS:
             self._kept = run_id, log
             if self._dropping is not None:

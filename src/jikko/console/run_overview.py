@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jikko.apps.model_needs import needs_of
 from jikko.concurrency.run_in_thread import run_in_thread
@@ -18,22 +18,21 @@ from jikko.runs.forms import Forms, RunForm
 from jikko.values import Moment, Uuid
 
 
-class VersionModels:
+class VersionModels(Struct, eq=False):
     """Models of versions. Each file is read once: a version never changes."""
 
-    def __init__(self, apps: AppStore) -> None:
-        self._apps = apps
-        self._known: dict[str, frozenset[str]] = {}
-        """Models by version, without a limit: names are short, and eviction would mean reading files for each
+    apps: AppStore
+    _known: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Models by version, without a limit: names are short, and eviction would mean reading files for each
         request."""
-        self._reading = asyncio.Lock()
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def of(self, app_id: str, workflow_id: str) -> Collection[str]:
         """Return the names of a version's models; empty if it was deleted."""
         if workflow_id not in self._known:
             async with self._reading:
                 if workflow_id not in self._known:  # unless another request has read it meanwhile
-                    version = await self._apps.version(app_id, workflow_id)
+                    version = await self.apps.version(app_id, workflow_id)
                     if version is None:
                         return ()
                     self._known[workflow_id] = await run_in_thread(_models_in, version.source, queue="records")
@@ -41,7 +40,7 @@ class VersionModels:
 
     async def versions(self, model: str, app_id: str | None) -> tuple[str, ...]:
         """Return the IDs, in lower case, of versions that call a model. ``app_id``: ``None`` for all apps."""
-        ids = [(app, version.lower()) for app, version in await self._apps.version_ids() if app_id in (None, app)]
+        ids = [(app, version.lower()) for app, version in await self.apps.version_ids() if app_id in (None, app)]
         return tuple([workflow_id for app, workflow_id in ids if model in await self.of(app, workflow_id)])
 
 

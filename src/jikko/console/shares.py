@@ -39,18 +39,18 @@ class Share(Struct, frozen=True):
     """Last use, to the minute; ``None``: never."""
 
 
-class Shares:
+class Shares(Struct, eq=False):
     """Store of shared links.
 
     A link is stored as a session without scopes, which opens only its run; of its key, only the digest is stored.
     """
 
-    def __init__(self, store: ConsoleStore, clock: Clock, *, is_on: bool, setting_source: str) -> None:
-        """``is_on``: Whether the settings allow links; otherwise none works. ``setting_source``: See ``Access``."""
-        self._store = store
-        self._clock = clock
-        self.is_on = is_on
-        self._setting_source = setting_source
+    store: ConsoleStore
+    clock: Clock
+    is_on: bool
+    """Whether the settings allow links; otherwise none works."""
+    setting_source: str
+    """See ``Access``."""
 
     async def make(self, run_id: str, maker: Visitor, days: int) -> tuple[Share, str]:
         """Make a link to a run. Returns it with its key, which is not stored.
@@ -65,12 +65,12 @@ class Shares:
             raise Forbidden(f"{maker.name} lacks the scope apps:read: a link shows the graph.", code="missing_scope")
         if not 1 <= days <= MAX_DAYS:
             raise InvalidParam(f"days: must be 1 to {MAX_DAYS}.")
-        key, now = secrets.token_urlsafe(32), self._clock()
+        key, now = secrets.token_urlsafe(32), self.clock()
         by_setting = maker.name == SETTING_NAME and not maker.source
         expires_at = now + days * 86_400.0
         session = ConsoleSession(
             digest=digest(key),
-            source=share_source(run_id, self._setting_source if by_setting else maker.source),
+            source=share_source(run_id, self.setting_source if by_setting else maker.source),
             name=maker.name,
             role="viewer",
             created_at=now,
@@ -78,7 +78,7 @@ class Shares:
             scopes=[],
             expires_at=expires_at if maker.until is None else min(expires_at, maker.until),
         )
-        await self._store.add_session(session, oldest=now - SESSION_SECONDS)
+        await self.store.add_session(session, oldest=now - SESSION_SECONDS)
         return _share(session), key
 
     async def of_run(self, run_id: str) -> list[Share]:
@@ -88,17 +88,17 @@ class Shares:
     async def revoke(self, run_id: str, share_id: str) -> Share:
         """Delete a link. Raises ``NotFound``."""
         for session in await self._of_run(run_id):
-            if _id(session) == share_id and await self._store.delete_session(session.digest):
+            if _id(session) == share_id and await self.store.delete_session(session.digest):
                 return _share(session)
         raise NotFound(f"Run {run_id} has no shared link {share_id[:100]!r}.")
 
     async def open(self, run_id: str, key: str) -> tuple[Share, bool]:
         """Open a link. Returns it, and whether this is its first use. Raises ``ShareOver``."""
         session = await self._known(run_id, key)
-        now = self._clock()
-        is_first = not session.used_at and await self._store.open_session(session.digest, now)
+        now = self.clock()
+        is_first = not session.used_at and await self.store.open_session(session.digest, now)
         if not is_first and now - session.used_at >= NOTED_EVERY:
-            await noted(self._store.touch_session(session.digest, now))
+            await noted(self.store.touch_session(session.digest, now))
         return _share(session), is_first
 
     async def visitor(self, run_id: str, key: str) -> Visitor:
@@ -108,13 +108,13 @@ class Shares:
 
     async def _known(self, run_id: str, key: str) -> ConsoleSession:
         hashed = digest(key)
-        session = await self._store.session(hashed) if self.is_on else None
+        session = await self.store.session(hashed) if self.is_on else None
         # Looked up by digest, so that timing reveals nothing about keys.
         if (
             session is None
             or not hmac.compare_digest(session.digest, hashed)
             or not session.source.startswith(share_source(run_id))
-            or self._clock() >= (session.expires_at or 0.0)
+            or self.clock() >= (session.expires_at or 0.0)
             or not await self._has_maker(session.source.removeprefix(share_source(run_id)))
         ):
             raise ShareOver
@@ -123,12 +123,12 @@ class Shares:
     async def _has_maker(self, source: str) -> bool:
         """Return whether the token that made a link is still valid. An earlier build revokes tokens without it."""
         if is_uuid(source):
-            return await self._store.has_token(source)
-        return source in ("", self._setting_source)
+            return await self.store.has_token(source)
+        return source in ("", self.setting_source)
 
     async def _of_run(self, run_id: str) -> list[ConsoleSession]:
-        now = self._clock()
-        return [found for found in await self._store.shares(run_id) if now < (found.expires_at or 0.0)]
+        now = self.clock()
+        return [found for found in await self.store.shares(run_id) if now < (found.expires_at or 0.0)]
 
 
 def _id(session: ConsoleSession) -> str:

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from msgspec import Struct, field
+
 from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidParam, JikkoError, NotFound
@@ -21,61 +23,60 @@ from jikko.ports.stores.messages import AnnotationReply
 from jikko.repositories.annotation_store import AnnotationStore
 
 
-class Annotations:
+class Annotations(Struct, eq=False):
     """Stores annotations, and switches replies from them on and off."""
 
-    def __init__(self, store: AnnotationStore, clock: Clock, say_due: Callable[[], None]) -> None:
-        """``say_due``: Called when vectors have to be computed."""
-        self._store = store
-        self._clock = clock
-        self._say_due = say_due
+    store: AnnotationStore
+    clock: Clock
+    say_due: Callable[[], None]
+    """Called when vectors have to be computed."""
 
     async def create(self, app_id: str, question: str, answer: str) -> Annotation:
         new = Annotation(
-            id=new_id(), app_id=app_id, question=_kept(question), answer=_kept(answer), created_at=self._clock()
+            id=new_id(), app_id=app_id, question=_kept(question), answer=_kept(answer), created_at=self.clock()
         )
-        await self._store.add(new)
-        self._say_due()
+        await self.store.add(new)
+        self.say_due()
         return new
 
     async def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Annotation:
         """Update an annotation. Raises ``NotFound`` if the app has no such one."""
-        changed = await self._store.change(app_id, annotation_id, _kept(question), _kept(answer))
+        changed = await self.store.change(app_id, annotation_id, _kept(question), _kept(answer))
         if changed is None:
             raise _not_found()
-        self._say_due()
+        self.say_due()
         return changed
 
     async def delete(self, app_id: str, annotation_id: str) -> None:
         """Delete an annotation. Raises ``NotFound`` if the app has no such one."""
-        if not await self._store.delete(app_id, annotation_id):
+        if not await self.store.delete(app_id, annotation_id):
             raise _not_found()
 
     async def page(self, app_id: str, keyword: str, page: int, limit: int) -> tuple[list[Annotation], int]:
         """Return a page, newest first, and the total. See ``AnnotationStore.page``."""
-        return await self._store.page(app_id, keyword=keyword, page=page, limit=limit)
+        return await self.store.page(app_id, keyword=keyword, page=page, limit=limit)
 
     async def reply(self, app_id: str, threshold: float, provider: str, model: str) -> ReplyJob:
         """Enable replies, or change their model or threshold. Returns the job that computes the vectors; a running one
         if it has the same settings."""
         setting = ReplySetting(threshold=threshold, provider=model_provider(provider), model=model)
-        job = await self._store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=setting, created_at=self._clock()))
-        self._say_due()
+        job = await self.store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=setting, created_at=self.clock()))
+        self.say_due()
         return job
 
     async def setting(self, app_id: str) -> ReplySetting | None:
         """Return an app's settings of replies; ``None`` if disabled."""
-        replies = await self._store.replies(app_id)
+        replies = await self.store.replies(app_id)
         return None if replies is None else replies.setting
 
     async def end_replies(self, app_id: str) -> ReplyJob:
         """Disable replies. The annotations stay."""
-        return await self._store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=None, created_at=self._clock()))
+        return await self.store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=None, created_at=self.clock()))
 
     async def job(self, app_id: str, job_id: str, *, replying: bool) -> ReplyJob:
         """Return a job of an app. ``replying``: Whether it enables replies. Raises ``InvalidParam`` if there
         is none."""
-        job = await self._store.job(app_id, job_id)
+        job = await self.store.job(app_id, job_id)
         if job is None or (job.setting is not None) != replying:
             raise InvalidParam("The job does not exist.")
         return job
@@ -157,19 +158,18 @@ _APPS: Final = 16
 """Apps whose annotations are cached: 6 KB each, with 1,536 numbers."""
 
 
-class AnnotationReplies:
+class AnnotationReplies(Struct, eq=False):
     """``TurnPolicy`` that answers a question similar to an annotation's without a run."""
 
-    def __init__(self, store: AnnotationStore, embedder: Embedder) -> None:
-        self._store = store
-        self._embedder = embedder
-        self._tables: OrderedDict[str, tuple[int, AnnotationTable]] = OrderedDict()
-        """By app, with the version of the annotations."""
+    store: AnnotationStore
+    embedder: Embedder
+    _tables: OrderedDict[str, tuple[int, AnnotationTable]] = field(default_factory=OrderedDict)
+    """By app, with the version of the annotations."""
 
     async def state(self, app_id: str) -> ReplyState | None:
         """See ``Hooks.replies``. One row per turn, even for apps without annotations."""
         try:
-            return await self._store.replies(app_id)
+            return await self.store.replies(app_id)
         except JikkoError as failure:
             log.warning("annotations of the app %s cannot be searched: %s", app_id, failure)
             return None
@@ -181,10 +181,10 @@ class AnnotationReplies:
             return asked
         try:
             match = await self._match(app_id, asked.query, asked.replies)
-            found = None if match is None else await self._store.find(app_id, match.id)
+            found = None if match is None else await self.store.find(app_id, match.id)
             if found is None:
                 return asked
-            await self._store.hit(app_id, found.id)
+            await self.store.hit(app_id, found.id)
         except (JikkoError, ModelFailure) as failure:
             log.warning("annotations of the app %s cannot be searched: %s", asked.app.name, failure)
             return asked
@@ -195,7 +195,7 @@ class AnnotationReplies:
         if (same := table.same(query)) is not None or not len(table):
             return same
         setting = replies.setting
-        made = await self._embedder.embed(
+        made = await self.embedder.embed(
             EmbeddingRequest(
                 provider=setting.provider, model=setting.model, texts=(query,), purpose="query", app_id=app_id
             )
@@ -207,7 +207,7 @@ class AnnotationReplies:
         if known is not None and known[0] == version:
             self._tables.move_to_end(app_id)
             return known[1]
-        table = await asyncio.to_thread(AnnotationTable, await self._store.vectors(app_id))
+        table = await asyncio.to_thread(AnnotationTable, await self.store.vectors(app_id))
         # If they changed meanwhile, the next turn reads them again.
         self._tables[app_id] = version, table
         if len(self._tables) > _APPS:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from jikko.errors import InvalidParam
 from jikko.ports.extensions import Extension, Extensions
@@ -18,12 +19,11 @@ _MAX_ANSWER_BYTES: Final = 4_194_304
 T = TypeVar("T")
 
 
-class ExtensionCalls:
+class ExtensionCalls(Struct, eq=False):
     """Client of extensions, subject to the address policy."""
 
-    def __init__(self, extensions: Extensions, http: HttpClient) -> None:
-        self._extensions = extensions
-        self._http = http
+    extensions: Extensions
+    http: HttpClient
 
     async def ask(
         self,
@@ -37,7 +37,7 @@ class ExtensionCalls:
     ) -> T:
         """Call the extension with this id. ``point``: ``app.moderation.input``, …. ``role``: Its purpose, for messages:
         ``moderates this app``. Raises ``InvalidParam``: no such extension, or no usable answer."""
-        extension = self._extensions.get(id_) or self._extensions.get("*")
+        extension = self.extensions.get(id_) or self.extensions.get("*")
         if extension is None:
             raise InvalidParam(
                 f"The extension {id_!r} that {role} is not set up. Add it under 'extensions:' "
@@ -45,7 +45,7 @@ class ExtensionCalls:
             )
         request = _request(extension, app_id, {"point": point, "params": params})
         try:
-            response = await self._http.send(request)
+            response = await self.http.send(request)
         except HttpFailure as failure:
             raise InvalidParam(f"The extension {id_!r} that {role} cannot be asked: {failure}") from None
         if response.status != 200:

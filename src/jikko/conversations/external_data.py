@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.conversations.extension_calls import ExtensionCalls
@@ -21,11 +22,10 @@ class _ToolAnswer(msgspec.Struct):
 _decode: Final = msgspec.json.Decoder(_ToolAnswer).decode
 
 
-class ExternalData:
+class ExternalData(Struct, eq=False):
     """``TurnPolicy`` that sets each variable to its server's answer for the question."""
 
-    def __init__(self, calls: ExtensionCalls) -> None:
-        self._calls = calls
+    calls: ExtensionCalls
 
     async def consider(self, asked: UserQuery) -> UserQuery:
         """See ``TurnPolicy.consider``. Raises ``InvalidParam``: a server cannot be called, or its kind is unknown."""
@@ -55,7 +55,7 @@ class ExternalData:
         id_ = str(config.get("api_based_extension_id") or "") if isinstance(config, Mapping) else ""
         params = {"app_id": asked.app.id, "tool_variable": variable, "inputs": dict(given), "query": asked.query}
         role = f"gives this app its variable {variable!r}"
-        answer = await self._calls.ask(id_, asked.app.id, "app.external_data_tool.query", params, _decode, role=role)
+        answer = await self.calls.ask(id_, asked.app.id, "app.external_data_tool.query", params, _decode, role=role)
         return answer.result
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.apps.end_users import end_user
@@ -80,26 +80,16 @@ class TurnRequest(Struct, frozen=True, kw_only=True):
     """Initial messages of a new conversation, oldest first; ignored for an existing one."""
 
 
-class Turns:
+class Turns(Struct, eq=False, kw_only=True):
     """Begins turns."""
 
-    def __init__(
-        self,
-        *,
-        store: ConversationStore,
-        runs: Runs,
-        workflows: Workflows,
-        models: Models,
-        hooks: Hooks | None = None,
-        clock: Clock = time.time,
-    ) -> None:
-        self._store = store
-        self._runs = runs
-        self._workflows = workflows
-        self._models = models
-        self._hooks = hooks or Hooks()
-        self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+    store: ConversationStore
+    runs: Runs
+    workflows: Workflows
+    models: Models
+    hooks: Hooks = field(default_factory=Hooks)
+    clock: Clock = time.time
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def begin(
         self, app: App, request: TurnRequest, options: StartOptions | None = None
@@ -121,7 +111,7 @@ class Turns:
             ServerStopping: The process is about to end.
         """
         try:
-            return await self._runs.starts.start(app, options, partial(self._begin, app, request))
+            return await self.runs.starts.start(app, options, partial(self._begin, app, request))
         except _Answered as answered:
             return answered.message
 
@@ -134,21 +124,21 @@ class Turns:
             return await self._begin(app, await make(), options)
 
         try:
-            return await self._runs.starts.start(app, options, begin)
+            return await self.runs.starts.start(app, options, begin)
         except _Answered as answered:
             return answered.message
 
     async def title(self, app: App, query: str) -> str:
         """Return a name for a conversation that began with a question."""
-        return await self._hooks.title(app, query)
+        return await self.hooks.title(app, query)
 
     async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
-        self._runs.executor.require_open()
-        opened, replies = None, self._hooks.replies(app.id)
+        self.runs.executor.require_open()
+        opened, replies = None, self.hooks.replies(app.id)
         if request.conversation_id:
             # Concurrently: the database may be far away.
             user = end_user(app.id, request.user)
-            opening = self._store.opened(app.id, user, request.conversation_id)
+            opening = self.store.opened(app.id, user, request.conversation_id)
             opened, state = await asyncio.gather(opening, replies)
             if opened is None and app.mode in BASIC_MODES:
                 raise NotFound("Conversation Not Exists.")
@@ -159,7 +149,7 @@ class Turns:
         given = asked
         waited: list[bool] = []
         later = asyncio.get_running_loop().call_soon(waited.append, True)
-        for policy in self._hooks.policies:
+        for policy in self.hooks.policies:
             try:
                 decided = await policy.consider(asked)
             except InvalidParam as failure:
@@ -175,7 +165,7 @@ class Turns:
         later.cancel()
         if waited and opened is not None:
             # The conversation may have changed meanwhile.
-            opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
+            opened = await self.store.opened(app.id, asked.end_user_id, request.conversation_id)
         # A message of an app without a workflow keeps the question as asked, before moderation.
         message = given if app.mode in BASIC_MODES else asked
         return await self._run(asked, message, opened, request, options)
@@ -183,11 +173,11 @@ class Turns:
     async def _workflow(self, app: App, request: TurnRequest, opened: Opened | None) -> Workflow:
         """Return the version that answers. A conversation of an app without a workflow keeps its first one."""
         if opened is not None and app.mode in BASIC_MODES:
-            used = await self._store.version_of(opened.conversation.id)
+            used = await self.store.version_of(opened.conversation.id)
             if used is None:
-                return await self._workflows.as_of(app, opened.conversation.created_at)
-            return await self._workflows.get(app, used)
-        return await self._workflows.get(app, request.workflow_id)
+                return await self.workflows.as_of(app, opened.conversation.created_at)
+            return await self.workflows.get(app, used)
+        return await self.workflows.get(app, request.workflow_id)
 
     async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> UserQuery:
         """Raises ``InvalidParam``: see ``begin``."""
@@ -195,7 +185,7 @@ class Turns:
         if not query and app.mode != "completion":
             raise InvalidParam("query is required")
         end_user_id = end_user(app.id, request.user)
-        files, features = self._runs.file_inputs, workflow.document.features
+        files, features = self.runs.file_inputs, workflow.document.features
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
         attached: list[Any] = []
         # Without the feature they are dropped, unread.
@@ -222,7 +212,7 @@ class Turns:
         if not isinstance(model, Mapping) or not model.get("name"):
             raise InvalidParam("model is required")
         try:
-            self._models.abilities(str(model.get("provider") or ""), str(model["name"]))
+            self.models.abilities(str(model.get("provider") or ""), str(model["name"]))
         except UnknownProvider as failure:
             raise InvalidParam(str(failure)) from None
         except ModelFailure as failure:
@@ -271,7 +261,7 @@ class Turns:
         )
         trace = log_context.get().trace
         started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn, trace=trace)
-        run = await self._runs.begin(identity, workflow, started, options=options, opening=opening)
+        run = await self.runs.begin(identity, workflow, started, options=options, opening=opening)
         if new is not None and new.title_due:
             self._later(run.committed(1), app, new, message)
         return run
@@ -288,10 +278,10 @@ class Turns:
         else:
             answer = MessageAnswer(status="error", error=str(reply))
         opening = self._opening(asked, opened, request, None, answer)
-        await self._store.add_turns(opening)
+        await self.store.add_turns(opening)
         message, new = opening[-1].message, opening[0].new
         if new is not None and new.title_due:
-            self._hooks.first_turn(asked.app, new, message)
+            self.hooks.first_turn(asked.app, new, message)
         return message
 
     def _opening(
@@ -304,7 +294,7 @@ class Turns:
     ) -> list[TurnBegan]:
         """Return the events that open the turn: the message with its effects on the conversation, after the initial
         messages of a new one."""
-        now = self._clock()
+        now = self.clock()
         new = None
         if opened is None:
             new = new_conversation(asked, request.new_id or new_id(), title_due=request.name_wanted, now=now)
@@ -355,7 +345,7 @@ class Turns:
                 await durable
             except JikkoError:
                 return  # no such turn
-            self._hooks.first_turn(app, conversation, message)
+            self.hooks.first_turn(app, conversation, message)
 
         start_task(announce(), self._tasks)
 

@@ -77,7 +77,7 @@ def frame(message: Any) -> bytes:
 
 def line(value: Any) -> bytes:
     """Encode as JSON, on one line of a stream."""
-    return _in_one_line(encode(value))
+    return in_one_line(encode(value))
 
 
 async def frame_giving_way(message: Any) -> bytes:
@@ -87,10 +87,11 @@ async def frame_giving_way(message: Any) -> bytes:
 
 def line_of_text(text: str) -> bytes:
     """Like ``line``, for a text."""
-    return _in_one_line(encode_text(text))
+    return in_one_line(encode_text(text))
 
 
-def _in_one_line(data: bytes) -> bytes:
+def in_one_line(data: bytes) -> bytes:
+    """Escape the line separators of JSON for a line of a stream."""
     if not data.isascii():
         for character, escaped in _LINE_ENDS:
             # Python's clients, among others, would split the line there.

@@ -234,67 +234,57 @@ class OpenRunners:
         await self._stack.aclose()
 
 
-class CaseRun:
+class CaseRun(Struct, eq=False):
     """Execution of one case."""
 
-    def __init__(
-        self,
-        assembly: Assembly,
-        plan: CasePlan,
-        case: FlowCase,
-        app: App,
-        script: CaseScript,
-        clock: CaseClock,
-        watch: Callable[[int, Event], object] | None = None,
-    ) -> None:
-        self._assembly = assembly
-        self._plan = plan
-        self._case = case
-        self._app = app
-        self._script = script
-        self._clock = clock
-        self._watch = watch
+    assembly: Assembly
+    plan: CasePlan
+    case: FlowCase
+    app: App
+    script: CaseScript
+    clock: CaseClock
+    watch: Callable[[int, Event], object] | None = None
 
     async def play(self, result: CaseResult) -> None:
         """Run the case, and add unmet expectations to the result. Raises ``JikkoError`` if no run can start."""
-        workflow = await self._assembly.workflows.get(self._app)
-        inputs = await self._given(self._case.inputs, workflow.inputs)
-        if not self._case.turns:
-            request = StartRequest(inputs=inputs, user=self._case.name)
-            record = (await self._assembly.runs.start(self._app, request)).record
+        workflow = await self.assembly.workflows.get(self.app)
+        inputs = await self._given(self.case.inputs, workflow.inputs)
+        if not self.case.turns:
+            request = StartRequest(inputs=inputs, user=self.case.name)
+            record = (await self.assembly.runs.start(self.app, request)).record
             self._judge(result, await self._observed(record), "")
         conversation = ""
-        for index, turn in enumerate(self._case.turns):
+        for index, turn in enumerate(self.case.turns):
             observed, conversation = await self._turn(turn, inputs, conversation)
             self._judge(result, observed, f"turns[{index}].", turn)
-        if self._case.turns and result.runs:
+        if self.case.turns and result.runs:
             whole = ObservedRun(
                 events=[event for run in result.runs for event in run.events],
                 answer=result.runs[-1].answer,
-                model_calls=self._script.model_calls,
+                model_calls=self.script.model_calls,
             )
-            found = problems_of(self._case.expect, whole, self._plan.names)
+            found = problems_of(self.case.expect, whole, self.plan.names)
             # The end of each turn is an expectation of that turn.
-            result.problems += [each for each in found if each.where != "status" or self._case.expect.status]
+            result.problems += [each for each in found if each.where != "status" or self.case.expect.status]
 
     def _judge(self, result: CaseResult, observed: ObservedRun, prefix: str, turn: CaseTurn | None = None) -> None:
-        expect = self._case.expect if turn is None else turn.expect
-        for problem in problems_of(expect, observed, self._plan.names):
+        expect = self.case.expect if turn is None else turn.expect
+        for problem in problems_of(expect, observed, self.plan.names):
             result.problems.append(CaseProblem(prefix + problem.where, problem.text, problem.node))
         result.runs.append(observed)
-        result.path += map(self._plan.names.title, started(observed.events))
+        result.path += map(self.plan.names.title, started(observed.events))
 
     async def _turn(self, turn: CaseTurn, inputs: Mapping[str, Any], conversation: str) -> tuple[ObservedRun, str]:
-        before = self._script.model_calls
+        before = self.script.model_calls
         kind = StartVariable(name="files", label="files", type="file-list")
-        paths = {"files": [Upload(str(self._plan.path.parent / path)) for path in turn.files]}
-        files: Any = await uploaded(paths, [kind], self._assembly.files, app_id=self._app.id, user=self._case.name)
-        begun = await self._assembly.chat.turns.begin(
-            self._app,
+        paths = {"files": [Upload(str(self.plan.path.parent / path)) for path in turn.files]}
+        files: Any = await uploaded(paths, [kind], self.assembly.files, app_id=self.app.id, user=self.case.name)
+        begun = await self.assembly.chat.turns.begin(
+            self.app,
             TurnRequest(
                 query=turn.say,
                 inputs=inputs,
-                user=self._case.name,
+                user=self.case.name,
                 conversation_id=conversation,
                 files=files["files"],
                 name_wanted=False,
@@ -303,17 +293,17 @@ class CaseRun:
         )
         if isinstance(begun, Message):
             # Answered by moderation or an annotation.
-            end = RunFinished(at=self._clock(), status="succeeded", elapsed=0.0)
+            end = RunFinished(at=self.clock(), status="succeeded", elapsed=0.0)
             return ObservedRun(events=[end], answer=begun.answer.text), begun.conversation_id
         record: RunRecord = begun.run.record
         observed = await self._observed(record)
         first = observed.events[0]
         if isinstance(first, RunStarted) and first.turn is not None:
             conversation = first.turn.conversation_id
-        message = await self._assembly.conversations.message_of_run(record.identity.run_id)
+        message = await self.assembly.conversations.message_of_run(record.identity.run_id)
         answer = None if message is None else message.answer.text
         return (
-            msgspec.structs.replace(observed, answer=answer, model_calls=self._script.model_calls - before),
+            msgspec.structs.replace(observed, answer=answer, model_calls=self.script.model_calls - before),
             conversation,
         )
 
@@ -321,31 +311,31 @@ class CaseRun:
         events: list[Event] = []
         waits_for: tuple[str, ...] = ()
         while True:
-            async for batch in self._assembly.runs.control.reader(record).follow(len(events) - 1):
+            async for batch in self.assembly.runs.control.reader(record).follow(len(events) - 1):
                 events += [event for _, event in batch]
-                if self._watch is not None:
+                if self.watch is not None:
                     for position, event in batch:
-                        self._watch(position, event)
+                        self.watch(position, event)
             if not events or not isinstance(events[-1], RunPaused):
                 break
             waits_for = await self._fill_in(record.identity.run_id)
             if waits_for:
                 break
         return ObservedRun(
-            run_id=record.identity.run_id, events=events, model_calls=self._script.model_calls, waits_for=waits_for
+            run_id=record.identity.run_id, events=events, model_calls=self.script.model_calls, waits_for=waits_for
         )
 
     async def _fill_in(self, run_id: str) -> tuple[str, ...]:
         """Submit the forms that a run waits for. If none has an answer, returns their nodes."""
-        record = await self._assembly.runs.records.any_record(run_id)
-        opened = await self._assembly.runs.forms.open_forms(record)
+        record = await self.assembly.runs.records.any_record(run_id)
+        opened = await self.assembly.runs.forms.open_forms(record)
         answered = False
         for form in opened:
             requested = form.requested
-            answer = self._script.form(requested.node_id, requested.title)
+            answer = self.script.form(requested.node_id, requested.title)
             if answer == "timeout":
-                self._clock.put_forward(requested.expires_at + 1)
-                answered = await self._assembly.runs.forms.close_expired() > 0
+                self.clock.put_forward(requested.expires_at + 1)
+                answered = await self.assembly.runs.forms.close_expired() > 0
             elif isinstance(answer, MockForm):
                 await self._submit(form, requested, answer)
                 answered = True
@@ -360,7 +350,7 @@ class CaseRun:
             each for each in form_variables(requested.form) if each.name in answer.values or each.name not in defaults
         ]
         inputs = {**defaults, **await self._given(answer.values, asked)}
-        await self._assembly.runs.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
+        await self.assembly.runs.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
 
     async def _given(self, values: Mapping[str, Any], variables: Sequence[StartVariable]) -> dict[str, Any]:
         """Return inputs for a run, with files uploaded. Raises ``InvalidParam`` with all missing and invalid ones."""
@@ -375,10 +365,10 @@ class CaseRun:
         given = given_inputs(variables, pairs, document, _read)
         if found := [*given.problems, *given.unknown]:
             raise InvalidParam("; ".join(found))
-        return await uploaded(given.values, variables, self._assembly.files, app_id=self._app.id, user=self._case.name)
+        return await uploaded(given.values, variables, self.assembly.files, app_id=self.app.id, user=self.case.name)
 
     def _path(self, text: str) -> str:
-        return text if text.startswith("@@") else f"@{self._plan.path.parent / text[1:]}"
+        return text if text.startswith("@@") else f"@{self.plan.path.parent / text[1:]}"
 
 
 def _read(path: str) -> str:

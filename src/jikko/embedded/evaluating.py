@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.assemble.build_models import models_alone
@@ -61,14 +62,14 @@ async def scored_rows(settings: Settings, plan: CasePlan, rows: Sequence[Evaluat
                 yield row
 
 
-class Scoring:
+class Scoring(Struct, eq=False):
     """Scores runs."""
 
-    def __init__(self, folder: Path, models: Models, sandbox: Sandbox) -> None:
-        """``folder``: Base of paths of judges and programs. ``models``: For judges."""
-        self._folder = folder
-        self._models = models
-        self._sandbox = sandbox
+    folder: Path
+    """Base of paths of judges and programs."""
+    models: Models
+    """For judges."""
+    sandbox: Sandbox
 
     async def of(self, row: Evaluation, result: CaseResult) -> ScoredRow:
         """Score the result of a row. A failing scorer is an error of the row."""
@@ -100,7 +101,7 @@ class Scoring:
         return min(scores)
 
     async def _judge(self, rule: ScoreRule, value: Any, row: Mapping[str, Any]) -> float:
-        prompt = (self._folder / rule.judge).read_text(encoding="utf-8")
+        prompt = (self.folder / rule.judge).read_text(encoding="utf-8")
         answer = _text(value)
         asked = _PLACE.sub(lambda place: _text(row.get(place[1], "")) if place[1] else answer, prompt)
         if "$value" not in prompt:
@@ -110,7 +111,7 @@ class Scoring:
         request = ModelRequest(provider=provider, model=model, messages=(message,), stream=False)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return judged((await self._models.complete(request)).text)[0]
+                return judged((await self.models.complete(request)).text)[0]
             except ModelFailure as failure:
                 if attempt == _ATTEMPTS or failure.kind not in _PASSING:
                     raise
@@ -118,8 +119,8 @@ class Scoring:
         raise AssertionError("unreachable")
 
     async def _program(self, rule: ScoreRule, value: Any, row: Mapping[str, Any]) -> float:
-        code = (self._folder / rule.python).read_text(encoding="utf-8")
-        found = (await self._sandbox.run_code("python3", code, {"value": value, "row": dict(row)})).get("score")
+        code = (self.folder / rule.python).read_text(encoding="utf-8")
+        found = (await self.sandbox.run_code("python3", code, {"value": value, "row": dict(row)})).get("score")
         if not isinstance(found, (bool, int, float)) or not math.isfinite(found) or not 0 <= found <= 1:
             raise ValueError(f"{rule.python} has to return {{'score': a number from 0 to 1}}, not {found!r}")
         return float(found)

@@ -12,7 +12,7 @@ from heapq import heappush, heappushpop
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar, get_args
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import Workflow
@@ -35,15 +35,14 @@ from jikko.setting_sources import read_settings
 _PAGE = 500
 
 
-class RecordedRuns:
+class RecordedRuns(Struct, eq=False):
     """Runs of one app in a data folder, newest first."""
 
-    def __init__(self, assembly: Assembly, app: App) -> None:
-        self._assembly = assembly
-        self.app = app
-        self._versions: dict[str, Workflow | None] = {}
-        self.unread: list[str] = []
-        """Unreadable parts of the archive."""
+    assembly: Assembly
+    app: App
+    _versions: dict[str, Workflow | None] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    """Unreadable parts of the archive."""
 
     async def named(self, ids: Sequence[str]) -> AsyncIterator[RunIdentity]:
         """Yield the runs with these ids or prefixes of ids.
@@ -53,7 +52,7 @@ class RecordedRuns:
             InvalidParam: One is of another app.
         """
         for given in ids:
-            record = await run_of(self._assembly.store, given)
+            record = await run_of(self.assembly.store, given)
             if record.identity.app_id != self.app.id:
                 raise InvalidParam(f"run {record.identity.run_id} is of another app than the first")
             yield record.identity
@@ -65,7 +64,7 @@ class RecordedRuns:
         while len(given) < most:
             page += 1
             query = LogQuery(app_id=self.app.id, page=page, limit=_PAGE, created_after=since or None)
-            found: list[RunRecord] = (await self._assembly.store.list_runs(query)).records
+            found: list[RunRecord] = (await self.assembly.store.list_runs(query)).records
             new = [each.identity for each in found if not each.is_open and each.identity.run_id not in given]
             for identity in new[: most - len(given)]:
                 given.add(identity.run_id)
@@ -73,9 +72,9 @@ class RecordedRuns:
             if len(found) < _PAGE:
                 break
         left = most - len(given)
-        if not left or await self._assembly.store.archived_until() is None:
+        if not left or await self.assembly.store.archived_until() is None:
             return
-        archived = self._assembly.store.archived(
+        archived = self.assembly.store.archived(
             app_id=self.app.id, since=since, until=math.inf, on_damaged=lambda error: self.unread.append(str(error))
         )
         newest: list[tuple[float, str, RunIdentity]] = []
@@ -92,7 +91,7 @@ class RecordedRuns:
         id_ = identity.workflow_id
         if id_ not in self._versions:
             try:
-                self._versions[id_] = await self._assembly.workflows.get(self.app, id_)
+                self._versions[id_] = await self.assembly.workflows.get(self.app, id_)
             except (NotFound, InvalidDocument):
                 self._versions[id_] = None
         return self._versions[id_]
@@ -100,7 +99,7 @@ class RecordedRuns:
     async def recording(self, identity: RunIdentity) -> Recording:
         """Return a run's recording, without events if its log is unreadable."""
         try:
-            return Recording(identity, await self._assembly.store.events(identity.run_id))
+            return Recording(identity, await self.assembly.store.events(identity.run_id))
         except LogDamaged:
             return Recording(identity, [])
 
@@ -163,22 +162,21 @@ class ReplayChoice(Struct, frozen=True, kw_only=True):
         return ""
 
 
-class Replays:
+class Replays(Struct, eq=False):
     """Replays runs concurrently."""
 
-    def __init__(self, replayer: Replayer, recorded: RecordedRuns | None, was: Workflow | None, seconds: float) -> None:
-        """``recorded``: Knows the versions of runs; without it all are of the version ``was``, if known. ``seconds``:
-        Timeout of a run."""
-        self._replayer = replayer
-        self._recorded = recorded
-        self._was = was
-        self._seconds = seconds
-        self.coverage: Coverage | None = None
+    replayer: Replayer
+    recorded: RecordedRuns | None
+    """Knows the versions of runs; without it all are of the version ``was``, if known."""
+    was: Workflow | None
+    seconds: float
+    """Timeout of a run."""
+    coverage: Coverage | None = None
 
     @property
     def unread(self) -> Sequence[str]:
         """Unreadable parts of the archive."""
-        return () if self._recorded is None else self._recorded.unread
+        return () if self.recorded is None else self.recorded.unread
 
     async def results(
         self, source: AsyncIterator[RunIdentity | Recording | BadLine]
@@ -186,7 +184,7 @@ class Replays:
         """Yield the result of each in the given order, and whether its version is known."""
         under_way: deque[asyncio.Task[tuple[ReplayedResult, bool]]] = deque()
         # Real calls are sequential: a run that waits for another's call would use up its own time.
-        at_once = 1 if self._replayer.mode == "live" else _MAX_CONCURRENT_RUNS
+        at_once = 1 if self.replayer.mode == "live" else _MAX_CONCURRENT_RUNS
         try:
             async for each in source:
                 under_way.append(asyncio.ensure_future(self._result(each)))
@@ -203,16 +201,16 @@ class Replays:
             return unknown("", str(given)), False
         recording = given
         if isinstance(recording, RunIdentity):
-            assert self._recorded is not None
-            recording = await self._recorded.recording(recording)
-        run_id, nodes = recording.identity.run_id, self._replayer.now.graph.nodes
+            assert self.recorded is not None
+            recording = await self.recorded.recording(recording)
+        run_id, nodes = recording.identity.run_id, self.replayer.now.graph.nodes
         if problem := recording.problem:
             return unknown(run_id, problem), False
         own = [place for place, each in recording.executions.items() if each.node_type not in _EVERYWHERE]
         if own and not any(place.rpartition("/")[2] in nodes for place in own):
             return unknown(run_id, "it is a run of another workflow: none of its nodes is in this one"), False
-        was = self._was if self._recorded is None else await self._recorded.version_of(recording.identity)
-        replayed = await self._replayer.replay(recording, was, self._seconds)
+        was = self.was if self.recorded is None else await self.recorded.version_of(recording.identity)
+        replayed = await self.replayer.replay(recording, was, self.seconds)
         if self.coverage is not None:
             self.coverage.add(replayed.events)
         return result_of(replayed), was is not None

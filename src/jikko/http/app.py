@@ -31,7 +31,7 @@ from jikko.http.operation import Operation, Section
 from jikko.http.proxies import TrustedProxies, checked_root_path
 from jikko.http.request_observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.requests import Request, request_ids
-from jikko.http.responses import PING_SECONDS, Response, SendableResponse
+from jikko.http.responses import PING_SECONDS, SendableResponse, redirect
 from jikko.http.served import SERVED
 from jikko.http.starts import starting
 from jikko.ids import is_uuid
@@ -194,9 +194,7 @@ def _begin_of(request: Request) -> SendableResponse | None:
     root = request.root_path
     if not root or request.scope["path"] != root or request.scope["method"] not in ("GET", "HEAD"):
         return None
-    answer = Response(b"", 302, media_type=b"text/html; charset=utf-8")
-    answer.headers.append((b"location", f"{root}/".encode("latin-1", "replace")))
-    return answer
+    return redirect(f"{root}/")
 
 
 def _fault(request: Request) -> SendableResponse:

@@ -131,6 +131,16 @@ class Request:
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
+    async def decoded(self, body: bytes | bytearray) -> Any:
+        """Decode a large body, off the event loop. Raises ``PayloadTooLarge``: too many elements; and as
+        ``decode_json``."""
+        async with self.front.bodies.decoding.place(self.room_key):
+            try:
+                return await decode_json(body, most=max(1, self.api.settings.max_elements))
+            except TooManyElements as error:
+                text = f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS)."
+                raise PayloadTooLarge(text) from None
+
     async def json(self, *, lists_are: type[JikkoError] = BadRequest, largest: int | None = None) -> dict[str, Any]:
         """Read the body as a JSON object.
 
@@ -157,10 +167,7 @@ class Request:
                 if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
                     raise _too_deep()
             else:
-                async with self.front.bodies.decoding.place(self.room_key):
-                    value = await decode_json(body, most=max(1, self.api.settings.max_elements))
-        except TooManyElements as error:
-            raise PayloadTooLarge(f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
+                value = await self.decoded(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if coding := self.header(b"content-encoding"):
                 raise UnsupportedMediaType(

@@ -49,6 +49,13 @@ async def _sent_in_parts(send: Send, status: int, headers: Headers, body: bytes)
     await send({"type": "http.response.body", "body": body})
 
 
+def redirect(location: str) -> Response:
+    """Make a redirect of a browser, without an answer for other clients."""
+    answer = Response(b"", 302, media_type=b"text/html; charset=utf-8")
+    answer.headers.append((b"location", location.encode("latin-1", "replace")))
+    return answer
+
+
 def no_content() -> Response:
     """Make a 204 without a body."""
     response = Response(b"", 204)

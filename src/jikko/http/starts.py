@@ -150,31 +150,19 @@ def _location(request: Request, run: Started) -> str:
     return f"{request.root_path}/v1/workflows/run/{run.record.identity.run_id}"
 
 
-def refused_in_stream(
-    request: Request,
-    app: App,
-    mode: Mode,
-    start: Callable[[], Awaitable[SendableResponse]],
-    *,
-    version: str | None,
-    inputs: dict[str, Any],
-) -> Awaitable[SendableResponse]:
-    """Answer a start. For a stream, invalid inputs are reported within the stream.
-
-    Args:
-        start: Starts the run and answers.
-        version: Checked before the stream begins; default: the current one.
-    """
-    return _refused_in_stream(request, app, start, version, inputs) if mode == "streaming" else start()
-
-
-async def _refused_in_stream(
+async def refused_in_stream(
     request: Request,
     app: App,
     start: Callable[[], Awaitable[SendableResponse]],
     version: str | None,
     inputs: dict[str, Any],
 ) -> SendableResponse:
+    """Answer a start by a stream, within which invalid inputs are reported.
+
+    Args:
+        start: Starts the run and answers.
+        version: Checked before the stream begins; default: the current one.
+    """
     workflow = await request.api.workflows.get(app, version)
     try:
         return await start()

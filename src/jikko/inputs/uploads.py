@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -76,6 +76,9 @@ class UploadedPart(Protocol):
         """Read the next bytes, at most ``size``; ``b""`` at the end."""
 
 
+Part = TypeVar("Part", bound=UploadedPart)
+
+
 class Download(Struct, frozen=True):
     """A file being sent to a client."""
 
@@ -106,10 +109,9 @@ class File(Struct, kw_only=True):
     file_key: None = None
 
 
-class FileService:
-    def __init__(self, store: FileStore, limits: FileLimits) -> None:
-        self._store = store
-        self.limits = limits
+class FileService(Struct, eq=False):
+    store: FileStore
+    limits: FileLimits
 
     async def upload(self, parts: Sequence[tuple[str, UploadedPart]], *, app_id: str, end_user_id: str) -> StoredFile:
         """Store the file of a multipart body.
@@ -125,21 +127,17 @@ class FileService:
             PayloadTooLarge: ``file_too_large``.
             StoreUnavailable: It cannot be written.
         """
-        part = _the_file(parts)
+        part = the_file(parts)
         if not part.content_type:
             raise UnsupportedMediaType("File type not allowed.", code="unsupported_file_type")
-        if not part.filename:
-            raise UploadRefused("The specified filename does not exist.", code="filename_not_exists_error")
-        name = _clean(part.filename)
-        if "/" in name or "\\" in name:
-            raise InvalidParam("Filename contains invalid characters")
+        name = checked_name(part.filename or "")
         extension = extension_of(name)
         if extension and extension in self.limits.blocked_extensions:
             raise UploadRefused(
                 f"File extension '.{extension}' is not allowed for security reasons", code="file_extension_blocked"
             )
         try:
-            return await self._store.save(
+            return await self.store.save(
                 _pieces(part),
                 app_id=app_id,
                 end_user_id=end_user_id,
@@ -161,16 +159,16 @@ class FileService:
             mime_type=file.mime_type,
             created_by=file.end_user_id,
             created_at=int(file.created_at),
-            source_url=self._store.url(file, base_url=base_url),
+            source_url=self.store.url(file, base_url=base_url),
         )
 
     def fresh(self, value: Json, *, base_url: str = "") -> Json:
         """Return the value with fresh URLs of stored files."""
-        return self._store.renewed(value, base_url=base_url)
+        return self.store.renewed(value, base_url=base_url)
 
     def fresh_text(self, text: str, *, base_url: str = "") -> str:
         """Return the text with fresh URLs of stored files."""
-        return self._store.renewed_text(text, base_url=base_url)
+        return self.store.renewed_text(text, base_url=base_url)
 
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
         """Open a file by its signed URL, without a key.
@@ -186,7 +184,7 @@ class FileService:
         timestamp, nonce, sign = (query.get(name, "") for name in ("timestamp", "nonce", "sign"))
         if not timestamp or not nonce or not sign:
             raise InvalidParam("Invalid request.")
-        signed = self._store.signed
+        signed = self.store.signed
         file = await signed(file_id, timestamp=timestamp, nonce=nonce, sign=sign) if is_uuid(file_id) else None
         if file is None:
             raise NotFound("File not found or signature is invalid")
@@ -196,7 +194,7 @@ class FileService:
 
     async def preview(self, file_id: str, *, as_attachment: bool) -> Download:
         """Open a file of a conversation. Raises ``NotFound`` if it is gone."""
-        file = await self._store.any_file(file_id)
+        file = await self.store.any_file(file_id)
         if file is None:
             raise NotFound("File not found in message context", code="file_not_found")
         headers = {**_headers(file, as_attachment=as_attachment), "Cache-Control": "private, max-age=3600"}
@@ -204,7 +202,7 @@ class FileService:
 
     async def _begun(self, file: StoredFile) -> AsyncIterator[bytes]:
         """Open the content, so that a missing one is noticed before the answer begins."""
-        chunks = self._store.stream(file)
+        chunks = self.store.stream(file)
         try:
             first = await anext(chunks, b"")
         except FileMissing:
@@ -224,7 +222,8 @@ async def _pieces(part: UploadedPart) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _the_file(parts: Sequence[tuple[str, UploadedPart]]) -> UploadedPart:
+def the_file(parts: Sequence[tuple[str, Part]]) -> Part:
+    """Return the first part named ``file``. Raises ``UploadRefused``: there is none, or one of another name."""
     first = next((part for field, part in parts if field == "file"), None)
     if first is None:
         raise UploadRefused("Please upload your file.", code="no_file_uploaded")
@@ -243,9 +242,15 @@ def shortened(name: str) -> str:
     return stem[:_MAX_NAME] + extension if len(extension) <= 32 else name[:_MAX_NAME]
 
 
-def _clean(name: str) -> str:
+def checked_name(given: str) -> str:
+    """Clean the name of an uploaded file. Raises ``UploadRefused``: it is missing; ``InvalidParam``: it has slashes."""
     # Lone surrogates have no UTF-8, and NUL truncates names in many places.
-    return name.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    name = given.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    if not name:
+        raise UploadRefused("The specified filename does not exist.", code="filename_not_exists_error")
+    if "/" in name or "\\" in name:
+        raise InvalidParam("Filename contains invalid characters")
+    return name
 
 
 def _mime_type(content_type: str) -> str:

@@ -73,7 +73,7 @@ class IconInfo(Struct):
     icon_url: None = None
 
 
-class DatasetBody(Struct):
+class DatasetBody(Struct, kw_only=True):
     """Dataset."""
 
     id: Uuid
@@ -83,13 +83,13 @@ class DatasetBody(Struct):
     permission: str
     data_source_type: str | None
     indexing_technique: str | None
-    app_count: int
+    app_count: int = 0
     document_count: int
     word_count: int
-    created_by: Uuid
-    author_name: str
+    created_by: Uuid = ACCOUNT_ID
+    author_name: str = AUTHOR
     created_at: Seconds
-    updated_by: Uuid
+    updated_by: Uuid = ACCOUNT_ID
     updated_at: Seconds
     embedding_model: str | None
     embedding_model_provider: str | None
@@ -102,16 +102,16 @@ class DatasetBody(Struct):
     external_retrieval_model: ExternalRetrieval
     doc_metadata: list[FieldName]
     built_in_field_enabled: bool
-    pipeline_id: None
-    runtime_mode: str
-    chunk_structure: None
+    pipeline_id: None = None
+    runtime_mode: str = "general"
+    chunk_structure: None = None
     icon_info: IconInfo
-    is_published: bool
+    is_published: bool = False
     total_documents: int
     total_available_documents: int
-    enable_api: bool
-    is_multimodal: bool
-    maintainer: Uuid
+    enable_api: bool = True
+    is_multimodal: bool = False
+    maintainer: Uuid = ACCOUNT_ID
     partial_member_list: list[Json] | UnsetType = UNSET
 
 
@@ -147,12 +147,8 @@ def dataset_body(
         DatasetBody,
         data_source_type="upload_file" if counts.documents else None,
         indexing_technique=dataset.technique,
-        app_count=0,
         document_count=counts.documents,
         word_count=counts.words,
-        created_by=ACCOUNT_ID,
-        author_name=AUTHOR,
-        updated_by=ACCOUNT_ID,
         embedding_model_provider=dataset.embedding_provider,
         embedding_available=embedding_available,
         retrieval_model_dict=shown,
@@ -162,16 +158,9 @@ def dataset_body(
         external_retrieval_model=_external_retrieval(own, dataset.external_retrieval_model),
         doc_metadata=[field_name(field) for field in view.fields],
         built_in_field_enabled=dataset.built_in_fields,
-        pipeline_id=None,
-        runtime_mode="general",
-        chunk_structure=None,
         icon_info=IconInfo(),
-        is_published=False,
         total_documents=counts.documents,
         total_available_documents=counts.available,
-        enable_api=True,
-        is_multimodal=False,
-        maintainer=ACCOUNT_ID,
         partial_member_list=[] if members else UNSET,
     )
 

@@ -35,18 +35,18 @@ class Value(Struct):
     value: Json
 
 
-class DocumentBody(Struct):
+class DocumentBody(Struct, kw_only=True):
     """Document."""
 
     id: Uuid
     position: int
-    data_source_type: str
+    data_source_type: str = "upload_file"
     data_source_info: dict[str, Json]
     data_source_detail_dict: dict[str, FileInfo]
     dataset_process_rule_id: Uuid
     name: str
     created_from: str
-    created_by: Uuid
+    created_by: Uuid = ACCOUNT_ID
     created_at: Seconds
     tokens: int | None
     indexing_status: str
@@ -170,11 +170,9 @@ def document_body(document: Document, hits: int, fields: Sequence[MetadataField]
     return timed_body_from(
         document,
         DocumentBody,
-        data_source_type="upload_file",
         data_source_info={"upload_file_id": document.file.id},
         data_source_detail_dict={"upload_file": _file(document)},
         dataset_process_rule_id=document.rule_id,
-        created_by=ACCOUNT_ID,
         indexing_status=document.status,
         disabled_by=None if document.disabled_at is None else ACCOUNT_ID,
         display_status=display_status(document),

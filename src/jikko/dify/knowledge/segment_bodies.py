@@ -24,7 +24,7 @@ class ChildBody(Struct):
     updated_at: Seconds
 
 
-class SegmentBody(Struct):
+class SegmentBody(Struct, kw_only=True):
     """Segment."""
 
     id: Uuid
@@ -43,16 +43,16 @@ class SegmentBody(Struct):
     disabled_at: Seconds | None
     disabled_by: Uuid | None
     status: str
-    created_by: Uuid
+    created_by: Uuid = ACCOUNT_ID
     created_at: Seconds
     updated_at: Seconds
-    updated_by: Uuid | None
+    updated_by: Uuid | None = ACCOUNT_ID
     indexing_at: Seconds | None
     completed_at: Seconds | None
     error: str | None
     stopped_at: Seconds | None
     child_chunks: list[ChildBody]
-    attachments: list[Json]
+    attachments: list[Json] = []
     summary: None = None
 
 
@@ -188,10 +188,7 @@ def segment_body(segment: Segment, children: Sequence[ChildChunk]) -> SegmentBod
         index_node_hash=segment.hash,
         hit_count=segment.hits,
         disabled_by=None if segment.disabled_at is None else ACCOUNT_ID,
-        created_by=ACCOUNT_ID,
-        updated_by=ACCOUNT_ID,
         child_chunks=[child_body(child) for child in children],
-        attachments=[],
     )
 
 

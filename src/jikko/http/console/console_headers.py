@@ -3,7 +3,7 @@
 from typing import Final
 
 from jikko.http.requests import Request
-from jikko.http.responses import Headers, Response, SendableResponse
+from jikko.http.responses import Headers, SendableResponse, redirect
 
 CONSOLE: Final = "/console"
 MANAGED: Final = (CONSOLE, "/api/", "/mcp/manage")
@@ -35,6 +35,4 @@ def console_headers(request: Request, own: Headers) -> Headers:
 
 def redirect_to(request: Request) -> SendableResponse:
     """Redirect a browser to the console."""
-    answer = Response(b"", 302, media_type=b"text/html; charset=utf-8")
-    answer.headers.append((b"location", f"{request.root_path}/console/".encode("latin-1", "replace")))
-    return answer
+    return redirect(f"{request.root_path}/console/")

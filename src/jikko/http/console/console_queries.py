@@ -60,13 +60,17 @@ PageCursor: TypeAlias = Annotated[
 ]
 
 
-class RunsFilter(Struct):
+_OF_STORE: Final = {"app_id": "app", "statuses": "status", "workflow_id": "version", "conversation_id": "conversation"}
+"""Parameters with other names than the fields of ``RunFilter``."""
+
+
+class RunsFilter(Struct, rename=_OF_STORE):
     """Filter of runs."""
 
-    app: Annotated[str, Meta(description="ID of an app.")] = ""
-    status: Annotated[Statuses, Meta(description="Statuses, separated by commas.", extra_json_schema=_TEXT)] | None = (
-        None
-    )
+    app_id: Annotated[str, Meta(description="ID of an app.")] = ""
+    statuses: (
+        Annotated[Statuses, Meta(description="Statuses, separated by commas.", extra_json_schema=_TEXT)] | None
+    ) = None
     user: Annotated[str, Meta(description="User of the requests, exact match.")] = ""
     keyword: Annotated[
         str, Meta(description="Part of inputs, outputs or user (first 30 characters count); or a run ID.")
@@ -88,8 +92,8 @@ class RunsFilter(Struct):
     model: Annotated[
         str, Meta(description="Runs of versions whose file uses this model name, whichever nodes ran.")
     ] = ""
-    version: Annotated[str, Meta(description="ID of a version (workflow_id).")] = ""
-    conversation: Annotated[str, Meta(description="ID of a conversation.")] = ""
+    workflow_id: Annotated[str, Meta(description="ID of a version (workflow_id).")] = ""
+    conversation_id: Annotated[str, Meta(description="ID of a conversation.")] = ""
 
     async def wanted_of(self, models: VersionModels) -> RunFilter:
         wanted = self.wanted
@@ -98,22 +102,9 @@ class RunsFilter(Struct):
     @property
     def wanted(self) -> RunFilter:
         """Convert to a filter of the store, without ``model``."""
-        return RunFilter(
-            app_id=self.app.lower() or None,
-            statuses=self.status or (),
-            user=self.user or None,
-            keyword=self.keyword or None,
-            after=self.after,
-            before=self.before,
-            min_elapsed=self.min_elapsed,
-            min_tokens=self.min_tokens,
-            min_cost=self.min_cost,
-            error=self.error or None,
-            failed_at=self.failed_at or None,
-            retry=self.retry,
-            workflow_id=self.version or None,
-            conversation_id=self.conversation or None,
-        )
+        given = {name: getattr(self, name, None) for name in RunFilter.__struct_fields__}
+        own = {name: value for name, value in given.items() if value not in (None, "")}
+        return RunFilter(**{**own, "app_id": self.app_id.lower() or None})
 
 
 class RunsPage(RunsFilter):

@@ -7,9 +7,9 @@ from msgspec import Meta, Struct
 
 from jikko.console.guest_view import GuestView
 from jikko.console.log_pages import LogView, encoded, plain_event, value_at
-from jikko.dify.dify_events import encode
+from jikko.dify.dify_events import encode, in_one_line
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
-from jikko.events import Event, RunStatus
+from jikko.events import RunStatus
 from jikko.http.console.console_queries import RunsFilter, id_in
 from jikko.http.console.console_runs import listed, record_of
 from jikko.http.console.run_bodies import Run, run_body
@@ -17,7 +17,7 @@ from jikko.http.console.visitor_gate import STREAM, ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import is_on, queried
 from jikko.http.responses import PING, RETRY, EventStream, Response, SendableResponse, StreamResponse
 from jikko.http.responses import encoded as encoded_headers
-from jikko.http.routes.run_events import ANY_EVENT
+from jikko.http.routes.run_events import ANY_EVENT, numbered_frame
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter
 from jikko.record import RunRecord
@@ -200,27 +200,13 @@ async def _frames(call: ConsoleRequest, record: RunRecord, after: int, view: Log
     follow = api.runs.control.reader(record).follow(after, durable=True, idle=idle, through_pauses=True)
     try:
         async for batch in follow:
-            yield (
-                b"".join(
-                    b"id: %d\nevent: %s\ndata: %s\n\n"
-                    % (position, str(type(event).__struct_config__.tag).encode(), _line(position, event, view))
-                    for position, event in batch
-                )
-                or PING
-            )
+            lines = [(at, event, in_one_line(encoded(at, event, view))) for at, event in batch]
+            yield b"".join(numbered_frame(*each) for each in lines) or PING
     except (RunLeft, LogUnwritable):
         pass  # the client reconnects with its last ID
     except JikkoError as error:
         body: dict[str, Any] = {"code": error.code, "message": str(error), "status": error.status}
         yield b"event: error\ndata: " + encode(body) + b"\n\n"
-
-
-def _line(position: int, event: Event, view: LogView) -> bytes:
-    """Encode an event as one line: JSON may contain Unicode line separators, which some clients treat as line ends."""
-    line = encoded(position, event, view)
-    for end in ("\u2028", "\u2029", "\x85"):
-        line = line.replace(end.encode(), b"\\u%04x" % ord(end))
-    return line
 
 
 class FileAttachment(Struct):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Final, Literal, get_args
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from jikko import __version__
 from jikko.concurrency.rate_limit import RequestRate
@@ -76,23 +76,22 @@ class CurrentSession(Session):
     features: Features
 
 
-class AttemptRate:
+class AttemptRate(Struct, eq=False):
     """Rate limit of attempts by address, across all processes of a cluster."""
 
-    def __init__(self, count: Callable[[bytes, int], Awaitable[int]], what: str = "sign-in") -> None:
-        """``count``: see ``Cluster.count``."""
-        self._count = count
-        self._what = what
-        self._here = RequestRate(_PER_MINUTE)
-        """Local rate limit, which also holds while other processes are unreachable."""
+    count: Callable[[bytes, int], Awaitable[int]]
+    """See ``Cluster.count``."""
+    what: str = "sign-in"
+    _here: RequestRate = field(default_factory=lambda: RequestRate(_PER_MINUTE))
+    """Local rate limit, which also holds while other processes are unreachable."""
 
     async def take(self, request: Request) -> None:
         """Raises ``TooManyRequests``: too many attempts in the last minute."""
         client = request.scope.get("client")
-        key = f"{self._what} {client[0] if client else ''}".encode("utf-8", "replace")
-        if wait := await self._count(key, _PER_MINUTE) or self._here.count(key):
+        key = f"{self.what} {client[0] if client else ''}".encode("utf-8", "replace")
+        if wait := await self.count(key, _PER_MINUTE) or self._here.count(key):
             raise TooManyRequests(
-                f"Too many {self._what} attempts. Try again in {wait} s: the limit is {_PER_MINUTE} a minute.",
+                f"Too many {self.what} attempts. Try again in {wait} s: the limit is {_PER_MINUTE} a minute.",
                 retry_after=wait,
             )
 
@@ -219,13 +218,7 @@ async def revoke_token(call: ConsoleRequest) -> None:
 
 
 def _noted(token: Token) -> Json:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "role": token.role,
-        "scopes": [*token.scopes],
-        "expires_at": token.expires_at,
-    }
+    return {name: getattr(token, name) for name in ("id", "name", "role", "scopes", "expires_at")}
 
 
 def _token_body(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:

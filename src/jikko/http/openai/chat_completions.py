@@ -21,7 +21,7 @@ from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, cho
 from jikko.http.questions.question import model_id, question
 from jikko.http.request_fields import checked, user_named
 from jikko.http.requests import Request
-from jikko.http.responses import STILL_THERE, EventStream, Response, SendableResponse, encoded, json_response
+from jikko.http.responses import STILL_THERE, EventStream, Response, SendableResponse, json_response
 from jikko.http.starts import KEY, REPEATED, START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.messages import Message
@@ -240,9 +240,7 @@ async def complete_chat(request: Request) -> SendableResponse:
     begun = await begin(request, asked, question(given.messages), body, streamed=streamed, operation="openai")
     if not streamed:
         answer = await whole_answer(request, begun)
-        response = json_response(_completion(request, app, answer))
-        response.headers += encoded(answer_headers(begun, answer).items())
-        return response
+        return Response(encode(_completion(request, app, answer)), headers=answer_headers(begun, answer))
     answer = await begun_answer(request, begun)
     usage_wanted = given.stream_options is not None and given.stream_options.include_usage
     return EventStream(_chunks(request, app, begun, answer, usage_wanted=usage_wanted), answer_headers(begun, answer))

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from jikko.apps.end_users import end_user
-from jikko.dify.dify_events import frame
+from jikko.dify.dify_events import encode, frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.auth import chosen, opened
 from jikko.http.openai.chat_completions import (
@@ -28,7 +28,7 @@ from jikko.http.questions.beginning import WITH_FORMS, Asker, begin
 from jikko.http.questions.question import model_id, question
 from jikko.http.request_fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import STILL_THERE, EventStream, SendableResponse, encoded, json_response
+from jikko.http.responses import STILL_THERE, EventStream, Response, SendableResponse, json_response
 from jikko.http.starts import START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.messages import Message
@@ -148,9 +148,7 @@ async def respond(request: Request) -> SendableResponse:
         answer = await begun_answer(request, begun)
         return EventStream(told.events(begun, answer), answer_headers(begun, answer))
     answer = await (begun_answer if given.background else whole_answer)(request, begun)
-    response = json_response(told.response(answer))
-    response.headers += encoded(answer_headers(begun, answer).items())
-    return response
+    return Response(encode(told.response(answer)), headers=answer_headers(begun, answer))
 
 
 @Route("GET", "/v1/responses/{response_id}", {200: AppResponse}, (404,), tag="OpenAI", key="apps", refused=REFUSALS)

@@ -127,8 +127,13 @@ async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncI
         yield dify_events.error_frame(record.identity, error)
 
 
+def numbered_frame(position: int, event: Event, line: bytes) -> bytes:
+    """Make the frame of a log's event. ``line``: The event in JSON."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (position, str(type(event).__struct_config__.tag).encode(), line)
+
+
 def _log_frame(position: int, event: Event) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), dify_events.line(event))
+    return numbered_frame(position, event, dify_events.line(event))
 
 
 async def _attached(request: Request, app: App, record: RunRecord, snapshot: bool, stay: bool) -> AsyncIterator[bytes]:
@@ -207,11 +212,6 @@ async def _is_fully_read(api: Assembly, record: RunRecord, after: int) -> bool:
 def _numbered(position: int, event: Event) -> NumberedEvent:
     fields: dict[str, Any] = msgspec.to_builtins(event)
     return {"id": position, **fields}
-
-
-def _tag(event: Event) -> bytes:
-    tag = type(event).__struct_config__.tag
-    return str(tag).encode()
 
 
 def _last_event_id(request: Request) -> int:

@@ -138,7 +138,9 @@ async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
             request, await api.runs.starts.start(app, options, partial(api.runs.start, app, start)), mode
         )
 
-    return await refused_in_stream(request, app, mode, started, version=workflow_id, inputs=asked.inputs)
+    return await (
+        refused_in_stream(request, app, started, workflow_id, asked.inputs) if mode == "streaming" else started()
+    )
 
 
 def _other_mode() -> WrongAppMode:

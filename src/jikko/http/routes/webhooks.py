@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 from starlette.types import Message
 
-from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
+from jikko.concurrency.json_in_pieces import LARGE_BYTES, decode_strictly
 from jikko.dify import bodies
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, RunLeft, Unauthorized
 from jikko.events import RunFinished
@@ -210,15 +210,9 @@ async def _read(request: Request, webhook: Webhook, raw: bytes | bytearray) -> W
 
 async def _decoded(request: Request, raw: bytes | bytearray) -> Json:
     try:
-        if len(raw) <= LARGE_BYTES:
-            value = decode_strictly(raw)
-        else:
-            async with request.front.bodies.decoding.place(request.room_key):
-                value = await decode_json(raw, most=max(1, request.api.settings.max_elements))
+        value = decode_strictly(raw) if len(raw) <= LARGE_BYTES else await request.decoded(raw)
         if is_too_deep(value):
             raise BadRequest(f"Invalid JSON body: nested deeper than {MAX_DEPTH} levels")
-    except TooManyElements as error:
-        raise PayloadTooLarge(f"The request body has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"Invalid JSON body: {error}") from None
     except RecursionError:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -52,48 +53,32 @@ class Connection(Protocol):
         """End the response, and close the connection unless it is kept alive."""
 
 
-class Exchange:
+class Exchange(Struct, eq=False):
     """A request, while its body is received, and its response, while it is sent. Objects are made lazily: most bodies
     are never waited for, and header lines shared by all responses are encoded once."""
 
-    __slots__ = (
-        "_body",
-        "_connection",
-        "_expects_continue",
-        "_has_news",
-        "_is_chunked",
-        "_left",
-        "_news",
-        "disconnected",
-        "has_more",
-        "is_complete",
-        "is_started",
-        "keep_alive",
-        "scope",
-        "task",
-    )
-
-    def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
-        """``expects_continue``: Whether the client sends the body after ``100 Continue``."""
-        self._connection = connection
-        self.scope = scope
-        self.keep_alive = keep_alive
-        """Whether the connection stays open after the response."""
-        self._expects_continue = expects_continue
-        self.task: asyncio.Task[None] | None = None
-        """The responding task."""
-        self.disconnected = False
-        self._body: bytes | bytearray = b""
-        self.has_more = True
-        self._has_news = False
-        self._news: ConditionVariable | None = None
-        """Wakes the application, if it waits."""
-        self.is_started = self.is_complete = False
-        """Whether the head, and all of the response, was passed to the connection."""
-        self._is_chunked = False
-        self._left: int | None = 0
-        """Announced bytes of the body that are not sent yet; ``None``: the body ends with the connection, since
-        HTTP/1.0 lacks chunks."""
+    _connection: Connection
+    scope: Scope
+    keep_alive: bool
+    """Whether the connection stays open after the response."""
+    _expects_continue: bool
+    """Whether the client sends the body after ``100 Continue``."""
+    task: asyncio.Task[None] | None = None
+    """The responding task."""
+    disconnected: bool = False
+    _body: bytes | bytearray = b""
+    has_more: bool = True
+    _has_news: bool = False
+    _news: ConditionVariable | None = None
+    """Wakes the application, if it waits."""
+    is_started: bool = False
+    """Whether the head was passed to the connection."""
+    is_complete: bool = False
+    """Whether all of the response was passed to the connection."""
+    _is_chunked: bool = False
+    _left: int | None = 0
+    """Announced bytes of the body that are not sent yet; ``None``: the body ends with the connection, since HTTP/1.0
+    lacks chunks."""
 
     # The request.
 

@@ -80,13 +80,8 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         """Bytes discarded since the last head, after its response or a refusal."""
         self._half_closed = False
         """Whether the client has closed its side, and waits for responses."""
-        self._body_watch = BodyWatch(
-            self._loop,
-            self._limits.body_seconds,
-            awaited=self._awaited_body,
-            was_held_up=self._was_held_up,
-            too_slow=self._body_is_slow,
-        )
+        seconds = self._limits.body_seconds
+        self._body_watch = BodyWatch(self._loop, seconds, self._awaited_body, self._was_held_up, self._body_is_slow)
         self._timer: asyncio.TimerHandle | None = None
         """Timeout of a head, or of a refused client."""
         self._rests_since: float | None = None
@@ -180,7 +175,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self._stop_timer()
         self._dropped = 0
         before = self.exchange
-        self.exchange = exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=expects_continue)
+        self.exchange = exchange = Exchange(self, scope, keep_alive, expects_continue)
         if before is None or before.is_complete:
             self._start(exchange)
         else:

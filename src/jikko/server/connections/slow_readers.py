@@ -7,45 +7,35 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
+from msgspec import Struct
+
 LEAST_BYTES_PER_SECOND: Final = 512
 """Anything slower is not a working connection, but a client that occupies one."""
 _LATE_SECONDS: Final = 1.0
 """Delay of a check that means that the process was paused, and may have unread input."""
 
 
-class BodyWatch:
+class BodyWatch(Struct, eq=False):
     """Checks, per window, the rate of a body that was expected during all of it.
 
     One timer per connection, not per request: a body that comes with its head, or soon after, costs none. So a slow
     body is detected after one window at the earliest, and two at the latest.
     """
 
-    __slots__ = ("_awaited", "_loop", "_of", "_seconds", "_timer", "_too_slow", "_was_held_up", "received")
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        seconds: float,
-        *,
-        awaited: Callable[[], object],
-        was_held_up: Callable[[], bool],
-        too_slow: Callable[[], None],
-    ) -> None:
-        """Args:
-        seconds: The window; 0 for no limit.
-        awaited: Returns the identity of the expected body's request, or ``None``.
-        was_held_up: Whether reading was paused at any time since the last call, or is now.
-        too_slow: Called when the rate was below ``LEAST_BYTES_PER_SECOND``. Then the checks end."""
-        self._loop = loop
-        self._seconds = seconds
-        self._awaited = awaited
-        self._was_held_up = was_held_up
-        self._too_slow = too_slow
-        self._timer: asyncio.TimerHandle | None = None
-        self._of: object = None
-        """Identity of the body expected at the start of the window."""
-        self.received = 0
-        """Bytes of bodies in this window; the reader adds to it."""
+    _loop: asyncio.AbstractEventLoop
+    _seconds: float
+    """The window; 0 for no limit."""
+    _awaited: Callable[[], object]
+    """Returns the identity of the expected body's request, or ``None``."""
+    _was_held_up: Callable[[], bool]
+    """Whether reading was paused at any time since the last call, or is now."""
+    _too_slow: Callable[[], None]
+    """Called when the rate was below ``LEAST_BYTES_PER_SECOND``. Then the checks end."""
+    _timer: asyncio.TimerHandle | None = None
+    _of: object = None
+    """Identity of the body expected at the start of the window."""
+    received: int = 0
+    """Bytes of bodies in this window; the reader adds to it."""
 
     def begin(self) -> None:
         """Start checking, if not started. Called when a body is expected."""

@@ -177,9 +177,9 @@ async def chat(request: Request) -> SendableResponse:
     async def begun() -> SendableResponse:
         return await turn_answer(request, app, await api.chat.turns.begin(app, turn, options), mode)
 
-    if app.mode in BASIC_MODES:
+    if mode != "streaming" or app.mode in BASIC_MODES:
         return await begun()
-    return await refused_in_stream(request, app, mode, begun, version=version, inputs=asked.inputs)
+    return await refused_in_stream(request, app, begun, version, asked.inputs)
 
 
 @ChatRoute("POST", "/v1/chat-messages/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)

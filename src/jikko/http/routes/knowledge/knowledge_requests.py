@@ -16,6 +16,7 @@ from jikko.http.bodies.multipart_forms import files_of, form_of, is_form
 from jikko.http.operation import DeclaredHandler, DeclaredRoute, Operation, ids_in
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, deleted
+from jikko.inputs.uploads import checked_name, the_file
 from jikko.knowledge.documents import NewSource, source_of
 from jikko.knowledge.readable import is_readable
 from jikko.knowledge.service import Knowledge
@@ -123,19 +124,10 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
 
 
 async def _source(files: "list[tuple[str, UploadFile]]", most: int, required: bool) -> NewSource | None:
-    part = next((part for name, part in files if name == "file"), None)
-    if part is None:
-        if required:
-            raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+    if not required and all(name != "file" for name, _ in files):
         return None
-    if len({name for name, _ in files}) > 1:
-        # Of several of one name the first counts. Source: docs/dify-behaviour.md, “File uploads”.
-        raise UploadRefused("Only one file is allowed.", code="too_many_files")
-    name = (part.filename or "").replace("\x00", "").encode("utf-8", "replace").decode()
-    if not name:
-        raise UploadRefused("The specified filename does not exist.", code="filename_not_exists_error")
-    if "/" in name or "\\" in name:
-        raise InvalidParam("Filename contains invalid characters")
+    part = the_file(files)
+    name = checked_name(part.filename or "")
     if not is_readable(name):
         raise UnsupportedMediaType(f"Files such as {name!r} cannot be read as documents.", code="unsupported_file_type")
     content = await part.read(most + 1)
