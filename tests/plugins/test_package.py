@@ -17,7 +17,6 @@ from jikko.plugins.package.package_archive import (
     PackageRefused,
     pack,
     read_archive,
-    read_key,
     read_keys,
 )
 from jikko.plugins.package.package_names import identifier, is_plugin_name, provider_name
@@ -111,8 +110,9 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 
 
 def test_a_key_is_read_with_all_its_bits() -> None:
-    key = read_key(SIGNER.pem)
-    assert (key.modulus, key.exponent) == (SIGNER.modulus, 65537)
+    [key] = read_keys(SIGNER.pem)
+    numbers = key.public_numbers()
+    assert (numbers.n, numbers.e) == (SIGNER.modulus, 65537)
     assert read_keys(f"two:\n{SIGNER.pem}\n{SIGNER.pem}") == (key, key)
 
 

@@ -5,7 +5,6 @@ order, then the signing time as decimal text.
 """
 
 import base64
-import binascii
 import hashlib
 import io
 import json
@@ -17,9 +16,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from jikko.errors import InvalidParam
+from jikko.extras import how_to_install
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 MAX_PACKED: Final = 50 << 20
 """Maximum size of the package file in bytes."""
@@ -156,17 +159,8 @@ def unpack(archive: Archive, folder: Path) -> None:
 
 Trust: TypeAlias = Literal["signed", "unsigned", "unknown signer"]
 
-_PREFIX: Final = bytes.fromhex("3031300d060960864801650304020105000420")
-"""``DigestInfo`` of SHA-256. Source: RFC 8017, section 9.2."""
-_RSA: Final = bytes.fromhex("06092a864886f70d010101")
-"""Object identifier of RSA in the DER of a public key."""
+PublicKey: TypeAlias = "RSAPublicKey"
 _SMALLEST_KEY: Final = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    modulus: int
-    exponent: int
 
 
 class BadKey(Exception):
@@ -184,13 +178,8 @@ def trust(archive: Archive, keys: Iterable[PublicKey]) -> Trust:
     if found is None:
         return "unsigned"
     signature, time = found
-    digest = hashlib.sha256()
-    for content in archive.files.values():
-        digest.update(hashlib.sha256(content).digest())
-    digest.update(str(time).encode())
-    if any(_verifies(key, signature, digest.digest()) for key in keys):
-        return "signed"
-    return "unknown signer"
+    content = b"".join(hashlib.sha256(content).digest() for content in archive.files.values()) + str(time).encode()
+    return "signed" if any(_verifies(key, signature, content) for key in keys) else "unknown signer"
 
 
 def read_keys(text: str) -> tuple[PublicKey, ...]:
@@ -198,26 +187,25 @@ def read_keys(text: str) -> tuple[PublicKey, ...]:
     blocks = [block for block in text.split("-----BEGIN ")[1:] if block.partition("-----")[0].endswith("PUBLIC KEY")]
     if not blocks:
         raise BadKey("it has no public key in PEM")
-    return tuple(read_key(f"-----BEGIN {block.partition('-----END')[0]}") for block in blocks)
+    return tuple(_read_key(f"-----BEGIN {block}") for block in blocks)
 
 
-def read_key(pem: str) -> PublicKey:
-    """Read a PEM key (``PUBLIC KEY``, ``RSA PUBLIC KEY``). Raises ``BadKey``: invalid, or shorter than 2048 bits."""
-    lines = [line.strip() for line in pem.strip().splitlines()]
+def _read_key(pem: str) -> PublicKey:
+    """Read a PEM key (``PUBLIC KEY``, ``RSA PUBLIC KEY``)."""
     try:
-        der = base64.b64decode("".join(line for line in lines if not line.startswith("-----")), validate=True)
-        body, _ = _value(der, 0x30)
-        if _RSA in body[:20]:
-            _, rest = _value(body, 0x30)
-            bits, _ = _value(rest, 0x03)
-            body, _ = _value(bits[1:], 0x30)
-        modulus, rest = _value(body, 0x02)
-        exponent, _ = _value(rest, 0x02)
-    except (binascii.Error, ValueError, IndexError) as error:
-        raise BadKey(f"this is not a public RSA key in PEM ({error})") from None
-    key = PublicKey(int.from_bytes(modulus), int.from_bytes(exponent))
-    if key.modulus.bit_length() < _SMALLEST_KEY:
-        raise BadKey(f"the key has {key.modulus.bit_length()} bits; at least {_SMALLEST_KEY} are required")
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    except ImportError:
+        raise BadKey(f"reading them needs another library: {how_to_install('plugins')}") from None
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadKey(f"this is not a public key in PEM ({error})") from None
+    if not isinstance(key, RSAPublicKey):
+        raise BadKey("this is not an RSA key")
+    if key.key_size < _SMALLEST_KEY:
+        raise BadKey(f"the key has {key.key_size} bits; at least {_SMALLEST_KEY} are required")
     return key
 
 
@@ -230,25 +218,13 @@ def _comment(archive: Archive) -> tuple[bytes, int] | None:
     return (signature, time) if isinstance(time, int) and 0 <= time < 1 << 40 else None
 
 
-def _verifies(key: PublicKey, signature: bytes, digest: bytes) -> bool:
-    size = (key.modulus.bit_length() + 7) // 8
-    number = int.from_bytes(signature)
-    if len(signature) != size or number >= key.modulus:
+def _verifies(key: PublicKey, signature: bytes, content: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    try:
+        key.verify(signature, content, PKCS1v15(), SHA256())
+    except InvalidSignature:
         return False
-    # Every value is public: constant time is not needed.
-    message = pow(number, key.exponent, key.modulus).to_bytes(size)
-    filling = b"\xff" * (size - len(_PREFIX) - len(digest) - 3)
-    return message == b"\x00\x01" + filling + b"\x00" + _PREFIX + digest
-
-
-def _value(data: bytes, tag: int) -> tuple[bytes, bytes]:
-    """Return the content of the first DER value in ``data``, and the remaining bytes."""
-    if data[0] != tag:
-        raise ValueError(f"unexpected tag {data[0]}")
-    length, start = data[1], 2
-    if length & 0x80:
-        count = length & 0x7F
-        length, start = int.from_bytes(data[2 : 2 + count]), 2 + count
-    if start + length > len(data):
-        raise ValueError("it is cut off")
-    return data[start : start + length], data[start + length :]
+    return True
