@@ -14,7 +14,7 @@ import msgspec
 from genai_prices import types
 from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 
-from jikko.providers.catalogue import WELL_KNOWN
+from jikko.providers.config import WELL_KNOWN
 
 LIST: Final = Path(__file__).parents[1] / "src/jikko/providers/prices.json"
 _KINDS: Final = {

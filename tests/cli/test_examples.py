@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jikko.cli.checking.examples import command_line
+from jikko.cli.checking.dsl_sources import command_line
 
 UPLOAD = {"type": "document", "transfer_method": "local_file", "upload_file_id": "ID-OF-AN-UPLOAD"}
 REMOTE = {"type": "image", "transfer_method": "remote_url", "url": "https://example.com/sample.png"}

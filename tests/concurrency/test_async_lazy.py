@@ -8,7 +8,7 @@ import pytest
 
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
-from jikko.providers.sdk_client import AsyncLazy, SdkClient
+from jikko.providers.sdk_errors import AsyncLazy, SdkClient
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio

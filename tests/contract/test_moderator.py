@@ -10,8 +10,8 @@ from jikko.assemble.build_models import make_moderator
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import ModerationRequest, Moderator
 from jikko.providers.backends import BACKENDS
-from jikko.providers.classifiers import FLAGGED
 from jikko.providers.fake import FakeModels
+from jikko.providers.other_models import FLAGGED
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
 from tests.providers.calling import KEY, models_at, served

@@ -8,7 +8,7 @@ import pytest
 from jikko.assemble.build_models import make_speech
 from jikko.ports.other_models import Recording, Script, Speech
 from jikko.providers.fake import FakeModels
-from jikko.providers.speech import SILENCE
+from jikko.providers.other_models import SILENCE
 from tests.effort import PATIENCE
 from tests.providers.calling import models_at
 from tests.providers.fake_model import Exchange, FakeModel

@@ -11,7 +11,7 @@ from jikko.conversations.moderation import ExtensionVerdict, Moderation
 from jikko.errors import InvalidParam
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest, Timeouts
-from jikko.providers.classifiers import FakeModerator
+from jikko.providers.other_models import FakeModerator
 
 pytestmark = pytest.mark.anyio
 

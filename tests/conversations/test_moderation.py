@@ -12,7 +12,7 @@ from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation import Moderation
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.providers.classifiers import FakeModerator
+from jikko.providers.other_models import FakeModerator
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import Chat, answer_of, chat_app, chat_with
 from tests.runs.world import Process, World, until

@@ -12,7 +12,7 @@ from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation import Moderation
 from jikko.ports.models import DefaultModels, ModelFailure, ModelName
 from jikko.ports.other_models import ModerationRequest
-from jikko.providers.classifiers import FLAGGED, FakeModerator
+from jikko.providers.other_models import FLAGGED, FakeModerator
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import LIST, Chat, answer_of, chat_app, chat_with
 from tests.conversations.test_moderation import Server

@@ -28,7 +28,7 @@ from jikko.ports.models import PURPOSES, DefaultModels, ModelName, Models
 from jikko.ports.other_models import Speech
 from jikko.ports.served_apps import ServedApp, ServedApps
 from jikko.providers.fake import FakeModels
-from jikko.providers.speech import FakeSpeech
+from jikko.providers.other_models import FakeSpeech
 from jikko.repositories.app_store import App
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.end_user_store import EndUserStore

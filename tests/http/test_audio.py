@@ -9,7 +9,7 @@ import pytest
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Recording, Script
-from jikko.providers.speech import SILENCE, FakeSpeech
+from jikko.providers.other_models import SILENCE, FakeSpeech
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
 from tests.http.scene import client_of

@@ -14,8 +14,7 @@ from scripts.install import LOCK
 from scripts.price_list import LIST, price_list
 
 from jikko.providers import prices
-from jikko.providers.catalogue import WELL_KNOWN
-from jikko.providers.config import ProviderConfig
+from jikko.providers.config import WELL_KNOWN, ProviderConfig
 
 pytestmark = pytest.mark.anyio
 

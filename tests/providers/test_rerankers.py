@@ -9,7 +9,7 @@ import pytest
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import RerankRequest
 from jikko.providers.backends import BACKENDS
-from jikko.providers.classifiers import ProviderRerankers
+from jikko.providers.other_models import ProviderRerankers
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
 from tests.providers.fake_model import Exchange, FakeModel

@@ -11,9 +11,9 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Recording, Script
 from jikko.providers.backends import BACKENDS
 from jikko.providers.openai import compatible
+from jikko.providers.other_models import ProviderSpeech, pieces_of
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
-from jikko.providers.speech import ProviderSpeech, pieces_of
 from tests.providers.calling import KEY, served
 from tests.providers.fake_model import Answer, Exchange, refusal, silence
 

@@ -43,7 +43,8 @@ OURS = (
     *("jikko.knowledge.texts", "jikko.ports.stores.knowledge", "jikko.repositories.knowledge.dataset_repository"),
     *("jikko.plugins", "jikko.strategies", "jikko.tools"),
     *("jikko.providers.anthropic_messages", "jikko.providers.providers_file", "jikko.providers.llama_cpp"),
-    *("jikko.providers.openai", "jikko.providers.speech", "jikko.providers.embedder", "jikko.providers.wordllama"),
+    *("jikko.providers.openai", "jikko.providers.other_models", "jikko.providers.wordllama"),
+    "jikko.providers.embedder",
     *("jikko.maintenance.bucket_backup", "jikko.maintenance.restore", "jikko.maintenance.scheduled_backups"),
     # Nodes that no workflow has.
     *("jikko.nodes.agents", "jikko.nodes.files", "jikko.nodes.flow.iteration", "jikko.nodes.http"),

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from jikko.assemble.assembly import Assembly
-from jikko.providers.speech import SILENCE
+from jikko.providers.other_models import SILENCE
 from jikko.values import Json
 from tests.acceptance.workflows import Node, app, end, python, start
 from tests.forecast.running import foretold, here

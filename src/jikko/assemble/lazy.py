@@ -39,11 +39,10 @@ if TYPE_CHECKING:
     from jikko.files.memory_blobs import MemoryBlobs
     from jikko.plugins.install.installed_plugins import InstalledPlugins
     from jikko.plugins.plugins_file import read_plugins_file
-    from jikko.providers.classifiers import moderator_over
     from jikko.providers.embedder import embedder_over
     from jikko.providers.fake import FakeModels, FakeReranker
+    from jikko.providers.other_models import moderator_over, speech_over
     from jikko.providers.providers_file import read_providers
-    from jikko.providers.speech import speech_over
     from jikko.repositories.audit_store import AuditStore
     from jikko.repositories.console_store import ChatPages, ConsoleStore
     from jikko.repositories.delivery_store import DeliveryStore
@@ -92,9 +91,8 @@ _NAMES: Final = {
     "jikko.plugins.install.installed_plugins": "InstalledPlugins",
     "jikko.plugins.plugins_file": "read_plugins_file",
     "jikko.providers.fake": "FakeModels FakeReranker",
-    "jikko.providers.classifiers": "moderator_over",
+    "jikko.providers.other_models": "moderator_over speech_over",
     "jikko.providers.providers_file": "read_providers",
-    "jikko.providers.speech": "speech_over",
     "jikko.providers.embedder": "embedder_over",
     "jikko.repositories.audit_store": "AuditStore",
     "jikko.repositories.console_store": "ChatPages ConsoleStore",

@@ -1,6 +1,10 @@
-"""Files of documents: by signed URLs, or many in one ZIP archive."""
+"""Files of documents: by signed URLs, or many in one ZIP archive; and their types.
+
+Source: docs/dify-behaviour.md, “Reading files into texts”, “Knowledge API”.
+"""
 
 import asyncio
+import posixpath
 import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -108,3 +112,15 @@ class _Written:
         whole = b"".join(self._pieces)
         self._pieces.clear()
         return whole
+
+
+EXTENSIONS: Final = frozenset(
+    {"txt", "markdown", "md", "mdx", "pdf", "html", "htm", "xlsx", "xls", "docx", "csv", "vtt", "properties"}
+    | {"pptx", "epub", "eml", "msg", "json", "yaml", "yml", "xml"}
+)
+"""Dify's, and additional ones of Jikko."""
+
+
+def is_readable(name: str) -> bool:
+    """Return whether a file of that name can become a document."""
+    return posixpath.splitext(name)[1].lstrip(".").lower() in EXTENSIONS

@@ -12,8 +12,7 @@ from jikko.extras import how_to_install
 from jikko.ports.models import FunctionCall, Media, ModelFailure, ModelRequest, PromptMessage, ToolChoice
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
-from jikko.providers.sdk_errors import failing_as_models_do
+from jikko.providers.sdk_errors import MakeClient, SdkClient, client_options, failing_as_models_do
 from jikko.values import json_value
 
 _MAX_TOKENS: Final = 8192

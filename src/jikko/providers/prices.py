@@ -10,8 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from jikko.ports.models import PRICE_UNIT
-from jikko.providers.catalogue import well_known
-from jikko.providers.config import Price, ProviderConfig
+from jikko.providers.config import Price, ProviderConfig, well_known
 
 _UNKNOWN: Final = Price(Decimal(0), Decimal(0))
 _COMPACT_DATE: Final = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")

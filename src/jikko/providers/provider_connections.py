@@ -14,8 +14,7 @@ from jikko.concurrency.fair_semaphore import APP_SHARE, FairQueue, max_for_one_a
 from jikko.masking import masked
 from jikko.ports.models import ModelFailure, UnknownProvider
 from jikko.providers.backends import Backend, MakeBackend
-from jikko.providers.catalogue import well_known
-from jikko.providers.config import ProviderConfig, Providers
+from jikko.providers.config import ProviderConfig, Providers, well_known
 from jikko.providers.prices import Prices
 
 if TYPE_CHECKING:

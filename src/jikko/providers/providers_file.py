@@ -11,8 +11,7 @@ from jikko.dsl.operator_file import OperatorFile, filled_in, names_in, read_oper
 from jikko.dsl.repair import model_provider
 from jikko.ports.extensions import Extension
 from jikko.ports.models import PURPOSES, MediaKind, ModelName, ModelPurpose
-from jikko.providers.catalogue import well_known
-from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
+from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType, well_known
 
 _MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
 _TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price", "context_size")

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, to_builtins
 
-from jikko.nodes.agents.app_history import rounds_as_text
+from jikko.nodes.model.chat_memory import rounds_as_text
 from jikko.ports.agents import AgentFailure
 from jikko.ports.models import Chunk, PromptMessage
 from jikko.ports.stores.messages import Thought

@@ -1,7 +1,6 @@
 """Earlier turns of an agent app, as messages for its model."""
 
-from jikko.nodes.agents.app_history import messages_with_calls
-from jikko.nodes.model.chat_memory import MemoryText
+from jikko.nodes.model.chat_memory import MemoryText, messages_with_calls
 from jikko.ports.stores.messages import Thought
 
 

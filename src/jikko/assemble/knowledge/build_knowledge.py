@@ -27,8 +27,8 @@ from jikko.ports.http import HttpClient
 from jikko.ports.models import ModelPurpose, Models
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.other_models import Reranker
-from jikko.providers.classifiers import ProviderRerankers
 from jikko.providers.config import Providers
+from jikko.providers.other_models import ProviderRerankers
 from jikko.providers.provider_models import ProviderModels
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 from jikko.values import Json

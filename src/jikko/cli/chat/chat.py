@@ -16,7 +16,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment_options import env_of, env_options, require_names
 from jikko.cli.chat.repl import Talk, inputs_of, sent
 from jikko.cli.chat.turn import ChatSession, refusal
-from jikko.cli.checking.examples import as_word
+from jikko.cli.checking.dsl_sources import as_word
 from jikko.cli.command_failure import Failure, LazyGroup
 from jikko.cli.completion import complete_app
 from jikko.cli.options import (

@@ -15,8 +15,7 @@ from jikko.apps.dsl_file import is_test_file
 from jikko.apps.versions import check as check_file
 from jikko.assemble.installation import installation_of
 from jikko.cli.apps.environment_options import env_of, env_options
-from jikko.cli.checking.dsl_sources import DslSource, dsl_sources, outside_of
-from jikko.cli.checking.examples import as_word, command_line
+from jikko.cli.checking.dsl_sources import DslSource, as_word, command_line, dsl_sources, outside_of
 from jikko.cli.options import home_option, lang_option, providers_option, settings_of, tools_option
 from jikko.cli.output import annotation
 from jikko.cli.running.given_inputs import trial_options, trial_settings

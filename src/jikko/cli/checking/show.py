@@ -10,8 +10,7 @@ import click
 
 from jikko.apps.versions import check
 from jikko.cli.apps.environment_options import env_of, env_options
-from jikko.cli.checking.dsl_sources import DslSource, base_of, dsl_sources, outside_of
-from jikko.cli.checking.examples import command_line, curl_line
+from jikko.cli.checking.dsl_sources import DslSource, base_of, command_line, curl_line, dsl_sources, outside_of
 from jikko.cli.options import home_option, json_option, settings_of
 from jikko.cli.terminal import padded, width
 from jikko.dsl.text.positions import Positions

@@ -17,8 +17,8 @@ from jikko.cli.output import show_entry
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, source_of
+from jikko.knowledge.files import EXTENSIONS, is_readable
 from jikko.knowledge.imports import GivenChild, GivenDocument, GivenField, GivenSegment, GivenValue
-from jikko.knowledge.readable import EXTENSIONS, is_readable
 from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
 from jikko.ports.stores.knowledge_records import UNDER_WAY
 from jikko.settings import Settings

@@ -16,7 +16,7 @@ from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment_options import env_of, env_options, require_names
 from jikko.cli.chat.turn import question_of
-from jikko.cli.checking.examples import as_word
+from jikko.cli.checking.dsl_sources import as_word
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import (
     assembled,

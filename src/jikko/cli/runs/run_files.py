@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.checking.examples import as_word
+from jikko.cli.checking.dsl_sources import as_word
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
 from jikko.cli.options import assembled, duration, existing, failure, with_assembly, with_new_assembly, with_settings

@@ -9,10 +9,9 @@ from jikko.diagnostics.translations import worded
 from jikko.dsl.fields import Fields
 from jikko.nodes.agents.agent_outputs import AgentOutputs, Masks
 from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_of, tools_of
-from jikko.nodes.agents.app_history import message_as_text, messages_with_calls
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.model.chat_memory import Memory, prompt_messages
+from jikko.nodes.model.chat_memory import Memory, message_as_text, messages_with_calls, prompt_messages
 from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.node_context import AgentContext

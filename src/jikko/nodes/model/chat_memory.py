@@ -1,6 +1,10 @@
-"""Chat memory: the conversation history for a model. Source: docs/dify-behaviour.md, “Memory”."""
+"""Chat memory: the conversation history for a model, and earlier turns of an agent app as messages.
 
-from collections.abc import Sequence
+Source: docs/dify-behaviour.md, “Memory”, “Agents of apps without a workflow”.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Self
 
 from msgspec import Struct
@@ -11,9 +15,9 @@ from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.node_context import Context
-from jikko.ports.models import Media, PromptMessage, Role
+from jikko.ports.models import FunctionCall, Media, PromptMessage, Role
 from jikko.ports.stores.messages import Message, Thought
-from jikko.values import Json
+from jikko.values import Json, json_value
 
 _MAX_MESSAGES: Final = 500
 """Maximum messages of a conversation, including the current one."""
@@ -152,3 +156,51 @@ async def prompt_messages(ctx: Context, texts: Sequence[MemoryText], vision: Vis
 def _answer_tokens(model: ModelConfig) -> int:
     wanted = model.parameters.get("max_tokens")
     return wanted if isinstance(wanted, int) and not isinstance(wanted, bool) else 0
+
+
+def messages_with_calls(said: MemoryText) -> Iterator[PromptMessage]:
+    """Yield an answer with function calls, round by round."""
+    if not said.thoughts:
+        yield PromptMessage("assistant", (said.text,))
+    for thought in said.thoughts:
+        text = thought.thought
+        names = [name for name in thought.tool.split(";") if name]
+        answers = _object(thought.observation)
+        if not names or not answers:
+            if text:
+                yield PromptMessage("assistant", (text,))
+            continue
+        given = _object(thought.tool_input)
+        calls = tuple(
+            FunctionCall(f"{thought.id}_{place}", name, json.dumps(given.get(name, {}), ensure_ascii=False))
+            for place, name in enumerate(names)
+        )
+        yield PromptMessage("assistant", (text,) if text else (), calls)
+        for call in calls:
+            yield PromptMessage("tool", (str(answers.get(call.name, "")),), tool_call_id=call.id)
+
+
+def message_as_text(said: MemoryText) -> PromptMessage:
+    """Return an answer of a ReAct agent: its rounds, and the final text."""
+    rounds = list(rounds_as_text(said.thoughts))
+    if not rounds:
+        return PromptMessage("assistant", (said.text,))
+    return PromptMessage("assistant", ("".join([*rounds, f"Final Answer: {said.text}"]),))
+
+
+def rounds_as_text(thoughts: Iterable[Thought]) -> Iterator[str]:
+    """Yield the rounds with tool calls, in the agent's own format."""
+    for thought in thoughts:
+        name, answers = thought.tool, _object(thought.observation)
+        if not name or not answers:
+            continue
+        action = {"action_name": name, "action_input": _object(thought.tool_input).get(name)}
+        yield (
+            f"Thought: {thought.thought}\n\nAction: {json.dumps(action, ensure_ascii=False)}\n\n"
+            f"Observation: {answers.get(name, '')}\n\n"
+        )
+
+
+def _object(text: str) -> dict[str, Json]:
+    value = json_value(text)
+    return value if isinstance(value, dict) else {}

@@ -15,8 +15,7 @@ from jikko.providers.openai.openai_client import OpenAIClient, RefusedRequest, U
 from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.openai.parameters import CompletionParameters, chat_body, completion_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
-from jikko.providers.sdk_client import SdkClient
-from jikko.providers.sdk_errors import failing_as_models_do, failure_of
+from jikko.providers.sdk_errors import SdkClient, failing_as_models_do, failure_of
 
 if TYPE_CHECKING:
     import aiohttp

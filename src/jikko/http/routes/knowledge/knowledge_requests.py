@@ -18,7 +18,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, deleted
 from jikko.inputs.uploads import checked_name, the_file
 from jikko.knowledge.documents import NewSource, source_of
-from jikko.knowledge.readable import is_readable
+from jikko.knowledge.files import is_readable
 from jikko.knowledge.service import Knowledge
 from jikko.values import is_too_deep
 
