@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.dsl.common import read_cases, read_conditions
+from jikko.dsl.conditions import read_cases, read_conditions
 from jikko.lang.templates import Template
 from jikko.lang.variable_conditions import Case, Condition, SubCondition, SubConditions
 

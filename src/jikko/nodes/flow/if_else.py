@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Self
 
-from jikko.dsl.common import read_cases
+from jikko.dsl.conditions import read_cases
 from jikko.dsl.fields import Fields
 from jikko.lang.operators import ConditionError
 from jikko.lang.variable_conditions import Case, evaluate_case

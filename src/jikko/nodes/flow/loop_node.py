@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Self
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.common import read_conditions, read_logical_operator
+from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.operators import ConditionError
