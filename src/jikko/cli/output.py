@@ -16,7 +16,7 @@ import click
 
 from jikko.apps.end_users import triggered_from
 from jikko.cli.command_failure import Failure
-from jikko.cli.terminal import padded, width
+from jikko.cli.terminal import cut, padded, width
 from jikko.terminal_text import harmless, printable, shown
 
 _DAY = 86_400.0
@@ -95,8 +95,15 @@ def show_entry(entry: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     click.echo(shown(json.dumps(entry, ensure_ascii=False) if as_json else text))
 
 
-def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequence[str]]], *, as_json: bool) -> None:
-    """Print a list as lines of JSON, or as a table. An empty table has no head. ``rows``: JSON and columns of each."""
+def show_table(
+    head: Sequence[str],
+    rows: Iterable[tuple[Mapping[str, Any], Sequence[str]]],
+    *,
+    as_json: bool,
+    most: int | None = None,
+) -> None:
+    """Print a list as lines of JSON, or as a table. An empty table has no head. ``rows``: JSON and columns of each.
+    ``most``: Columns to which lines are shortened."""
     listed = list(rows)
     if as_json:
         for entry, _ in listed:
@@ -105,7 +112,8 @@ def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequ
     table = [head, *(line for _, line in listed)] if listed else []
     widths = [max(map(width, column)) for column in zip(*table, strict=True)]
     for line in table:
-        click.echo(printable("  ".join(map(padded, line, widths)).rstrip()))
+        text = printable("  ".join(map(padded, line, widths)).rstrip())
+        click.echo(text if most is None else cut(text, most))
 
 
 def some(names: Sequence[str], noun: str = "", most: int = 8) -> Iterator[str]:

@@ -12,7 +12,7 @@ from jikko.cli.checking.dsl_sources import workflows_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, record_exists, tools_option, with_settings
 from jikko.cli.output import show_entry, some
-from jikko.cli.running.given_inputs import arguments_of
+from jikko.cli.running.given_inputs import pairs_of
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import NotFound
 from jikko.nodes.tools.conversion import NotConvertible, converted
@@ -143,7 +143,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str 
     PROVIDER is the key or the name of an entry of the tools file, or a built-in provider. Values are texts, and
     converted to the declared types: time/weekday year=2024 month=2 day=29
     """
-    given = arguments_of(values, "NAME=VALUE")
+    given = dict(pairs_of(values, "NAME=VALUE", "NAME=VALUE"))
     async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
         provider_name, _, tool_name = tool.rpartition("/")
         app_id = (await assembly.apps.find(app)).id if app else ""

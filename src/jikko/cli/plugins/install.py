@@ -13,7 +13,7 @@ from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import providers_option, with_settings
 from jikko.cli.output import show_entry, show_nothing
-from jikko.cli.running.given_inputs import arguments_of
+from jikko.cli.running.given_inputs import pairs_of
 from jikko.errors import InvalidParam, JikkoError
 from jikko.settings import Settings
 from jikko.terminal_text import printable, shown
@@ -243,7 +243,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: 
     that the tool declares. A failure shows the stack trace if the plugin reports one (the SDK does not), or else the
     last lines that the plugin printed.
     """
-    given = arguments_of(values, "KEY=VALUE")
+    given = dict(pairs_of(values, "KEY=VALUE", "KEY=VALUE"))
     provider, _, name = tool.rpartition("/")
     if not provider:
         raise click.UsageError(f"{tool!r} must be PROVIDER/TOOL.")

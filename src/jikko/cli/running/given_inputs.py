@@ -29,25 +29,14 @@ inputs_options = together(
 """Options of commands that take inputs."""
 
 
-def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
-    """Split pairs into names and texts, in their order."""
+def pairs_of(pairs: Sequence[str], form: str = "NAME=VALUE", option: str = "-i") -> list[tuple[str, str]]:
+    """Split pairs into names and texts, in their order. ``form``: Form of each pair in the help."""
     found = []
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name:
-            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="'-i'")
+            raise _bad(f"{pair!r} is not {form}", option)
         found.append((name, value))
-    return found
-
-
-def arguments_of(pairs: Sequence[str], form: str) -> dict[str, str]:
-    """Return texts by name. ``form``: Form of each pair in the help."""
-    found = {}
-    for pair in pairs:
-        name, sign, text = pair.partition("=")
-        if not sign:
-            raise click.UsageError(f"{pair!r} is not {form}.")
-        found[name] = text
     return found
 
 

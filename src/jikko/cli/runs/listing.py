@@ -12,8 +12,8 @@ from jikko.apps.end_users import TRIGGER_USERS, trigger_user, triggered_from
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.options import assembled, duration, existing, with_assembly, with_settings
-from jikko.cli.output import ago, at_work, entry, status_of, took
-from jikko.cli.terminal import columns, cut, padded, width
+from jikko.cli.output import ago, at_work, entry, show_table, status_of, took
+from jikko.cli.terminal import columns
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import LogQuery
@@ -22,7 +22,7 @@ from jikko.runs.activity import activity
 from jikko.runs.reading.node_executions import node_executions
 from jikko.runs.reading.short_ids import run_of, short_ids
 from jikko.settings import Settings
-from jikko.terminal_text import harmless, printable, shown
+from jikko.terminal_text import harmless, shown
 
 _STATUSES = ["queued", "running", "paused", "succeeded", "partial-succeeded", "failed", "stopped"]
 _MAX_OPEN_RUNS = 1000
@@ -82,12 +82,8 @@ async def list_(
             if len(rows) == limit:
                 break
         archived = await assembly.runs.records.archived_until()
-    if as_json:
-        for _, record, at in rows:
-            line = {**entry(record), **({} if at is None else at_work(record, at))}
-            click.echo(shown(json.dumps(line, ensure_ascii=False)))
-    elif rows:
-        _table(rows, now)
+    if rows or as_json:
+        _table(rows, now, as_json)
     elif sys.stdout.isatty():
         click.echo("no such runs" if status or app or since or trigger else "no runs yet")
     if archived is not None and not as_json and len(rows) < limit:
@@ -108,28 +104,19 @@ async def _readable(assembly: Assembly, record: Any) -> Any:
         return damage.readable
 
 
-def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
+def _table(rows: list[tuple[str, Any, Any]], now: float, as_json: bool) -> None:
     on_terminal = sys.stdout.isatty()
     ids = [record.identity.run_id for _, record, _ in rows]
     short = short_ids(ids) if on_terminal else {run_id: run_id for run_id in ids}
-    lines = [("RUN", "STATUS", "STARTED", "TOOK", "STEPS", "APP")]
+    lines = []
     for app_name, record, at in rows:
         elapsed, steps = (record.elapsed, record.total_steps) if at is None else (at.elapsed, at.steps)
         current = "" if at is None or not at.current else f", at {', '.join(at.current)}"
-        lines.append(
-            (
-                short[record.identity.run_id],
-                status_of(record, at),
-                ago(record.created_at, now),
-                took(elapsed),
-                str(steps),
-                f"{app_name}{current}",
-            )
-        )
-    widths = [max(width(line[column]) for line in lines) for column in range(5)]
-    for line in lines:
-        text = "  ".join([*map(padded, line[:5], widths), line[5]]).rstrip()
-        click.echo(printable(cut(text, columns()) if on_terminal else text))
+        run_id, times = short[record.identity.run_id], (ago(record.created_at, now), took(elapsed))
+        line = (run_id, status_of(record, at), *times, str(steps), f"{app_name}{current}")
+        lines.append(({**entry(record), **({} if at is None else at_work(record, at))} if as_json else {}, line))
+    head = ("RUN", "STATUS", "STARTED", "TOOK", "STEPS", "APP")
+    show_table(head, lines, as_json=as_json, most=columns() if on_terminal else None)
 
 
 @click.command()

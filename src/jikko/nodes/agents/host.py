@@ -15,7 +15,7 @@ from jikko.events import Usage
 from jikko.nodes.contract import total
 from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.conversion import NotConvertible, converted
-from jikko.nodes.tools.tool_outputs import ToolBounds, stored_blob
+from jikko.nodes.tools.tool_outputs import ToolBounds, stored_blob, tool_call
 from jikko.ports.agents import AgentLimits, LimitReached
 from jikko.ports.models import Chunk, Completion, FunctionCall, ModelRequest, ModelUsage
 from jikko.ports.tools import (
@@ -27,7 +27,6 @@ from jikko.ports.tools import (
     LinkMessage,
     LogMessage,
     TextMessage,
-    ToolCall,
     ToolFailure,
     ToolMessage,
     ToolName,
@@ -195,18 +194,8 @@ class NodeHost:
             bounds.take(message)
             messages.append(message)
 
-        call = ToolCall(
-            tool=tool,
-            parameters=given,
-            app_id=ctx.run.app_id,
-            run_id=ctx.run.run_id,
-            end_user_id=ctx.run.end_user_id,
-            user=ctx.run.user,
-            key=ctx.idempotency_key,
-            depth=ctx.depth,
-        )
         began = asyncio.get_running_loop().time()
-        usage = await tools.call(call, take)
+        usage = await tools.call(tool_call(ctx, tool, given), take)
         async with bounds.time_for_files(began):
             return [await self._stored(message) for message in messages], usage
 

@@ -1,7 +1,7 @@
 """LLM node: calls a language model with a prompt."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from msgspec.structs import replace
 
@@ -14,8 +14,7 @@ from jikko.nodes.model.model_call import (
     ModelConfig,
     abilities,
     call,
-    recorded_prompts,
-    recorded_source,
+    recorded_call,
     without_unsupported,
 )
 from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
@@ -229,15 +228,7 @@ class Llm(NodeConfig, frozen=True):
         return Result(
             inputs=inputs,
             outputs=outputs,
-            process_data={
-                "model_mode": mode,
-                "prompts": recorded_prompts(prompt, mode),
-                "usage": outputs["usage"],
-                "finish_reason": completion.finish_reason,
-                "model_provider": self.model.provider,
-                "model_name": self.model.name,
-                **recorded_source(completion),
-            },
+            process_data=recorded_call(self.model, prompt, mode, completion),
             usage=completion.usage.as_usage(),
             resources=cited_sources(ctx.recorded.get(self.context)) if self.context else (),
         )
@@ -276,6 +267,15 @@ def context_text(value: Json | Unset) -> str:
 # Passages of knowledge that an answer is based on. Source: docs/dify-behaviour.md, “Citations”.
 
 
+_RESOURCE: Final = (
+    "position dataset_id dataset_name document_id document_name data_source_type segment_id retriever_from score "
+    "hit_count word_count segment_position index_node_hash content page doc_metadata title files summary"
+).split()
+_OF_ELEMENT: Final = ("content", "files", "summary")
+_OF_SEGMENT: Final = {name: f"segment_{name}" for name in ("hit_count", "word_count", "index_node_hash")}
+"""Fields with other names in the metadata of a passage."""
+
+
 def cited_sources(context: Json | Unset) -> tuple[dict[str, Json], ...]:
     """Return the context's passages from datasets, in Dify's form of ``retriever_resources``."""
     if not isinstance(context, list):
@@ -292,25 +292,8 @@ def _is_found(element: Json) -> bool:
 def _resource(element: dict[str, Json]) -> dict[str, Json]:
     source = element["metadata"]
     return {
-        "position": source.get("position"),
-        "dataset_id": source.get("dataset_id"),
-        "dataset_name": source.get("dataset_name"),
-        "document_id": source.get("document_id"),
-        "document_name": source.get("document_name"),
-        "data_source_type": source.get("data_source_type"),
-        "segment_id": source.get("segment_id"),
-        "retriever_from": source.get("retriever_from"),
-        "score": source.get("score"),
-        "hit_count": source.get("segment_hit_count"),
-        "word_count": source.get("segment_word_count"),
-        "segment_position": source.get("segment_position"),
-        "index_node_hash": source.get("segment_index_node_hash"),
-        "content": element.get("content"),
-        "page": source.get("page"),
-        "doc_metadata": source.get("doc_metadata"),
-        "title": source.get("title"),
-        "files": element.get("files"),
-        "summary": element.get("summary"),
+        name: element.get(name) if name in _OF_ELEMENT else source.get(_OF_SEGMENT.get(name, name))
+        for name in _RESOURCE
     }
 
 

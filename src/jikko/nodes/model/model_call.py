@@ -143,6 +143,21 @@ def recorded_source(completion: Completion) -> dict[str, Json]:
     return {"fake_model": True} if completion.is_fake else {}
 
 
+def recorded_call(
+    model: ModelConfig, prompt: Iterable[PromptMessage], mode: str, completion: Completion
+) -> dict[str, Json]:
+    """Return the process data of a call. ``prompt``: As recorded."""
+    return {
+        "model_mode": mode,
+        "prompts": recorded_prompts(prompt, mode),
+        "usage": completion.usage.as_json(),
+        "finish_reason": completion.finish_reason,
+        "model_provider": model.provider,
+        "model_name": model.name,
+        **recorded_source(completion),
+    }
+
+
 def recorded_prompts(messages: Iterable[PromptMessage], mode: str) -> list[Json]:
     """Return ``prompts`` of the process data. Source: docs/dify-behaviour.md, “LLM”."""
     prompts: list[Json] = []

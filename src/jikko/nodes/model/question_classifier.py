@@ -17,8 +17,7 @@ from jikko.nodes.model.model_call import (
     ModelConfig,
     abilities,
     call,
-    recorded_prompts,
-    recorded_source,
+    recorded_call,
     without_unsupported,
 )
 from jikko.nodes.model.reasoning import without_reasoning
@@ -101,7 +100,6 @@ class QuestionClassifier(NodeConfig, frozen=True):
         schema = classifier_schema(ids, names) if able.structured_output and mode == "chat" else None
         completion = await self._call(ctx, self.model.request(ctx, messages, mode=mode, schema=schema))
         chosen = self._chosen(completion, ids)
-        usage = completion.usage.as_json()
         category = self.categories[chosen]
         return Result(
             inputs=inputs,
@@ -109,17 +107,9 @@ class QuestionClassifier(NodeConfig, frozen=True):
                 "class_name": names[chosen],
                 "class_label": category.label or f"CLASS {chosen + 1}",
                 "class_id": category.id,
-                "usage": usage,
+                "usage": completion.usage.as_json(),
             },
-            process_data={
-                "model_mode": mode,
-                "prompts": recorded_prompts(recorded, mode),
-                "usage": usage,
-                "finish_reason": completion.finish_reason,
-                "model_provider": self.model.provider,
-                "model_name": self.model.name,
-                **recorded_source(completion),
-            },
+            process_data=recorded_call(self.model, recorded, mode, completion),
             handle=category.id,
             usage=completion.usage.as_usage(),
         )

@@ -13,9 +13,9 @@ from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.masked_text import SECRET_MESSAGE, contains_secret
 from jikko.nodes.node_context import Context, Variables
 from jikko.nodes.tools.conversion import NotConvertible, converted
-from jikko.nodes.tools.tool_outputs import ToolOutputs
+from jikko.nodes.tools.tool_outputs import ToolOutputs, tool_call
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.tools import Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter
+from jikko.ports.tools import Tool, ToolFailure, ToolName, ToolNotFound, ToolParameter
 from jikko.values import UNSET, Json, Selector, Unset
 
 _KINDS: Final = ("mixed", "variable", "constant")
@@ -165,16 +165,7 @@ class ToolNode(NodeConfig, frozen=True):
         about: dict[str, Any] = {"kind": "ToolRuntimeInvocationError", "inputs": recorded, "metadata": info}
         outputs, began = ToolOutputs(ctx), asyncio.get_running_loop().time()
         try:
-            call = ToolCall(
-                tool=tool,
-                parameters=_converted(used | settings, tool),
-                app_id=ctx.run.app_id,
-                run_id=ctx.run.run_id,
-                end_user_id=ctx.run.end_user_id,
-                user=ctx.run.user,
-                key=ctx.idempotency_key,
-                depth=ctx.depth,
-            )
+            call = tool_call(ctx, tool, _converted(used | settings, tool))
             usage = await ctx.ports.tools.call(call, outputs.take)
             return Result(outputs=await outputs.outputs(began), inputs=recorded, usage=usage, metadata=info)
         except NotConvertible as problem:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ from jikko.ports.tools import (
     LinkMessage,
     LogMessage,
     TextMessage,
+    Tool,
+    ToolCall,
     ToolFailure,
     ToolMessage,
     VariableMessage,
@@ -30,6 +32,21 @@ from jikko.values import MAX_DEPTH, Json, encode_json, is_too_deep, type_of
 MAX_MESSAGES: Final = 100_000
 """What a tool may say in one call, in messages."""
 _TOO_DEEP: Final = "it said something that is nested too deeply"
+
+
+def tool_call(ctx: Context, tool: Tool, parameters: Mapping[str, Json]) -> ToolCall:
+    """Return a node's call of a tool."""
+    run = ctx.run
+    return ToolCall(
+        tool=tool,
+        parameters=parameters,
+        app_id=run.app_id,
+        run_id=run.run_id,
+        end_user_id=run.end_user_id,
+        user=run.user,
+        key=ctx.idempotency_key,
+        depth=ctx.depth,
+    )
 
 
 class ToolBounds:
