@@ -3,7 +3,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -38,7 +38,7 @@ Respond: TypeAlias = Callable[[str, Params], Awaitable[dict[str, Json]]]
 class McpMessage(Struct):
     """JSON-RPC message. Without ``id`` it is a notification, which is not answered."""
 
-    jsonrpc: Annotated[Literal["2.0"], Meta(extra=must("must be 2.0"))]
+    jsonrpc: Annotated[str, Meta(description="2.0; others count as it.", extra=must("must be a string"))]
     method: Annotated[str, Meta(extra=must("must be a string"))]
     id: Annotated[str | int | float | UnsetType, Meta(extra=must("must be a string or a number"))] = UNSET
     params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = None
