@@ -53,6 +53,27 @@ def test_the_line_of_an_import_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        pytest.param("return {'r': q + '。' + 題}", [2], id="added"),
+        pytest.param("x = 1\n    return {'r': 題.strip() or 題[0]}", [3], id="with attributes and items"),
+        pytest.param("return {'r': q + (題 or '')}", [], id="replaced"),
+        pytest.param("if 題:\n        q += 題\n    return {'r': q}", [], id="tested"),
+        pytest.param("題 = str(題)\n    return {'r': 題.strip()}", [], id="set again"),
+        pytest.param(
+            "try:\n        q += 題\n    except TypeError:\n        pass\n    return {'r': q}", [], id="caught"
+        ),
+        pytest.param("return {'r': f'{題}' + '%s' % 題}", [], id="formatted"),
+        pytest.param("return {'r': [c for c in q if 題 is None or c in 題.lower()]}", [], id="tested before"),
+    ],
+)
+def test_an_argument_that_may_be_null_is_reported_where_the_program_needs_a_value(body: str, lines: list[int]) -> None:
+    found = list(diagnose_python(f"def main(q, 題):\n    {body}\n", "code", offers, ["q", "題"], ["題"]))
+
+    assert [(one.severity, one.params) for one in found] == [("may_fail", {"name": "題", "line": n}) for n in lines]
+
+
+@pytest.mark.parametrize(
     "code",
     ["def main(:", "return 1", "x = '\\ud800'\x00", "(" * 1000, "x = " + "-" * 100_000 + "1", "if 1:\n\tx\n    y"],
 )

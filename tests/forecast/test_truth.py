@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.inputs.samples import samples_of
-from tests.acceptance.workflows import app, end, node, start
+from tests.acceptance.workflows import app, end, node, python, start
 from tests.forecast.cases import FAILING, MAY_FAIL, RUNNING, llm, one
 from tests.forecast.running import foretold, here, ran
 from tests.providers.fake_model import Answer, FakeModel, streamed
@@ -108,6 +108,19 @@ async def test_a_file_that_may_fail_does_so_in_some_runs_only(q: str, status: st
 
     assert (found.verdict, found.decisive and found.decisive.node) == ("may_fail", "tool")
     assert run.status == status
+
+
+@pytest.mark.parametrize(("inputs", "status"), [({"q": "茶🍵"}, "succeeded"), ({}, "failed")])
+async def test_a_program_that_needs_an_optional_input_may_fail(
+    inputs: dict[str, str], status: str, tmp_path: Path
+) -> None:
+    text = one(python("code", "def main(文: str):\n    return {'r': 文.strip()}\n", {"r": "string"}, 文="start.q"))
+
+    found = foretold(text)
+    run = await ran(text, inputs, tmp_path, None)
+
+    assert (found.verdict, found.decisive and found.decisive.node) == ("may_fail", "code")
+    assert (run.status, "(line 2)" in run.error) == (status, status == "failed")
 
 
 @pytest.mark.parametrize("name", ["translation", "book-translation", "english-to-chinese", "couplets", "headlines"])

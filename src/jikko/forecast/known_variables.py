@@ -60,11 +60,17 @@ class KnownVariables:
         }
         self._declared: dict[Selector, str] = {}
         """Types of declared variables of containers, which have others, too."""
+        self._left_out = set[Selector]()
         for node_id, node in nodes.items():
             match node:
                 case Container():
                     self._declared |= node.declared(node_id)
                 case Start():
+                    self._left_out |= {
+                        (node_id, variable.name)
+                        for variable in node.variables
+                        if not variable.required and variable.default is None
+                    }
                     self._kinds[node_id] = {
                         variable.name: VariableType(_OF_INPUTS.get(variable.type, ""), variable.required)
                         for variable in node.variables
@@ -92,6 +98,10 @@ class KnownVariables:
         References to missing nodes, environment and conversation variables are reported elsewhere.
         """
         return bool(selector) and (selector[0] in self._ids or selector[0] == "sys") and self.is_missing(selector)
+
+    def may_be_left_out(self, selector: Selector) -> bool:
+        """Return whether the variable is an optional input without a default."""
+        return selector in self._left_out
 
     def kind(self, selector: Selector) -> VariableType | None:
         """Return the type of a variable, if the file declares it; not of parts of variables."""

@@ -75,7 +75,7 @@ def _of_type(
     """Dispatch by type name: a file has few types, and the classes of others are not imported."""
     match node.type:
         case "code":
-            yield from _of_code(node, f"{entry.where}.code", installation)
+            yield from _of_code(node, f"{entry.where}.code", known, installation)
             yield from _of_fake_text(node, entry, document, installation)
             yield from diagnose_arguments(node, entry, known)
         case "template-transform":
@@ -120,13 +120,15 @@ def _of_mock(node: Mocked, entry: NodeEntry) -> Iterator[Diagnostic]:
         yield will_fail("mock.fails", f"{entry.where}.type", reason=failure.removesuffix("."))
 
 
-def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[Diagnostic]:
+def _of_code(node: "Code", where: str, known: KnownVariables, installation: Installation) -> Iterator[Diagnostic]:
     if installation.no_sandbox is not None:
         yield will_fail(installation.no_sandbox.code, where, **installation.no_sandbox.params)
     elif node.language == "javascript":
         yield from diagnose_javascript(node.code, where)
     else:
-        yield from diagnose_python(node.code, where, installation.has_module, [name for name, _ in node.variables])
+        names = [name for name, _ in node.variables]
+        optional = [name for name, selector in node.variables if known.may_be_left_out(selector)]
+        yield from diagnose_python(node.code, where, installation.has_module, names, optional)
 
 
 def _of_fake_text(

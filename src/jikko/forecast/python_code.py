@@ -75,14 +75,49 @@ _MAX_LISTED_MODULES: Final = 10
 """Maximum number of reported modules per program."""
 
 
+_TESTS: Final = (ast.BoolOp, ast.Compare, ast.UnaryOp, ast.If, ast.IfExp, ast.While, ast.comprehension, ast.Call)
+
+
+def _uses_of_null(tree: ast.Module, names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield those arguments of ``main`` that fail if they are ``None``, with the line.
+
+    They are added, or have attributes or items; those that the program tests, passes on, sets, or names in a ``try``
+    are left out.
+    """
+    used: dict[str, int] = {}
+    safe: set[str] = set()
+    mains = [node for node in tree.body if names and isinstance(node, ast.FunctionDef) and node.name == "main"]
+    for node in (inner for main in mains for inner in ast.walk(main)):
+        operands: Sequence[ast.AST] = ()
+        match node:
+            case ast.Attribute(value=value) | ast.Subscript(value=value):
+                operands = (value,)
+            case ast.BinOp(left=left, right=right, op=op) if not isinstance(op, ast.Mod):
+                operands = left, right
+            case ast.Try():
+                safe.update(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+            case ast.Name(id=name, ctx=ast.Store()):
+                safe.add(name)
+            case _ if isinstance(node, _TESTS):
+                safe.update(one.id for one in ast.iter_child_nodes(node) if isinstance(one, ast.Name))
+        for one in operands:
+            if isinstance(one, ast.Name):
+                used[one.id] = min(one.lineno, used.get(one.id, one.lineno))
+    yield from ((name, used[name]) for name in names if name in used and name not in safe)
+
+
 def diagnose_python(
-    code: str, where: str, has_module: Callable[[str], bool], given: Sequence[str] | None = None
+    code: str,
+    where: str,
+    has_module: Callable[[str], bool],
+    given: Sequence[str] | None = None,
+    optional: Sequence[str] = (),
 ) -> Iterator[Diagnostic]:
     """Yield the failures of a program, in line order. ``where``: Its path in the document.
 
     An import by itself, at the top or in ``main``, certainly fails; in a branch or another function it may. One whose
     failure the program catches is left out. ``has_module``: Whether programs can import a top-level module. ``given``:
-    Arguments of ``main``; ``None`` if unknown.
+    Arguments of ``main``; ``None`` if unknown. ``optional``: Those of them that a run may leave null.
     """
     try:
         with warnings.catch_warnings():
@@ -110,6 +145,9 @@ def diagnose_python(
         yield will_fail("code.no_main", where)
     elif given is not None and (refused := refusal_of_main(tree, given)):
         yield will_fail("code.main_refuses", where, "remedy.same_arguments", reason=refused)
+    for name, line in _uses_of_null(tree, optional):
+        params, remedy = {"name": name, "line": line}, Phrase("remedy.or_empty", {"name": name})
+        yield Diagnostic("code.null_input", params, where=where, severity="may_fail", remedy=remedy)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
