@@ -141,11 +141,11 @@ class RunListing:
                 self._numbers.popitem(last=False)
         return self._numbers.get(workflow_id, 0)
 
-    async def open_forms(self) -> list[tuple[ListedRun, RunForm]]:
-        """Return the open forms of all apps, newest runs first, from at most 200 runs."""
-        page = await self.pages.page(RunFilter(statuses=("paused",)), limit=200)
+    async def open_forms(self, only: RunRecord | None = None) -> list[tuple[ListedRun, RunForm]]:
+        """Return the open forms of a run, or of all apps, newest runs first, from at most 200 runs."""
+        waiting = [only] if only else (await self.pages.page(RunFilter(statuses=("paused",)), limit=200)).records
         found: list[tuple[ListedRun, RunForm]] = []
-        for run in await self.shown(page.records):
+        for run in await self.shown(waiting):
             try:
                 found += [(run, form) for form in await self._forms.open_forms(run.record)]
             except JikkoError:

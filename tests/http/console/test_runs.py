@@ -192,6 +192,11 @@ async def test_a_form_is_answered_and_the_run_goes_on(
     paused = await ran(operator, asks, q="2")
     [entry] = decoded(await viewer.get(f"{API}/forms"))["data"]
     assert (entry["run_id"], entry["form_content"]) == (paused["id"], "ok?")
+    another = await ran(operator, asks, q="日本 🗾")
+    for run in (paused["id"], another["id"]):
+        assert [form["run_id"] for form in decoded(await viewer.get(f"{API}/forms?run={run}"))["data"]] == [run]
+    assert (await viewer.get(f"{API}/forms?run={asks.id}")).status_code == 404
+    assert (await operator.post(f"{API}/runs/{another['id']}/stop")).status_code == 200
     assert [action["id"] for action in entry["actions"]] == ["yes", "no"]
     path = f"{API}/runs/{paused['id']}/forms/{entry['form_id']}"
     assert decoded(await operator.post(path, json={"action": "maybe"}), 400)["code"] == "invalid_form_data"

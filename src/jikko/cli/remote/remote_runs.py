@@ -247,7 +247,8 @@ def _ago(seconds: float | None) -> float | None:
 
 
 def _forms(api: Management, run_id: str) -> list[dict[str, Any]]:
-    return [form for form in api.entries("forms", _FORM) if form["run_id"] == run_id]
+    # An earlier server does not know ``run``.
+    return [form for form in api.entries("forms", _FORM, run=run_id) if form["run_id"] == run_id]
 
 
 def _trigger(api: Management, text: str) -> str:

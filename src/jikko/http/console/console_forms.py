@@ -38,11 +38,18 @@ class FormAnswer(Struct):
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
 
 
-@VisitorRoute("GET", "forms", (503,), scope="runs:read")
-async def list_forms(call: ConsoleRequest) -> list[OpenForm]:
-    """List open forms of all apps, by run, newest first."""
+class FormFilter(Struct):
+    """Filter of open forms."""
+
+    run: Annotated[str, Meta(description="ID of a run. Default: of the newest 200 runs that wait.")] = ""
+
+
+@VisitorRoute("GET", "forms", (404, 503), scope="runs:read")
+async def list_forms(call: ConsoleRequest, asked: FormFilter) -> list[OpenForm]:
+    """List open forms of all apps or of a run, by run, newest first."""
+    only = await call.request.api.runs.records.any_record(asked.run.lower()) if asked.run else None
     found = []
-    for run, form in await call.console.runs.open_forms():
+    for run, form in await call.console.runs.open_forms(only):
         requested, shown = form.requested, form.requested.form
         app = RunApp(run.record.identity.app_id, run.app_name, None if run.app is None else icon_of(run.app))
         found.append(
