@@ -6,9 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from jikko.apps.app_keys import AppKeys
+from jikko.apps.publishing import AppCatalog
 from jikko.ids import is_uuid
 from jikko.private import make_folder
-from jikko.repositories.app_store import ApiKey
+from jikko.repositories.app_store import ApiKey, App
 
 _FOLDER: Final = "keys"
 _DIGITS: Final = 12
@@ -44,6 +46,14 @@ def write_key(file: Path, key: str) -> None:
 def as_file_name(name: str) -> str:
     """Convert an app's name for use in a file name: letters and digits of any script, hyphens for the rest."""
     return _SEPARATORS.sub("-", name.lower())[:_LENGTH].strip("-") or "app"
+
+
+async def remove_app(app: App, apps: AppCatalog, keys: AppKeys, home: Path) -> None:
+    """Delete an app, and the files of its keys. See ``AppCatalog.delete``."""
+    forgotten = await keys.of(app)
+    await apps.delete(app)
+    for key in forgotten:
+        forget_key(home, key.id)
 
 
 def forget_key(home: Path, key_id: str) -> None:

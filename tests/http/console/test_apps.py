@@ -11,6 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from jikko.apps.environment import layer
+from jikko.apps.key_files import keep_key
 from jikko.console.canvas import picture_of
 from tests.acceptance.workflows import app, end, fetch, node, start, with_environment
 from tests.http.console.scene import API, Scene, console_on, decoded
@@ -292,7 +293,10 @@ async def test_webhook_secrets_and_callbacks(
 async def test_a_removed_app_is_gone_and_its_runs_stay(scene: Scene, operator: httpx.AsyncClient) -> None:
     echo = await scene.publish(ECHO)
     run = await ran(operator, echo, q="1")
+    entry, key = await scene.assembly.app_keys.make(echo.id)
+    kept = keep_key(scene.assembly.settings.home, entry, key, "エコー")
     assert (await operator.delete(f"{API}/apps/{echo.id}")).status_code == 204
+    assert not kept.exists()
     for path in (f"apps/{echo.id}", f"apps/{echo.id}/versions", f"apps/{echo.id}/diff?from=1", "apps/x"):
         assert (await operator.get(f"{API}/{path}")).status_code == 404
     [kept] = decoded(await operator.get(f"{API}/runs"))["data"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from jikko.apps.key_files import forget_key, keep_key, write_key
+from jikko.apps.key_files import forget_key, keep_key, remove_app, write_key
 from jikko.apps.keys import checked_key, new_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.audited import note_change
@@ -20,7 +20,6 @@ from jikko.cli.output import ago, counted, show_entry, show_nothing, show_table,
 from jikko.cli.terminal import confirmed
 from jikko.errors import InvalidParam
 from jikko.ports.stores.run_store import LogQuery
-from jikko.repositories.app_store import App
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
 
@@ -142,21 +141,13 @@ async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None
         runs = stay if counts["runs"] else "It has no runs."
         if not confirmed(f"Remove app {found.name!r} with {what}? {runs}"):
             raise Failure("nothing was removed", code="declined")
-    await deleted(assembly, found)
+    await remove_app(found, assembly.apps, assembly.app_keys, assembly.settings.home)
     note_change({"name": found.name, "mode": found.mode, **counts}, None, app=found.id)
     show_entry(
         {"app_id": found.id, "name": found.name, **counts},
         harmless(f"{found.name} was removed, with {what}.{f' {stay}' if counts['runs'] else ''}"),
         as_json=as_json,
     )
-
-
-async def deleted(assembly: Assembly, app: App) -> None:
-    """Remove an app and its key files."""
-    keys = await assembly.app_keys.of(app)
-    await assembly.apps.delete(app)
-    for key in keys:
-        forget_key(assembly.settings.home, key.id)
 
 
 @asynccontextmanager

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import dsl_files, links_to_nothing, read_dsl_file, readable
+from jikko.apps.key_files import remove_app
 from jikko.assemble.assembly import Assembly
-from jikko.cli.apps.apps import deleted, issue_key
+from jikko.cli.apps.apps import issue_key
 from jikko.cli.apps.environment_options import env_of, env_options
 from jikko.cli.audited import note_change
 from jikko.cli.command_failure import Failure
@@ -132,7 +133,7 @@ class _Import:
             if app.name in self.imported:
                 continue
             if not self.dry_run:
-                await deleted(assembly, app)
+                await remove_app(app, assembly.apps, assembly.app_keys, assembly.settings.home)
                 self._changed(app, "removed")
             removed = "would be removed" if self.dry_run else "removed"
             self._show({"app_id": app.id, "name": app.name, "outcome": "removed"}, f"{printable(app.name)}: {removed}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko.apps.key_files import remove_app
 from jikko.console.canvas import picture_of
 from jikko.console.forecast_cache import AppForecast
 from jikko.diagnostics.diagnostic import Diagnostic
@@ -134,11 +135,11 @@ async def import_apps(call: ConsoleRequest, asked: ImportChoice) -> Imported:
 async def delete_app(call: ConsoleRequest) -> None:
     """Delete an app with its versions and keys.
 
-    Its runs are kept.
+    Its runs and conversations are kept.
     """
     app = await app_of(call)
     version = await version_of(call, app, "")
-    await call.request.api.apps.delete(app)
+    await remove_app(app, call.request.api.apps, call.request.api.app_keys, call.console.home)
     before: Json = {"name": app.name, "mode": app.mode, "version": version.number}
     call.note("deleted app", f"{app.name!r} ({app.id})", app=app.id, before=before)
 
