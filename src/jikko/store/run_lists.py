@@ -1,7 +1,7 @@
 """SQL for lists of runs, shared by both databases: conditions, order, and limits of rows examined."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -122,6 +122,15 @@ def row_conditions(wanted: RunFilter, *, place: str, error: str, cost: str, retr
     if wanted.retry == "repeated":
         rest &= SqlCondition(_REPEATED.format(retries))
     return rest
+
+
+def of_few(wanted: RunFilter, repeats: str, repeated: str, long: str) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Yield the statements, each with its values, that find runs to look up one by one if they are few: those that
+    repeat another, those that were ``repeated``, or those that took ``long``."""
+    if wanted.retry is not None:
+        yield repeats if wanted.retry == "repeats" else repeated, ()
+    if wanted.min_elapsed is not None and wanted.min_elapsed >= LONG_SECONDS:
+        yield long, (wanted.min_elapsed,)
 
 
 def any_of(conditions: Iterable[SqlCondition]) -> SqlCondition:

@@ -1,7 +1,6 @@
 """Choice of the index for a list of runs."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -13,10 +12,10 @@ from jikko.store.postgres.runs.run_rows import ALL_RUNS
 from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_lists import (
     ALL,
-    LONG_SECONDS,
     MAX_LONG_RUNS,
     SqlCondition,
     created,
+    of_few,
     row_conditions,
     status_numbers,
 )
@@ -112,7 +111,7 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
         return [Driver(SqlCondition(of_user, (app, text(wanted.user)))) for app in apps]
     if statuses and max(statuses) < 2:
         return [Driver(SqlCondition("status = ANY(?::int2[])", (statuses,)), "open_runs")]
-    for sql, values in _of_few(wanted):
+    for sql, values in of_few(wanted, _RETRIES, _REPEATED, _LONG_RUNS):
         ids = [row[0] for row in await database.fetch(sql, *values)]
         if len(ids) <= MAX_LONG_RUNS:
             return _these(ids)
@@ -131,14 +130,6 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
 async def apps_of(database: Postgres) -> list[bytes]:
     """Return the stored ids of apps with runs."""
     return [row[0] for row in await database.fetch(_APPS)]
-
-
-def _of_few(wanted: RunFilter) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Yield statements for the ids of runs that are looked up one by one if they are few."""
-    if wanted.retry is not None:
-        yield _RETRIES if wanted.retry == "repeats" else _REPEATED, ()
-    if wanted.min_elapsed is not None and wanted.min_elapsed >= LONG_SECONDS:
-        yield _LONG_RUNS, (wanted.min_elapsed,)
 
 
 def _these(run_ids: list[bytes]) -> list[Driver]:

@@ -293,7 +293,6 @@ WITH found AS MATERIALIZED (SELECT created_at, key, run_id FROM {{}} WHERE {{}})
 SELECT counted.total, page.run_id FROM (SELECT count(*) AS total FROM found) AS counted
 LEFT JOIN LATERAL (SELECT run_id FROM found {NEWEST_FIRST} {{}}) AS page ON true
 """
-_THESE: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = ANY($1::bytea[]) {NEWEST_FIRST}"
 
 
 async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> tuple[int, list[Row]]:
@@ -309,7 +308,7 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
     if query.keyword:
         found = await database.search(numbered(_SEARCH.format(table, where.text, page)), *where.values)
         ids = [row[1] for row in found if row[1] is not None]
-        return found[0][0], await database.fetch(_THESE, ids) if ids else []
+        return found[0][0], await database.fetch(_RECORDS, ids) if ids else []
     spans = await _spans(database, hours, query, table, where)
     total = sum(runs for _, runs in spans)
     # Cached counts by status lack runs of old hours that ended since: they give neither offsets nor the last page.

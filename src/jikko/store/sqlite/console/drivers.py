@@ -4,7 +4,7 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Final
 
 from msgspec import Struct
@@ -15,10 +15,10 @@ from jikko.repositories.shared_sql import storable, stored_id
 from jikko.store.run_columns import TEXTS
 from jikko.store.run_lists import (
     ALL,
-    LONG_SECONDS,
     MAX_LONG_RUNS,
     SqlCondition,
     created,
+    of_few,
     row_conditions,
     status_numbers,
 )
@@ -132,7 +132,7 @@ def _drivers(
         # Repeats the index's condition, without which SQLite cannot use the partial index. So below.
         where = "status < 2 AND status = ?"
         return [IndexRange("runs_going_on", SqlCondition(where, (status,))) for status in statuses]
-    for sql, values in _of_few(wanted):
+    for sql, values in of_few(wanted, _RETRIES, _REPEATED, _LONG_RUNS):
         keys = [key for (key,) in connection.execute(sql, (*values, MAX_LONG_RUNS + 1))]
         if len(keys) <= MAX_LONG_RUNS:
             return [IndexRange("", SqlCondition(f"key IN ({_listed(keys)})"))] if keys else []
@@ -165,14 +165,6 @@ def _users(connection: sqlite3.Connection, wanted: RunFilter, app: int | None) -
         None if wanted.end_user_id is None else stored_id(wanted.end_user_id),
     )
     return [key for each in apps for (key,) in connection.execute(_USERS, (each, user, end_user_id))]
-
-
-def _of_few(wanted: RunFilter) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Yield statements for the keys of runs that are looked up one by one if they are few."""
-    if wanted.retry is not None:
-        yield _RETRIES if wanted.retry == "repeats" else _REPEATED, ()
-    if wanted.min_elapsed is not None and wanted.min_elapsed >= LONG_SECONDS:
-        yield _LONG_RUNS, (wanted.min_elapsed,)
 
 
 def _keys(connection: sqlite3.Connection, texts: Collection[str]) -> list[int]:

@@ -61,18 +61,6 @@ def created_before(before: float, connection: sqlite3.Connection) -> list[str]:
     return [id_text(row[0]) for (app,) in apps for row in connection.execute(_CREATED_BEFORE, (app, before))]
 
 
-def scan(
-    connection: sqlite3.Connection, rows: RunRows, *, app_id: str | None, after: str, limit: int
-) -> list[RunRecord]:
-    """See ``RunStore.scan``."""
-    # A text sorts before all bytes, so an empty one is before every id.
-    values: dict[str, Any] = {"after": stored_id(after), "limit": limit}
-    sql = _SCAN
-    if app_id is not None:
-        sql, values = _SCAN_APP, {**values, "app": storable(app_id)}
-    return [rows.record(connection, row) for row in connection.execute(sql, values).fetchall()]
-
-
 def moved(
     connection: sqlite3.Connection, rows: RunRows, known: Mapping[str, int]
 ) -> list[tuple[str, RunRecord | None]]:
@@ -191,13 +179,15 @@ class SqliteRunStore:
         row = connection.execute(sql, values).fetchone()
         return None if row is None else self._rows.record(connection, row)
 
-    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
-        values = {"holder": holder}
+    async def _records(self, sql: str, values: Mapping[str, Any]) -> list[RunRecord]:
         return await self._database.read(
             lambda connection: [
-                self._rows.record(connection, row) for row in connection.execute(_OPEN, values).fetchall()
+                self._rows.record(connection, row) for row in connection.execute(sql, values).fetchall()
             ]
         )
+
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        return await self._records(_OPEN, {"holder": holder})
 
     async def paused(self) -> int:
         count: int = await self._database.read(lambda connection: connection.execute(_PAUSED).fetchone()[0])
@@ -215,9 +205,7 @@ class SqliteRunStore:
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         wake_at, run_id = (0.0, None) if after is None else (after.wake_at, stored_id(after.identity.run_id))
         values = {"now": now, "wake_at": wake_at, "run_id": run_id, "limit": limit}
-        return await self._database.read(
-            lambda connection: [self._rows.record(connection, row) for row in connection.execute(_DUE, values)]
-        )
+        return await self._records(_DUE, values)
 
     async def retries(self, run_id: str) -> list[RetryRecord]:
         values = (stored_id(run_id.lower()),)
@@ -269,9 +257,9 @@ class SqliteRunStore:
         return await self._database.read(partial(created_before, before))
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
-        return await self._database.read(
-            lambda connection: scan(connection, self._rows, app_id=app_id, after=after, limit=limit)
-        )
+        # A text sorts before all bytes, so an empty one is before every id.
+        values = {"after": stored_id(after), "limit": limit, "app": storable(app_id or "")}
+        return await self._records(_SCAN if app_id is None else _SCAN_APP, values)
 
     async def prunable(self, before: float, *, app_id: str | None = None) -> int:
         return await self._database.read(partial(self._retention.prunable, before, app_id))
