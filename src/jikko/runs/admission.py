@@ -25,15 +25,13 @@ class AdmissionLimits(Struct, frozen=True, kw_only=True):
     """Queued runs of one app. 0: what cannot begin at once is refused."""
 
 
-class QueueEntry:
-    """Place in an app's queue. ``begin`` is called on its turn, with its slot taken."""
+class QueueEntry(Struct, eq=False):
+    """Place in an app's queue."""
 
-    __slots__ = ("app_id", "begin", "run_id")
-
-    def __init__(self, app_id: str, begin: Callable[[], None], run_id: str = "") -> None:
-        self.app_id = app_id
-        self.begin = begin
-        self.run_id = run_id
+    app_id: str
+    begin: Callable[[], None]
+    """Called on its turn, with its slot taken."""
+    run_id: str = ""
 
 
 class Admission:
@@ -52,8 +50,8 @@ class Admission:
         self._holding: set[str] = set()
         """Apps that must not start further runs because of memory."""
         self._closed = False
-        self.on_queued: Callable[[], None] = _nothing
-        self.on_room: Callable[[], None] = _nothing
+        self.on_queued: Callable[[], None] = lambda: None
+        self.on_room: Callable[[], None] = lambda: None
         """Called when a slot is freed that no run waits for."""
 
     def queued(self, app_id: str | None = None) -> int:
@@ -172,6 +170,3 @@ class Admission:
 
     def _has_room(self) -> bool:
         return not self._limits.at_once or self.running < self._limits.at_once
-
-
-def _nothing() -> None: ...

@@ -80,11 +80,7 @@ class Forms:
         """Return a run's open forms, in order of request. Raises ``LogDamaged``: the run's log cannot be read."""
         if record.status != "paused":
             return []
-        return [form for form in await self._forms(record) if form.closed is None]
-
-    async def all_forms(self, record: RunRecord) -> list[RunForm]:
-        """Return a run's forms, open or closed, in order of request. Raises ``LogDamaged``: see ``open_forms``."""
-        return await self._forms(record)
+        return [form for form in await self.all_forms(record) if form.closed is None]
 
     async def submit_form(self, form: RunForm, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
         """Submit an open form, even one closed to clients. Raises ``TooLate``, ``InvalidFormData``: see ``submit``."""
@@ -134,7 +130,7 @@ class Forms:
 
     async def _close_expired(self, record: RunRecord, now: float) -> int:
         count = 0
-        for form in await self._forms(record):
+        for form in await self.all_forms(record):
             if form.closed is None and form.requested.expires_at <= now:
                 with contextlib.suppress(TooLate):
                     await self._close(form, timed_out(form.requested, now))
@@ -152,12 +148,13 @@ class Forms:
         run_id = run_of_token(token)
         record = None if run_id is None else await self._store.record(run_id, app_id)
         if record is not None:
-            for form in await self._forms(record):
+            for form in await self.all_forms(record):
                 if hmac.compare_digest(str(form.requested.form.get("form_token")).encode(), token.encode()):
                     return form
         raise NotFound("Form not found.")
 
-    async def _forms(self, record: RunRecord) -> list[RunForm]:
+    async def all_forms(self, record: RunRecord) -> list[RunForm]:
+        """Return a run's forms, open or closed, in order of request. Raises ``LogDamaged``: see ``open_forms``."""
         return forms_of(record, await self._runs.control.events(record))
 
     async def _filled(self, form: RunForm, inputs: Mapping[str, Json], base_url: str) -> dict[str, Json]:

@@ -43,9 +43,9 @@ class ProcessMemory:
         self._runs: set[RunMemory] = set()
         self._of_apps: dict[str, int] = {}
         self._resting: set[str] = set()
-        self.on_too_much: Callable[[str, str], None] = _nothing
+        self.on_too_much: Callable[[str, str], None] = lambda run_id, reason: None
         """Called with the id of a run that must end, and the reason."""
-        self.on_rest: Callable[[str, bool], None] = _nothing
+        self.on_rest: Callable[[str, bool], None] = lambda app_id, rests: None
         """Called with an app that must not begin further runs, or may again."""
 
     def join(self, memory: RunMemory) -> None:
@@ -133,6 +133,3 @@ class ProcessMemory:
 
 def _by(memory: RunMemory) -> str:
     return f"; the largest is of {memory.largest}" if memory.largest else ""
-
-
-def _nothing(*values: object) -> None: ...

@@ -20,9 +20,9 @@ class QueuedRun:
         self._clock = clock
         self._place: QueueEntry | None = None
         self.has_ended = False
-        self.on_turn: Callable[[], None] = _nothing
+        self.on_turn: Callable[[], None] = lambda: None
         """Called when the run has a slot, which the callee gives back."""
-        self.on_ended: Callable[[], None] = _nothing
+        self.on_ended: Callable[[], None] = lambda: None
         """Called when the run will not begin: it was stopped, or could not be accepted."""
 
     def queue_up(self) -> None:
@@ -64,9 +64,6 @@ class QueuedRun:
     def submit(self, closed: FormClosed) -> bool:
         """Return ``False``: a run that has not begun waits for no form."""
         return False
-
-
-def _nothing() -> None: ...
 
 
 def opening(graph: CompiledGraph, started: RunStarted) -> list[Event]:
