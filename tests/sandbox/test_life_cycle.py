@@ -64,7 +64,7 @@ async def test_nothing_is_started_before_the_first_run(started: Started, sandbox
 
 def test_the_server_process_imports_no_heavy_module() -> None:
     code = (
-        "import sys, jikko.sandbox.client, jikko.sandbox.programs, jikko.sandbox.selftest, jikko.sandbox.unavailable; "
+        "import sys, jikko.sandbox.client, jikko.sandbox.programs, jikko.sandbox.selftest, jikko.sandbox.limits; "
         "print({'jinja2', '_quickjs', 'markupsafe', 'tzdata', 'ctypes'} & set(sys.modules))"
     )
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -13,7 +13,7 @@ import pytest
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.sandbox import Sandbox, SandboxFailure
-from jikko.sandbox import selftest, unavailable
+from jikko.sandbox import limits, selftest
 from jikko.sandbox.fork_server_client import ForkServerClient
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
@@ -192,11 +192,11 @@ async def test_the_self_test_fails_on_other_systems(monkeypatch: pytest.MonkeyPa
 
 
 async def test_on_other_systems_the_server_has_a_sandbox_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert unavailable.why_unsupported() is None
+    assert limits.why_unsupported() is None
     monkeypatch.setattr(sys, "platform", "win32")
-    reason = unavailable.why_unsupported()
+    reason = limits.why_unsupported()
     assert reason is not None
-    sandbox: Sandbox = unavailable.UnavailableSandbox(reason.text())
+    sandbox: Sandbox = limits.UnavailableSandbox(reason.text())
 
     for run in (sandbox.run_code("python3", OK, {}), sandbox.render("x", {})):
         with pytest.raises(SandboxFailure, match="need Linux; run the container image") as raised:
@@ -208,6 +208,6 @@ async def test_on_other_systems_the_server_has_a_sandbox_that_refuses(monkeypatc
 async def test_an_unsupported_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "ppc64le")
 
-    reason = unavailable.why_unsupported()
+    reason = limits.why_unsupported()
     assert reason is not None
     assert "not ppc64le" in reason.text()

@@ -8,9 +8,8 @@ from jikko.concurrency.run_in_thread import imported
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.ports.sandbox import Sandbox
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.limits import SandboxLimits, UnavailableSandbox
 from jikko.sandbox.packages.installed import PackageFolder
-from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.settings import Settings
 
 

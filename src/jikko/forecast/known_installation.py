@@ -20,8 +20,8 @@ from jikko.ports.http import HttpFailure
 from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import ProviderConfig, Providers
 from jikko.sandbox.languages.stdlib import offers
+from jikko.sandbox.limits import why_unsupported
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable, loadable
-from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 
 

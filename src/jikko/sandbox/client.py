@@ -13,9 +13,8 @@ from jikko.ports.measures import ProgramMeasures
 from jikko.ports.sandbox import SandboxFailure, SendForProgram
 from jikko.sandbox.languages.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR
 from jikko.sandbox.launch import PROGRAM
-from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.limits import SandboxLimits, unavailable
 from jikko.sandbox.packages.installed import PackageFolder
-from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import BadReply, parse_reply
 from jikko.values import Json
 

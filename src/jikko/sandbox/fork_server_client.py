@@ -19,9 +19,8 @@ from typing import Any, Final
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.sandbox.child import Child, ChildFailed, Ended
 from jikko.sandbox.launch import PROGRAM, launch
-from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.limits import SandboxLimits, unavailable
 from jikko.sandbox.packages.installed import NOTHING, Loadable
-from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack, parse_reply
 
 _log = logging.getLogger(__name__)

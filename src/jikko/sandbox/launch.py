@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.clients import LIBRARIES
-from jikko.sandbox.limits import SandboxLimits
-from jikko.sandbox.unavailable import unavailable
+from jikko.sandbox.limits import SandboxLimits, unavailable
 
 PROGRAM: Final = "from jikko.sandbox.fork_server import main; main()"
 

@@ -13,9 +13,8 @@ from jikko.sandbox.child import Child, ChildFailed, ChildReply, Ended
 from jikko.sandbox.clients import MODULES
 from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
 from jikko.sandbox.languages.failure import LIMIT_ERROR
-from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.limits import SandboxLimits, unavailable
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable, loadable
-from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import BadReply, pack
 
 _log = logging.getLogger(__name__)

@@ -9,9 +9,8 @@ from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone, probed
 from jikko.sandbox.launch import PROGRAM
-from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.limits import SandboxLimits, why_unsupported
 from jikko.sandbox.packages.installed import Loadable, PackageFolder, Unreadable, loadable
-from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 
 _ORDINARY: Final = (

@@ -47,7 +47,7 @@ from jikko.providers.provider_models import ProviderModels
 from jikko.runs.admission import Admission
 from jikko.runs.runs import Runs
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.unavailable import why_unsupported
+from jikko.sandbox.limits import why_unsupported
 from jikko.settings import FILE_NAME, PREFIX, Settings
 
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from jikko.events import Usage
-from jikko.nodes.masked_text import contains_secret
 from jikko.nodes.node_context import AgentContext, Context
+from jikko.nodes.node_variables import contains_secret
 from jikko.nodes.tools.tool_outputs import ToolOutputs
 from jikko.ports.models import ModelUsage
 from jikko.ports.tools import JsonMessage, LogMessage, ToolFailure, ToolMessage, ToolName

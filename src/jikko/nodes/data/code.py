@@ -14,8 +14,8 @@ from jikko.masking import masked_forms
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, invalid_output, read_outputs
 from jikko.nodes.http.http_response import is_file, readable_size, request_text
-from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.nodes.node_context import Context
+from jikko.nodes.node_variables import NamedVariables, read_named, values_of
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 from jikko.ports.http import FAILED, HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import ValueLimits

@@ -13,8 +13,8 @@ from jikko.lang.json_examples import MAX_REPAIRED, TooLong, repaired
 from jikko.lang.templates import Template
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.files.file_content import read_content
-from jikko.nodes.masked_text import MaskedText
 from jikko.nodes.node_context import Context
+from jikko.nodes.node_variables import MaskedText
 from jikko.ports.http import FormFile, Multipart
 from jikko.values import UNSET, Json, Selector, is_file
 

@@ -11,9 +11,9 @@ from jikko.lang.templates import Template, to_text
 from jikko.lang.variables import Readable
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.knowledge.asking import called_dataset, chosen_dataset, implied_conditions
-from jikko.nodes.masked_text import SECRET_MESSAGE, contains_secret
 from jikko.nodes.model.model_call import ModelConfig, abilities
 from jikko.nodes.node_context import Context
+from jikko.nodes.node_variables import SECRET_MESSAGE, contains_secret
 from jikko.ports.knowledge import Hit, MergedRanking, MetadataFilter, SearchedDataset, SearchFailure, SearchRequest
 from jikko.ports.models import ModelUsage
 from jikko.values import UNSET, Json, Selector

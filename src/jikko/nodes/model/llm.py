@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from jikko.dsl.declared_variables import model_selector
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.llm_prompt import AppPrompt, Prompt
 from jikko.nodes.model.model_call import (
     ModelConfig,
@@ -21,6 +20,7 @@ from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
 from jikko.nodes.node_context import Context
+from jikko.nodes.node_variables import NOTHING, MaskedText
 from jikko.ports.files.file_types import extension_for
 from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset

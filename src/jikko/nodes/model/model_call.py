@@ -13,8 +13,8 @@ from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.masked_text import SECRET_MESSAGE, contains_secret
 from jikko.nodes.node_context import Context
+from jikko.nodes.node_variables import SECRET_MESSAGE, contains_secret
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Mode, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import Json, Unset, json_value
 

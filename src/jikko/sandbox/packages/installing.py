@@ -24,7 +24,7 @@ from msgspec import Struct
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone, probed
-from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.limits import SandboxLimits, why_unsupported
 from jikko.sandbox.packages.installed import (
     MANIFEST,
     InstalledPackages,
@@ -36,7 +36,6 @@ from jikko.sandbox.packages.installed import (
 )
 from jikko.sandbox.packages.known import normalized, notes_on, why_refused
 from jikko.sandbox.packages.loading import EXCLUDED_FOLDERS
-from jikko.sandbox.unavailable import why_unsupported
 
 _WORDS_OF_INSTALLER: Final = 1500
 _LIMITS: Final = SandboxLimits(wall_seconds=60, memory_bytes=1 << 30, concurrent_runs=1)
