@@ -22,7 +22,7 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Chunk, Completion, ModelFailure, ModelRequest, PromptMessage
+from jikko.ports.models import Chunk, Completion, ModelFailure, PromptMessage
 from jikko.ports.models import FunctionTool as Function
 from jikko.ports.stores.messages import Thought
 from jikko.ports.tools import (
@@ -41,7 +41,7 @@ from jikko.ports.tools import (
     ToolParameter,
     VariableMessage,
 )
-from jikko.strategies.function_calling import functions
+from jikko.strategies.function_calling import functions, request_of
 from jikko.values import Json
 
 PROVIDER: Final = "app"
@@ -136,20 +136,8 @@ class AppAgent:
         if stop:
             given = parameters.get("stop")
             parameters["stop"] = [*(given if isinstance(given, list) else ()), *stop]
-        request = ModelRequest(
-            provider=model.provider,
-            model=model.model,
-            mode=model.mode,
-            messages=tuple(messages),
-            parameters=parameters,
-            tools=tools,
-            tool_choice="auto",
-            app_id=self._call.app_id,
-            run_id=self._call.run_id,
-            key=self._call.key,
-        )
         try:
-            return await self._host.complete(request, show)
+            return await self._host.complete(request_of(self._call, model, messages, tools, parameters), show)
         except ModelFailure as failure:
             raise AgentFailure(str(failure), kind=failure.kind) from None
 

@@ -135,18 +135,8 @@ class FunctionCalling:
     async def _asked(self, parent: str) -> tuple[Completion, list[tuple[FunctionCall, dict[str, Json] | None]]]:
         model, began = self._model, time.perf_counter()
         entry = self._log.begin(f"{model.model} Thought", parent=parent, started_at=began, provider=model.provider)
-        request = ModelRequest(
-            provider=model.provider,
-            model=model.model,
-            mode=model.mode,
-            messages=tuple(self._messages),
-            parameters=model.parameters,
-            tools=self._functions if model.abilities.tools else (),
-            tool_choice="auto",
-            app_id=self._call.app_id,
-            run_id=self._call.run_id,
-            key=self._call.key,
-        )
+        tools = self._functions if model.abilities.tools else ()
+        request = request_of(self._call, model, self._messages, tools, model.parameters)
         shown = 0
 
         def show(text: str) -> None:
@@ -233,6 +223,28 @@ class FunctionCalling:
                 return "Generated file ... "
             case _:
                 return ""
+
+
+def request_of(
+    call: StrategyCall,
+    model: AgentModel,
+    messages: Iterable[PromptMessage],
+    tools: tuple[Function, ...],
+    parameters: Mapping[str, Json],
+) -> ModelRequest:
+    """Return a request of an agent, which leaves it to the model whether to call ``tools``."""
+    return ModelRequest(
+        provider=model.provider,
+        model=model.model,
+        mode=model.mode,
+        messages=tuple(messages),
+        parameters=parameters,
+        tools=tools,
+        tool_choice="auto",
+        app_id=call.app_id,
+        run_id=call.run_id,
+        key=call.key,
+    )
 
 
 def _opening(call: StrategyCall, model: AgentModel) -> list[PromptMessage]:

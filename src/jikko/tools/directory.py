@@ -5,10 +5,11 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
+from jikko.events import Usage
 from jikko.ports.served_apps import ServedApp
 from jikko.ports.tools import ToolName, ToolNotFound
 from jikko.repositories.app_store import AppStore
@@ -119,6 +120,20 @@ def no_such_tool(what: Phrase, provider: str, known: Iterable[str]) -> ToolNotFo
     names = list(known)
     has = {"provider": provider, "known": ", ".join(names[:20]) + (", …" if len(names) > 20 else "")}
     return ToolNotFound(what, Phrase("remedy.provider_has", has))
+
+
+def reported_usage(reported: Mapping[str, Any]) -> Usage:
+    """Return the usage of models that a tool reports; invalid values count as 0."""
+    counts = [reported.get(f"{part}_tokens") for part in ("prompt", "completion", "total")]
+    prompt, completion, total = (each if isinstance(each, int) and 0 <= each < 1 << 53 else 0 for each in counts)
+    price = str(reported.get("total_price") or "0")
+    return Usage(
+        total_tokens=total or prompt + completion,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_price=price if price.replace(".", "", 1).isdecimal() and len(price) < 40 else "0",
+        currency=str(reported.get("currency") or "USD")[:10],
+    )
 
 
 def _state(file: str | None) -> _State:

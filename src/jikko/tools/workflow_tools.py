@@ -28,7 +28,7 @@ from jikko.ports.tools import (
     ToolParameter,
     VariableMessage,
 )
-from jikko.tools.directory import EntryTools, ToolsDirectory
+from jikko.tools.directory import EntryTools, ToolsDirectory, reported_usage
 from jikko.tools.tools_file import AppParameter, WorkflowProvider
 from jikko.values import Json, is_file
 
@@ -174,13 +174,7 @@ def _usage(outputs: Mapping[str, Json], total_tokens: int) -> Usage | None:
     """Return the usage of the inner run; a quirk of Dify: an output object ``usage`` takes precedence."""
     reported = _usage_of(outputs)
     if reported is not None:
-        return Usage(
-            total_tokens=_count(reported, "total_tokens"),
-            prompt_tokens=_count(reported, "prompt_tokens"),
-            completion_tokens=_count(reported, "completion_tokens"),
-            total_price=str(reported.get("total_price") or "0"),
-            currency=str(reported.get("currency") or "USD"),
-        )
+        return reported_usage(reported)
     return Usage(total_tokens=total_tokens) if total_tokens else None
 
 
@@ -190,11 +184,6 @@ def _usage_of(outputs: Mapping[str, Json]) -> Mapping[str, Any] | None:
         if isinstance(found, dict) and "total_tokens" in found:
             return found
     return None
-
-
-def _count(reported: Mapping[str, Any], name: str) -> int:
-    value = reported.get(name)
-    return value if isinstance(value, int) and 0 <= value < 1 << 53 else 0
 
 
 _QUERY: Final = ToolParameter(name="query", required=False, description="What is looked for.")

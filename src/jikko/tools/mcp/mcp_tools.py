@@ -34,7 +34,7 @@ from jikko.ports.tools import (
     ToolNotFound,
     VariableMessage,
 )
-from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool
+from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool, reported_usage
 from jikko.tools.mcp.mcp_requests import TokenCache
 from jikko.tools.mcp.schema import McpTool, read_tools
 from jikko.tools.tools_file import Auth, McpProvider
@@ -205,14 +205,7 @@ def usage_of(result: Mapping[str, Any]) -> Usage | None:
     usage = meta.get("usage", meta) if isinstance(meta, Mapping) else None
     if not isinstance(usage, Mapping) or not any(isinstance(usage.get(name), int) for name in _COUNTS):
         return None
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    return Usage(
-        total_tokens=_count(usage, "total_tokens") or prompt + completion,
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_price=_price(usage.get("total_price")),
-        currency=str(usage.get("currency") or "USD")[:10],
-    )
+    return reported_usage(usage)
 
 
 async def _of_content(content: Mapping[str, Any]) -> AsyncIterator[ToolMessage]:
@@ -263,13 +256,3 @@ def _file(data: Json, mime_type: Json, uri: str = "") -> BlobMessage:
     except (binascii.Error, ValueError):
         raise ToolFailure("the server sent a file that is not encoded as it should be") from None
     return BlobMessage(content, best_type(mime_type if isinstance(mime_type, str) else "", uri))
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and 0 <= value < 1 << 53 else 0
-
-
-def _price(value: Json) -> str:
-    text = str(value) if isinstance(value, (str, int, float)) else ""
-    return text if text.replace(".", "", 1).isdecimal() and len(text) < 40 else "0"
