@@ -53,8 +53,6 @@ class GraphNode(Struct, frozen=True):
 
 
 class GraphEdge(Struct, frozen=True):
-    """Edge of the graph."""
-
     id: str
     source: str
     handle: str

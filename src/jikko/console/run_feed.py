@@ -84,8 +84,6 @@ class RunFeed(RunObserver):
 
 
 class _RunListener:
-    """Listener."""
-
     def __init__(self) -> None:
         self.woken = asyncio.Event()
         self._moved: dict[str, None] = {}

@@ -50,8 +50,6 @@ class SandboxState(Struct, frozen=True):
 
 
 class StoreFacts(Struct, frozen=True):
-    """Storage."""
-
     engine: str
     """Name and version."""
     path: str

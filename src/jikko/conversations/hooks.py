@@ -83,8 +83,6 @@ def _nothing_to_do(app: App, conversation: Conversation, first: Message) -> None
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
-    """Hooks of turns."""
-
     replies: Callable[[str], Awaitable[ReplyState | None]] = _no_replies
     """Looks up ``UserQuery.replies`` of an app (its id), while the conversation is read. Never raises."""
     policies: Sequence[TurnPolicy] = ()

@@ -21,8 +21,6 @@ NO_PARENT: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class ConversationBody(Struct):
-    """Conversation."""
-
     id: Uuid
     name: str
     inputs: dict[str, Json]
@@ -33,8 +31,6 @@ class ConversationBody(Struct):
 
 
 class ConversationPage(Struct):
-    """Page of conversations."""
-
     limit: int
     has_more: bool
     data: list[ConversationBody]
@@ -47,8 +43,6 @@ class Rating(Struct):
 
 
 class MessageFile(Struct):
-    """File of a message."""
-
     id: Uuid
     filename: str | None
     type: str
@@ -135,8 +129,6 @@ class FeedbackPage(Struct):
 
 
 class VariableBody(Struct):
-    """Conversation variable."""
-
     id: Uuid
     name: str
     value_type: str
@@ -147,8 +139,6 @@ class VariableBody(Struct):
 
 
 class VariablePage(Struct):
-    """Page of conversation variables."""
-
     limit: int
     has_more: bool
     data: list[VariableBody]

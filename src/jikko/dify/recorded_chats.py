@@ -160,8 +160,6 @@ class ThereMessage(Struct):
 
 
 class ThereFeedback(Struct):
-    """Feedback on an answer."""
-
     message_id: Id
     conversation_id: str
     rating: Literal["like", "dislike"] | None = None
@@ -197,8 +195,6 @@ def _seconds(moment: str | Moment) -> float:
 
 
 class ThereVariable(Struct):
-    """Conversation variable."""
-
     id: Id
     name: str
     value_type: str

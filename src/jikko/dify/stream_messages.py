@@ -66,8 +66,6 @@ def end_state(end: RunFinished, created_at: float) -> State:
 
 
 class StreamMessage(Struct):
-    """Message of the stream."""
-
     event: str
     workflow_run_id: str
     task_id: str
@@ -142,8 +140,6 @@ class ReasoningData(Struct):
 
 
 class NodeStartedData(Struct, kw_only=True):
-    """Start of a node."""
-
     id: str
     node_id: str
     node_type: str

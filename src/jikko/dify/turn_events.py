@@ -66,8 +66,6 @@ class Reasoning(Struct):
 
 
 class AnswerChunk(_OfMessage, tag_field="event", tag="message"):
-    """Chunk of the answer."""
-
     id: str
     answer: str
     from_variable_selector: Selector
@@ -116,8 +114,6 @@ class AnsweredByAnnotation(Struct):
 
 
 class AnswerMetadata(Struct):
-    """Metadata of an answer."""
-
     annotation_reply: AnsweredByAnnotation | None
     retriever_resources: list[dict[str, Json]]
     usage: dict[str, Json] | None

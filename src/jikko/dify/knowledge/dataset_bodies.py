@@ -16,8 +16,6 @@ AUTHOR: Final = "jikko"
 
 
 class TagName(Struct):
-    """Tag of a dataset."""
-
     id: Uuid
     name: str
 
@@ -74,8 +72,6 @@ class IconInfo(Struct):
 
 
 class DatasetBody(Struct, kw_only=True):
-    """Dataset."""
-
     id: Uuid
     name: str
     description: str
@@ -116,8 +112,6 @@ class DatasetBody(Struct, kw_only=True):
 
 
 class DatasetPage(Struct):
-    """Page of datasets."""
-
     data: list[DatasetBody]
     has_more: bool
     limit: int
@@ -200,8 +194,6 @@ class TagBody(Struct):
 
 
 class TagsOfDataset(Struct):
-    """Tags of a dataset."""
-
     data: list[TagName]
     total: int
 

@@ -36,8 +36,6 @@ class Value(Struct):
 
 
 class DocumentBody(Struct, kw_only=True):
-    """Document."""
-
     id: Uuid
     position: int
     data_source_type: str = "upload_file"
@@ -72,8 +70,6 @@ class CreatedDocument(Struct):
 
 
 class DocumentPage(Struct):
-    """Page of documents."""
-
     data: list[DocumentBody]
     has_more: bool
     limit: int

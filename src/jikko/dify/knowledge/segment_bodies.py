@@ -12,8 +12,6 @@ from jikko.values import Json, Seconds, Uuid
 
 
 class ChildBody(Struct):
-    """Child chunk."""
-
     id: Uuid
     segment_id: Uuid
     content: str
@@ -25,8 +23,6 @@ class ChildBody(Struct):
 
 
 class SegmentBody(Struct, kw_only=True):
-    """Segment."""
-
     id: Uuid
     position: int
     document_id: Uuid

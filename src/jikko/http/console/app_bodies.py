@@ -47,8 +47,6 @@ class ProblemCounts(Struct):
 
 
 class Version(Struct):
-    """Version of an app."""
-
     workflow_id: Uuid
     number: int
     published_at: Moment

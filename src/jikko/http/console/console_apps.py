@@ -31,8 +31,6 @@ _MAX_BYTES: Final = 10 << 20
 
 
 class ImportedFile(Struct):
-    """Result of one file."""
-
     file: str
     problems: list[bodies.Problem]
     app_id: Annotated[Uuid | UnsetType, Meta(description="Only if imported.")] = UNSET
@@ -41,8 +39,6 @@ class ImportedFile(Struct):
 
 
 class Imported(Struct):
-    """Results of an import."""
-
     data: list[ImportedFile]
 
 
@@ -55,20 +51,14 @@ class ImportForm(Struct):
 
 
 class VersionChoice(Struct):
-    """Version to show."""
-
     version: Annotated[str, Meta(description="ID or number of a version; default: the current one.")] = ""
 
 
 class DryRun(Struct):
-    """Dry run option."""
-
     dry_run: Annotated[str, Meta(description="`1` or `true`: nothing is imported.")] = ""
 
 
 class ImportChoice(DryRun):
-    """Options of an import."""
-
     keep_current: Annotated[
         str,
         Meta(description="`1` or `true`: an existing app keeps its current version; publish the new one later."),

@@ -29,8 +29,6 @@ CONSOLE_USER: Final = "console:"
 
 
 class Conversation(Struct):
-    """Conversation."""
-
     id: Uuid
     name: str
     user: str
@@ -74,8 +72,6 @@ class Messages(Struct):
 
 
 class ChatVariable(Struct):
-    """Conversation variable."""
-
     name: str
     before: Json
     after: Json
@@ -102,23 +98,17 @@ class QuestionAccepted(Struct):
 
 
 class ConversationsFilter(Struct):
-    """Filter of conversations."""
-
     user: Annotated[str, Meta(description="User of the requests, exact match.")] = ""
     cursor: PageCursor | None = None
     limit: Limit = 50
 
 
 class MessagesPage(Struct):
-    """Filter of messages."""
-
     cursor: Annotated[Id, Meta(description="Cursor from the previous page's `next`.")] | None = None
     limit: Limit = 50
 
 
 class VariablesMoment(Struct):
-    """Time of the variables."""
-
     after_message: Annotated[str, Meta(description="ID of a message.")] = ""
 
 
@@ -272,15 +262,11 @@ _MESSAGE = "conversations/{conversation_id}/messages/{message_id}"
 
 
 class AnswerRating(Struct):
-    """Rating of an answer."""
-
     rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))]
     note: Annotated[str, Meta(extra=must("must be a text"))] = ""
 
 
 class SavedAnnotation(Struct):
-    """New annotation."""
-
     id: Uuid
     question: str
     answer: str

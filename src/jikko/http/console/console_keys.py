@@ -56,8 +56,6 @@ class ResentCallbacks(Struct):
 
 
 class CallbackFilter(Struct):
-    """Filter of callbacks."""
-
     app: Annotated[str, Meta(description="ID of an app.")] = ""
     state: Annotated[Literal["pending", "failed"] | None, Meta(description="Default: both.")] = None
     limit: Limit = 50

@@ -36,8 +36,6 @@ class KnowledgeSet(Struct):
 
 
 class KnowledgeDocument(Struct):
-    """Document of a dataset."""
-
     id: Uuid
     name: str
     status: str
@@ -78,8 +76,6 @@ class AddedDocument(Struct):
 
 
 class KnowledgeSegment(Struct):
-    """Segment of a document."""
-
     id: Uuid
     position: int
     content: str
@@ -106,8 +102,6 @@ class KnowledgeQuestion(Struct):
 
 
 class KnowledgeHit(Struct):
-    """Search hit."""
-
     score: float
     content: str
     answer: str | None

@@ -65,8 +65,6 @@ _OF_STORE: Final = {"app_id": "app", "statuses": "status", "workflow_id": "versi
 
 
 class RunsFilter(Struct, rename=_OF_STORE):
-    """Filter of runs."""
-
     app_id: Annotated[str, Meta(description="ID of an app.")] = ""
     statuses: (
         Annotated[Statuses, Meta(description="Statuses, separated by commas.", extra_json_schema=_TEXT)] | None
@@ -108,8 +106,6 @@ class RunsFilter(Struct, rename=_OF_STORE):
 
 
 class RunsPage(RunsFilter):
-    """Page of runs."""
-
     cursor: PageCursor | None = None
     limit: Limit = 50
 

@@ -43,16 +43,12 @@ _OptionalText = Annotated[str | None, Meta(extra=must("must be a text"))]
 
 
 class RunStart(Struct):
-    """Body of a run's start."""
-
     inputs: _Inputs
     user: Annotated[_OptionalText, Meta(description="Default: `console:` and the name of the token.")] = None
     workflow_id: Annotated[_OptionalText, Meta(description="A version; default: the current one.")] = None
 
 
 class RunRetry(Struct):
-    """Body of a retry."""
-
     from_node_id: Annotated[_OptionalText, Meta(description="Default: the failed nodes.")] = None
     version: Annotated[
         int | None,
@@ -74,8 +70,6 @@ class RunRetry(Struct):
 
 
 class RetryNode(Struct):
-    """Node of a version."""
-
     id: str
     title: str
 

@@ -44,8 +44,6 @@ class Overview(Struct):
 
 
 class StoreInfo(StoreFacts, frozen=True):
-    """Storage."""
-
     runs: int
     oldest_at: Moment | None
     files: Annotated[int, Meta(description="Files of users and nodes, up to one minute old.")]
@@ -61,8 +59,6 @@ class HourInfo(Struct):
 
 
 class ProviderInfo(Struct):
-    """Model provider."""
-
     name: str
     type: str
     host: str
@@ -74,8 +70,6 @@ class ProviderInfo(Struct):
 
 
 class CheckInfo(Struct):
-    """Result of one check."""
-
     name: str
     status: Literal["ok", "warning", "failed"]
     detail: str
@@ -130,14 +124,10 @@ class SystemInfo(Struct):
 
 
 class SystemCheck(Struct):
-    """Check to run."""
-
     what: Annotated[Literal["sandbox", "store"], Meta(extra=must("must be 'sandbox' or 'store'"))]
 
 
 class Checked(Struct):
-    """Result of a check."""
-
     ok: bool
     checks: list[CheckInfo]
 

@@ -171,8 +171,6 @@ class UploadedApp(Struct):
 
 
 class UploadChoice(DryRun):
-    """Options of an upload."""
-
     graph: Annotated[str, Meta(description="`1` or `true`: a dry run returns the graph of the file.")] = ""
 
 
@@ -263,8 +261,6 @@ def _expected(request: Request, name: str, current: WorkflowVersion | None) -> s
 
 
 class ListedVersion(Version):
-    """Version in the list."""
-
     current: bool
 
 
@@ -275,8 +271,6 @@ class Versions(Struct):
 
 
 class TwoVersions(Struct):
-    """Versions to compare."""
-
     from_: Annotated[
         str,
         Meta(
@@ -316,8 +310,6 @@ async def read_source(call: ConsoleRequest) -> SendableResponse:
 
 
 class NodeSource(Struct):
-    """Source lines of a node."""
-
     first_line: Annotated[int, Meta(description="Starting from 1.")]
     lines: list[str]
 

@@ -43,8 +43,6 @@ class DeliveryCursor:
 
 
 class DeliveriesPage(Struct):
-    """Filter of deliveries."""
-
     app: Annotated[Id | None, Meta(description="ID of an app.")] = None
     trigger: Annotated[Id | None, Meta(description="ID of a trigger.")] = None
     state: Annotated[
@@ -94,8 +92,6 @@ class DeliveryFull(DeliveryEntry, kw_only=True):
 
 
 class DeliveryParts(Struct):
-    """Parts of a delivery to return."""
-
     without: Annotated[
         Literal["call"] | None, Meta(description="`call`: omit it (null), for clients that poll the status of runs.")
     ] = None

@@ -22,8 +22,6 @@ _FIRST_TEXT: Final = re.compile(rb'\{"(?:[^"\\]|\\.)*":("(?:[^"\\]|\\.){0,400})'
 
 
 class Icon(Struct):
-    """Icon of an app."""
-
     type: str
     value: str
     background: str

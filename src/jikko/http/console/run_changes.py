@@ -58,8 +58,6 @@ class RunDifferences(Struct):
 
 
 class ComparedTo(Struct):
-    """Run to compare with."""
-
     to: Annotated[Id | None, Meta(description="An earlier run; default: the one that this run retries.")] = None
 
 
@@ -142,15 +140,11 @@ _ENDED: Final[tuple[RunStatus, ...]] = ("succeeded", "partial-succeeded", "faile
 
 
 class BranchCoverage(Struct):
-    """Branch of a node."""
-
     handle: Annotated[str, Meta(description="`sourceHandle` of its edges; `__timeout` for forms, `fail-branch`.")]
     times: Annotated[int, Meta(description="Number of times taken.")]
 
 
 class NodeCoverage(Struct):
-    """Coverage of a node."""
-
     id: str
     title: str
     times: Annotated[int, Meta(description="Number of executions, counting each round of a container.")]

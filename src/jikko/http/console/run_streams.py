@@ -100,8 +100,6 @@ LogEvent: TypeAlias = Annotated[
 
 
 class LogPage(Struct):
-    """Events of a log."""
-
     data: list[LogEvent]
     end: Annotated[int, Meta(description="Number of events in the log.")]
     closed: Annotated[bool, Meta(description="Whether the log is complete.")]
@@ -112,8 +110,6 @@ class _Behind(Struct):
 
 
 class LogRange(_Behind):
-    """Range of events."""
-
     limit: Annotated[int, Meta(ge=1, le=5_000, description="Default 2000.")] = 2_000
 
 
@@ -210,8 +206,6 @@ async def _frames(call: ConsoleRequest, record: RunRecord, after: int, view: Log
 
 
 class FileAttachment(Struct):
-    """Disposition of a file."""
-
     as_attachment: Annotated[
         Any, Meta(description="true: download instead of display.", extra_json_schema={"type": "boolean"})
     ] = ""

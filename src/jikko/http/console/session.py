@@ -55,16 +55,12 @@ class Session(Struct):
 
 
 class ServerInfo(Struct):
-    """Server information."""
-
     version: str
     now: Moment
     public_url: str
 
 
 class Features(Struct):
-    """Features of this server."""
-
     chat: bool
     shares: Annotated[bool, Meta(description="Whether runs can be shared by links.")]
 
@@ -156,8 +152,6 @@ def _session(visitor: Visitor) -> Session:
 
 
 class NewToken(Struct):
-    """New token."""
-
     name: Annotated[str, Meta(extra=must("must be a text of 1 to 100 characters"))]
     role: Annotated[Role, Meta(extra=must("must be 'operator' or 'viewer'"))] = "operator"
     scopes: Annotated[
@@ -178,8 +172,6 @@ class NewToken(Struct):
 
 
 class Token(Struct):
-    """Token of the console."""
-
     id: Uuid
     name: str
     role: Role

@@ -39,8 +39,6 @@ _COOKIE: Final = "jikko_shared"
 
 
 class ShareKey(Struct):
-    """Key of a shared run."""
-
     key: Annotated[str, Meta(extra=must("must be a text"))]
 
 

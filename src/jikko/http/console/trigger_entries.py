@@ -33,8 +33,6 @@ class DueTimeEntry(Struct):
 
 
 class ScheduleEntry(Struct):
-    """Schedule."""
-
     next: Annotated[list[Moment], Meta(description="Next due times, at most ten, even while paused or disabled.")]
     paused: Annotated[str | None, Meta(description="Reason for the pause; null: not paused.")]
     paused_until: Moment | None
@@ -67,8 +65,6 @@ class TriggerList(Struct):
 
 
 class TriggersPage(Struct):
-    """Filter of triggers."""
-
     app: Annotated[Id | None, Meta(description="ID of an app.")] = None
     kind: Annotated[TriggerKind | None, Meta(description="Default: all.")] = None
     cursor: Annotated[Id | None, Meta(description="Cursor from the previous page's `next`.")] = None

@@ -45,8 +45,6 @@ class McpMessage(Struct):
 
 
 class McpError(Struct):
-    """Error of a request."""
-
     code: int
     message: str
 

@@ -63,8 +63,6 @@ _TYPES: Final = {403: "permission_error", 429: "rate_limit_error"}
 
 
 class OpenaiErrorDetail(Struct):
-    """Details of an error."""
-
     message: str
     type: str
     """``invalid_request_error``, ``permission_error``, ``rate_limit_error`` or ``server_error``."""
@@ -111,8 +109,6 @@ class Model(Struct):
 
 
 class Models(Struct):
-    """Models of the key."""
-
     data: list[Model]
     object: Literal["list"] = "list"
 
@@ -154,8 +150,6 @@ class ChatCompletionRequest(Struct):
 
 
 class ChatCompletionMessage(Struct):
-    """Message of the app."""
-
     content: str
     role: Literal["assistant"] = "assistant"
     refusal: None = None

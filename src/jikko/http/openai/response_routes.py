@@ -64,16 +64,12 @@ class ResponseRequest(Struct):
 
 
 class OutputText(Struct):
-    """Text of an answer."""
-
     text: str
     type: Literal["output_text"] = "output_text"
     annotations: list[Json] = []
 
 
 class OutputMessage(Struct):
-    """Message of an answer."""
-
     id: str
     status: Literal["in_progress", "completed", "incomplete"]
     content: list[OutputText]
@@ -242,8 +238,6 @@ def _require_possible(given: ResponseRequest) -> None:
 
 
 class _ResponseEncoder(Struct):
-    """Encoder of one answer."""
-
     request: Request
     app: App
     given: ResponseRequest | None

@@ -22,8 +22,6 @@ _CHATS: Final = "Annotations require a chat app: the app has another mode."
 
 
 class AnnotationFilter(Struct):
-    """Filter of annotations."""
-
     page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, description="Default 20; capped at 100.")] = 20
     keyword: Annotated[str, Meta(description="Part of question or answer.")] = ""
@@ -37,8 +35,6 @@ class AnnotationRequest(Struct):
 
 
 class AnnotationItem(Struct):
-    """Annotation."""
-
     id: Uuid
     question: str
     answer: str
@@ -74,8 +70,6 @@ class ReplyBegun(Struct):
 
 
 class ReplyStatus(ReplyBegun):
-    """Status of such a job."""
-
     error_msg: str
 
 

@@ -19,8 +19,6 @@ from jikko.repositories.app_store import App
 
 
 class AudioForm(Struct):
-    """Form with a recording."""
-
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
     user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
 

@@ -23,8 +23,6 @@ UNAVAILABLE: Final = "App unavailable, please check your app configurations."
 
 
 class CompletionRequest(Struct):
-    """Request to a completion app."""
-
     inputs: Annotated[
         dict[str, Json],
         Meta(description="Inputs of its form, by name. Others are dropped.", extra=must("must be an object")),

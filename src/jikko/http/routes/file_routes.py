@@ -27,8 +27,6 @@ def _signed(path: str, *, hot: bool = False) -> Route:
 
 
 class UploadForm(Struct):
-    """Form of an upload."""
-
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
     user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
 

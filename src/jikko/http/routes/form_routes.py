@@ -13,8 +13,6 @@ from jikko.values import Json, Seconds
 
 
 class Form(Struct):
-    """Form to be filled in."""
-
     form_content: str
     inputs: list[dict[str, Json]]
     resolved_default_values: dict[str, Json]

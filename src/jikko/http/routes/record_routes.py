@@ -59,8 +59,6 @@ _NoAccount: TypeAlias = Annotated[
 
 
 class LogFilter(Struct):
-    """Filter of runs."""
-
     page: Annotated[int, Meta(ge=1, le=99999, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
     keyword: Annotated[

@@ -38,8 +38,6 @@ GivenMocks: TypeAlias = Annotated[
 
 
 class RetryRequest(Struct):
-    """Body of a retry."""
-
     user: Annotated[AnyUser, Meta(description="User who asks. The new run belongs to the user of the first one.")]
     from_node_id: Annotated[
         Annotated[str, Meta(min_length=1)] | None,

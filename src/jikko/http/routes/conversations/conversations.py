@@ -32,8 +32,6 @@ _NAME_LENGTH: Final = 255
 
 
 class ConversationFilter(Struct):
-    """Filter of conversations."""
-
     user: Annotated[str, Meta(description="Owner; default: requests without a user.")] = ""
     last_id: Annotated[Id, Meta(description="Start after this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
@@ -43,8 +41,6 @@ class ConversationFilter(Struct):
 
 
 class NameRequest(Struct):
-    """Name of a conversation."""
-
     user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = None
     name: Annotated[
         str | None, Meta(description="The name; not blank, at most 255 characters.", extra=must("must be a string"))
@@ -125,8 +121,6 @@ _NUMBERS: Final = ("number", "integer", "float")
 
 
 class VariableFilter(Struct):
-    """Filter of variables."""
-
     user: Annotated[str, Meta(description="Owner; default: requests without a user.")] = ""
     last_id: Annotated[Id, Meta(description="Start after this one.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
@@ -134,8 +128,6 @@ class VariableFilter(Struct):
 
 
 class VariableRequest(Struct):
-    """Value of a variable."""
-
     value: Annotated[Any, Meta(description="Value of the variable's type.")]
     user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = None
 

@@ -21,8 +21,6 @@ from jikko.repositories.app_store import App
 
 
 class MessageFilter(Struct, kw_only=True):
-    """Filter of messages."""
-
     conversation_id: Annotated[Id, Meta(description="The conversation.")]
     user: Annotated[str, Meta(description="Owner; default: requests without a user.")] = ""
     first_id: Annotated[Id, Meta(description="Only messages before this one.")] | None = None
@@ -30,8 +28,6 @@ class MessageFilter(Struct, kw_only=True):
 
 
 class FeedbackFilter(Struct):
-    """Filter of ratings."""
-
     page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, le=101, description="Default 20.")] = 20
 

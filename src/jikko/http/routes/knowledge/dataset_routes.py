@@ -36,8 +36,6 @@ Id: TypeAlias = Annotated[
 
 
 class DatasetFilter(Paged):
-    """Filter of datasets."""
-
     tag_ids: Annotated[str, Meta(description="IDs of their tags; may be repeated.")] = ""
     include_all: Annotated[str, Meta(description="true or false; all are listed either way.")] = ""
 
@@ -55,8 +53,6 @@ OF_WISHES: Final = {
 
 
 class NewDataset(Struct, rename=OF_WISHES):
-    """New dataset."""
-
     name: Name
     description: Description = ""
     technique: Technique = None
@@ -71,8 +67,6 @@ class NewDataset(Struct, rename=OF_WISHES):
 
 
 class DatasetChanges(Struct, rename=OF_WISHES):
-    """Changes to a dataset."""
-
     name: Name | UnsetType | None = UNSET
     description: Description | UnsetType | None = UNSET
     technique: Technique | UnsetType = UNSET

@@ -49,14 +49,10 @@ class _Wishes(Struct, rename=OF_WISHES):
 
 
 class DocumentFilter(Paged):
-    """Filter of documents."""
-
     status: Annotated[str, Meta(description="queuing, indexing, available, error, disabled or archived.")] = ""
 
 
 class DocumentParts(Struct):
-    """Parts of a document to return."""
-
     metadata: Annotated[str, Meta(description="all, only or without.")] = "all"
 
 
@@ -74,8 +70,6 @@ class FileWishes(_Wishes, rename=OF_WISHES):
 
 
 class FileForm(Struct):
-    """Form with a file."""
-
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
     data: Annotated[str, Meta(description="Settings of the file, in JSON.")] = "{}"
 
@@ -91,20 +85,14 @@ class TextChanges(Struct):
 
 
 class DocumentIds(Struct):
-    """IDs of documents."""
-
     document_ids: list[str] | None = None
 
 
 class Done(Struct):
-    """Success."""
-
     result: str = "success"
 
 
 class DownloadUrl(Struct):
-    """Download URL of a document."""
-
     url: str
 
 

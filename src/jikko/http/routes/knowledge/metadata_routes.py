@@ -21,8 +21,6 @@ _TagName: TypeAlias = Annotated[
 
 
 class NewField(Struct):
-    """New metadata field."""
-
     type: Annotated[Literal["string", "number", "time"], Meta(extra=must("must be 'string', 'number' or 'time'"))]
     name: _Name
 
@@ -50,43 +48,31 @@ class FieldList(Struct):
 
 
 class BuiltInField(Struct):
-    """Built-in field."""
-
     name: str
     type: str
 
 
 class BuiltInFields(Struct):
-    """Built-in fields."""
-
     fields: list[BuiltInField]
 
 
 class FieldValue(Struct):
-    """Value of a metadata field."""
-
     id: str
     name: str
     value: Annotated[str | int | float | bool | None, Meta(extra=must("must be a text, a number or null"))] = None
 
 
 class MetadataOperation(Struct):
-    """Metadata of one document."""
-
     document_id: str
     metadata_list: list[FieldValue]
     partial_update: bool = False
 
 
 class MetadataOperations(Struct):
-    """Metadata of documents."""
-
     operation_data: list[MetadataOperation]
 
 
 class NewTag(Struct):
-    """New tag."""
-
     name: _TagName
 
 
@@ -98,8 +84,6 @@ class TagRename(Struct):
 
 
 class TagChoice(Struct):
-    """Tag."""
-
     tag_id: str
 
 

@@ -31,14 +31,10 @@ _CHILD: Final = f"{_CHILDREN}/{{child_chunk_id}}"
 
 
 class SegmentFilter(Paged):
-    """Filter of segments."""
-
     status: Annotated[str, Meta(description="A status; may be repeated.")] = ""
 
 
 class NewSegment(Struct):
-    """New segment."""
-
     content: str
     answer: str | None = None
     keywords: list[str] | None = None
@@ -51,14 +47,10 @@ class Misshaped(Struct):
 
 
 class NewSegments(Struct):
-    """New segments."""
-
     segments: list[NewSegment] | None = None
 
 
 class SegmentChanges(Struct):
-    """Changes to a segment."""
-
     content: str | None = None
     answer: str | None = None
     keywords: list[str] | None = None
@@ -67,14 +59,10 @@ class SegmentChanges(Struct):
 
 
 class ChangedSegment(Struct):
-    """Change of a segment."""
-
     segment: SegmentChanges
 
 
 class ChildText(Struct):
-    """Text of a child chunk."""
-
     content: str
 
 
