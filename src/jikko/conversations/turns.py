@@ -303,31 +303,25 @@ class Turns(Struct, eq=False, kw_only=True):
         if opened is not None:
             conversation_id = opened.conversation.id
             known = {variable.name for variable in opened.variables}
-        said: list[Message] = []
-        if new is not None and request.earlier:
-            said = [
-                Message(
-                    id=new_id(),
-                    conversation_id=conversation_id,
-                    app_id=asked.app.id,
-                    end_user_id=asked.end_user_id,
-                    run_id=None,
-                    query=turn.query,
-                    created_at=now,
-                    answer=MessageAnswer(text=turn.answer),
-                )
-                for turn in request.earlier
-            ]
-        message = Message(
-            id=new_id(),
+        made = partial(
+            Message,
             conversation_id=conversation_id,
             app_id=asked.app.id,
             end_user_id=asked.end_user_id,
+            created_at=now,
+        )
+        said: list[Message] = []
+        if new is not None:
+            said = [
+                made(id=new_id(), run_id=None, query=turn.query, answer=MessageAnswer(text=turn.answer))
+                for turn in request.earlier
+            ]
+        message = made(
+            id=new_id(),
             run_id=run_id,
             query=asked.query,
             inputs=dict(asked.inputs),
             files=list(asked.files),
-            created_at=now,
             answer=answer or MessageAnswer(),
         )
         declared = asked.workflow.document.conversation

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from msgspec import Struct, field
 from starlette.types import Receive, Scope
 
 from jikko.assemble.assembly import Assembly
@@ -31,60 +32,38 @@ _PORTS: Final = {"http": 80, "https": 443}
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 
 
-class Request:
+class Request(Struct, eq=False):
     """An HTTP request to the API."""
 
-    __slots__ = (
-        "_headers",
-        "_query",
-        "api",
-        "app",
-        "front",
-        "id",
-        "operation",
-        "origin",
-        "path_params",
-        "receive",
-        "reservation",
-        "scope",
-    )
+    api: Assembly
+    """Services of the process."""
+    front: "Front"
+    """Shared limits and clocks."""
+    scope: Scope
+    receive: Receive
+    path_params: Mapping[str, str]
+    """Path parameters, decoded."""
+    _ids: Iterator[bytes]
+    """IDs for requests without one; see ``request_ids``."""
+    operation: "Operation | None" = None
+    """``None`` if the API does not have the method and address."""
+    reservation: Reservation | None = None
+    """Memory reserved for the body, if needed."""
+    app: App | None = None
+    """App of its key; see ``authenticated``."""
+    origin: bytes | None = None
+    """Origin of the page that sent the request, if any."""
+    id: bytes = b""
+    """Request ID in answer and log: the client's, if valid."""
+    _headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    """First value of each header."""
+    _query: dict[str, str] | None = None
 
-    def __init__(
-        self,
-        api: Assembly,
-        front: "Front",
-        scope: Scope,
-        receive: Receive,
-        path_params: Mapping[str, str],
-        ids: Iterator[bytes],
-        operation: "Operation | None" = None,
-    ) -> None:
-        """Args:
-        api: The services of the process.
-        front: Shared limits and clocks.
-        ids: IDs for requests without one; see ``request_ids``."""
-        self.operation = operation
-        """``None`` if the API does not have the method and address."""
-        self.api = api
-        self.front = front
-        self.scope = scope
-        self.receive = receive
-        self.path_params = path_params
-        """Path parameters, decoded."""
-        self.reservation: Reservation | None = None
-        """Memory reserved for the body, if needed."""
-        self.app: App | None = None
-        """App of its key; see ``authenticated``."""
-        self._query: dict[str, str] | None = None
-        given = scope["headers"]
+    def __post_init__(self) -> None:
+        given = self.scope["headers"]
         last: dict[bytes, bytes] = dict(given)
         self._headers = last if len(last) == len(given) else dict(reversed(given))
-        """First value of each header."""
-        origin, request_id = identified(last, ids)
-        self.origin: bytes | None = origin
-        """Origin of the page that sent the request, if any."""
-        self.id: bytes = request_id
-        """Request ID in answer and log: the client's, if valid."""
+        self.origin, self.id = identified(last, self._ids)
 
     def header_bytes(self, name: bytes) -> bytes | None:
         """Return the first header of a name (in lower case), if any."""
