@@ -128,7 +128,8 @@ class Issues(Struct, eq=False):
             last = max(failed, key=lambda entry: entry.finished_at or 0.0)
             code = f"callbacks.{'failed' if given_up > 1 else 'one_failed'}{'_last' if last.error else ''}"
             failures = {"count": given_up, "receiver": last.receiver, "error": last.error or ""}
-            found.append(_warning(code, failures, "callbacks", snippet="jikko callbacks resend --all"))
+            again = "jikko callbacks resend --all"
+            found.append(Issue(Diagnostic(code, failures, where="callbacks", severity="warning", snippet=again)))
         found.sort(key=lambda issue: issue.diagnostic.severity)
         return IssueReport(tuple(found), tuple(providers), len(undelivered) - given_up, given_up)
 
@@ -144,23 +145,11 @@ def _of_provider(provider: KnownProvider) -> Issue | None:
         return Issue(Diagnostic("provider.failing", params, where="provider"), apps, facts.name)
     if hour.refused:
         params["refused"] = hour.refused
-        if facts.is_paced:
-            return _warning("provider.refused", params, "provider", "remedy.lower_pace", "", apps, facts.name)
-        pace = max(1, (hour.requests - hour.refused) // 60)
-        snippet = f"providers:\n  {json.dumps(facts.name, ensure_ascii=False)}:\n    requests_per_minute: {pace}"
-        return _warning("provider.refused", params, "provider", "remedy.add_limit", snippet, apps, facts.name)
+        remedy, snippet = "remedy.lower_pace", ""
+        if not facts.is_paced:
+            pace = max(1, (hour.requests - hour.refused) // 60)
+            name = json.dumps(facts.name, ensure_ascii=False)
+            remedy, snippet = "remedy.add_limit", f"providers:\n  {name}:\n    requests_per_minute: {pace}"
+        found = Diagnostic("provider.refused", params, where="provider", severity="warning", snippet=snippet)
+        return Issue(replace(found, remedy=Phrase(remedy)), apps, facts.name)
     return None
-
-
-def _warning(
-    code: str,
-    params: Mapping[str, object],
-    where: str,
-    remedy: str = "",
-    snippet: str = "",
-    apps: tuple[str, ...] = (),
-    provider: str = "",
-) -> Issue:
-    advice = Phrase(remedy) if remedy else None
-    found = Diagnostic(code, params, where=where, severity="warning", remedy=advice, snippet=snippet)
-    return Issue(found, apps, provider)

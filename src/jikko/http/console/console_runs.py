@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.console.run_overview import ListedRun
+from jikko.dify.bodies import body_from
 from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.bodies.multipart_forms import read_form
 from jikko.http.console.console_queries import Buckets, RunsPage, cursor_of, id_in
@@ -151,6 +152,7 @@ async def read_run(call: ConsoleRequest) -> RunFull:
     api, record = call.request.api, await record_of(call)
     run = await listed(call, record)
     lineage = await api.runs.retries.lineage(record)
+    retries = [entry.run_id for entry in lineage.retries]
     log_end = await call.console.run_store.log_end(record.identity.run_id)
     callback = await call.console.callback_store.find(record.identity.run_id)
     inputs = api.files.fresh(json.loads(record.inputs), base_url=call.request.base_url)
@@ -162,16 +164,8 @@ async def read_run(call: ConsoleRequest) -> RunFull:
         log_end=log_end,
         workflow_id=record.identity.workflow_id,
         task_id=record.identity.task_id,
-        lineage=RunLineage(
-            lineage.retry_of,
-            lineage.from_nodes,
-            [entry.run_id for entry in lineage.retries],
-            lineage.replaced,
-            lineage.mocked,
-        ),
-        callback=UNSET
-        if callback is None
-        else RunCallback(callback.url, callback.state, callback.attempts, callback.error),
+        lineage=body_from(lineage, RunLineage, from_node_ids=lineage.from_nodes, retries=retries),
+        callback=UNSET if callback is None else body_from(callback, RunCallback),
     )
 
 

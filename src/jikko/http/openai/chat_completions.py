@@ -6,6 +6,7 @@ Source: OpenAI's API reference, “Chat”. See docs/openai.md for what an app d
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -91,12 +92,15 @@ def openai_error(error: JikkoError) -> Response:
 
 
 REFUSALS: Final = Refusals(OpenaiError, openai_error)
+OPENAI: Final = partial(Route, tag="OpenAI", key="apps", refused=REFUSALS)
 CONVERSATION: Final = "X-Conversation-Id"
 DONE: Final = b"data: [DONE]\n\n"
 HEADERS: Final = (
     *KEY,
     (CONVERSATION, {"type": "string", "format": "uuid"}, "The conversation to continue; like conversation_id."),
 )
+ASKING: Final = partial(OPENAI, errors=START_ERRORS, headers=HEADERS, streams=True, hot=True, starts=True)
+"""Routes of operations that ask an app."""
 
 
 class Model(Struct):
@@ -187,7 +191,7 @@ class ChatCompletion(Struct):
     workflow_run_id: str | UnsetType = UNSET
 
 
-@Route("GET", "/v1/models", {200: Models}, tag="OpenAI", key="apps", refused=REFUSALS)
+@OPENAI("GET", "/v1/models", {200: Models})
 async def list_models(request: Request) -> Response:
     """List the apps of the API key, as models."""
     apps = await opened(request)
@@ -200,7 +204,7 @@ async def list_models(request: Request) -> Response:
     return json_response(Models(named))
 
 
-@Route("GET", "/v1/models/{model}", {200: Model}, (404,), tag="OpenAI", key="apps", refused=REFUSALS)
+@OPENAI("GET", "/v1/models/{model}", {200: Model}, (404,))
 async def read_model(request: Request) -> Response:
     """Read an app of the API key, as a model."""
     name = request.path_params["model"]
@@ -208,20 +212,7 @@ async def read_model(request: Request) -> Response:
     return json_response(_model(app))
 
 
-@Route(
-    "POST",
-    "/v1/chat/completions",
-    {200: ChatCompletion},
-    START_ERRORS,
-    tag="OpenAI",
-    key="apps",
-    body=ChatCompletionRequest,
-    headers=HEADERS,
-    streams=True,
-    hot=True,
-    starts=True,
-    refused=REFUSALS,
-)
+@ASKING("POST", "/v1/chat/completions", {200: ChatCompletion}, body=ChatCompletionRequest)
 async def complete_chat(request: Request) -> SendableResponse:
     """Ask an app in OpenAI's chat format."""
     apps = await opened(request)

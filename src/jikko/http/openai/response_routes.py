@@ -15,21 +15,19 @@ from jikko.dify.dify_events import encode, frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.auth import chosen, opened
 from jikko.http.openai.chat_completions import (
-    HEADERS,
-    REFUSALS,
+    ASKING,
+    OPENAI,
     OpenaiErrorDetail,
     answer_headers,
     asking,
     error_detail,
 )
-from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, RunFailed, answer_so_far, begun_answer, deltas, whole_answer
 from jikko.http.questions.beginning import WITH_FORMS, Asker, begin
 from jikko.http.questions.question import model_id, question
 from jikko.http.request_fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import STILL_THERE, EventStream, Response, SendableResponse, json_response
-from jikko.http.starts import START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.messages import Message
 from jikko.record import RunRecord
@@ -112,20 +110,7 @@ class AppResponse(Struct, kw_only=True):
     workflow_run_id: str | UnsetType = UNSET
 
 
-@Route(
-    "POST",
-    "/v1/responses",
-    {200: AppResponse},
-    START_ERRORS,
-    tag="OpenAI",
-    key="apps",
-    body=ResponseRequest,
-    headers=HEADERS,
-    streams=True,
-    hot=True,
-    starts=True,
-    refused=REFUSALS,
-)
+@ASKING("POST", "/v1/responses", {200: AppResponse}, body=ResponseRequest)
 async def respond(request: Request) -> SendableResponse:
     """Ask an app by OpenAI's Responses API."""
     apps = await opened(request)
@@ -147,7 +132,7 @@ async def respond(request: Request) -> SendableResponse:
     return Response(encode(told.response(answer)), headers=answer_headers(begun, answer))
 
 
-@Route("GET", "/v1/responses/{response_id}", {200: AppResponse}, (404,), tag="OpenAI", key="apps", refused=REFUSALS)
+@OPENAI("GET", "/v1/responses/{response_id}", {200: AppResponse}, (404,))
 async def read_response(request: Request) -> SendableResponse:
     """Read an answer, complete or in progress."""
     app, record = await _answered(request)
@@ -156,15 +141,7 @@ async def read_response(request: Request) -> SendableResponse:
     return json_response(replace(told, status="cancelled") if record.status == "stopped" else told)
 
 
-@Route(
-    "POST",
-    "/v1/responses/{response_id}/cancel",
-    {200: AppResponse},
-    (404, 503),
-    tag="OpenAI",
-    key="apps",
-    refused=REFUSALS,
-)
+@OPENAI("POST", "/v1/responses/{response_id}/cancel", {200: AppResponse}, (404, 503))
 async def cancel_response(request: Request) -> SendableResponse:
     """Stop an answer. Its text so far is kept."""
     app, record = await _answered(request)
