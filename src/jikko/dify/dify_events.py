@@ -126,9 +126,9 @@ def finished_data(record: RunRecord, outputs: dict[str, Json]) -> WorkflowFinish
 def _described(record: RunRecord, event: Event) -> tuple[str, MessageData] | None:
     match event:
         case TextChunk():
-            return "text_chunk", stream_messages.TextChunkData(event.text, event.selector)
+            return "text_chunk", {"text": event.text, "from_variable_selector": event.selector}
         case TextReplaced():
-            return "text_replace", stream_messages.TextReplacedData(event.text)
+            return "text_replace", {"text": event.text}
         case NodeStarted():
             is_hidden = event.node_type in _CONTAINERS or event.icon is False
             return None if is_hidden else ("node_started", _node_started(event))
@@ -148,7 +148,8 @@ def _described(record: RunRecord, event: Event) -> tuple[str, MessageData] | Non
         case RoundFinished() if event.node_type == "loop" and event.error is None and not event.last:
             return "loop_next", {**_container(event), "index": event.round + 1, "pre_loop_output": {}}
         case ReasoningChunk() if not event.said:
-            return "reasoning_chunk", stream_messages.ReasoningData(event.text, event.node_id, event.final)
+            data = {"reasoning": event.text, "node_id": event.node_id, "is_final": event.final, "message_id": None}
+            return "reasoning_chunk", data
         case AgentLogged():
             return "agent_log", _agent_log(event)
         case FormRequested():
@@ -183,10 +184,10 @@ def _form(event: FormRequested) -> list[Any]:
     return [event.form_id, event.node_id, event.title, *(form[name] for name in own), form["expiration_time"]]
 
 
-def _form_closed(event: FormClosed) -> tuple[str, Struct]:
+def _form_closed(event: FormClosed) -> tuple[str, MessageData]:
     if event.action_id is None:
-        timeout = stream_messages.FormTimeout(event.node_id, event.title, event.expiration_time)
-        return "human_input_form_timeout", timeout
+        form = {"node_id": event.node_id, "node_title": event.title, "expiration_time": event.expiration_time}
+        return "human_input_form_timeout", form
     return "human_input_form_filled", submitted_form(event, event.action_id)
 
 
@@ -228,19 +229,23 @@ def _containers(rounds: RoundPath) -> tuple[str | None, str | None]:
     return iteration_id, loop_id
 
 
-def _node_started(event: NodeStarted) -> stream_messages.NodeStartedData:
+def _node_started(event: NodeStarted) -> dict[str, Any]:
     iteration_id, loop_id = _containers(event.rounds)
-    return stream_messages.NodeStartedData(
-        id=event.execution_id,
-        node_id=event.node_id,
-        node_type=event.node_type,
-        title=event.title,
-        created_at=int(event.at),
-        iteration_id=iteration_id,
-        loop_id=loop_id,
-        extras=icon_of(event),
-        agent_strategy=event.icon if event.node_type == _AGENT else None,
-    )
+    return {
+        "id": event.execution_id,
+        "node_id": event.node_id,
+        "node_type": event.node_type,
+        "title": event.title,
+        "index": 1,  # always in streams, without a predecessor; records have both
+        "predecessor_node_id": None,
+        "inputs": None,
+        "created_at": int(event.at),
+        "iteration_id": iteration_id,
+        "loop_id": loop_id,
+        "inputs_truncated": False,
+        "extras": icon_of(event),
+        "agent_strategy": event.icon if event.node_type == _AGENT else None,
+    }
 
 
 def icon_of(event: NodeStarted) -> dict[str, Json]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from jikko.events import RunFinished, RunStatus
 from jikko.record import DetailRecord, RunRecord
 from jikko.runs.reading.node_executions import NodeState
-from jikko.values import Json, Seconds, Selector, Uuid
+from jikko.values import Json, Seconds, Uuid
 
 
 class RunTotals(Struct):
@@ -117,46 +117,6 @@ class WorkflowPaused(RunTotals):
     outputs: dict[str, Json]
 
 
-class TextChunkData(Struct):
-    """Chunk of an output."""
-
-    text: str
-    from_variable_selector: Selector
-
-
-class TextReplacedData(Struct):
-    """Replacement of all text shown so far."""
-
-    text: str
-
-
-class ReasoningData(Struct):
-    """Chunk of a model's reasoning."""
-
-    reasoning: str
-    node_id: str
-    is_final: bool
-    message_id: None = None
-
-
-class NodeStartedData(Struct, kw_only=True):
-    id: str
-    node_id: str
-    node_type: str
-    title: str
-    index: int = 1
-    """Always 1 in streams, without a predecessor; records have both."""
-    predecessor_node_id: str | None = None
-    inputs: dict[str, Json] | None = None
-    created_at: int
-    iteration_id: str | None = None
-    """Outermost iteration and loop around the node."""
-    loop_id: str | None = None
-    inputs_truncated: bool = False
-    extras: dict[str, Json] = {}
-    agent_strategy: dict[str, Json] | None = None
-
-
 class NodeRetry(NodeState, kw_only=True):
     """Failed attempt of a node, followed by a retry."""
 
@@ -188,14 +148,6 @@ class HumanInputRequired(FormPrompt):
 
 class PauseReason(FormPrompt, tag_field="TYPE", tag="human_input_required"):
     """Open form of a paused run."""
-
-
-class FormTimeout(Struct):
-    """Expired form."""
-
-    node_id: str
-    node_title: str
-    expiration_time: int
 
 
 class SubmittedForm(Struct):

@@ -1,7 +1,7 @@
 """Stream messages of a chat turn, and their encoding from its run's events.
 Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -28,77 +28,6 @@ if TYPE_CHECKING:
     from jikko.dify.app_events import AppEvents
 
 
-class ChatMessage(Struct):
-    """Message about the turn's run."""
-
-    event: str
-    conversation_id: str
-    message_id: str
-    created_at: int
-    """Time of the question."""
-    task_id: str
-    workflow_run_id: str
-    data: Any
-
-
-class _OfMessage(Struct):
-    """Common fields of messages about the answer's text."""
-
-    conversation_id: str
-    message_id: str
-    created_at: int
-    task_id: str
-
-
-class ReasoningMessage(_OfMessage, tag_field="event", tag="reasoning_chunk"):
-    """Chunk of a model's reasoning."""
-
-    data: "Reasoning"
-
-
-class Reasoning(Struct):
-    """Data of a reasoning chunk."""
-
-    message_id: str
-    reasoning: str
-    node_id: str
-    is_final: bool
-
-
-class AnswerChunk(_OfMessage, tag_field="event", tag="message"):
-    id: str
-    answer: str
-    from_variable_selector: Selector
-
-
-class TextReplacedMessage(_OfMessage, tag_field="event", tag="message_replace"):
-    """Replacement of the answer shown so far."""
-
-    answer: str
-    reason: str
-
-
-class SpokenMessage(Struct):
-    """Chunk of the answer's audio; empty in ``tts_message_end``."""
-
-    event: str
-    conversation_id: str
-    message_id: str
-    created_at: int
-    task_id: str
-    audio: str
-    """MP3 in base64."""
-
-
-class MessageFileEvent(_OfMessage, tag_field="event", tag="message_file"):
-    """File made by a node, in the answer."""
-
-    id: str
-    type: str
-    belongs_to: str
-    url: str
-
-
 class Account(Struct):
     """Author of an annotation."""
 
@@ -118,14 +47,6 @@ class AnswerMetadata(Struct):
     retriever_resources: list[dict[str, Json]]
     usage: dict[str, Json] | None
     reasoning: dict[str, str]
-
-
-class MessageEnd(_OfMessage, tag_field="event", tag="message_end"):
-    """End of a complete answer."""
-
-    id: str
-    metadata: AnswerMetadata
-    files: list[Json]
 
 
 class _Turn(Struct, tag_field="event"):
@@ -198,13 +119,31 @@ _WHOLE = ("succeeded", "partial-succeeded")
 """Run statuses with a complete answer."""
 
 
-class MessageEnvelope(NamedTuple):
-    """Common fields of all stream messages: the answered message, and its time."""
+def _envelope(conversation_id: str, message_id: str, created_at: float, task_id: str) -> dict[str, Json]:
+    """Return the common fields of all stream messages: the answered message, and the time of the question."""
+    return {
+        "conversation_id": conversation_id,
+        "message_id": message_id,
+        "created_at": int(created_at),
+        "task_id": task_id,
+    }
 
-    conversation_id: str
-    message_id: str
-    created_at: int
-    task_id: str
+
+def _end(place: dict[str, Json], metadata: MessageMetadata, files: list[Json]) -> dict[str, Json]:
+    """Make the end of a complete answer."""
+    own = {"id": place["message_id"], "metadata": answer_metadata(metadata), "files": files}
+    return {"event": "message_end", **place, **own}
+
+
+def _piece(place: dict[str, Json], text: str, selector: Selector) -> dict[str, Json]:
+    """Make a chunk of the answer."""
+    return {
+        "event": "message",
+        **place,
+        "id": place["message_id"],
+        "answer": text,
+        "from_variable_selector": selector,
+    }
 
 
 class MessageEvents:
@@ -229,55 +168,62 @@ class TurnEvents(MessageEvents):
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         super().__init__(identity, began)
         turn = self.fold.turn
-        self._place = MessageEnvelope(turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
+        self._place = _envelope(turn.conversation_id, turn.message_id, began.at, identity.task_id)
 
-    def run_message(self, name: str, data: MessageData) -> ChatMessage:
-        return ChatMessage(name, *self._place, self._identity.run_id, data)
+    def run_message(self, name: str, data: MessageData) -> dict[str, Json]:
+        """Make a message about the turn's run."""
+        return {"event": name, **self._place, "workflow_run_id": self._identity.run_id, "data": data}
 
-    def replaced(self) -> TextReplacedMessage:
+    def replaced(self) -> dict[str, Json]:
         """Return the answer so far, for a client that joins late."""
-        return TextReplacedMessage(*self._place, self.fold.text, "")
+        return self._replaced(self.fold.text, "")
 
-    def spoken(self, audio: str) -> SpokenMessage:
-        """Return a chunk of the answer's audio, in base64; an empty one marks its end."""
-        return SpokenMessage("tts_message" if audio else "tts_message_end", *self._place, audio)
+    def spoken(self, audio: str) -> dict[str, Json]:
+        """Return a chunk of the answer's audio, MP3 in base64; an empty one marks its end."""
+        return {"event": "tts_message" if audio else "tts_message_end", **self._place, "audio": audio}
 
-    def piece(self, event: TextChunk) -> AnswerChunk:
-        return AnswerChunk(*self._place, self._place.message_id, event.text, event.selector)
+    def piece(self, event: TextChunk) -> dict[str, Json]:
+        return _piece(self._place, event.text, event.selector)
 
-    def of(self, record: RunRecord, event: Event) -> list[Struct]:
+    def of(self, record: RunRecord, event: Event) -> list[dict[str, Json]]:
         """Fold the next event, and return its messages."""
         self.fold.apply(event)
-        place = self._place
         match event:
             case TextChunk():
                 return [self.piece(event)]
             case TextReplaced():
-                return [TextReplacedMessage(*place, event.text, event.reason)]
+                return [self._replaced(event.text, event.reason)]
             case ReasoningChunk() if not event.said:
-                data = Reasoning(place.message_id, event.text, event.node_id, event.final)
-                return [ReasoningMessage(*place, data)]
+                data = {"reasoning": event.text, "node_id": event.node_id, "is_final": event.final}
+                data = {"message_id": self._place["message_id"], **data}
+                return [{"event": "reasoning_chunk", **self._place, "data": data}]
         message = event_message(record, event)
         if message is None:
             return []
-        messages: list[Struct] = [self.run_message(message.event, message.data)]
+        messages = [self.run_message(message.event, message.data)]
         if isinstance(event, NodeFinished):
             messages += self._new_files()
         elif isinstance(event, RunFinished) and event.status in _WHOLE:
-            messages.insert(0, self._end())
+            messages.insert(0, _end(self._place, self.fold.metadata(), self.fold.files))
         return messages
 
-    def _end(self) -> MessageEnd:
-        metadata = answer_metadata(self.fold.metadata())
-        return MessageEnd(*self._place, self._place.message_id, metadata, self.fold.files)
+    def _replaced(self, text: str, reason: str) -> dict[str, Json]:
+        return {"event": "message_replace", **self._place, "answer": text, "reason": reason}
 
-    def _new_files(self) -> list[MessageFileEvent]:
+    def _new_files(self) -> list[dict[str, Json]]:
         """Return new files made by nodes. The end user's files, and remote ones, are known to the client."""
         new, self._files = self.fold.files[self._files :], len(self.fold.files)
+        made = [file for file in new if file.get("transfer_method") == "tool_file"]
         return [
-            MessageFileEvent(*self._place, str(file.get("related_id") or ""), file["type"], "assistant", file["url"])
-            for file in new
-            if file.get("transfer_method") == "tool_file"
+            {
+                "event": "message_file",
+                **self._place,
+                "id": str(file.get("related_id") or ""),
+                "type": file["type"],
+                "belongs_to": "assistant",
+                "url": file["url"],
+            }
+            for file in made
         ]
 
 
@@ -294,29 +240,27 @@ def events_of(identity: RunIdentity, began: RunStarted) -> "TurnEvents | AppEven
 
 def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:
     """Make the blocking answer of a succeeded or stopped run."""
-    turn = fold.turn
-    place = MessageEnvelope(turn.conversation_id, turn.message_id, int(record.created_at), record.identity.task_id)
-    return _answer(place, fold.text, fold.metadata())
+    turn, task_id = fold.turn, record.identity.task_id
+    return _answer(turn.conversation_id, turn.message_id, record.created_at, task_id, fold.text, fold.metadata())
 
 
 def replied_body(message: Message, task_id: str) -> ChatAnswer:
     """Make the answer to a question without a run."""
-    place = MessageEnvelope(message.conversation_id, message.id, int(message.created_at), task_id)
-    return _answer(place, message.answer.text, message.answer.metadata)
+    answer = message.answer
+    return _answer(message.conversation_id, message.id, message.created_at, task_id, answer.text, answer.metadata)
 
 
-def _answer(place: MessageEnvelope, text: str, metadata: MessageMetadata) -> ChatAnswer:
-    conversation_id, message_id, at, task_id = place
-    return ChatAnswer(
-        task_id, message_id, message_id, conversation_id, "advanced-chat", text, answer_metadata(metadata), at
-    )
+def _answer(
+    conversation_id: str, message_id: str, at: float, task_id: str, text: str, metadata: MessageMetadata
+) -> ChatAnswer:
+    told = answer_metadata(metadata)
+    return ChatAnswer(task_id, message_id, message_id, conversation_id, "advanced-chat", text, told, int(at))
 
 
-def replied_messages(message: Message, task_id: str) -> list[Struct]:
+def replied_messages(message: Message, task_id: str) -> list[dict[str, Json]]:
     """Make the stream of a question without a run."""
-    place = MessageEnvelope(message.conversation_id, message.id, int(message.created_at), task_id)
-    metadata = answer_metadata(message.answer.metadata)
-    return [AnswerChunk(*place, message.id, message.answer.text, ()), MessageEnd(*place, message.id, metadata, [])]
+    place = _envelope(message.conversation_id, message.id, message.created_at, task_id)
+    return [_piece(place, message.answer.text, ()), _end(place, message.answer.metadata, [])]
 
 
 def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequested]) -> ChatPaused:
