@@ -28,12 +28,14 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many at a time, with 0.8 GB of memory each at the end. Tests wait for the processes that they start: four keep two
 # processors busy for four fifths of the time, six for nineteen twentieths (docs/decisions/0300).
 WORKERS ?= 6
+# A file is imported by the process that runs it, so nobody knows beforehand how many tests there are.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder -p tests.late -o console_output_style=classic
 
 # Runs the tests that a marker expression chooses: several at a time, the longest files first (tests/durations.py), and
 # then by themselves those that can have nothing beside them. A second argument says where to look.
 define pytest
 	@code=0; set -x; \
-	$(BIN)/python -W error -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not serial and not long$(if $(1), and $(1))" $(2) || code=1; \
+	$(BIN)/python -W error -m pytest $(PARALLEL) -m "not serial and not long$(if $(1), and $(1))" $(2) || code=1; \
 	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" $(SERIAL) || code=1; \
 	exit $$code
 endef

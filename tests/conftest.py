@@ -2,11 +2,9 @@
 
 import compileall
 import gc
-import importlib
 import os
 import signal
 from collections.abc import AsyncIterator, Generator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +55,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def compile_share(config: pytest.Config, number: int, count: int) -> None:
-    """Compile a share of the modules first, a different one per process, so that each loads what others compiled.
+    """Compile a share of Jikko, a different one per process, so that each loads what others compiled.
 
     Args:
         number: Index of this process, from 0.
@@ -66,12 +64,6 @@ def compile_share(config: pytest.Config, number: int, count: int) -> None:
     source = sorted((config.rootpath / "src").rglob("*.py"))
     for path in source[number::count]:
         compileall.compile_file(path, quiet=2)
-    named = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
-    tests = sorted({file for path in named for file in (path.rglob("test_*.py") if path.is_dir() else (path,))})
-    for path in tests[number::count]:
-        # Import errors are reported when the module's turn comes.
-        with suppress(Exception):
-            importlib.import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 @pytest.fixture
