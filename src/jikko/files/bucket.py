@@ -113,22 +113,25 @@ _REASONS: Final[Mapping[str, str]] = {
 """By exception of the library, which has one class for all problems of connections and servers."""
 
 
-class BucketBlobs:
-    """``BlobStore`` in a bucket: ``<folder>/files/ab/cd/abcd…``. Any number of machines may share it."""
-
-    def __init__(self, url: str) -> None:
+class _Bucket:
+    def __init__(self, url: str, setting: str = "files_url") -> None:
         """Opens no connection.
 
         Args:
             url: ``s3://BUCKET/FOLDER?endpoint=…&region=…&ca=…``; everything but the bucket is optional. ``ca`` is a PEM
                 file of authorities trusted besides the system's. Credentials are found as by other S3 clients:
                 ``AWS_ACCESS_KEY_ID`` and the like, a web identity, the machine's role.
+            setting: Source of the URL, for messages.
 
         Raises:
             InvalidSettings: Invalid URL, or the library is missing.
         """
-        self._store = opened(url)
-        self._name = address_of(url)
+        self._store = opened(url, setting)
+        self.name = address_of(url)
+
+
+class BucketBlobs(_Bucket):
+    """``BlobStore`` in a bucket: ``<folder>/files/ab/cd/abcd…``. Any number of machines may share it."""
 
     async def check(self) -> None:
         # A unique name: several servers may check at the same time.
@@ -152,7 +155,7 @@ class BucketBlobs:
                     await look()
             except (StoreUnavailable, FileMissing) as error:
                 reason = _FORGETS if isinstance(error, FileMissing) else refusal_reason(error.__cause__, act)
-                raise StoreUnavailable(f"The bucket {self._name} of files_url cannot be used: {reason}.") from None
+                raise StoreUnavailable(f"The bucket {self.name} of files_url cannot be used: {reason}.") from None
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         hasher, size = hashlib.sha256(), 0
@@ -298,17 +301,11 @@ def library_errors(what: str, which: str = "A stored file") -> Iterator[None]:
         raise StoreUnavailable(f"{which} cannot be {what}: {why}.") from error
 
 
-class BucketContents:
+class BucketContents(_Bucket):
     """``Contents`` of ``BucketBlobs``. All methods block."""
 
-    def __init__(self, url: str) -> None:
-        """Opens no connection. ``url``: As for ``BucketBlobs``. Raises ``InvalidSettings``: invalid URL, or the library
-        is missing."""
-        self._store = opened(url)
-        self._name = address_of(url)
-
     def digests(self) -> Iterator[str]:
-        with library_errors("listed", f"What is in {self._name}"):
+        with library_errors("listed", f"What is in {self.name}"):
             for page in self._store.list(f"{FOLDER}/", chunk_size=_PAGE):
                 for entry in page:
                     if digest := digest_in(entry["path"]):
@@ -316,7 +313,7 @@ class BucketContents:
 
     def pieces(self, digest: str, size: int) -> Iterator[bytes]:
         gathered = bytearray()
-        with library_errors("read", f"The content {digest} in {self._name}"):
+        with library_errors("read", f"The content {digest} in {self.name}"):
             for piece in self._store.get(content_path(digest)).stream(min_chunk_size=size):
                 gathered += bytes(piece)
                 while len(gathered) >= size:
@@ -326,22 +323,8 @@ class BucketContents:
             yield bytes(gathered)
 
 
-class BucketObjects:
+class BucketObjects(_Bucket):
     """``ObjectStore`` in a bucket that speaks S3."""
-
-    def __init__(self, url: str, setting: str) -> None:
-        """Opens no connection. Raises ``InvalidSettings``: invalid URL, or the library is missing.
-
-        Args:
-            url: As for ``BucketBlobs``.
-            setting: Source of the URL, for messages.
-        """
-        self._store = opened(url, setting)
-        self._name = address_of(url)
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     def put(self, path: str, content: bytes) -> None:
         with library_errors("written", self._what(path)):
@@ -364,4 +347,4 @@ class BucketObjects:
             self._store.delete(path)
 
     def _what(self, path: str) -> str:
-        return f"{path} in {self._name}"
+        return f"{path} in {self.name}"
