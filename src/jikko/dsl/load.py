@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.declared_variables import read_conversation, read_environment, with_shared_models
-from jikko.dsl.document import BASIC_MODES, AppMode, DslDocument, NodeEntry, check_handles
+from jikko.dsl.document import BASIC_MODES, AppMode, DslDocument, NodeEntry, check_handles, check_references
 from jikko.dsl.fields import MISSING, Fields, problem_at, shown
-from jikko.dsl.references import check_references
 from jikko.dsl.repair import read_features
 from jikko.dsl.structure import check_paths, find_root, read_graph
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse

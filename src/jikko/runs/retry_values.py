@@ -7,9 +7,8 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct, field
 
 from jikko.apps.versions import Workflow
-from jikko.dsl.document import handles_of
+from jikko.dsl.document import handles_of, variables_read
 from jikko.dsl.fields import did_you_mean
-from jikko.dsl.references import variables_read
 from jikko.engine.retry_log import nodes_taken_over, nodes_to_rerun, top_of
 from jikko.errors import InvalidParam
 from jikko.events import Event, NodeFinished, RunStarted
