@@ -111,7 +111,7 @@ def test_ten_thousand_events_are_shown_nearly_as_soon_as_some_hundred(site: Site
             break
     expect(page.get_by_text("ended", exact=True)).to_be_visible()
     assert len(page.get_by_role("treeitem").all()) < MOST_ROWS
-    expect(page.get_by_role("heading", name="How long each took")).to_be_visible()
+    expect(page.get_by_role("heading", name="Duration of each round")).to_be_visible()
     assert page.locator(".inspector").evaluate("inspector => inspector.scrollWidth <= inspector.clientWidth")
     assert quickest[long] <= LONGER * quickest[short]
 

@@ -307,7 +307,7 @@ def test_who_only_looks_sees_what_is_thought_and_nothing_is_suggested(chats: Sit
     for token, annotates in ((chats.viewer, 0), (chats.operator, 1)):
         page = visit(f"/chat/{chat}/{turn['conversation_id']}", at=chats, token=token)
         article = page.get_by_role("article")
-        expect(article.get_by_role("img", name="Its user does not like it")).to_be_visible()
+        expect(article.get_by_role("img", name="Rated bad by its user")).to_be_visible()
         expect(article).to_contain_text("遅い 🐢")
         expect(article.get_by_role("button", name="Bad answer")).to_have_count(0)
         expect(article.get_by_role("button", name="Save as annotation")).to_have_count(annotates)

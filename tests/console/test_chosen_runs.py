@@ -46,8 +46,8 @@ def test_chosen_runs_are_repeated_by_keyboard_with_the_current_version(
     listed = [str(one.get_attribute("data-row")) for one in page.locator("[data-row]").all()]
     for keys in ("j", "x", "j", "x"):
         page.keyboard.press(keys)
-    chosen = page.get_by_role("group", name="Chosen runs")
-    expect(chosen).to_contain_text("2 chosen")
+    chosen = page.get_by_role("group", name="Selected runs")
+    expect(chosen).to_contain_text("2 selected")
     keep(page, "chosen", axe)
     chosen.get_by_role("button", name="Retry").focus()
     page.keyboard.press("Enter")
@@ -57,7 +57,7 @@ def test_chosen_runs_are_repeated_by_keyboard_with_the_current_version(
     page.keyboard.press("Tab")
     dialog.get_by_role("button", name="Retry").focus()
     page.keyboard.press("Enter")
-    expect(dialog).to_contain_text("Done to 2 of 2")
+    expect(dialog).to_contain_text("2 of 2 done")
     expect(dialog.get_by_role("button", name="Done")).to_be_focused()
     keep(page, "chosen-done", axe)
     page.keyboard.press("Enter")
@@ -73,14 +73,14 @@ def test_chosen_runs_are_repeated_by_keyboard_with_the_current_version(
 def test_all_that_match_are_removed_those_of_later_pages_too(own: Site, visit: Visit) -> None:
     started(own, MANY)
     page = visit("/runs?t=all&status=failed", at=own)
-    page.get_by_role("checkbox", name=re.compile("^Choose all .* shown$")).check()
-    page.get_by_role("button", name=f"Choose all {MANY} that match").click()
-    expect(page.get_by_role("group", name="Chosen runs")).to_contain_text(f"All {MANY} matching selected")
+    page.get_by_role("checkbox", name=re.compile("^Select all .* shown$")).check()
+    page.get_by_role("button", name=f"Select all {MANY} that match").click()
+    expect(page.get_by_role("group", name="Selected runs")).to_contain_text(f"All {MANY} matching selected")
     page.get_by_role("button", name="Delete", exact=True).click()
     dialog = page.get_by_role("dialog", name="Delete")
     expect(dialog).to_contain_text(f"{MANY} ended runs are deleted permanently")
     dialog.get_by_role("button", name="Delete").click()
-    expect(dialog).to_contain_text(f"Done to {MANY} of {MANY}")
+    expect(dialog).to_contain_text(f"{MANY} of {MANY} done")
     dialog.get_by_role("button", name="Done").click()
 
     expect(page.get_by_text("No run matches.")).to_be_visible()
@@ -100,7 +100,7 @@ def test_it_can_be_stopped_on_the_way_and_says_what_was_refused(own: Site, visit
             route.continue_()
 
     page.route("**/api/runs/*", hold)
-    page.get_by_role("checkbox", name=re.compile("^Choose all .* shown$")).check()
+    page.get_by_role("checkbox", name=re.compile("^Select all .* shown$")).check()
     page.get_by_role("button", name="Delete", exact=True).click()
     dialog = page.get_by_role("dialog", name="Delete")
     dialog.get_by_role("button", name="Delete").click()
@@ -114,7 +114,7 @@ def test_it_can_be_stopped_on_the_way_and_says_what_was_refused(own: Site, visit
     gone.fulfill(status=409, json={"code": "conflict", "message": "nicht 🙂", "status": 409})
     for route in others:
         route.continue_()
-    expect(dialog).to_contain_text(f"Done to {len(others)} of 12 · 1 refused")
+    expect(dialog).to_contain_text(f"{len(others)} of 12 done · 1 refused")
     expect(dialog.get_by_role("listitem")).to_contain_text("nicht 🙂")
     dialog.get_by_role("button", name="Done").click()
 
@@ -147,4 +147,4 @@ def test_who_only_looks_can_choose_nothing(own: Site, visit: Visit) -> None:
     expect(page.get_by_role("checkbox")).to_have_count(0)
     page.keyboard.press("j")
     page.keyboard.press("x")
-    expect(page.get_by_role("group", name="Chosen runs")).to_have_count(0)
+    expect(page.get_by_role("group", name="Selected runs")).to_have_count(0)

@@ -95,7 +95,7 @@ def test_the_version_is_chosen_and_what_is_refused_is_said_in_the_dialog(
     page = visit(f"/runs/{failed}?node=judge")
     dialog = edited(page, WORDS["en-US"])
     expect(dialog.get_by_role("radio", name=f"version {own + 1}")).to_be_checked()
-    expect(dialog).to_contain_text(re.compile("Taken over: start, Look up 📖"))
+    expect(dialog).to_contain_text(re.compile("Reused: start, Look up 📖"))
     dialog.get_by_role("radio", name=f"version {own}").check()
     dialog.get_by_label("Look up 📖").fill(PRIVATE)
     dialog.get_by_role("checkbox", name="Check policy").check()

@@ -96,10 +96,10 @@ def test_rows_that_were_loaded_stay_when_the_stream_is_opened_again(filled: Site
 
 def test_a_thousand_runs_are_done_at_once_stopped_and_done_to_the_end(filled: Site, visit: Visit) -> None:
     page = visit("/runs?t=all", at=filled)
-    group = page.get_by_role("group", name="Chosen runs")
+    group = page.get_by_role("group", name="Selected runs")
 
-    page.get_by_role("checkbox", name=re.compile("^Choose all .* shown$")).check()
-    group.get_by_role("button", name="Choose all 1,000 that match").press("Enter")
+    page.get_by_role("checkbox", name=re.compile("^Select all .* shown$")).check()
+    group.get_by_role("button", name="Select all 1,000 that match").press("Enter")
     group.get_by_role("button", name="Delete", exact=True).press("Enter")
     dialog = page.get_by_role("dialog", name="Delete")
     expect(dialog).to_contain_text("1,000 ended runs are deleted permanently")
@@ -108,7 +108,7 @@ def test_a_thousand_runs_are_done_at_once_stopped_and_done_to_the_end(filled: Si
     wait_for(lambda: int(progress.get_attribute("value") or 0) >= 40)
     dialog.get_by_role("button", name="Stop here").press("Enter")
     expect(dialog.get_by_role("button", name="Done")).to_be_focused()
-    done = int(re.search(r"Done to ([\d,]+) of 1,000", dialog.inner_text())[1].replace(",", ""))  # type: ignore[index]
+    done = int(re.search(r"([\d,]+) of 1,000 done", dialog.inner_text())[1].replace(",", ""))  # type: ignore[index]
     assert 40 <= done < MANY
     dialog.get_by_role("button", name="Done").press("Enter")
 
@@ -116,7 +116,7 @@ def test_a_thousand_runs_are_done_at_once_stopped_and_done_to_the_end(filled: Si
     expect(group).to_contain_text(f"All {left} matching selected")
     group.get_by_role("button", name="Delete", exact=True).press("Enter")
     dialog.get_by_role("button", name="Delete").press("Enter")
-    expect(dialog).to_contain_text(f"Done to {left} of {left}")
+    expect(dialog).to_contain_text(f"{left} of {left} done")
     dialog.get_by_role("button", name="Done").press("Enter")
     expect(page.get_by_text("Nothing has run yet.")).to_be_visible()
     assert filled.api("GET", "runs").json()["data"] == []

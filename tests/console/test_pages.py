@@ -278,7 +278,7 @@ def test_one_escape_closes_the_search_and_keys_are_told_by_where_they_act(site: 
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys")
-    for name, key in (("Everywhere", "Jump to anything"), ("Runs", "Choose the run"), ("Steps", "Open the step")):
+    for name, key in (("Everywhere", "Jump to anything"), ("Runs", "Select the run"), ("Steps", "Open the step")):
         expect(dialog.get_by_role("region", name=name, exact=True)).to_contain_text(key)
 
 

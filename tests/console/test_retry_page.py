@@ -64,8 +64,8 @@ def test_the_button_says_what_is_taken_over(site: Site, visit: Visit, failed: st
     page = visit(f"/runs/{failed}")
     button = page.get_by_role("button", name="Retry from failed")
 
-    expect(button).to_have_text("Retry from failed2 steps taken over")
-    expect(button).to_have_attribute("title", re.compile(r"Taken over: start, Look up 📖\nRuns again.*: Check policy$"))
+    expect(button).to_have_text("Retry from failedreuses 2 steps")
+    expect(button).to_have_attribute("title", re.compile(r"Reused: start, Look up 📖\nRuns again.*: Check policy$"))
     page.get_by_role("button", name="More").click()
     expect(page.get_by_role("menuitem", name=re.compile("with version"))).to_have_count(0)
 
@@ -73,12 +73,12 @@ def test_the_button_says_what_is_taken_over(site: Site, visit: Visit, failed: st
 def test_after_a_fix_the_current_version_runs(site: Site, visit: Visit, failed: str, tmp_path: Path) -> None:
     before = version(site, failed)
     page = visit(f"/runs/{failed}")
-    expect(page.get_by_role("button", name="Retry from failed")).to_contain_text("taken over")
+    expect(page.get_by_role("button", name="Retry from failed")).to_contain_text("reuses")
     publish(site, tmp_path, FIXED)
     button = page.get_by_role("button", name="Retry from failed")
     # Whoever comes back from the editor looks at the page again.
     page.evaluate("window.dispatchEvent(new Event('visibilitychange'))")
-    expect(button).to_contain_text(f"version {before + 1} · 2 steps taken over")
+    expect(button).to_contain_text(f"version {before + 1} · reuses 2 steps")
     button.click()
     again = repeated(page, site, failed)
 
@@ -118,7 +118,7 @@ def test_inputs_that_no_longer_fit_leave_the_version_of_the_run_and_say_why(
     publish(site, tmp_path, WITH_MORE)
     page = visit(f"/runs/{failed}")
     button = page.get_by_role("button", name="Retry from failed")
-    expect(button).to_contain_text(f"version {own} · 2 steps taken over")
+    expect(button).to_contain_text(f"version {own} · reuses 2 steps")
     expect(button).to_have_attribute("title", re.compile(f"Version {own + 1} cannot: .*who is required"))
 
 
@@ -130,7 +130,7 @@ def test_what_was_published_since_the_page_was_looked_at_runs_nothing_and_is_off
         publish(site, tmp_path, FIXED)
     page = visit(f"/runs/{failed}")
     button = page.get_by_role("button", name="Retry from failed")
-    expect(button).to_contain_text("2 steps taken over")
+    expect(button).to_contain_text("reuses 2 steps")
     publish(site, tmp_path, FIXED.replace("is fine", "is well"))
     newest = max(entry["number"] for entry in site.api("GET", f"apps/{app_of(site, failed)}/versions").json()["data"])
     button.click()

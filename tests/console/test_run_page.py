@@ -31,7 +31,7 @@ def test_a_failed_run_names_its_cause_and_is_repeated(site: Site, visit: Visit) 
     page.get_by_role("button", name="Retry from failed").click()
     page.wait_for_url(lambda url: run not in url)
     expect(page.get_by_text(f"retries {run[-4:]}")).to_be_visible()
-    expect(steps(page, "start")).to_contain_text("taken over")
+    expect(steps(page, "start")).to_contain_text("reused")
 
 
 def test_a_run_is_followed_live_and_a_reload_loses_nothing(site: Site, visit: Visit) -> None:
@@ -101,10 +101,10 @@ def test_of_a_hundred_rounds_the_failed_one_is_found_in_four_ways(site: Site, vi
     expect(page.get_by_role("heading", name=f"{failed} of {ROUNDS}")).to_be_visible()
     expect(page.get_by_label("Inspector")).to_contain_text("no score for 41")
     # By leaving out all else.
-    page.get_by_label("only what failed").check()
+    page.get_by_label("failed only").check()
     expect(page.get_by_role("treeitem")).to_have_count(3)
     expect(steps(page, failed)).to_be_visible()
-    page.get_by_label("only what failed").uncheck()
+    page.get_by_label("failed only").uncheck()
     # By keyboard alone.
     page.goto(f"{site.url}/runs/{run}")
     expect(page.get_by_role("tree")).to_be_focused()

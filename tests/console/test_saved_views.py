@@ -46,7 +46,7 @@ def test_a_version_is_chosen_by_its_number_and_the_counts_follow(
 def test_only_what_took_long_is_listed(site: Site, visit: Visit, versions: tuple[str, str]) -> None:
     page = visit(f"/runs?t=1h&app={app_of(site, versions[0])}")
     page.get_by_role("button", name="More filters and saved views").click()
-    page.get_by_role("dialog").get_by_label("Took at least").select_option("3600")
+    page.get_by_role("dialog").get_by_label("Duration at least").select_option("3600")
     page.keyboard.press("Escape")
     expect(page.get_by_text("No run matches.")).to_be_visible()
     expect(page.get_by_role("button", name="All 0")).to_be_visible()

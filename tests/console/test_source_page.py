@@ -160,7 +160,7 @@ def test_conditions_show_what_they_saw_and_which_case_was_chosen(
 
     page.goto(f"{site.url}/runs/{run}?node=few")
     expect(cases).to_contain_text("not contains y")
-    expect(panel).to_contain_text(re.compile("Elements in the result: 2|結果の要素数: 2"))
+    expect(panel).to_contain_text(re.compile("Items in the result: 2|結果の要素数: 2"))
     for number, held in enumerate((False, False, True)):
         page.goto(f"{site.url}/runs/{run}?node=each&round={number}")
         page.locator(".inside button").filter(has_text="in").first.press("Enter")

@@ -6,7 +6,7 @@ const FORMS: readonly (readonly [type: string, form: RegExp, word: Counted])[] =
   ['start', /^(\d+) inputs?$/, 'detail.inputs'],
   ['human-input', /^(\d+) hours?$/, 'detail.hours'],
   ['human-input', /^(\d+) days?$/, 'detail.days'],
-  ['iteration', /^(\d+) side by side$/, 'detail.side_by_side'],
+  ['iteration', /^(\d+) in parallel$/, 'detail.side_by_side'],
   ['loop', /^(\d+) rounds at most$/, 'detail.rounds'],
 ]
 

@@ -1,15 +1,16 @@
-// Every word of the page, in the language that is chosen: no other is loaded. The tables have the same keys: `en.ts` says
-// which.
+// Every word of the page, in the language that is chosen: no other is loaded. The tables have the same keys, but for
+// forms for one: `en.ts` says which.
 import { useSyncExternalStore } from 'react'
 import { store, stored } from '../app/storage.ts'
 import type { en } from './en.ts'
 
 export type Word = keyof typeof en
 export type Language = 'en' | 'ja'
-/** Words that depend on a number have a form for one, `….one`. */
-export type Counted = { [K in Word]: K extends `${infer Name}.one` ? Name : never }[Word]
+/** Words that depend on a number. */
+export type Counted = { [K in Word]: K extends `${infer Name}.other` ? Name : never }[Word]
+type Table = Readonly<Partial<Record<Word, string>>>
 
-const PAGE: Readonly<Record<Language, () => Promise<Readonly<Record<Word, string>>>>> = {
+const PAGE: Readonly<Record<Language, () => Promise<Table>>> = {
   en: async () => (await import('./en.ts')).en,
   ja: async () => (await import('./ja.ts')).ja,
 }
@@ -18,7 +19,7 @@ const MESSAGES: Readonly<Record<Language, () => Promise<Readonly<Record<string, 
   en: async () => ({}),
   ja: async () => (await import('../../../src/jikko/diagnostics/ja.json')).default,
 }
-const page: { [L in Language]?: Readonly<Record<Word, string>> } = {}
+const page: { [L in Language]?: Table } = {}
 const messages: { [L in Language]?: Readonly<Record<string, string | undefined>> } = {}
 let showsMessages = false
 /** Loads the words of a language, which must be there before any is asked for. */
@@ -79,8 +80,9 @@ export const messageText = (code: string): string | undefined => messages[langua
 
 /** The text for a number: `{n}` is the number as it is written in the language. */
 export function tn(word: Counted, n: number, values: Record<string, string | number> = {}): string {
-  const form = new Intl.PluralRules(language()).select(n) === 'one' ? `${word}.one` : `${word}.other`
-  return t(form as Word, { n: count(n), ...values })
+  const one = `${word}.one` as Word
+  const isOne = new Intl.PluralRules(language()).select(n) === 'one' && page[language()]?.[one] !== undefined
+  return t(isOne ? one : (`${word}.other` as Word), { n: count(n), ...values })
 }
 
 const formats = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>()

@@ -244,7 +244,7 @@ def _detail(kind: str, data: Mapping[str, Any]) -> str:
         timeout = data.get("timeout")
         return f"{timeout} {data.get('timeout_unit') or ''}".strip() if timeout else ""
     if kind == "iteration" and data.get("is_parallel"):
-        return f"{data.get('parallel_nums') or 10} side by side"
+        return f"{data.get('parallel_nums') or 10} in parallel"
     if kind == "loop" and data.get("loop_count"):
         return f"{data['loop_count']} rounds at most"
     return str(data.get("desc") or "")[:100]

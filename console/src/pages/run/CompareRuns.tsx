@@ -92,7 +92,7 @@ function Compared({ found, view }: { found: RunDifferences; view: Own }) {
         {fields.length > 0 && <ChangedRow title="" beside={t('runs.run')} change="changed" fields={fields} />}
         <p className="empty faint">
           {more_nodes > 0 && `${tn('compare.more', more_nodes)} `}
-          {tn('compare.steps_same', same)}
+          {same > 0 && tn('compare.steps_same', same)}
         </p>
       </section>
       {picked && <Values sides={sides} runs={runs} ids={[before.id, after.id]} picked={picked} />}
@@ -184,7 +184,7 @@ function Values({
 }
 
 const Which = ({ run, n }: { run: Run; n: number }) => (
-  <p className="row wrap">
+  <p className="row">
     <b title={nameOf(n)}>{LETTERS[n]}</b>
     <Link className="row" href={`/runs/${run.id}`} title={run.id}>
       <Status status={run.status} />

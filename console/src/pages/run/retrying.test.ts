@@ -18,13 +18,13 @@ const misfit = choice(3, true, 'who is required in input form')
 
 test('once a fix is published, it is proposed, and the version of the run is the other choice', () => {
   expect(proposed([fixed, own])).toBe(fixed)
-  expect(summaryOf(fixed, [fixed, own])).toEqual(['version 3', '1 step taken over'])
+  expect(summaryOf(fixed, [fixed, own])).toEqual(['version 3', 'reuses 1 step'])
   expect(otherChoices([fixed, own])).toEqual([{ label: 'Retry with version 1', version: 1 }])
   expect(fromHere([fixed, own])).toBe('Retry from here · version 3')
 })
 
 test('where nothing was published since, no version is named', () => {
-  expect(summaryOf(fixed, [fixed])).toEqual(['', '1 step taken over'])
+  expect(summaryOf(fixed, [fixed])).toEqual(['', 'reuses 1 step'])
   expect(otherChoices([fixed])).toEqual([])
   expect(fromHere([fixed])).toBe('Retry from here')
   expect(fromHere([])).toBe('Retry from here')
@@ -34,7 +34,7 @@ test('where the inputs do not fit the current version, that of the run is propos
   expect(proposed([misfit, own])).toBe(own)
   expect(otherChoices([misfit, own])).toEqual([{ label: 'Retry with version 3', version: 3 }])
   expect(detailsOf(own, [misfit, own])).toBe(
-    'Taken over: Look up 📖\nRuns again, with all that follows: Check\nVersion 3 cannot: who is required in input form',
+    'Reused: Look up 📖\nRuns again, with all that follows: Check\nVersion 3 cannot: who is required in input form',
   )
 })
 

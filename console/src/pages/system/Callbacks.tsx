@@ -1,10 +1,10 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
 import { Link } from 'wouter'
 import { get, post } from '../../api/client.ts'
 import type { Callback } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
-import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { Empty, Loaded, Panel, Refused } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { visible } from '../../words/visible.ts'
 import { count, t, tn } from '../../words/words.ts'
 
@@ -12,31 +12,27 @@ import { count, t, tn } from '../../words/words.ts'
 export function Callbacks({ counts }: { counts: { pending: number; failed: number } }) {
   const may = useMay()
   const cache = useQueryClient()
-  const [error, setError] = useState('')
+  const { wrong, act } = useAction()
   const failed = useQuery({
     queryKey: ['callbacks', counts.failed],
     queryFn: () => get<{ data: Callback[] }>('callbacks', { state: 'failed' }).then(page => page.data),
     enabled: counts.failed > 0,
   })
-  const resend = async (run: string) => {
-    setError('')
-    try {
+  const resend = (run: string) =>
+    act(async () => {
       await post(`callbacks/${run}/resend`)
       await Promise.all([
         cache.invalidateQueries({ queryKey: ['system'] }),
         cache.invalidateQueries({ queryKey: ['callbacks'] }),
       ])
-    } catch (failure) {
-      setError(errorText(failure))
-    }
-  }
+    })
   return (
     <Panel
       title={t('callbacks')}
       plain
       beside={<span className="more faint">{tn('callbacks.pending', counts.pending)}</span>}
     >
-      {error && <p className="empty bad">{error}</p>}
+      <Refused wrong={wrong} />
       {counts.failed === 0 ? (
         <Empty>{t('callbacks.none')}</Empty>
       ) : (

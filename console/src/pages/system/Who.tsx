@@ -3,19 +3,17 @@ import { type FormEvent, useState } from 'react'
 import { post, remove } from '../../api/client.ts'
 import { useTokens } from '../../api/queries.ts'
 import type { Role, Token } from '../../api/types.ts'
-import { Confirm } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Loaded, Panel, Refused } from '../../parts/Panel.tsx'
+import { Once, Revocable } from '../../parts/Secrets.tsx'
 import { useAction } from '../../parts/useAction.ts'
-import { ago, day, t } from '../../words/words.ts'
-import { Once } from '../workflow/Keys.tsx'
+import { day, t } from '../../words/words.ts'
 
 /** Tokens that open the console. */
 export function Who() {
   const tokens = useTokens(true)
   const cache = useQueryClient()
   const [made, setMade] = useState('')
-  const [gone, setGone] = useState<Token | null>(null)
   const action = useAction()
   const act = (what: Promise<unknown>) =>
     action.act(async () => {
@@ -34,33 +32,22 @@ export function Who() {
       <Refused wrong={action.wrong} />
       <Loaded of={tokens} rows={2} none={t('who.none')}>
         {list => (
-          <table className="auto">
-            <tbody>
-              {list.map(token => (
-                <tr key={token.id}>
-                  <td className="strong">{token.name}</td>
-                  <td>
-                    <span className="tag">{t(`role.${token.role}`)}</span>
-                  </td>
-                  <td className="mono dim hide">{token.hint}</td>
-                  <td className="dim hide">{day(token.created_at)}</td>
-                  <td className="dim hide">
-                    {token.used_at ? t('keys.used', { ago: ago(token.used_at) }) : t('keys.unused')}
-                  </td>
-                  <td className="right">
-                    <button
-                      type="button"
-                      className="btn plain small bad"
-                      aria-label={t('keys.revoke_one', { name: token.name })}
-                      onClick={() => setGone(token)}
-                    >
-                      {t('keys.revoke')}
-                    </button>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <Revocable
+            list={list}
+            name={token => token.name}
+            cells={token => (
+              <>
+                <td className="strong">{token.name}</td>
+                <td>
+                  <span className="tag">{t(`role.${token.role}`)}</span>
+                </td>
+                <td className="mono dim hide">{token.hint}</td>
+                <td className="dim hide">{day(token.created_at)}</td>
+              </>
+            )}
+            revoke={token => void act(remove(`tokens/${token.id}`))}
+            text={t('who.revoke')}
+          />
         )}
       </Loaded>
       <form className="row in make" onSubmit={make}>
@@ -82,15 +69,6 @@ export function Who() {
           {t('who.new')}
         </button>
       </form>
-      {gone && (
-        <Confirm
-          label={t('keys.revoke_one', { name: gone.name })}
-          text={t('who.revoke')}
-          action={t('keys.revoke')}
-          close={() => setGone(null)}
-          act={() => void act(remove(`tokens/${gone.id}`))}
-        />
-      )}
     </Panel>
   )
 }

@@ -6,7 +6,8 @@ import type { AppDetail, Version } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Chooser } from '../../parts/Chooser.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
-import { errorText, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
+import { Loaded, Panel, Refused, Skeleton } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { t, tn, when } from '../../words/words.ts'
 
 const Difference = lazy(() => import('../../graph/Difference.tsx'))
@@ -23,22 +24,18 @@ export function Versions({
 }) {
   const may = useMay()
   const cache = useQueryClient()
-  const [error, setError] = useState('')
+  const { wrong, act } = useAction()
   const [all, setAll] = useState(false)
   const current = app.version.workflow_id
-  const publish = async (version: Version) => {
-    setError('')
-    try {
+  const publish = (version: Version) =>
+    act(async () => {
       await post(`apps/${app.id}/versions/${version.workflow_id}/publish`)
       await cache.invalidateQueries()
-    } catch (failure) {
-      setError(errorText(failure))
-    }
-  }
+    })
   const shown = all ? versions : versions.slice(0, 5)
   return (
     <Panel title={t('versions')} plain beside={<span className="badge">{versions.length}</span>}>
-      {error && <p className="empty bad">{error}</p>}
+      <Refused wrong={wrong} />
       <table className="auto versions">
         <tbody>
           {shown.map((version, index) => {

@@ -16,9 +16,10 @@ import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Kind } from '../../parts/Icon.tsx'
 import { Menu } from '../../parts/Menu.tsx'
 import { NodeSource } from '../../parts/NodeSource.tsx'
-import { Empty, errorText, Failure, Gone, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
+import { Empty, Failure, Gone, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
 import { Problems } from '../../parts/Problems.tsx'
 import { Ticks } from '../../parts/Ticks.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { ago, moment, t, tn } from '../../words/words.ts'
 import { RunRow } from '../runs/RunRow.tsx'
 import { useRuns } from '../runs/useRuns.ts'
@@ -65,7 +66,7 @@ function Workflow({
   const cache = useQueryClient()
   const versions = useVersions(app.id)
   const [asking, setAsking] = useState(false)
-  const [error, setError] = useState('')
+  const { error, act } = useAction()
   const graphBox = useRef<HTMLDivElement>(null)
   const states = useMemo(() => new GraphStates(), [])
   const titles = useMemo(() => new Map(app.graph.nodes.map(node => [node.id, node.title || node.type])), [app])
@@ -73,15 +74,12 @@ function Workflow({
   const pick = useCallback((node: string) => change({ node }), [change])
   const steps = app.graph.nodes.filter(node => !node.type.includes('note') && !node.type.endsWith('-start'))
   const chosen = steps.find(node => node.id === read('node'))
-  const forget = async () => {
-    try {
+  const forget = () =>
+    act(async () => {
       await remove(`apps/${app.id}`)
       await cache.invalidateQueries({ queryKey: ['apps'] })
       to('/')
-    } catch (failure) {
-      setError(errorText(failure))
-    }
-  }
+    })
   const version = `apps/${app.id}/versions/${app.version.workflow_id}`
   return (
     <main id="main" className="page workflow">
@@ -119,7 +117,7 @@ function Workflow({
           ]}
         />
       </div>
-      {error && <Failure error={new Error(error)} />}
+      {error !== null && <Failure error={error} />}
       <div className="two">
         <div className="colm">
           <section className="panel" ref={graphBox}>

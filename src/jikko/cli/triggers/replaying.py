@@ -172,7 +172,7 @@ async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool)
 @click.command()
 @_of_several
 async def discard(settings: Settings, delivery: str, *, as_json: bool) -> int:
-    """Set each DELIVERY aside: a waiting one is never run, a failed one counts as handled.
+    """Discard each DELIVERY: a waiting one never runs, a failed one counts as handled.
 
     Instead of naming deliveries, select failed or dead ones: --since 2h, --where body.type=paid.
     """
