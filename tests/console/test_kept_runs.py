@@ -23,7 +23,7 @@ def test_a_run_becomes_a_test_that_passes_beside_its_workflow(site: Site, visit:
     page = visit(f"/runs/{site.run('greets', name='Ada 🙂')}")
     expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
     test = kept(page, "Make a test of this run", tmp_path)
-    assert kept(page, "Download the file", tmp_path).name == "version-1.yml"
+    assert kept(page, "Download the workflow file", tmp_path).name == "version-1.yml"
     outcome = site.command("test", test)
     assert (outcome.code, "1 passed" in outcome.out) == (0, True), outcome
 
@@ -32,8 +32,8 @@ def test_a_program_makes_the_same_run_again(site: Site, visit: Visit) -> None:
     run = site.run("greets", name="Ada's 🙂")
     page = visit(f"/runs/{run}")
     page.get_by_role("button", name="More").press("Enter")
-    page.get_by_role("menuitem", name="Call it").press("Enter")
-    dialog = page.get_by_role("dialog", name="Call it")
+    page.get_by_role("menuitem", name="Call by API").press("Enter")
+    dialog = page.get_by_role("dialog", name="Call by API")
     expect(dialog).to_contain_text("/v1/workflows/run")
     code = dialog.locator("pre").inner_text()
     body = re.search(r"-d '(.*)'", code, re.DOTALL)

@@ -29,7 +29,7 @@ WITHOUT_PROVIDER, WITH_PROVIDER = (
 WORDS: Final = {
     "en-US": (
         "Source",
-        "Workflows",
+        "More",
         "Import a file",
         "Choose workflow files",
         "Import and publish",
@@ -38,7 +38,7 @@ WORDS: Final = {
     ),
     "ja-JP": (
         "定義",
-        "ワークフロー",
+        "その他",
         "ファイルを取り込む",
         "ワークフローのファイルを選択",
         "取り込んで公開",
@@ -70,7 +70,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("locale", WORDS)
 def test_a_newcomer_mends_a_run(own: Site, visit: Visit, tmp_path: Path, locale: str, case: str) -> None:
-    source, workflows, load, choose, go_live, retry, done = WORDS[locale]
+    source, more, load, choose, go_live, retry, done = WORDS[locale]
     broken, fixed, cause = CASES[case]
     publish(own, tmp_path, broken)
     failed = own.run("mended", q="the lamp")
@@ -93,9 +93,9 @@ def test_a_newcomer_mends_a_run(own: Site, visit: Visit, tmp_path: Path, locale:
     picture(page, f"walk-{case}-{locale}-why")
 
     # Change: the mended file, and what it changes, before it is published.
-    to(page, page.get_by_role("link", name=workflows, exact=True))
+    to(page, page.get_by_role("button", name=more, exact=True))
     page.keyboard.press("Enter")
-    to(page, page.get_by_role("button", name=load))
+    to(page, page.get_by_role("menuitem", name=load), "ArrowDown")
     page.keyboard.press("Enter")
     field = page.get_by_label(choose)
     to(page, field)
@@ -108,10 +108,10 @@ def test_a_newcomer_mends_a_run(own: Site, visit: Visit, tmp_path: Path, locale:
     to(page, page.get_by_role("button", name=go_live, exact=True))
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_role("link")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_contain_text(re.compile("Published as version|として公開しました"))
     page.keyboard.press("Escape")
 
     # Again: from the failed step, by the new version.
-    page.go_back()
     button = page.get_by_role("button", name=retry)
     expect(button).to_contain_text(re.compile("version|バージョン"))
     to(page, button)
@@ -133,11 +133,11 @@ def test_who_chooses_no_file_after_all_is_still_where_files_are_chosen(site: Sit
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def to(page: Page, target: Locator) -> None:
-    """Go there by the Tab key."""
+def to(page: Page, target: Locator, key: str = "Tab") -> None:
+    """Go there by a key."""
     target.wait_for()
     for _ in range(120):
         if target.evaluate("one => one === document.activeElement"):
             return
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
     raise AssertionError(f"{target} cannot be reached by keyboard")

@@ -79,7 +79,7 @@ def test_a_form_is_found_from_the_badge_and_answered(site: Site, visit: Visit) -
     run = site.run("asks", until=["paused"], q="the lamp")
     page = visit("/")
     # In two clicks.
-    page.get_by_title(re.compile("waits? for you")).click()
+    page.get_by_title(re.compile("waiting for input")).click()
     page.locator(f'[data-row="{run}"]').click()
     form = page.get_by_role("tabpanel", name="Form")
     expect(form).to_contain_text("About the lamp")

@@ -49,7 +49,7 @@ def test_a_failed_node_shows_its_code_as_the_version_that_ran_has_it(site: Site,
     expect(panel).not_to_contain_text("is fine")
     expect(panel).to_contain_text(re.compile(r"Lines? [\d,]+ to [\d,]+ of the file"))
     with page.expect_download() as download:
-        panel.get_by_role("link", name="Download the file").click()
+        panel.get_by_role("link", name="Download the workflow file").click()
     assert download.value.path().read_text(encoding="utf-8") == BROKEN
 
 
@@ -76,7 +76,7 @@ def test_the_line_at_which_code_failed_is_marked(
 def test_a_workflow_shows_the_lines_of_the_step_that_is_chosen(site: Site, visit: Visit, failed: str) -> None:
     page = visit(f"/w/{app_of(site, failed)}?node=judge", size=SMALL, locale="ja-JP")
     expect(page.get_by_role("heading", name="定義")).to_be_visible()
-    expect(page.locator("pre.numbered")).to_contain_text("is fine")
+    expect(page.locator("pre.numbered").first).to_contain_text("is fine")
     wait_for(lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 

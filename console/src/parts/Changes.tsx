@@ -49,7 +49,10 @@ export function ChangedRow({ title, beside, change, fields = [], picked = false,
   )
 }
 
-const text = (value: unknown): string => visible(typeof value === 'string' ? value : written(value, 1)).slice(0, 4000)
+/** Lists of plain values are one line. */
+const isFlat = (value: unknown) => Array.isArray(value) && value.every(one => typeof one !== 'object')
+const text = (value: unknown): string =>
+  visible(typeof value === 'string' ? value : written(value, isFlat(value) ? 0 : 1)).slice(0, 4000)
 const isThere = (value: unknown) => value !== undefined && value !== null
 /** Words of any script. */
 const words = new Intl.Segmenter(undefined, { granularity: 'word' })
@@ -72,7 +75,8 @@ function FieldChange({ field }: { field: Field }) {
             {parts?.map((part, n) => (part.added ? null : part.removed ? <b key={n}>{part.value}</b> : part.value)) ??
               text(before)}
           </del>
-        )}{' '}
+        )}
+        {isThere(before) && isThere(after) && ' '}
         {isThere(after) && (
           <ins>
             {parts?.map((part, n) => (part.removed ? null : part.added ? <b key={n}>{part.value}</b> : part.value)) ??

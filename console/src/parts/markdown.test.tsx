@@ -248,6 +248,8 @@ test('code between quotes of YAML is read as it was', () => {
   })
   const single = ['data:', "  code: 'a = ''b''", '', '    c = 1', '', "    '", '  code_language: javascript'].join('\n')
   expect(quotedCode(single)).toEqual({ code: "a = 'b'\nc = 1\n", language: 'javascript' })
+  const json = JSON.stringify({ code: 'def main():\n    return "休"\n', code_language: 'python3' }, null, 1)
+  expect(quotedCode(json)).toEqual({ code: 'def main():\n    return "休"\n', language: 'python3' })
   for (const none of ['code: "one line"', 'code: |\n  a\n  b', 'code: "\\Uffffffff"', 'code: "not closed\n', ''])
     expect(quotedCode(none), none).toBeUndefined()
   expect(quotedCode(`code: "${'\\n'.repeat(500_000)}x`)).toBeUndefined()

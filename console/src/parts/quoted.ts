@@ -1,6 +1,6 @@
-// Code that a file has between quotes, as exports of Dify do: its line breaks and quotes are escaped there.
+// Code that a file has between quotes, as exports of Dify and files of JSON do: its line breaks and quotes are escaped there.
 
-const CODE = /^ *(?:- )?(?:code|template): (?:"((?:[^"\\]|\\[\s\S])*)"|'((?:[^']|'')*)')[ \t]*$/m
+const CODE = /^ *(?:- )?"?(?:code|template)"?: (?:"((?:[^"\\]|\\[\s\S])*)"|'((?:[^']|'')*)'),?[ \t]*$/m
 const ESCAPES: Record<string, string> = {
   n: '\n',
   t: '\t',
@@ -36,5 +36,5 @@ export function quotedCode(yaml: string): { code: string; language: string } | u
           },
         )
   if (!code?.trim().includes('\n')) return undefined
-  return { code, language: /^ *code_language: *['"]?(\w+)/m.exec(yaml)?.[1] ?? '' }
+  return { code, language: /^ *"?code_language"?: *['"]?(\w+)/m.exec(yaml)?.[1] ?? '' }
 }

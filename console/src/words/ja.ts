@@ -175,6 +175,7 @@ export const ja: Record<Exclude<Word, `${string}.one`>, string> = {
   'import.late':
     'その間に別のバージョンが公開されたため、このファイルは公開しませんでした。変更点をもう一度確認してください。',
   'import.look': '変更点を表示',
+  'import.published': 'バージョン {n} として公開しました。',
   'import.publish': '取り込んで公開',
   'import.refused': 'このファイルは公開できません。',
   inspector: '詳細',

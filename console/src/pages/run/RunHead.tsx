@@ -25,11 +25,13 @@ type Props = {
   call: () => void
   /** Show the links that share it. */
   share: () => void
+  /** Import a file that has been changed. */
+  publish: () => void
   to: (path: string) => void
   fail: (error: unknown) => void
 }
 
-export function RunHead({ view, run, choices, again, retry, compare, call, share, to, fail }: Props) {
+export function RunHead({ view, run, choices, again, retry, compare, call, share, publish, to, fail }: Props) {
   const may = useMay()
   const { shares } = useWho().features
   const [asking, setAsking] = useState(false)
@@ -74,6 +76,7 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
     ...(may && shares ? [{ label: t('share.title'), icon: 'link', act: share }] : []),
     ...(over ? [{ label: t('run.test'), icon: 'check', act: () => save(`runs/${run.id}/test`) }] : []),
     ...(may ? [{ label: t('source.file'), icon: 'download', act: () => save(sourceOf(run)) }] : []),
+    ...(may ? [{ label: t('import'), icon: 'upload', act: publish }] : []),
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
     ...(may && over ? [{ label: t('run.delete'), icon: 'trash', bad: true, act: () => setAsking(true) }] : []),
   ]

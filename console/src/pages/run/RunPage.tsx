@@ -33,6 +33,7 @@ import '../../../styles/run.css'
 const CompareRuns = lazy(() => import('./CompareRuns.tsx'))
 const CallRun = lazy(() => import('./CallRun.tsx'))
 const ShareRun = lazy(() => import('./ShareRun.tsx'))
+const Import = lazy(() => import('../workflows/Import.tsx'))
 const EditAgain = lazy(() => import('./EditAgain.tsx'))
 
 export default function RunPage({ id }: { id: string }) {
@@ -43,6 +44,7 @@ export default function RunPage({ id }: { id: string }) {
   const [read, change] = useAddress()
   const [path, to] = useLocation()
   const [failure, setFailure] = useState('')
+  const [files, setFiles] = useState<File[] | null>(null)
   const retries = useQueryClient()
   const inspector = useRef<HTMLElement>(null)
   const tree = useRef<HTMLDivElement>(null)
@@ -135,6 +137,7 @@ export default function RunPage({ id }: { id: string }) {
           }}
           call={() => change({ call: '1' }, true)}
           share={() => change({ share: '1' }, true)}
+          publish={() => setFiles([])}
           to={to}
           fail={fail}
         />
@@ -223,6 +226,13 @@ export default function RunPage({ id }: { id: string }) {
                 to(`/runs/${again}${listSearch()}`)
               }}
             />
+          </Suspense>
+        </Boundary>
+      )}
+      {files && (
+        <Boundary>
+          <Suspense>
+            <Import files={files} choose={setFiles} close={() => setFiles(null)} />
           </Suspense>
         </Boundary>
       )}

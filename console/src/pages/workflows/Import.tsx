@@ -11,6 +11,7 @@ import { Problems } from '../../parts/Problems.tsx'
 import { useAction } from '../../parts/useAction.ts'
 import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
+import '../../../styles/workflows.css'
 
 const Difference = lazy(() => import('../../graph/Difference.tsx'))
 
@@ -20,7 +21,7 @@ type Found = Partial<Imported> & Pick<Imported, 'problems'> & { trial?: Uploaded
 type Step = 'look' | 'keep' | 'publish'
 
 /** Takes workflow files: what they change and what is wrong with them first, then they are imported. */
-export function Import({ files, choose, close }: Props) {
+export default function Import({ files, choose, close }: Props) {
   const cache = useQueryClient()
   const [found, setFound] = useState<Found[] | null>(null)
   const [opened, open] = useState(0)
@@ -102,7 +103,11 @@ export function Import({ files, choose, close }: Props) {
                 </Link>
               )}
             </header>
-            {done === 'keep' && one.version && <p className="in dim">{t('import.kept', { n: one.version.number })}</p>}
+            {done !== 'look' && one.version && (
+              <p className="in dim">
+                {t(done === 'keep' ? 'import.kept' : 'import.published', { n: one.version.number })}
+              </p>
+            )}
             {one.trial && n === opened ? <Becomes trial={one.trial} /> : <Problems problems={one.problems} />}
           </section>
         ))}
@@ -154,8 +159,13 @@ const published = async ({ trial, problems }: Found, file: File | undefined): Pr
   if (!trial) return (await imported([file]))[0] ?? { problems }
   const { version } = trial
   const headers: Record<string, string> = version ? { 'If-Match': `"${version.number}"` } : { 'If-None-Match': '*' }
-  const { name, app_id, problems: left } = await put(file, trial.name, { headers })
-  return { name, problems: left, ...(app_id && { app_id }) }
+  const made = await put(file, trial.name, { headers })
+  return {
+    name: made.name,
+    problems: made.problems,
+    ...(made.app_id && { app_id: made.app_id }),
+    ...(made.version && { version: made.version }),
+  }
 }
 
 /** What a file is going to be: a new workflow, or a version that differs so. */

@@ -12,7 +12,7 @@ import { Empty, Loaded } from '../../parts/Panel.tsx'
 import { Ticks } from '../../parts/Ticks.tsx'
 import { ago, costs, count, duration, moment, percent, t, tn, type Word, whyNoCost } from '../../words/words.ts'
 import { Example } from './Example.tsx'
-import { Import } from './Import.tsx'
+import Import from './Import.tsx'
 import '../../../styles/workflows.css'
 import { visible } from '../../words/visible.ts'
 
