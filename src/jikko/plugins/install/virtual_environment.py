@@ -86,7 +86,7 @@ def _check(line: str) -> None:
     if not _PLAIN.match(line) or "://" in line or " @ " in line:
         raise PackageRefused(
             f"The plugin needs {line[:200]!r}, which is not a name with a version: URLs, paths and options are not "
-            "installed (--allow-sources tries them)."
+            "installed."
         )
 
 
