@@ -1,5 +1,5 @@
-"""Stream messages of a run, field by field, and fields shared with other answers about runs. Source:
-docs/dify-behaviour.md, “Messages of a stream”, “Run records”.
+"""Contents of stream messages that are made in several places, or are in the API's description. The others are objects
+made by ``dify_events``. Source: docs/dify-behaviour.md, “Messages of a stream”, “Run records”.
 
 Times are whole seconds since the Unix epoch, durations are seconds. Fields with a default always have it in Dify.
 """

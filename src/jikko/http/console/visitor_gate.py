@@ -8,7 +8,7 @@ from contextlib import aclosing
 from functools import wraps
 from http.cookies import CookieError, SimpleCookie
 from types import ModuleType
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
@@ -113,14 +113,9 @@ class ConsoleRequest(Struct, frozen=True):
 
 
 ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableResponse]]
+FindVisitor: TypeAlias = Callable[..., Awaitable[Visitor]]
+"""Authenticator of requests; see ``VisitorGate._visitor``."""
 OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse]]
-
-
-class FindVisitor(Protocol):
-    """Authenticator of requests."""
-
-    async def __call__(self, request: Request, *, uses: bool = True) -> Visitor:
-        """See ``VisitorGate``. Raises a ``JikkoError`` for unauthorised requests."""
 
 
 API: Final = "/api/v1"
@@ -163,7 +158,7 @@ class VisitorGate:
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def for_visitors(self, handler: ConsoleHandler, scope: Scope | None, of: "FindVisitor | None" = None) -> Handler:
+    def for_visitors(self, handler: ConsoleHandler, scope: Scope | None, of: FindVisitor | None = None) -> Handler:
         """Wrap a handler to require sign-in and a scope. ``of``: Authenticator other than token and session."""
         find = of or self._visitor
 

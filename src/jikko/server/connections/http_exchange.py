@@ -4,14 +4,16 @@ import asyncio
 import logging
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Scope
-from uvicorn.protocols.http.flow_control import FlowControl
 
 from jikko.concurrency.alarm import ConditionVariable
-from jikko.server.connections.connection_bytes import MAX_HELD_BYTES, JoiningTransport
+from jikko.server.connections.connection_bytes import MAX_HELD_BYTES
+
+if TYPE_CHECKING:
+    from jikko.server.connections.http_protocol import HttpProtocol
 
 log = logging.getLogger(__name__)
 
@@ -39,25 +41,11 @@ _FAULT: Final = (
 Headers = list[tuple[bytes, bytes]]
 
 
-class Connection(Protocol):
-    """Requirements of an exchange on its connection."""
-
-    transport: JoiningTransport
-    flow: FlowControl
-
-    @property
-    def default_headers(self) -> Headers:
-        """Headers of every response."""
-
-    def answered(self) -> None:
-        """End the response, and close the connection unless it is kept alive."""
-
-
 class Exchange(Struct, eq=False):
     """A request, while its body is received, and its response, while it is sent. Objects are made lazily: most bodies
     are never waited for, and header lines shared by all responses are encoded once."""
 
-    _connection: Connection
+    _connection: "HttpProtocol"
     scope: Scope
     keep_alive: bool
     """Whether the connection stays open after the response."""
