@@ -1,7 +1,7 @@
 """Live lists of runs; the log of a run, by page and live, with its truncated values; and a run's files."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -31,13 +31,6 @@ class RunTick(Struct):
     capped: bool
     new: Annotated[int, Meta(description="Number of runs newer than the client's; 10,001 means more.")]
     changed: Annotated[list[Run], Meta(description="Changed runs, at most 50, including new ones.")]
-
-
-class _Shared(NamedTuple):
-    """Response shared by all clients of the same list."""
-
-    counts: RunCounts
-    changed: list[Run]
 
 
 class ListedRuns(RunsFilter):
@@ -76,18 +69,19 @@ async def _tick(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None
 
 async def _frame(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None, moved: Sequence[str]) -> bytes:
     console = call.console
-    shared = await console.list_cache.get(
+    counts, changed = await console.list_cache.get(
         (console.feed.hints_received, wanted, moved), lambda: _shared(call, wanted, moved)
     )
     new = await console.runs.pages.newer(wanted, known)
-    tick = RunTick(shared.counts.by_status, shared.counts.capped, new, shared.changed)
+    tick = RunTick(counts.by_status, counts.capped, new, changed)
     return b"event: tick\ndata: " + encode(tick) + b"\n\n"
 
 
-async def _shared(call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str]) -> _Shared:
+async def _shared(call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str]) -> tuple[RunCounts, list[Run]]:
+    """Return what all clients of the same list share: the counts, and the changed runs."""
     runs, now = call.console.runs, call.request.api.clock()
     changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
-    return _Shared(await runs.pages.counts(wanted), [run_body(run, now) for run in changed])
+    return await runs.pages.counts(wanted), [run_body(run, now) for run in changed]
 
 
 _LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "Position of the last event seen."),)

@@ -128,14 +128,9 @@ def session_operations(gate: VisitorGate) -> list[Operation]:
 async def read_session(call: ConsoleRequest) -> CurrentSession:
     """Read the signed-in visitor and the server information."""
     api, visitor = call.request.api, call.visitor
-    return CurrentSession(
-        visitor.role,
-        visitor.name,
-        sorted(visitor.scopes),
-        visitor.expires_at,
-        ServerInfo(__version__, api.clock(), call.console.public_url),
-        Features(chat=True, shares=call.console.shares.is_on),
-    )
+    server = ServerInfo(__version__, api.clock(), call.console.public_url)
+    features = Features(chat=True, shares=call.console.shares.is_on)
+    return body_from(_session(visitor), CurrentSession, server=server, features=features)
 
 
 async def sign_out(request: Request, console: Console) -> SendableResponse:

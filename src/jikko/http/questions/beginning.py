@@ -12,7 +12,7 @@ from jikko.apps.end_users import end_user
 from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.http.auth import MAX_LISTED_APPS, api_key, chosen
-from jikko.http.questions.question import FilePart, Question, inputs_of, is_named, model_id
+from jikko.http.questions.question import FilePart, Question, inputs_of, model_id
 from jikko.http.requests import Request
 from jikko.http.starts import start_options_of
 from jikko.inputs.file_inputs import upload_settings
@@ -51,7 +51,7 @@ def chosen_app(request: Request, apps: Sequence[App], name: str, what: str, code
         NotFound: The key does not open an app of that name.
         InvalidParam: It opens several.
     """
-    found = [app for app in apps if name in (app.id, app.name)] or [app for app in apps if is_named(app, name)]
+    found = [app for app in apps if name in (app.id, app.name)] or [app for app in apps if model_id(app) == name]
     if not found:
         known = ", ".join(repr(model_id(app)) for app in apps[:MAX_LISTED_APPS])
         raise NotFound(f"The API key does not open {what} {name[:200]!r}; it opens {known}.", code=code)

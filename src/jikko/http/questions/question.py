@@ -180,11 +180,6 @@ def model_id(app: App) -> str:
     return re.sub(r"[^\w.]+", "-", app.name.casefold()).strip("-") or app.id
 
 
-def is_named(app: App, model: str) -> bool:
-    """Return whether ``model`` names an app: by ``model_id``, name or ID."""
-    return model in (model_id(app), app.name, app.id)
-
-
 def inputs_of(variables: Iterable[StartVariable], given: Mapping[str, Json] | None, query: str) -> Mapping[str, Json]:
     """Return the inputs of an app with a form.
 

@@ -78,15 +78,11 @@ def rows_of(limit: int) -> int:
 def strict_page(query: Mapping[str, str]) -> tuple[int, int]:
     """Return page and limit of segments. Non-numbers count as missing. (Dify)
     Raises ``InvalidParam``: one is below 1."""
-    number, size = _given(query)
+    page, limit = query.get("page", ""), query.get("limit", "")
+    number, size = int(page) if _WHOLE.fullmatch(page) else 1, int(limit) if _WHOLE.fullmatch(limit) else _LIMIT
     if number < 1 or size < 1:
         raise InvalidParam("page and limit: must be at least 1")
     return number, size
-
-
-def _given(query: Mapping[str, str]) -> tuple[int, int]:
-    page, limit = query.get("page", ""), query.get("limit", "")
-    return int(page) if _WHOLE.fullmatch(page) else 1, int(limit) if _WHOLE.fullmatch(limit) else _LIMIT
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
