@@ -2222,7 +2222,7 @@ export interface components {
             response_mode?: ("async" | "blocking" | "streaming") | null;
             conversation_id?: string | null;
             files?: Record<string, unknown>[] | null;
-            auto_generate_name?: boolean | string | null;
+            auto_generate_name?: boolean | string;
             workflow_id?: string | null;
             callback_url?: string | null;
             trace_session_id?: string | null;
