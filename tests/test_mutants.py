@@ -287,11 +287,11 @@ def test_recorded_cases_are_asked_second_those_first_that_are_about_it() -> None
 
 
 def test_slow_tests_that_are_named_after_what_is_changed_are_asked_second() -> None:
-    path = f"{SOURCE}/cli/runs/saved_files.py"
+    path = f"{SOURCE}/cli/runs/run_files.py"
     quick, recorded = "tests/cli/test_quick.py::test_it", "tests/compat/test_recordings.py::test_a_case"
     seconds = {quick: 1.0, recorded: 1.0}
     slow = [
-        "tests/acceptance/test_command_runs_saved.py::test_it",
+        "tests/acceptance/test_command_run_files.py::test_it",
         "tests/acceptance/test_restart.py::test_runs_are_saved",
         "tests/acceptance/test_command_runs.py::test_files_are_saved",
         "tests/acceptance/test_command_runs.py::test_it",

@@ -93,6 +93,15 @@ async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> 
             await asyncio.sleep(0.005)
 
 
+def stands_still(process_id: int) -> bool:
+    """Return whether a process is stopped by a signal, or has ended."""
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_text(errors="replace")
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] in "TZX"
+
+
 def descendants(process_id: int) -> set[int]:
     """Return the ids of a process's descendants, without zombies."""
     children: dict[int, list[int]] = {}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from tests.sandbox.scene import (
     outcome,
     outcome_in_time,
     running,
+    stands_still,
     until,
 )
 
@@ -272,6 +274,8 @@ async def test_a_program_that_was_handed_to_a_child_that_dies_goes_to_another(
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGSTOP)
+        for child in children:
+            await until(partial(stands_still, child))
         waiting = asyncio.ensure_future(outcome(sandbox, "python3", OK))
         for _ in range(100):
             await asyncio.sleep(0)

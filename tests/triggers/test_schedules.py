@@ -6,8 +6,10 @@ from datetime import date, datetime
 
 import pytest
 
+from jikko.apps.versions import Workflow, Workflows
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.app_store import App
 from jikko.triggers.schedule_options import ScheduleOptions
 from tests.runs.world import World
 
@@ -341,20 +343,22 @@ async def test_a_run_that_finds_no_place_is_tried_again(world: World) -> None:
     assert len(await leader.records(trigger)) == 3
 
 
-async def test_one_schedule_that_cannot_be_read_does_not_hold_up_the_others(world: World) -> None:
+async def test_one_schedule_that_cannot_be_read_does_not_hold_up_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, broken = await scheduled(world, name="壊れた", nodes=("work",))
     _, sound = await scheduled(world, name="正しい")
     leader = Leader(world)
     await leader.at(NOON + 2)
     world.classes["code"] = None
-    reader = leader.process.workflows.get
+    read = Workflows.get
 
-    async def failing(app: object, workflow_id: str | None = None) -> object:
-        if getattr(app, "name", "") == "壊れた":
+    async def failing(workflows: Workflows, app: App, workflow_id: str | None = None) -> Workflow:
+        if app.name == "壊れた":
             raise RuntimeError("unreadable")
-        return await reader(app, workflow_id)  # type: ignore[arg-type]
+        return await read(workflows, app, workflow_id)
 
-    leader.process.workflows.get = failing  # type: ignore[assignment,method-assign]
+    monkeypatch.setattr(Workflows, "get", failing)
     await leader.at(NOON + HOUR)
 
     assert len(await leader.records(sound)) == 1

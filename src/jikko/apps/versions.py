@@ -131,6 +131,7 @@ class Workflows(Struct, eq=False):
     """Imports what a DSL file needs, as far as the event loop would have to wait for it."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
     _compiled: OrderedDict[_Wanted, Workflow] = field(default_factory=OrderedDict)
+    __repr__ = object.__repr__  # its environment holds secrets
 
     async def get(self, app: App, workflow_id: str | None = None) -> Workflow:
         """Return a version of an app, by default the current one, with current values of its environment variables.

@@ -57,6 +57,7 @@ class Configuration(Struct, eq=False):
     environment: Mapping[str, str] = os.environ
     """Values of ``${NAME}`` in the files."""
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    __repr__ = object.__repr__  # the environment holds secrets
 
     async def read_again(self) -> None:
         """Reload all files, for calls that start from now on. Raises ``InvalidSettings``: files are invalid. Then all

@@ -58,6 +58,7 @@ class Request(Struct, eq=False):
     _headers: Mapping[bytes, bytes] = field(default_factory=dict)
     """First value of each header."""
     _query: dict[str, str] | None = None
+    __repr__ = object.__repr__  # its headers hold keys
 
     def __post_init__(self) -> None:
         given = self.scope["headers"]
