@@ -23,7 +23,7 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import texts
 from jikko.errors import InvalidSettings
 from jikko.extras import Extra
-from jikko.observing.traces.export import ENDPOINTS
+from jikko.observing.traces.export import ENDPOINTS, is_wanted
 from jikko.server.observers import Observers
 from jikko.settings import Settings
 from tests.free_ports import free_port
@@ -90,6 +90,11 @@ def test_an_endpoint_for_traces_that_is_not_a_url_is_refused(tmp_path: Path, nam
     assert (code, [line["detail"] for line in named(lines, "settings")]) == (1, [told])
     with pytest.raises(InvalidSettings, match=told):
         Observers(Settings(), {name: endpoint})
+
+
+def test_an_endpoint_that_another_one_replaces_may_be_for_other_programs() -> None:
+    traces, general = ENDPOINTS
+    assert is_wanted({traces: "http://127.0.0.1:4318/v1/traces", general: "localhost:4317"})
 
 
 def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tmp_path: Path) -> None:

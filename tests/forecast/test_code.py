@@ -65,6 +65,10 @@ def test_the_line_of_an_import_is_told() -> None:
         ),
         pytest.param("return {'r': f'{題}' + '%s' % 題}", [], id="formatted"),
         pytest.param("return {'r': [c for c in q if 題 is None or c in 題.lower()]}", [], id="tested before"),
+        pytest.param("match 題:\n        case None: return {}\n    return {'r': 題.strip()}", [], id="matched"),
+        pytest.param("return {'r': dict(x=題), 's': 題.strip()}", [], id="passed on by name"),
+        pytest.param("return {'r': (lambda 題: 題.strip())(q)}", [], id="another of the name"),
+        pytest.param("with suppress(Exception):\n        q = 題.strip()\n    return {'r': q}", [], id="suppressed"),
     ],
 )
 def test_an_argument_that_may_be_null_is_reported_where_the_program_needs_a_value(body: str, lines: list[int]) -> None:

@@ -56,6 +56,10 @@ REFUSED_STOPS: dict[str, tuple[dict[str, Any], int, str]] = {
         },
         *(415, "unsupported_media_type"),
     ),
+    "broken, and not compressed": (
+        {"content": '{"user": ', "headers": {"Content-Type": "application/json", "Content-Encoding": "utf-8"}},
+        *(400, "bad_request"),
+    ),
     "no type": ({}, 415, "unsupported_media_type"),
     "no JSON": ({"content": "user=x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
 }

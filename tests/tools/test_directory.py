@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jikko.ports.tools import ToolName, ToolNotFound
+from jikko.tools.directory import reported_usage
 from tests.tools.scene import Scene, api, scene
 
 pytestmark = pytest.mark.anyio
@@ -73,3 +74,20 @@ async def test_icons_are_told_at_once_and_are_never_an_error(tmp_path: Path) -> 
         assert icon("api", "b") == {"content": "b"}
         assert str(icon("builtin", "time")).startswith("data:image/svg+xml,")
         assert [icon("api", "none"), icon("builtin", "none"), icon("odd", "a")] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("reported", "price"),
+    [
+        (1e-05, "0.00001"),
+        (0.5, "0.5"),
+        ("0.0002", "0.0002"),
+        (3, "3"),
+        (None, "0"),
+        (-1.5, "0"),
+        ("多い", "0"),
+        (1e300, "0"),
+    ],
+)
+def test_a_reported_price_counts_if_it_is_a_number_of_usual_size(reported: object, price: str) -> None:
+    assert reported_usage({"total_price": reported}).total_price == price

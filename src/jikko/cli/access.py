@@ -168,9 +168,9 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
     """Remove the end user USER of APP (name or id) with all data, also of removed apps of that name.
 
     That is conversations with their messages, feedback and variables; runs with logs, callbacks and idempotency keys;
-    and files. Active runs are stopped. Works with the server running or not; while it runs, the name itself stays in
-    the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code is
-    7 if nothing was found.
+    and files. Active runs are stopped; those of removed apps only while no server runs. While one runs, the name stays
+    in the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code
+    is 7 if nothing was found.
     """
     ask = not (yes or as_json)
     existing(settings)
@@ -179,8 +179,11 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
     async with AsyncExitStack() as stack:
         assembly, address = await open_folder(settings, stack, doing="jikko users")
         counts = Counter(conversations=0, runs=0, files=0)
-        for app_id, _ in await assembly.apps.past_and_present(app):
+        app_ids = [app_id for app_id, _ in await assembly.apps.past_and_present(app)]
+        # Removed apps are the last. A server does not stop their runs: it is told before the first run stops.
+        for app_id in reversed(app_ids):
             await _stop(assembly, app_id, user, address)
+        for app_id in app_ids:
             counts.update(asdict(await assembly.upkeep.user_removal.remove(app_id, user, alone=not address)))
         await assembly.runs.close(0)
     if not counts.total():

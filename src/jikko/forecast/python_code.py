@@ -75,14 +75,17 @@ _MAX_LISTED_MODULES: Final = 10
 """Maximum number of reported modules per program."""
 
 
-_TESTS: Final = (ast.BoolOp, ast.Compare, ast.UnaryOp, ast.If, ast.IfExp, ast.While, ast.comprehension, ast.Call)
+_TESTS: Final = (
+    *(ast.BoolOp, ast.Compare, ast.UnaryOp, ast.If, ast.IfExp, ast.While, ast.Match, ast.Assert),
+    *(ast.comprehension, ast.Call, ast.keyword),
+)
 
 
 def _uses_of_null(tree: ast.Module, names: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Yield those arguments of ``main`` that fail if they are ``None``, with the line.
 
-    They are added, or have attributes or items; those that the program tests, passes on, sets, or names in a ``try``
-    are left out.
+    They are added, or have attributes or items; those that the program tests, passes on, sets, or names in a ``try`` or
+    ``with`` are left out.
     """
     used: dict[str, int] = {}
     safe: set[str] = set()
@@ -94,10 +97,12 @@ def _uses_of_null(tree: ast.Module, names: Sequence[str]) -> Iterator[tuple[str,
                 operands = (value,)
             case ast.BinOp(left=left, right=right, op=op) if not isinstance(op, ast.Mod):
                 operands = left, right
-            case ast.Try():
+            case ast.Try() | ast.With():
                 safe.update(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
             case ast.Name(id=name, ctx=ast.Store()):
                 safe.add(name)
+            case ast.FunctionDef() | ast.Lambda() if node not in mains:
+                safe.update(one.arg for one in ast.walk(node.args) if isinstance(one, ast.arg))
             case _ if isinstance(node, _TESTS):
                 safe.update(one.id for one in ast.iter_child_nodes(node) if isinstance(one, ast.Name))
         for one in operands:

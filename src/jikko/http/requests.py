@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _AUTHORITY: Final = re.compile(r"(?:[\w.~%!$&'()*+,;=-]+|\[([0-9A-Fa-f:.]+)])(?::([0-9]+))?", re.ASCII)
 """Host name or number, or bracketed IPv6 address; and a port. Source: RFC 3986, 3.2.2."""
+_COMPRESSIONS: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 _PORTS: Final = {"http": 80, "https": 443}
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 
@@ -149,9 +150,10 @@ class Request(Struct, eq=False):
             else:
                 value = await self.decoded(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if coding := self.header(b"content-encoding"):
+            coding = self.header(b"content-encoding") or ""
+            if coding.lower() in _COMPRESSIONS:
                 raise UnsupportedMediaType(
-                    f"The Content-Encoding {coding[:100]!r} of the body is not supported: send it without."
+                    f"The Content-Encoding {coding!r} of the body is not supported: send it without."
                 ) from None
             raise BadRequest(f"{UNREADABLE} {_json_error(body, error)}") from None
         except RecursionError:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -126,12 +127,14 @@ def reported_usage(reported: Mapping[str, Any]) -> Usage:
     """Return the usage of models that a tool reports; invalid values count as 0."""
     counts = [reported.get(f"{part}_tokens") for part in ("prompt", "completion", "total")]
     prompt, completion, total = (each if isinstance(each, int) and 0 <= each < 1 << 53 else 0 for each in counts)
-    price = str(reported.get("total_price") or "0")
+    price = reported.get("total_price") or "0"
+    # A number may be written with an exponent.
+    text = f"{Decimal(repr(price)):f}" if isinstance(price, float) else str(price)
     return Usage(
         total_tokens=total or prompt + completion,
         prompt_tokens=prompt,
         completion_tokens=completion,
-        total_price=price if price.replace(".", "", 1).isdecimal() and len(price) < 40 else "0",
+        total_price=text if text.replace(".", "", 1).isdecimal() and len(text) < 40 else "0",
         currency=str(reported.get("currency") or "USD")[:10],
     )
 

@@ -194,7 +194,7 @@ async def test_versions_are_compared_and_made_current(
     content = json.loads(placed(with_environment(ECHO, KEY=("secret", "hunter23"), LIMIT=("number", 2)), start=(9, 9)))
     graph = content["workflow"]["graph"]
     graph["nodes"][1]["data"]["title"] = "The end"
-    graph["nodes"].append(node("new", "template-transform", template="x", variables=[]))
+    graph["nodes"].append(node("new", "template-transform", template="x", limit=0, variables=[]))
     graph["edges"].append({"source": "start", "target": "new", "sourceHandle": "source"})
     first = await scene.publish(old)
     await scene.publish(json.dumps(content))
@@ -211,7 +211,7 @@ async def test_versions_are_compared_and_made_current(
     assert [entry["fields"] for entry in diff["nodes"] if entry["id"] == "new"] == [[]]
     read = decoded(await operator.get(f"{path}/diff", params={"from": "1"}))
     assert [entry["fields"] for entry in read["nodes"] if entry["id"] == "new"] == [
-        [{"path": "/template", "before": None, "after": "x"}]
+        [{"path": "/template", "before": None, "after": "x"}, {"path": "/limit", "before": None, "after": 0}]
     ]
     back = decoded(await viewer.get(f"{path}/diff", params={"from": "2", "to": versions[1]["workflow_id"]}))
     assert ("new", "removed") in {(entry["id"], entry["change"]) for entry in back["nodes"]}

@@ -214,7 +214,9 @@ for _action in ("replay", "discard"):
 def _list_callbacks(api: Management, *, app: str | None, as_json: bool) -> None:
     found = api.entries("callbacks", HAS_RUN_ID, app=None if app is None else api.app_id(app), limit=PAGE)
     if len(found) == PAGE:
-        click.echo(f"only the oldest {PAGE} are listed; --app lists those of one app", err=True)
+        click.echo(
+            f"there may be more than the oldest {PAGE}, which are listed; --app lists those of one app", err=True
+        )
     show_list(found, ("run_id", "state", "attempts", "url", "error"), as_json=as_json)
 
 

@@ -119,7 +119,7 @@ def _leaves(path: str, value: Json) -> Iterator[tuple[str, Json]]:
     elif isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
         for index, entry in enumerate(value):
             yield from _leaves(f"{path}/{index}", entry)
-    elif value:
+    elif value not in (None, "", [], {}):
         yield path, value
 
 

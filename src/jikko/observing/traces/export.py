@@ -14,18 +14,17 @@ if TYPE_CHECKING:
     from jikko.observing.traces.spans import Span  # not imported at start without tracing
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""Variables with the endpoint; without any, nothing is exported."""
+"""Variables with the endpoint, in order of precedence; without any, nothing is exported."""
 _SERVICE = "jikko"
 _URL = re.compile(r"https?://[^/]", re.IGNORECASE)
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Return whether spans are exported. Raises ``InvalidSettings``: an endpoint is not a URL."""
-    given = [name for name in ENDPOINTS if environment.get(name)]
-    for name in given:
-        if not _URL.match(environment[name]):
-            raise InvalidSettings(f"{name} is not a URL; expected one such as http://127.0.0.1:4318.")
-    return bool(given)
+    """Return whether spans are exported. Raises ``InvalidSettings``: the endpoint is not a URL."""
+    name = next((name for name in ENDPOINTS if environment.get(name)), None)
+    if name is not None and not _URL.match(environment[name]):
+        raise InvalidSettings(f"{name} is not a URL; expected one such as http://127.0.0.1:4318.")
+    return name is not None
 
 
 class SpanExport:
