@@ -31,6 +31,7 @@ class LateFile(pytest.Item):
         return items
 
     def runtest(self) -> Never:
+        """Not called: ``pytest_runtest_protocol`` runs the file's tests in its place."""
         raise NotImplementedError
 
 

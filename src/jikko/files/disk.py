@@ -196,7 +196,7 @@ class DiskContents:
 
     def pieces(self, digest: str, size: int) -> Iterator[bytes]:
         try:
-            file = open(open_file(self._path(digest)), "rb")  # noqa: SIM115
+            file = open(open_file(self._path(digest)), "rb")  # noqa: SIM115, closed below: only opening may find it missing
         except FileNotFoundError:
             raise FileMissing("The content of the file is missing.") from None
         with file:

@@ -127,7 +127,9 @@ class ChatRoute(Route, frozen=True):
 def list_of(entry: type[Struct]) -> type[Struct]:
     """Return the body of a list, an object with ``data``, named by the plural: ``Keys`` of ``Key``."""
     name = re.sub(r"(?<![aeiou])y$", "ie", entry.__name__) + "s"
-    return defstruct(name, [("data", list[entry])], namespace={"__doc__": f"List of `{entry.__name__}`."})  # type: ignore[valid-type]
+    # The type exists at run time only.
+    entries = list[entry]  # type: ignore[valid-type]
+    return defstruct(name, [("data", entries)], namespace={"__doc__": f"List of `{entry.__name__}`."})
 
 
 class DeclaredRoute(Endpoint, frozen=True, kw_only=True):
