@@ -175,7 +175,7 @@ class RequestReader(ABC):
             self._break_off(fault)
         if self._authorizations > 1:
             # RFC 9110, 5.3.
-            message = "The request has several headers Authorization; one is allowed."
+            message = "The request has more than one Authorization header."
             self._break_off(Refused(400, "bad_request", message))
         if self._coding is not None and (fault := codings(self._coding, version)):
             self._break_off(fault)
