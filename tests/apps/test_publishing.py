@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from jikko.apps.publishing import AppCatalog
+from jikko.apps.publishing import AppCatalog, Published
 from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
 from jikko.repositories.app_store import App, AppStore
@@ -64,26 +64,47 @@ class Together:
         return getattr(self._store, name)
 
 
-async def test_imports_at_once_of_a_new_app_make_one_app(another: Callable[[], AppStore]) -> None:
-    barrier = threading.Barrier(AT_ONCE)
-    stores = [another() for _ in range(AT_ONCE)]
+async def at_once(
+    stores: list[AppStore], publish: Callable[[AppCatalog, int], Awaitable[Published]]
+) -> list[Published]:
+    """Publish through several stores, each of which sees the app as it was before any publishes."""
+    barrier = threading.Barrier(len(stores))
 
-    async def import_(store: AppStore, text: str) -> int:
+    async def publish_(at: int, store: AppStore) -> Published:
         together: AppStore = Together(store, barrier)  # type: ignore[assignment]
-        published = await AppCatalog(together, BY_TYPE).publish(a_file("経費精算 🧾", text), source="a")
-        return published.version.number
+        return await publish(AppCatalog(together, BY_TYPE), at)
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(len(stores)) as threads:
         begun = [
-            threads.submit(lambda at, store: asyncio.run(import_(store, str(at))), at, store)
+            threads.submit(lambda at, store: asyncio.run(publish_(at, store)), at, store)
             for at, store in enumerate(stores)
         ]
-        numbers = await asyncio.gather(*[asyncio.wrap_future(each) for each in begun])
+        return await asyncio.gather(*[asyncio.wrap_future(each) for each in begun])
+
+
+async def test_imports_at_once_of_a_new_app_make_one_app(another: Callable[[], AppStore]) -> None:
+    stores = [another() for _ in range(AT_ONCE)]
+
+    published = await at_once(stores, lambda apps, at: apps.publish(a_file("経費精算 🧾", str(at)), source="a"))
 
     [made] = await stores[0].apps()
     assert made.name == "経費精算 🧾"
-    assert sorted(numbers) == [1, 2, 3, 4]
+    assert sorted(each.version.number for each in published) == [1, 2, 3, 4]
     assert len(await stores[0].versions(made.id)) == AT_ONCE
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new app", "an app that exists"])
+async def test_the_same_file_sent_at_once_makes_one_version(another: Callable[[], AppStore], is_new: bool) -> None:
+    stores = [another() for _ in range(AT_ONCE)]
+    if not is_new:
+        await AppCatalog(stores[0], BY_TYPE).publish(a_file("経費精算 🧾", "before"), source="a")
+
+    published = await at_once(stores, lambda apps, _: apps.publish_if_changed(a_file("経費精算 🧾"), source="a"))
+
+    assert len({each.version.id for each in published}) == 1
+    assert sorted(each.unchanged for each in published) == [False, True, True, True]
+    [made] = await stores[0].apps()
+    assert [version.number for version in await stores[0].versions(made.id)] == ([1] if is_new else [2, 1])
 
 
 async def test_a_file_of_another_mode_is_no_version_of_an_app(apps: AppCatalog) -> None:

@@ -12,7 +12,7 @@ from jikko.apps.environment import declared, typed
 from jikko.apps.versions import check, check_aside, published_at
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import DslDocument, NodeEntry, Variable
-from jikko.errors import Conflict, InvalidDocument, NameGivenTwice, NameTaken, NotFound
+from jikko.errors import Conflict, InvalidDocument, NameGivenTwice, NameTaken, NotFound, TooLate
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.trigger_store import Trigger
@@ -153,10 +153,20 @@ class AppCatalog(Struct, eq=False):
         environment: Mapping[str, Json] | None = None,
         expected: str | None = None,
     ) -> Published:
-        """Import as ``publish``, unless the current version has exactly this text."""
-        name, found = await self.standing(text, source=source, name=name)
-        if found is None or not found.unchanged:
-            return await self.publish(text, source=source, name=name, environment=environment, expected=expected)
+        """Import as ``publish``, unless the current version has exactly this text. Concurrent calls with the same text
+        publish one version."""
+        while True:
+            name, found = await self.standing(text, source=source, name=name)
+            if found is not None and found.unchanged:
+                break
+            compared = "" if found is None else found.version.id
+            only_after = compared if expected is None else expected
+            try:
+                return await self.publish(text, source=source, name=name, environment=environment, expected=only_after)
+            except TooLate:
+                if expected is not None:
+                    raise
+                # A concurrent import has published: compare with its version.
         require_expected(name, expected, found.version.id)
         if environment:
             await self.set_environment(found.app, environment)
