@@ -5,6 +5,7 @@ and turns failures into warnings: the server also starts without its page. Requi
 pip, and a registry of Node packages.
 """
 
+import fcntl
 import importlib.util
 import os
 import re
@@ -12,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.install import pip_install
@@ -61,7 +64,7 @@ def machine_node() -> Path | None:
 
 
 def build(root: Path = ROOT) -> Path:
-    """Build the page.
+    """Build the page, unless another process was building it and the result is current.
 
     Returns:
         The folder with ``index.html``.
@@ -69,8 +72,10 @@ def build(root: Path = ROOT) -> Path:
     Raises:
         CannotBuild: Node or its packages are not available, or the build failed.
     """
-    install(root)
-    _run(root, ["run", "build"])
+    with _locked(sources(root)) as waited:
+        if not (waited and is_current(root)):
+            _install(root)
+            _run(root, ["run", "build"])
     return output(root)
 
 
@@ -80,6 +85,27 @@ def install(root: Path = ROOT) -> None:
     Raises:
         CannotBuild: Node or a package is not available.
     """
+    with _locked(sources(root)):
+        _install(root)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder for the block. Yields whether another process had locked it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            waited = False
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            waited = True
+        yield waited
+    finally:
+        os.close(descriptor)
+
+
+def _install(root: Path) -> None:
     _run(root, ["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
 
 

@@ -3,10 +3,11 @@
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from scripts.build_console import is_current, machine_node, npm, output, sources
+from scripts.build_console import build, is_current, machine_node, npm, output, sources
 
 pytestmark = pytest.mark.once
 
@@ -71,3 +72,22 @@ def test_files_are_packed_in_a_folder_of_any_name(tmp_path: Path) -> None:
     _, environment = npm()
     subprocess.run(["node", script], env=environment, check=True)
     assert {path.name for path in output(project).iterdir()} == {"page.js.gz", "page.js.br"}
+
+
+def test_a_page_that_two_build_at_once_is_built_by_one_while_the_other_waits(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project / "bin"
+    folder.mkdir()
+    # A second installation or build at the same time fails: the folder exists.
+    steps = f"mkdir '{project}/busy' || exit 1\nsleep 0.3\necho \"$1\" >> '{project}/steps'\nrmdir '{project}/busy'"
+    page = f"case $1 in run) echo 新しい🙂 > '{output(project)}/index.html';; esac"
+    for name, script in {"node": "echo v24.1.0", "npm": f"{steps}\n{page}"}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/bin")
+    os.utime(sources(project) / "src" / "main.tsx", (300, 300))
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(build, [project, project])] == [output(project)] * 2
+    assert (project / "steps").read_text(encoding="utf-8") == "ci\nrun\n"
+    assert is_current(project)
