@@ -10,6 +10,7 @@ from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, InvalidParam
 from jikko.nodes.registry import BY_TYPE
 from tests.apps.test_publishing import a_file
+from tests.meanwhile import meanwhile
 from tests.store.in_memory import AppsInMemory
 
 KEY = "app-0123456789abcdefghijABCD"
@@ -93,3 +94,20 @@ async def test_a_first_key_is_added_where_there_is_none_and_what_is_not_added_op
     assert first is not None
     assert await keys.add_first(app.id, f"{KEY}2") is None
     assert await keys.of(app) == [first]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("by_another", [False, True], ids=["the same app", "another app"])
+async def test_a_key_that_two_servers_bring_at_once_is_added_once(by_another: bool) -> None:
+    store = AppsInMemory()
+    apps = AppCatalog(store, BY_TYPE)
+    one, other = [(await apps.publish(a_file(name), source="a")).app for name in ("経費 🧾", "other")]
+    first = other if by_another else one
+    keys = AppKeys(meanwhile(store, "keys", lambda: AppKeys(store).add(first.id, KEY)))
+
+    if by_another:
+        with pytest.raises(Conflict, match="opens the app 'other'"):
+            await keys.add(one.id, KEY)
+    else:
+        assert (await keys.add(one.id, KEY)).digest == digest(KEY)
+    assert [len(await store.keys(each.id)) for each in (one, other)] == [not by_another, by_another]

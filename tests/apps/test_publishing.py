@@ -1,6 +1,7 @@
 """Imports: which app a file belongs to."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
 from jikko.repositories.app_store import App, AppStore
 from jikko.store.sqlite import Database
-from tests.acceptance.workflows import app, end, node, start
+from tests.acceptance.workflows import app, end, node, start, with_environment
 from tests.effort import PATIENCE
+from tests.meanwhile import meanwhile
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +107,48 @@ async def test_the_same_file_sent_at_once_makes_one_version(another: Callable[[]
     assert sorted(each.unchanged for each in published) == [False, True, True, True]
     [made] = await stores[0].apps()
     assert [version.number for version in await stores[0].versions(made.id)] == ([1] if is_new else [2, 1])
+
+
+async def test_a_file_for_an_app_that_is_removed_meanwhile_makes_another_app(another: Callable[[], AppStore]) -> None:
+    elsewhere = AppCatalog(another(), BY_TYPE)
+    first = await elsewhere.publish(a_file("経費精算 🧾"), source="a")
+    store = meanwhile(another(), "app_named", lambda: elsewhere.delete(first.app))
+
+    second = await AppCatalog(store, BY_TYPE).publish(a_file("経費精算 🧾", "later"), source="a")
+
+    assert [(each.id, each.workflow_id) for each in await elsewhere.all()] == [(second.app.id, second.version.id)]
+    assert [each.id for each in await elsewhere.store.deleted_apps()] == [first.app.id] != [second.app.id]
+    assert second.version.number == 1
+
+
+@pytest.mark.parametrize("step", ["version", "make_current", "keep_triggers"])
+async def test_an_app_that_is_removed_at_any_step_leaves_no_trigger(another: Callable[[], AppStore], step: str) -> None:
+    elsewhere = AppCatalog(another(), BY_TYPE)
+    hook = app("受信 📬", [node("hook", "trigger-webhook", method="post"), end(out="hook.x")], "hook>end").encode()
+    first = await elsewhere.publish(hook, source="a")
+    apps = AppCatalog(meanwhile(another(), step, lambda: elsewhere.delete(first.app)), BY_TYPE)
+
+    if step == "make_current":
+        await apps.use(first.app, first.version)
+    else:
+        assert (await apps.publish_if_changed(hook, source="a")).unchanged
+
+    assert await elsewhere.all() == []
+
+
+async def test_no_run_sees_a_version_without_its_values(another: Callable[[], AppStore]) -> None:
+    elsewhere, seen = another(), []
+
+    async def look() -> None:
+        seen.extend(await elsewhere.apps())
+
+    file = with_environment(a_file("Env").decode(), mode=("string", "a"), level=("number", 1)).encode()
+    await AppCatalog(another(), BY_TYPE).publish(file, source="a", environment={"level": "2"})
+    apps = AppCatalog(meanwhile(another(), "publish", look), BY_TYPE)
+
+    await apps.publish(file, source="a", environment={"mode": "本番 🚀"})
+
+    assert [json.loads(each.environment) for each in seen] == [{"level": 2, "mode": "本番 🚀"}]
 
 
 async def test_a_file_of_another_mode_is_no_version_of_an_app(apps: AppCatalog) -> None:

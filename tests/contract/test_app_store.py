@@ -192,8 +192,8 @@ async def test_a_key_cannot_be_added_twice_or_to_no_app(store: AppStore) -> None
     key = a_key(app)
     await store.add_key(key)
 
-    with pytest.raises(Conflict, match="already exists"):
-        await store.add_key(msgspec.structs.replace(key, id=new_id()))
+    assert not await store.add_key(msgspec.structs.replace(key, id=new_id()))
+    assert await store.keys(app.id) == [key]
     with pytest.raises(Conflict, match="No app"):
         await store.add_key(a_key(an_app(), "app-nobody"))
 
@@ -223,6 +223,31 @@ async def test_of_first_keys_that_are_added_at_once_an_app_gets_one(store: AppSt
     assert await store.add_key(a_key(app, "app-new"), only_first=True)
     with pytest.raises(Conflict, match="No app"):
         await store.add_key(a_key(an_app(), "app-nobody"), only_first=True)
+
+
+async def test_changes_of_an_app_at_once_are_all_made(store: AppStore) -> None:
+    app = await published(store)
+
+    await asyncio.gather(
+        *(store.set_environment(app.id, {f"値{number}": "🍣"}) for number in range(8)),
+        *(store.publish(app, a_version(b"%d" % number)) for number in range(8)),
+        *(store.add_key(a_key(app, f"app-{number}")) for number in range(4)),
+    )
+
+    found = await store.app(app.id)
+    assert found is not None
+    assert sorted(json.loads(found.environment)) == [f"値{number}" for number in range(8)]
+    assert sorted(each.number for each in await store.versions(app.id)) == list(range(1, 10))
+    assert len(await store.keys(app.id)) == 4
+
+
+async def test_an_app_that_is_deleted_twice_at_once_is_noted_once(store: AppStore) -> None:
+    app = await published(store)
+
+    deleted = await asyncio.gather(*(store.delete_app(app.id, at=float(at)) for at in range(4)))
+
+    assert sorted(deleted) == [False, False, False, True]
+    assert [each.id for each in await store.deleted_apps()] == [app.id]
 
 
 async def test_deleting_an_app_takes_its_versions_and_keys(store: AppStore) -> None:

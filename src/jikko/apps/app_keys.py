@@ -94,15 +94,17 @@ class AppKeys:
     async def add(self, app_id: str, key: str) -> ApiKey:
         """Add a given key to an app; a no-op if it opens the app already. ``key``: see ``keys.checked_key``. Raises
         ``Conflict``: it opens another app, or there is no such app."""
-        owner = await self._store.app_of_key(digest(key))
-        if owner is not None and owner.id != app_id:
-            raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
-        for known in await self._store.keys(app_id):
-            if known.digest == digest(key):
-                return known
         added = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
-        await self._store.add_key(added)
-        return added
+        while True:
+            owner = await self._store.app_of_key(added.digest)
+            if owner is not None and owner.id != app_id:
+                raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
+            for known in await self._store.keys(app_id):
+                if known.digest == added.digest:
+                    return known
+            if await self._store.add_key(added):
+                return added
+            # Another process has just added it: look again.
 
     async def add_first(self, app_id: str, key: str) -> ApiKey | None:
         """Add a key to an app without keys; ``None`` if it has one. Of concurrent calls, one succeeds. Raises

@@ -93,20 +93,27 @@ class AppCatalog(Struct, eq=False):
         """
         checked = await check_aside(text, source=source, node_classes=self.node_classes)
         document, _ = checked.require()
-        values = _converted(environment or {}, document.environment, name or document.name or source)
+        name = name or document.name or source
+        values = _converted(environment or {}, document.environment, name)
         while True:
             try:
-                app, version = await self._publish(text, document, name or document.name or source, expected, aside)
-            except NameTaken:
-                # A concurrent import has created the app: add a version to it.
+                app, version = await self._publish(text, document, name, values, expected, aside)
+            except (NameTaken, TooLate) as error:
+                if expected is not None and isinstance(error, TooLate):
+                    raise
+                # Another process has created, changed or removed the app: look again.
                 continue
-            if values:
-                await self.store.set_environment(app.id, values)
             app = await self.store.app(app.id) or app
             return Published(app, version, checked.problems, has_triggers=any(_trigger_nodes(document)))
 
     async def _publish(
-        self, text: bytes, document: DslDocument, name: str, expected: str | None, aside: bool
+        self,
+        text: bytes,
+        document: DslDocument,
+        name: str,
+        values: Mapping[str, Json],
+        expected: str | None,
+        aside: bool,
     ) -> tuple[App, WorkflowVersion]:
         now = self.clock()
         known = await self.store.app_named(name)
@@ -130,7 +137,9 @@ class AppCatalog(Struct, eq=False):
             **_face(document),
         )
         triggers = self._triggers(document, app, now)
-        return app, await self.store.publish(app, version, triggers, expected=expected, aside=aside)
+        if expected is None:
+            expected = known.workflow_id if known else ""
+        return app, await self.store.publish(app, version, triggers, values=values, expected=expected, aside=aside)
 
     def _triggers(self, document: DslDocument, app: App, now: float) -> list[Trigger]:
         """Return the default triggers of a document's trigger nodes."""
@@ -224,10 +233,8 @@ class AppCatalog(Struct, eq=False):
         checked = await check_aside(version.source, source=source, node_classes=self.node_classes)
         document, _ = checked.require()
         used = msgspec.structs.replace(app, workflow_id=version.id, **_face(document))
-        if not await self.store.make_current(used):
+        if not await self.store.make_current(used, self._triggers(document, app, self.clock())):
             raise NotFound(f"App {app.name!r} has no version {version.number} any more.")
-        if triggers := self._triggers(document, app, self.clock()):
-            await self.store.keep_triggers(triggers)
         return used
 
     async def environment(self, app: App) -> tuple[Variable, ...]:

@@ -85,7 +85,7 @@ T = TypeVar("T")
 
 APPS: Final = RecordTable("apps", App, columns={"id": "app_id"})
 _DESCRIBED: Final = [field for field in App.__struct_fields__ if field not in ("id", "environment")]
-# Publications are serialized, so that of two with the same name or app the second sees the first.
+# Changes of apps are serialized, so that of two with the same name or app the second sees the first.
 _IN_TURN: Final = "[postgres: LOCK TABLE apps IN SHARE ROW EXCLUSIVE MODE]"
 _PUT_APP: Final = f"""
 {APPS.insert} ON CONFLICT (app_id) DO UPDATE SET {", ".join(f"{each} = excluded.{each}" for each in _DESCRIBED)}
@@ -94,8 +94,7 @@ _MAKE_CURRENT: Final = f"""
 UPDATE apps SET {", ".join(f"{each} = :{each}" for each in _DESCRIBED)}
 WHERE app_id = :id AND EXISTS (SELECT 1 FROM workflows WHERE app_id = :id AND workflow_id = :workflow_id)
 """
-_ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = :app_id FOR UPDATE"
-_CURRENT: Final = "SELECT workflow_id FROM apps WHERE app_id = :app_id FOR UPDATE"
+_STANDING: Final = "SELECT workflow_id, environment FROM apps WHERE app_id = :app_id"
 _SET_ENVIRONMENT: Final = "UPDATE apps SET environment = :environment WHERE app_id = :app_id"
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR SHARE"
 # Serializes first keys among themselves and with any other key.
@@ -162,15 +161,15 @@ class AppStore:
         version: WorkflowVersion,
         triggers: Sequence[Trigger] = (),
         *,
+        values: Mapping[str, Json] | None = None,
         expected: str | None = None,
         aside: bool = False,
     ) -> WorkflowVersion:
         """Create or update an app (by ``app.id``) and add a version, which becomes current.
 
-        Values of its environment variables are kept.
-
         Args:
             triggers: One per trigger node of the version; see ``keep_triggers``.
+            values: To set for environment variables; others keep theirs.
             expected: Id that the current version must have; ``""`` if the app must not exist.
             aside: Whether an existing app and its triggers stay as they are.
 
@@ -183,12 +182,18 @@ class AppStore:
             TooLate: The current version is not ``expected``. Nothing was written.
         """
         compressed = zlib.compress(version.source)
-        number = await self._change(lambda: _publish(app, version, compressed, triggers, expected, aside))
+        number = await self._change(lambda: _publish(app, version, compressed, triggers, values or {}, expected, aside))
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def keep_triggers(self, triggers: Sequence[Trigger]) -> None:
-        """Add triggers of nodes that have none; existing ones keep id, address and switch."""
-        await self._sql.write(lambda: _keep(triggers))
+        """Add triggers of nodes of one app that have none; existing ones keep id, address and switch. No-op if the app
+        was removed."""
+
+        def keep() -> Operation[None]:
+            if triggers and (yield Row(_HAS_APP, app_id=triggers[0].app_id)) is not None:
+                yield from _keep(triggers)
+
+        await self._sql.write(keep)
 
     async def app(self, app_id: str) -> App | None:
         def find() -> Operation[App | None]:
@@ -225,12 +230,15 @@ class AppStore:
         """Return app id and version id of every version."""
         return [(id_text(row[0]), id_text(row[1])) for row in await self._sql.rows(_VERSION_IDS)]
 
-    async def make_current(self, app: App) -> bool:
+    async def make_current(self, app: App, triggers: Sequence[Trigger] = ()) -> bool:
         """Update an app and its current version, but not ``environment``. Returns whether the app with that version
-        exists."""
+        exists. ``triggers``: As for ``publish``."""
 
         def change() -> Operation[bool]:
-            return bool((yield Count(_MAKE_CURRENT, **APPS.values(app))))
+            if not (yield Count(_MAKE_CURRENT, **APPS.values(app))):
+                return False
+            yield from _keep(triggers)
+            return True
 
         return await self._change(change)
 
@@ -238,18 +246,21 @@ class AppStore:
         """Set and unset values of an app's environment variables; others are kept. Returns whether the app exists."""
 
         def change() -> Operation[bool]:
-            row = yield Row(_ENVIRONMENT, app_id=app_id)
+            yield Count(_IN_TURN)
+            row = yield Row(_STANDING, app_id=app_id)
             if row is None:
                 return False
-            yield Count(_SET_ENVIRONMENT, app_id=app_id, environment=changed(row[0], values, unset))
+            yield Count(_SET_ENVIRONMENT, app_id=app_id, environment=changed(row[1], values, unset))
             return True
 
         return await self._change(change)
 
     async def delete_app(self, app_id: str, *, at: float) -> bool:
-        """Delete an app with its versions, keys and values. Its runs stay, for the operator, until retention."""
+        """Delete an app with its versions, keys and values. Its runs stay, for the operator, until retention. Returns
+        whether it existed."""
 
         def delete() -> Operation[bool]:
+            yield Count(_IN_TURN)
             yield Count(_NOTE_DELETION, app_id=app_id, at=at)
             yield from forget_app(app_id)
             for row in (yield Rows(_TRIGGERS, app_id=app_id)):
@@ -264,7 +275,7 @@ class AppStore:
 
     async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
         """Add a key. ``only_first``: Only if the app has none; of several concurrent calls one succeeds. Returns
-        whether it was added. Raises ``Conflict``: the app does not exist, or the key does."""
+        whether it was added: not if the key exists. Raises ``Conflict``: the app does not exist."""
         return await self._change(lambda: _add_key(key, only_first))
 
     async def keys(self, app_id: str) -> list[ApiKey]:
@@ -323,13 +334,17 @@ def app_of(row: Record) -> App:
 
 
 def _publish(
-    app: App, version: WorkflowVersion, source: bytes, triggers: Sequence[Trigger], expected: str | None, aside: bool
+    app: App,
+    version: WorkflowVersion,
+    source: bytes,
+    triggers: Sequence[Trigger],
+    values: Mapping[str, Json],
+    expected: str | None,
+    aside: bool,
 ) -> Operation[int]:
     yield Count(_IN_TURN)
-    current = None
-    if expected is not None or aside:
-        current = yield Row(_CURRENT, app_id=app.id)
-        require_expected(app.name, expected, "" if current is None else id_text(current[0]))
+    current = yield Row(_STANDING, app_id=app.id)
+    require_expected(app.name, expected, "" if current is None else id_text(current[0]))
     own = {"app_id": app.id, "workflow_id": version.id}
     if (yield Row(_VERSION, **own)) is not None:
         raise Conflict(f"App {app.id} already has a version {version.id}; versions never change.")
@@ -341,6 +356,9 @@ def _publish(
         yield Count(_PUT_APP, **APPS.values(msgspec.structs.replace(app, workflow_id=version.id, environment="")))
     rest = {"number": number, "version": version.version, "source": source, "created_at": version.created_at}
     yield Count(_ADD_VERSION, **own, **rest)
+    if values:
+        was = "" if current is None else current[1]
+        yield Count(_SET_ENVIRONMENT, app_id=app.id, environment=changed(was, values, ()))
     if not stays:
         yield from _keep(triggers)
     return number
@@ -378,6 +396,4 @@ def _add_key(key: ApiKey, only_first: bool) -> Operation[bool]:
         raise Conflict(f"No app {key.app_id} to add a key to.")
     if only_first and (yield Row(_HAS_KEY, app_id=key.app_id)) is not None:
         return False
-    if (yield Count(_ADD_KEY, **_KEYS.values(key))) == 0:
-        raise Conflict(f"The API key {key.hint} already exists.")
-    return True
+    return bool((yield Count(_ADD_KEY, **_KEYS.values(key))))

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from jikko.repositories.app_store import App, AppStore
 from tests.acceptance.workflows import app, end, node, start, with_environment
 from tests.http.console.scene import MANAGEMENT, Scene, decoded
 from tests.http.console.test_runs import ECHO, ran
@@ -152,3 +153,22 @@ async def test_a_file_that_is_too_large_is_refused(scene: Scene, operator: httpx
 async def test_who_may_not_write_apps_publishes_nothing(scene: Scene, viewer: httpx.AsyncClient) -> None:
     for params in ({}, {"dry_run": "1"}):
         assert (await viewer.put(at(), content=ECHO, params=params)).status_code == 403
+
+
+async def test_an_app_that_is_removed_while_a_file_is_sent_for_it_is_made_anew(
+    scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await scene.publish(ECHO)
+    look = AppStore.app_named
+
+    async def look_before_it_is_removed(store: AppStore, name: str) -> App | None:
+        found = await look(store, name)
+        await store.delete_app(first.id, at=1.0)
+        return found
+
+    monkeypatch.setattr(AppStore, "app_named", look_before_it_is_removed)
+
+    made = decoded(await operator.put(at(first.name), content=ECHO), 201)
+
+    assert made["version"]["number"] == 1
+    assert [each.id for each in await scene.assembly.apps.all()] == [made["app_id"]] != [first.id]

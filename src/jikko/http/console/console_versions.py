@@ -199,7 +199,7 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
     if not text.strip():
         raise BadRequest("The body is empty: send a workflow file.")
     app = await call.console.app_store.app_named(name)
-    current = None if app is None else await version_of(call, app, "")
+    current = None if app is None else await call.console.app_store.version(app.id, app.workflow_id)
     expected = _expected(request, name, current)
     values = json.loads(app.environment) if app is not None and app.environment else {}
     checked, forecast = await call.console.forecasts.judged(text, name, name, values)

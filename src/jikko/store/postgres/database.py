@@ -27,6 +27,10 @@ _FILES: Final = frozenset({"sslcert", "sslcrl", "sslkey", "sslrootcert"})
 """URL parameters that are paths."""
 TOO_LONG: Final = "54000"
 """SQLSTATE for a value larger than a page or index entry."""
+_OVERTAKEN: Final = frozenset({"23503", "23505", "40001", "40P01"})
+"""SQLSTATEs of a transaction that a concurrent one was faster than: it has the key, has removed the row referred to, or
+the two waited for each other."""
+_MAX_REPEATS: Final = 5
 _MAX_SECONDS: Final = 10.0
 """Timeout in seconds for connecting, and for statements other than searches."""
 _SEARCH_SECONDS: Final = 60.0
@@ -182,9 +186,17 @@ class Postgres:
         return rows_of(tag)
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` in one transaction. Its exceptions are passed on, after a rollback."""
-        async with self._connection() as connection, connection.transaction():
-            return await work(connection)
+        """Run ``work`` in one transaction, and again if a concurrent one has changed what it read. Its exceptions are
+        passed on, after a rollback."""
+        left = _MAX_REPEATS
+        while True:
+            try:
+                async with self._connection() as connection, connection.transaction():
+                    return await work(connection)
+            except StoreUnavailable as error:
+                if not left or getattr(error.__cause__, "sqlstate", None) not in _OVERTAKEN:
+                    raise
+                left -= 1
 
     def is_its_error(self, error: Exception) -> bool:
         """Return whether this is the library's error for an unavailable or refusing database."""
