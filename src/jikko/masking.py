@@ -15,7 +15,8 @@ _LONG_SECRET_LENGTH: Final = 12
 
 def masked(text: str, secrets: Iterable[str]) -> str:
     """Mask each secret in a text, also if only its beginning is quoted (``sk-ab12…``)."""
-    for secret in secrets:
+    # Of a secret that contains another, nothing may stay.
+    for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) < _MIN_SECRET_LENGTH:
             continue
         text = text.replace(secret, MASK)

@@ -91,6 +91,8 @@ async def test_an_extractor_gets_values_that_fit_by_a_tool_and_by_words() -> Non
         {"const": None},
         {"type": ["null", "boolean"]},
         {"type": "array", "items": {"type": "string"}, "minItems": 2},
+        {"items": {"type": "integer"}, "contains": {"type": "integer"}},
+        {"minLength": 3, "not": {"type": ["array", "object"]}},
         {"anyOf": [{"type": "integer"}, {"type": "string"}]},
         {"allOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "integer"}}}]},
         {"$defs": {"d": {"type": "boolean"}}, "properties": {"a": {"$ref": "#/$defs/d"}}, "required": ["a"]},

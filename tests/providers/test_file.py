@@ -138,7 +138,7 @@ def test_all_problems_are_told_at_once() -> None:
               vllm: {base_url: "http://[::1"}
               localai: {base_url: "http://x.test:port"}
               xinference: {base_url: "http:///v1"}
-              openllm: {models: {m: {batch: 2049}}}
+              openllm: {models: {m: {batch: 2049, price: {promt: 1, completion: -1}}}}
               cerebras: {plugin: cerebras, api_key: k}
               groq: {type: plugin, credentials: none}
               x: 3
@@ -169,6 +169,8 @@ def test_all_problems_are_told_at_once() -> None:
         "x: is 3, not a mapping",
         "more: is not known",
         "batch: is 2049 (expected 2048 texts at most)",
+        "price.promt: is not known (did you mean 'prompt'?)",
+        "price.completion: is -1",
         "defaults.llm.model: is missing",
         "defaults.embeding: is not known (did you mean 'embedding'?)",
         "defaults.rerank: is 'x', not a mapping",

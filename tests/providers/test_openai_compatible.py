@@ -193,12 +193,26 @@ async def test_content_in_parts_is_text_and_reasoning() -> None:
 
 
 @pytest.mark.parametrize("field", ["images", "content"])
-async def test_pictures_that_a_model_made_come_with_their_content(field: str) -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
-    async with served(whole({"content": "", field: [image]})) as (_, models):
+@pytest.mark.parametrize(
+    ("link", "picture"),
+    [
+        ({"url": "data:image/webp;base64,aGk="}, Media("image", "image/webp", data=b"hi")),
+        ("data:image/jpeg;name=猫;base64,aGk=", Media("image", "image/jpeg", data=b"hi")),
+        ("data:;base64,aGk=", Media("image", "image/png", data=b"hi")),
+        ({"url": "https://x.test/猫.png"}, Media("image", "image/png", url="https://x.test/猫.png")),
+        ("data:image/png;base64,a*k=", None),
+        ("data:image/png,hi", None),
+        ({"url": ""}, None),
+    ],
+)
+async def test_pictures_that_a_model_made_come_with_their_content_or_address(
+    field: str, link: Any, picture: Media | None
+) -> None:
+    parts = ["no part", {"type": "image_url", "image_url": link}]
+    async with served(whole({"content": "", field: parts})) as (_, models):
         completion = await models.complete(request())
 
-    assert completion.media == (Media("image", "image/png", data=b"hi"),)
+    assert completion.media == (() if picture is None else (picture,))
 
 
 async def test_a_server_that_answers_a_streaming_request_at_once_is_understood() -> None:

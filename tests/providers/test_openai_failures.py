@@ -1,13 +1,16 @@
 """Failures of OpenAI-compatible servers, and their handling."""
 
 import asyncio
+import email.utils
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from jikko.ports.models import ModelFailure
+from tests.effort import PATIENCE
 from tests.providers.calling import KEY, models_at, request, served
 from tests.providers.fake_model import (
     Answer,
@@ -65,7 +68,15 @@ async def test_a_rate_limit_tells_when_to_come_again() -> None:
     failure = await failure_of(refusal(429, "slow down", "Retry-After: 7"))
 
     assert failure.retry_after == 7
-    assert "slow down" in str(failure)
+    assert str(failure) == "The provider answered 429: slow down (try again after 7 s)"
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(1, 3600), (-1, 0)])
+async def test_a_rate_limit_may_tell_a_date(hours: int, seconds: int) -> None:
+    date = email.utils.format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+    failure = await failure_of(refusal(429, "slow down", f"Retry-After: {date}"))
+
+    assert failure.retry_after == pytest.approx(seconds, abs=PATIENCE)
 
 
 @pytest.mark.parametrize("headers", [(), ("Retry-After: soon",), ("Retry-After: Mon, 01 Jan 99999999 00:00:00 GMT",)])

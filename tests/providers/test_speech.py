@@ -82,6 +82,22 @@ async def test_a_long_text_is_sent_in_pieces_that_end_with_sentences() -> None:
     assert all(len(piece) <= 4000 and piece.endswith("sentence.") for piece in sent)
 
 
+@pytest.mark.parametrize(
+    ("text", "most", "pieces"),
+    [
+        ("a. bb. c.", 6, ["a. bb.", "c."]),
+        ("a. bb. c.", 5, ["a.", "bb.", "c."]),
+        ("今日は。明日は。", 9, ["今日は。 明日は。"]),
+        ("今日は。明日は。", 8, ["今日は。", "明日は。"]),
+        ("one two three", 8, ["one two", "three"]),
+        ("a. one two three", 8, ["a.", "one two", "three"]),
+        ("onetwothree", 4, ["onet", "woth", "ree"]),
+    ],
+)
+def test_pieces_are_as_long_as_they_may_be(text: str, most: int, pieces: list[str]) -> None:
+    assert list(pieces_of(text, most)) == pieces
+
+
 @given(st.text(alphabet=st.sampled_from("ab .!?。\n🎉日"), max_size=200), st.integers(1, 30))
 def test_pieces_lose_nothing_but_blanks_and_are_no_longer_than_they_may_be(text: str, most: int) -> None:
     pieces = list(pieces_of(text, most))

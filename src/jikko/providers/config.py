@@ -92,8 +92,7 @@ class ProviderConfig:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Return the values to be masked."""
-        secrets = {self.api_key, *self.headers.values()}
-        return tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
+        return tuple(filter(None, (self.api_key, *self.headers.values())))
 
     def model_name(self, model: str) -> str:
         traits = self.models.get(model)
