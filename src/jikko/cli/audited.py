@@ -6,6 +6,7 @@ from getpass import getuser
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from jikko.assemble.assembly import Assembly
 from jikko.errors import JikkoError
@@ -60,7 +61,8 @@ async def keep_change(assembly: Assembly) -> None:
         return
     command = " ".join(context.command_path.split()[1:])
     details = context.meta.get(_DETAILS)
-    given = {name: value for name, value in context.params.items() if value not in (None, False, (), "")}
+    typed = (name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT)
+    given = {name: context.params[name] for name in typed if context.params[name] not in (None, False, (), "")}
     if details is not None:
         given["changes"] = True
     wanted = CHANGING.get(command)

@@ -153,7 +153,8 @@ async def show(assembly: Assembly, run_id: str, as_json: bool) -> None:
     kind = triggered_from(record.identity.app_id, record.identity.end_user_id)
     cause = f" by {kind or 'trigger'} {trigger}" if trigger else ""
     click.echo(harmless(f"started  {ago(record.created_at)}{cause}"))
-    click.echo(shown(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}"))
+    inputs = json.dumps(json.loads(record.inputs), ensure_ascii=False)
+    click.echo(harmless(f"inputs   {inputs}\noutputs  {record.outputs.decode()}"))
     if record.error:
         click.echo(harmless(f"error    {record.error}"))
     so_far = " so far" if record.is_open else ""
