@@ -3,12 +3,21 @@
 A failing node raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not a caller's error.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+
+
+def system_reason(error: OSError) -> str:
+    """Return the system's description of an error: ``Connection refused``, without the additions of libraries."""
+    error = getattr(error, "os_error", error)  # of an aiohttp error
+    # TLS and the name service have numbers of their own, the latter below zero.
+    is_of_system = error.errno and error.errno > 0 and not hasattr(error, "library")
+    return os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
 
 
 class JikkoError(Exception):

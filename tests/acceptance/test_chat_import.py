@@ -240,7 +240,7 @@ def test_an_import_that_is_killed_goes_on_with_the_next_one(here: Here, there: D
     pages: list[str] = []
     second = threading.Event()
 
-    def stand_still(path: str) -> None:
+    def hang(path: str) -> None:
         if f"first_id={hold}" in path:
             pages.append(path)
             # The second time, with the oldest messages written.
@@ -249,7 +249,7 @@ def test_an_import_that_is_killed_goes_on_with_the_next_one(here: Here, there: D
                 dead.wait(PATIENCE)
 
     dead = threading.Event()
-    there.fault = stand_still
+    there.fault = hang
     words = ["chat", "import", "--url", there.url, "--key", there.key, "--app", here.name, "--user", USER]
     with open(os.devnull, "r+b") as nothing:
         process = begun(words, environment(here.home), nothing, nothing, nothing)

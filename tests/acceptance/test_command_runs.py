@@ -134,7 +134,7 @@ def test_stop_and_retry_need_neither_address_nor_key_beside_a_server(
     retried = jikko("runs", "retry", run_id, "--from", "said", "--wait", "--json")
 
     assert (stopped.code, stopped.out) == (0, "stopped\n")
-    assert (again.code, "the run had ended already (stopped)" in again.err) == (9, True)
+    assert (again.code, "the run has already ended (stopped)" in again.err) == (9, True)
     assert retried.code == 0, retried
     assert retried.lines[0]["data"]["status"] == "succeeded"
     # The key that the command acted with is gone.

@@ -22,6 +22,15 @@ with sole_owner(pathlib.Path(sys.argv[1])) as hold:
     print("held", flush=True)
     sys.stdin.read()
 """
+FILL_THE_DISK = """
+import resource, sys, pathlib
+from jikko.cluster.data_folder_lock import sole_owner
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+with sole_owner(pathlib.Path(sys.argv[1])) as hold:
+    hold.say(address="http://127.0.0.1:8123")
+    print("held", flush=True)
+    raise SystemExit("the database cannot be used")
+"""
 LEAVE_A_WORKER = """
 import os, subprocess, sys, pathlib
 from jikko.cluster.data_folder_lock import sole_owner
@@ -129,3 +138,9 @@ def _is_there(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+def test_on_a_full_disk_the_error_is_that_of_the_block(tmp_path: Path) -> None:
+    process = subprocess.run([sys.executable, "-c", FILL_THE_DISK, str(tmp_path)], capture_output=True, text=True)
+
+    assert (process.stdout, process.stderr) == ("held\n", "the database cannot be used\n")

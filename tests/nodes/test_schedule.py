@@ -67,7 +67,7 @@ def test_a_configuration_that_dify_refuses_is_refused(config: dict[str, Any]) ->
         ({"mode": "cron", "cron_expression": "0 9 31 2 *"}, "no such date ever comes"),
         ({"mode": "cron", "cron_expression": "五 * * * *"}, "not a cron expression: "),
         ({"mode": "cron", "cron_expression": "1," * 200 + "1 * * * *"}, "the expression has more than 250 characters"),
-        ({"mode": "cron", "cron_expression": "@every 90"}, "'90' is not a length of time such as 30d"),
+        ({"mode": "cron", "cron_expression": "@every 90"}, "'90' is not a duration such as 30d"),
         ({"mode": "cron", "cron_expression": "@every 0.5s"}, "@every 0.5s is less than a second"),
         ({"mode": "cron", "cron_expression": "@every 367d"}, "@every 367d is more than 366 days"),
         ({"frequency": "daily", "timezone": "../../etc/passwd"}, "'../../etc/passwd' is not a time zone; use an IANA"),

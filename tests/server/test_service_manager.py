@@ -106,7 +106,7 @@ async def test_it_is_told_again_and_again_that_the_loop_goes_round(manager: sock
     telling.cancel()
 
 
-def stand_still(manager: socket.socket) -> None:
+def hang(manager: socket.socket) -> None:
     """Have no more room for what is told."""
     with suppress(BlockingIOError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.connect(manager.getsockname())
@@ -118,7 +118,7 @@ def test_a_server_comes_to_its_end_beside_a_manager_that_stands_still(
     manager: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "_ROOM_SECONDS", 0.01)
-    stand_still(manager)
+    hang(manager)
     variables = {"NOTIFY_SOCKET": manager.getsockname()}
     telling = threading.Thread(target=notify, args=("STOPPING=1", variables), daemon=True)
     telling.start()
@@ -129,7 +129,7 @@ def test_a_server_comes_to_its_end_beside_a_manager_that_stands_still(
 @pytest.mark.anyio
 async def test_a_manager_that_stood_still_held_up_the_event_loop(manager: socket.socket) -> None:
     variables = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "2"}
-    stand_still(manager)
+    hang(manager)
 
     telling = asyncio.ensure_future(send_watchdog_heartbeats(variables))
     for _ in range(3):

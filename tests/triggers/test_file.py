@@ -43,7 +43,7 @@ def test_all_problems_of_a_file_are_told_with_their_lines() -> None:
     with pytest.raises(InvalidSettings) as refused:
         parse_triggers_file(text.encode())
 
-    for part in ("did you mean 'skip'", "'5' is not a length of time", "2026-12-31T09:00", "is not a day", "tempo"):
+    for part in ("did you mean 'skip'", "'5' is not a duration", "2026-12-31T09:00", "is not a day", "tempo"):
         assert part in str(refused.value)
 
 

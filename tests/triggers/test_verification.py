@@ -219,7 +219,7 @@ triggers:
         ("{id: clock}", "expected a UUID"),
         ("{retries: 101}", "is more than 100"),
         ("{retries: -1}", "retries"),
-        ("{wait: result, wait_within: soon}", "'soon' is not a length of time"),
+        ("{wait: result, wait_within: soon}", "'soon' is not a duration"),
         ("{retries: 1, overlap: skip}", "overlap"),
         ("{verify: bearer, secret: sécret}", "secrets"),
         ('{verify: github, secret: "a\\tb"}', "secrets"),

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from jikko.cli.command_failure import Failure
+from jikko.errors import system_reason
 from jikko.exit_codes import ExitCode, of_answer
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 from jikko.terminal_text import harmless
@@ -136,7 +137,8 @@ class DifyService:
                     asked = _seconds(response.headers.get("Retry-After", ""))
                     why = f"the server answered {response.status}"
             except (aiohttp.ClientError, OSError, ValueError) as error:
-                why = f"the server does not answer: {error or type(error).__name__}"
+                reason = system_reason(error) if isinstance(error, OSError) else str(error)
+                why = f"the server does not answer: {reason or type(error).__name__}"
                 # A server that never answered does not exist.
                 is_last = attempt == attempts or not self._has_answered
                 if is_last or isinstance(error, (aiohttp.InvalidURL, ValueError)):

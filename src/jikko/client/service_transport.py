@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from jikko.client.answers import ServiceError
+from jikko.errors import system_reason
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 45.0
@@ -73,7 +74,7 @@ class HttpTransport:
             async with self._session.request(method, address, headers=headers, data=body, timeout=timeout) as response:
                 yield ResponseHead(response.status, response.content.iter_any(), response.content_type)
         except (aiohttp.ClientError, OSError) as error:
-            why = str(error) or type(error).__name__
+            why = (system_reason(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
             parts = urlsplit(address)
             # The rest of a file's URL would open it.
             where = self._url if address != path else f"{parts.scheme}://{parts.hostname}"

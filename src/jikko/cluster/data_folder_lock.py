@@ -86,9 +86,9 @@ class Hold:
         )
         # Informative only: a full disk must not stop a server.
         with contextlib.suppress(OSError):
-            self._file.truncate(0)
-            self._file.write(msgspec.json.encode(self._owner).decode())
-            self._file.flush()
+            os.ftruncate(self.fileno(), 0)
+            # Unbuffered: what a full disk refuses would be written, and refused, again by the file's end.
+            os.write(self.fileno(), msgspec.json.encode(self._owner))
 
 
 @contextlib.contextmanager
@@ -121,7 +121,7 @@ def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = TIME
             yield hold
         finally:
             with contextlib.suppress(OSError):
-                file.truncate(0)
+                os.ftruncate(file.fileno(), 0)
 
 
 def owner_of(home: Path) -> Owner | None:

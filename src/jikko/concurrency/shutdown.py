@@ -118,10 +118,10 @@ class Shutdown(AsyncExitStack):
         # What goes on without a name is behind all steps: a thread, which the interpreter waits for.
         late = ", ".join([*self.late, *([self._doing] if self._doing else [])]) or "a thread"
         seconds = time.monotonic() - self._began
-        telling = threading.Thread(target=_tell, args=(f"stopped after {seconds:.1f} s; did not end: {late}",))
-        telling.daemon = True
-        telling.start()
-        telling.join(_LOG_SECONDS)
+        reporting = threading.Thread(target=_report, args=(f"stopped after {seconds:.1f} s; did not end: {late}",))
+        reporting.daemon = True
+        reporting.start()
+        reporting.join(_LOG_SECONDS)
         if self._leave is not None:
             self._leave(1)
 
@@ -131,7 +131,7 @@ def leaving() -> Shutdown:
     return Shutdown(os._exit)
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     log.error("%s", line)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -18,11 +18,11 @@ MAX_RUNS: Final = 50
 class RunFeed(RunObserver):
     """Broadcasts the changes of this process to all, and passes all processes' changes to local listeners."""
 
-    def __init__(self, tell: Callable[[RunsMoved], None]) -> None:
-        """``tell``: Broadcasts to all processes, including this one."""
-        self._tell = tell
+    def __init__(self, broadcast: Callable[[RunsMoved], None]) -> None:
+        """``broadcast``: Sends to all processes, including this one."""
+        self._broadcast = broadcast
         self._moved: dict[str, None] = {}
-        self._telling: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._looking: set[_RunListener] = set()
         self._closed = False
         self.hints_received = 0
@@ -42,8 +42,8 @@ class RunFeed(RunObserver):
         if len(moved) >= MAX_RUNS and run_id not in moved:
             del moved[next(iter(moved))]
         moved[run_id] = None
-        if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._notify_listeners)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._notify_listeners)
 
     def moved(self, hint: RunsMoved) -> None:
         self.hints_received += 1
@@ -51,9 +51,9 @@ class RunFeed(RunObserver):
             look.note(hint.run_ids)
 
     def _notify_listeners(self) -> None:
-        run_ids, self._telling = tuple(self._moved), None
+        run_ids, self._timer = tuple(self._moved), None
         self._moved.clear()
-        self._tell(RunsMoved(run_ids=run_ids))
+        self._broadcast(RunsMoved(run_ids=run_ids))
 
     def close(self) -> None:
         """Release all listeners for shutdown."""

@@ -109,7 +109,7 @@ class _Application:
         # An int: searching bytes for bytes raises and swallows an exception inside Python.
         if scope.get("root_path") or _PERCENT in (scope.get("raw_path") or b""):
             path = _path(scope)
-        found = self._router.at_hand(scope["method"], path)
+        found = self._router.lookup(scope["method"], path)
         if found is None:
             await self._router.prepare(path, self._api)
             found = self._router.find(scope["method"], path)
@@ -276,7 +276,7 @@ class Router:
             if isinstance(entry, Section) and path.startswith(entry.beginnings):
                 await entry.prepare(api)
 
-    def at_hand(self, method: str, path: str) -> Found | None:
+    def lookup(self, method: str, path: str) -> Found | None:
         """Find an operation by dictionary only; otherwise ``None``. See ``find``."""
         table = self._tables.get(method)
         if table is None:
@@ -296,7 +296,7 @@ class Router:
         slashes: see ``has_encoded_slash``."""
         if path.startswith(self._beginnings):
             self._import(path)
-        found = self.at_hand(method, path)
+        found = self.lookup(method, path)
         if found is not None:
             return found
         table = self._tables.get(method)

@@ -11,5 +11,5 @@ def seconds_of(text: str) -> float:
     """Parse ``30d``, ``12h``, ``1.5h`` to seconds. Raises ``ValueError`` with the expected form."""
     found = _WRITTEN.fullmatch(text.strip().lower())
     if found is None:
-        raise ValueError(f"{text!r:.60} is not a length of time such as 30d, 12h or 90m (units: s, m, h, d, w)")
+        raise ValueError(f"{text!r:.60} is not a duration such as 30d, 12h or 90m (units: s, m, h, d, w)")
     return float(found[1]) * _UNITS[found[2]]

@@ -193,7 +193,8 @@ def _found(source: Path) -> tuple[Path, Manifest]:
         if finished:
             _, folder, manifest = max(finished, key=lambda each: each[0])
             return folder, manifest
-    raise NotRestored(f"{source} is neither a backup nor a folder of backups.")
+    what = "is neither a backup nor a folder of backups" if source.exists() else "does not exist"
+    raise NotRestored(f"{source} {what}.")
 
 
 def _require_empty(home: Path, source: str) -> None:

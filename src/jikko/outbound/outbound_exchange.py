@@ -5,7 +5,6 @@ Error texts are made here: those of aiohttp may contain the URL, and a URL may c
 
 import asyncio
 import base64
-import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
+from jikko.errors import system_reason
 from jikko.outbound.decoding import ACCEPTED, BodyCollector
 from jikko.outbound.guard import OWN_CONNECTION, AddressRefused, Handler, TooMuchReceived
 from jikko.outbound.urls import REDIRECTS, Hop, WireUrl
@@ -284,8 +284,7 @@ def _system(error: Exception) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if not isinstance(cause, OSError) or cause.errno is None:
         return type(cause).__name__
-    # asyncio writes the address into the text; the name service has numbers of its own, below zero.
-    return f"[Errno {cause.errno}] {os.strerror(cause.errno) if cause.errno > 0 else cause.strerror}"
+    return f"[Errno {cause.errno}] {system_reason(cause)}"
 
 
 def _refused(error: BaseException | None) -> AddressRefused | None:

@@ -14,6 +14,7 @@ from functools import partial
 from ssl import create_default_context
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
+from jikko.errors import system_reason
 from jikko.log_context import log_context
 from jikko.ports.http import AUTHORITY, why_untrusted
 from jikko.ports.models import FailureKind, ModelFailure
@@ -57,6 +58,8 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
         detail = "it redirects without end (see base_url of the provider)"
     elif {type(error).__name__, type(cause).__name__} & _BROKEN_OFF:
         detail = "its answer broke off"
+    elif isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
+        detail = system_reason(cause)
     else:
         detail = " ".join(str(cause).split()) or type(cause).__name__
     where = f" at {host}" if (host := host or _host_of(error)) else ""

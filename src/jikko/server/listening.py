@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-from jikko.errors import InvalidSettings
+from jikko.errors import InvalidSettings, system_reason
 
 _BACKLOG = 2048
 
@@ -38,11 +38,11 @@ def listen(host: str, port: int, count: int = 1, *, another: str = "--port (0: a
         first.close()
         return [socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=True) for _ in range(count)]
     except OSError as error:
-        # The error's text without the addition of `create_server`.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         remedy = "--host" if is_host else another
-        raise OSError(f"Cannot listen on {host}:{port}: {reason}. Choose another with {remedy}.") from None
+        raise OSError(
+            f"Cannot listen on {host}:{port}: {system_reason(error)}. Choose another with {remedy}."
+        ) from None
 
 
 def reserve(like: socket.socket) -> socket.socket:

@@ -32,14 +32,14 @@ class _Reader(RequestReader):
         self.requests: list[Request] = []
         self.is_closing = self.is_closed = False
 
-    def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
+    def head_received(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
         if self.is_closed:
             return
         self.is_closing = not keep_alive
         target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         self.requests.append(request(scope["method"], target.decode(), scope["headers"]))
 
-    def body_came(self, body: bytes) -> None:
+    def body_received(self, body: bytes) -> None:
         if not self.is_closed:
             last = self.requests[-1]
             self.requests[-1] = last._replace(body=last.body + body)

@@ -179,7 +179,7 @@ _PORTS_SINCE: Final = 4
 """First version of Landlock that can deny ports."""
 
 
-class PluginsAtHand(NamedTuple):
+class PluginSupport(NamedTuple):
     """Installed plugins, and the means of confining them."""
 
     installed: int
@@ -191,14 +191,14 @@ class PluginsAtHand(NamedTuple):
     """Reason why there is no control group."""
 
 
-def plugins_at_hand(settings: Settings) -> PluginsAtHand:
+def plugin_support(settings: Settings) -> PluginSupport:
     """Return the plugins of a data folder. Starts nothing. Raises ``InvalidSettings``: the plugins file, or the list of
     plugins, is unreadable."""
     read_plugins_file(settings.plugins, os.environ)
     owner = owner_of(settings.home)
     groups = find("self" if owner is None else owner.pid)
     installed = len(InstalledPlugins(settings.plugin_folder).entries())
-    return PluginsAtHand(installed, landlock_abi(), str(groups.base or ""), groups.reason)
+    return PluginSupport(installed, landlock_abi(), str(groups.base or ""), groups.reason)
 
 
 def providers(settings: Settings) -> Diagnostic:
@@ -260,7 +260,7 @@ def backups(settings: Settings) -> Iterator[Diagnostic]:
 def plugins(settings: Settings) -> Diagnostic:
     """Count the plugins, and check that they can be sandboxed here."""
     try:
-        found = plugins_at_hand(settings)
+        found = plugin_support(settings)
     except InvalidSettings as error:
         return _refused("plugins", error)
     params = {"plugins": found.installed, "version": found.landlock}
@@ -280,7 +280,7 @@ def plugins(settings: Settings) -> Diagnostic:
 def plugin_memory(settings: Settings) -> Iterator[Diagnostic]:
     """Report the memory limit of plugins, if there are any, and its reason."""
     try:
-        found = plugins_at_hand(settings)
+        found = plugin_support(settings)
     except InvalidSettings:
         return
     if not found.installed or not found.landlock or settings.plugins_confine != "require":

@@ -101,7 +101,7 @@ def refusal(error: JikkoError) -> Failure:
     """Return the command's failure for an error of the app or its server."""
     if not isinstance(error, ServiceError):
         return failure(error)
-    hint = "" if error.status else "Say where it is with --url or JIKKO_URL."
+    hint = "" if error.status else "Name the server with --url or JIKKO_URL."
     return Failure(str(error), exit_code=of_answer(error.status), code=error.code, hint=hint)
 
 

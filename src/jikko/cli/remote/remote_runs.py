@@ -70,7 +70,7 @@ def _diff_runs(api: Management, *, first: str, second: str, as_json: bool) -> in
 def _stop_run(api: Management, *, run_id: str, user: str, as_json: bool) -> None:
     stopped = api.post(f"runs/{api.run_id(run_id)}/stop", shape(stopped=bool))
     if not stopped["stopped"]:
-        raise Failure("the run had ended already", exit_code=ExitCode.CONFLICT, code="conflict")
+        raise Failure("the run has already ended", exit_code=ExitCode.CONFLICT, code="conflict")
     show_fields(stopped, as_json=as_json)
 
 

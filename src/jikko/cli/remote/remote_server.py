@@ -14,6 +14,7 @@ import click
 from msgspec import Meta, Struct, ValidationError, convert, defstruct
 
 from jikko.cli.command_failure import Failure
+from jikko.errors import system_reason
 from jikko.exit_codes import ExitCode, of_answer
 from jikko.ids import is_uuid
 
@@ -106,8 +107,10 @@ class RemoteServer:
 
     def _unreachable(self, error: Exception) -> Failure:
         reason = getattr(error, "reason", None) or error
-        message = f"{self._url}: no server answers: {getattr(reason, 'strerror', None) or reason}"
-        return Failure(message, exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="--url or JIKKO_URL names it.")
+        message = f"{self._url}: no server answers: {system_reason(reason) if isinstance(reason, OSError) else reason}"
+        return Failure(
+            message, exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="Name the server with --url or JIKKO_URL."
+        )
 
     def stranger(self, status: str = "") -> Failure:
         return Failure(f"{self._url}: the answer{status} is not one of Jikko's.", code="no_server")

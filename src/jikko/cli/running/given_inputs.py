@@ -95,9 +95,9 @@ def accept(given: Any, *, to: str) -> Mapping[str, Any]:
     """Return the values if complete; unknown ones give a warning. ``to``: Start of a correct command. Raises
     ``Failure``: values are missing or wrong; reports all."""
     for unknown in given.unknown:
-        click.echo(f"warning: {unknown}; it is left out", err=True)
+        click.echo(f"warning: {unknown}; it is ignored", err=True)
     if given.problems:
-        lines = given.problems if len(given.problems) == 1 else ["the inputs do not fit:", *given.problems]
+        lines = given.problems if len(given.problems) == 1 else ["invalid inputs:", *given.problems]
         hint = f"Example: {to} {given.example}" if given.example else ""
         raise Failure("\n  ".join(lines), exit_code=3, code="invalid_param", hint=hint)
     values: Mapping[str, Any] = given.values

@@ -73,7 +73,7 @@ async def stop(settings: Settings, run_id: str, user: str, as_json: bool) -> Non
     """
     stopped, status = await stop_run(run_id, user, existing(settings))
     if not stopped:
-        raise Failure(f"the run had ended already ({status})", exit_code=ExitCode.CONFLICT, code="conflict")
+        raise Failure(f"the run has already ended ({status})", exit_code=ExitCode.CONFLICT, code="conflict")
     show_entry({"result": "success", "stopped": True}, "stopped", as_json=as_json)
 
 

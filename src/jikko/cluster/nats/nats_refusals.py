@@ -1,6 +1,5 @@
 """Diagnostics of NATS: why it cannot be used, and what to do."""
 
-import os
 import ssl
 from collections.abc import Iterable
 from typing import Final
@@ -11,6 +10,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import AccountLimits
 from nats.js.errors import APIError, ServiceUnavailableError
 
+from jikko.errors import system_reason
 from jikko.ports.http import why_untrusted
 
 NATS_ERRORS: Final = (NatsError, OSError, TimeoutError, ValueError)
@@ -63,8 +63,7 @@ def connection_failure(error: BaseException) -> str:
         # Its reason, such as "certificate required", may be lost with the connection.
         return "it closes the connection; check that it accepts nats_certificate, and host and port in nats_url"
     if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
-        reason = os.strerror(error.errno) if error.errno > 0 else error.strerror
-        return f"{reason}; check host and port in nats_url, and that NATS listens there"
+        return f"{system_reason(error)}; check host and port in nats_url, and that NATS listens there"
     text = _text(error)
     if _NO_GREETING in text:
         return _NO_NATS

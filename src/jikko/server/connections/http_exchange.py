@@ -81,7 +81,7 @@ class Exchange(Struct, eq=False):
         if size > MAX_UNREAD_BYTES:
             self._connection.flow.pause_reading()
         if size >= _WAKE_BYTES:
-            self._tell()
+            self._wake()
 
     @property
     def awaits_continue(self) -> bool:
@@ -90,15 +90,15 @@ class Exchange(Struct, eq=False):
 
     def end_body(self) -> None:
         self.has_more = False
-        self._tell()
+        self._wake()
 
     def disconnect(self) -> None:
         """Handle the end of the connection, or unreadable input."""
         if not self.is_complete:
             self.disconnected = True
-        self._tell()
+        self._wake()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._has_news = True
         if self._news is not None:
             self._news.notify_all()
@@ -235,7 +235,7 @@ class Exchange(Struct, eq=False):
 
     def _end_answer(self) -> None:
         self.is_complete = True
-        self._tell()
+        self._wake()
         self._connection.answered()
 
 

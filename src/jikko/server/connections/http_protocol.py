@@ -170,7 +170,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     # Reading.
 
-    def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
+    def head_received(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
         if self._timer is not None:
             self._stop_timer()
         self._dropped = 0
@@ -182,7 +182,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.flow.pause_reading()
             self.pipeline.append(exchange)
 
-    def body_came(self, body: bytes) -> None:
+    def body_received(self, body: bytes) -> None:
         self._body_watch.received += len(body)
         if self.exchange is not None and not self.exchange.is_complete:
             self.exchange.add(body)

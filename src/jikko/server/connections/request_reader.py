@@ -71,7 +71,7 @@ class RequestReader(ABC):
         """Parsed chunks of a body that are not passed on yet."""
 
     @abstractmethod
-    def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
+    def head_received(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
         """Handle the complete head of a request.
 
         Args:
@@ -81,7 +81,7 @@ class RequestReader(ABC):
         """
 
     @abstractmethod
-    def body_came(self, body: bytes) -> None:
+    def body_received(self, body: bytes) -> None:
         """Handle a chunk of the last request's body."""
 
     @abstractmethod
@@ -205,7 +205,7 @@ class RequestReader(ABC):
         is_new = version == "1.1"
         keep_alive = is_new and parser.should_keep_alive()
         # HTTP/1.0 clients would take ``100 Continue`` for the response (RFC 9110, 10.1.1).
-        self.head_came(scope, keep_alive=keep_alive, expects_continue=is_new and self._expects_continue)
+        self.head_received(scope, keep_alive=keep_alive, expects_continue=is_new and self._expects_continue)
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
@@ -227,7 +227,7 @@ class RequestReader(ABC):
 
     def _hand_body_on(self) -> None:
         body, self._body = self._body, []
-        self.body_came(body[0] if len(body) == 1 else b"".join(body))
+        self.body_received(body[0] if len(body) == 1 else b"".join(body))
 
     def _break_off(self, fault: Refused) -> NoReturn:
         """Stop the parser, whose own error has no details."""

@@ -1,10 +1,10 @@
 """Diagnostics of PostgreSQL: why it cannot be used, and what to do."""
 
-import os
 import ssl
 from collections.abc import Mapping
 from typing import Final
 
+from jikko.errors import system_reason
 from jikko.ports.http import why_untrusted
 
 _ADVICE: Final[Mapping[str, str]] = {
@@ -85,7 +85,6 @@ def _reason(cause: BaseException | None) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {why_untrusted(cause, AUTHORITY)}."
     if isinstance(cause, OSError):
-        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or text
-        return f"{reason}; {_WHERE}."
+        return f"{system_reason(cause)}; {_WHERE}."
     advice = _ADVICE.get(getattr(cause, "sqlstate", None) or "")
     return f"{text}; {advice}." if advice else text or type(cause).__name__

@@ -113,7 +113,7 @@ class GilHandoff:
         self._waiting += 1
         if self._loop is not loop:
             self._loop = loop
-            loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)
+            loop.call_later(_INTERVAL_SECONDS, self._yield_gil, loop)
 
     def end(self, count: int) -> None:
         """Note ``count`` completed writes. On the loop's thread."""
@@ -132,13 +132,13 @@ class GilHandoff:
         """Resume pauses. On the writer's thread."""
         self._paused = False
 
-    def _stand_still(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _yield_gil(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting <= 0 or self._loop is not loop:
             self._loop = None
             return
         if not self._paused:
             self._done.acquire(timeout=_MOMENT_SECONDS)
-        loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)
+        loop.call_later(_INTERVAL_SECONDS, self._yield_gil, loop)
 
 
 class Participant(Protocol):

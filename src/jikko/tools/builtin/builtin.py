@@ -147,12 +147,12 @@ def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
         "localtime_to_timestamp": BuiltinTool(
             (parameter("localtime", required=True), parameter("timezone", default=_SHANGHAI)),
             _saying(_to_timestamp),
-            "makes a Unix timestamp of a local time",
+            "converts a local time to a Unix timestamp",
         ),
         "timestamp_to_localtime": BuiltinTool(
             (parameter("timestamp", "number", required=True), parameter("timezone", default=_SHANGHAI)),
             _saying(_from_timestamp),
-            "makes a local time of a Unix timestamp",
+            "converts a Unix timestamp to a local time",
         ),
         "timezone_conversion": BuiltinTool(
             (

@@ -29,12 +29,12 @@ class Audio(Struct, eq=False):
         model = setting("model", "select")
         return {
             "tts": BuiltinTool(
-                (parameter("text", required=True), model), self._speak, "speaks a text: an MP3 file", VOICE
+                (parameter("text", required=True), model), self._speak, "returns a text as speech: an MP3 file", VOICE
             ),
             "asr": BuiltinTool(
                 (parameter("audio_file", "file", required=True), model),
                 self._transcribe,
-                "transcribes a file",
+                "returns the transcript of an audio file",
             ),
         }
 
