@@ -66,9 +66,15 @@ async def test_and_accepted_if_the_request_says_so(tls: ssl.SSLContext) -> None:
 
 
 async def test_a_server_that_does_not_speak_tls_is_told() -> None:
-    async with serving({"/": answer(b"ok")}) as server, client() as http:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server, client() as http:
+        port = server.sockets[0].getsockname()[1]
         with pytest.raises(HttpFailure, match=r"^No encrypted connection to .*WRONG_VERSION_NUMBER"):
-            await http.send(get(server.url("/").replace("http:", "https:"), connect=2))
+            await http.send(get(f"https://127.0.0.1:{port}/"))
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
