@@ -141,3 +141,13 @@ async def test_a_worker_that_dies_while_it_reads_keeps_nobody_waiting() -> None:
 
 async def test_while_nobody_serves_there_is_nothing_to_refuse() -> None:
     assert await Workers().hub.read_again() == ""
+
+
+async def test_an_answer_that_nobody_waits_for_harms_nothing() -> None:
+    workers = Workers("s/0")
+
+    workers.hub.on_message("s/0", WorkerReply(to=SUPERVISOR, number=7, answer=None, refused="遅い"))
+
+    reading = asyncio.create_task(workers.hub.read_again())
+    await workers.answer("s/0")
+    assert await reading == ""

@@ -104,6 +104,17 @@ def test_what_one_was_handed_that_died_goes_to_another_and_what_waited_there_to_
     assert workers.handed == [("s/1", "a"), ("s/2", "b"), ("s/2", "a")]
 
 
+def test_one_that_died_with_room_is_handed_nothing() -> None:
+    workers = Workers()
+    workers.has_room("s/1")
+
+    workers.die("s/1")
+    workers.offer(run("a"))
+    workers.has_room("s/2")
+
+    assert workers.handed == [("s/2", "a")]
+
+
 def test_what_is_withdrawn_is_handed_to_nobody_wherever_it_is() -> None:
     workers = Workers()
     workers.offer(run("a"), run("b"))

@@ -1,12 +1,13 @@
 """The triggers file."""
 
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
 from jikko.errors import InvalidSettings
 from jikko.triggers.planning import SchedulePolicy
-from jikko.triggers.schedule_options import ScheduleOptions, parse_triggers_file
+from jikko.triggers.schedule_options import ScheduleOptions, parse_triggers_file, read_triggers_file
 
 
 def test_options_are_those_of_a_schedule_by_app_and_node() -> None:
@@ -45,6 +46,14 @@ def test_all_problems_of_a_file_are_told_with_their_lines() -> None:
 
     for part in ("did you mean 'skip'", "'5' is not a duration", "2026-12-31T09:00", "is not a day", "tempo"):
         assert part in str(refused.value)
+
+
+def test_the_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "予定.yml"
+    file.write_text("triggers: {a/b: {overlap: skipp}}")
+
+    with pytest.raises(InvalidSettings, match=r"予定\.yml"):
+        read_triggers_file(file)
 
 
 def test_what_ends_before_it_begins_is_told() -> None:

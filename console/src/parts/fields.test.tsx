@@ -64,3 +64,17 @@ test('a file that a run kept is downloaded by a link with its name', () => {
   const link = screen.getByRole('link', { name: 'Download 規程.md' })
   expect(link.getAttribute('href')).toMatch(/files\/f1\?as_attachment=true$/)
 })
+
+test.each([
+  ['text-input', { max_length: 5 }, '2 of 5 characters'],
+  ['paragraph', { max_length: 100_000 }, '2 of 100,000 characters'],
+  ['paragraph', { max_length: 100_001 }, ''],
+  ['number', { max_length: 5 }, ''],
+  ['file-list', { max_length: 3 }, 'at most 3'],
+  ['file', { max_length: 3 }, ''],
+  ['text-input', { required: false }, 'optional'],
+])('a %s of %j has the hint %j', (type, more, hint) => {
+  const given = type.startsWith('file') ? undefined : type === 'number' ? 12 : '猫🐈'
+  render(<Field app="a" variable={{ ...variable('q', type), ...more }} value={given} set={() => undefined} />)
+  expect([...document.querySelectorAll('.hint')].map(one => one.textContent).join()).toBe(hint)
+})

@@ -11,11 +11,11 @@ import { readLog } from '../run/logs.ts'
 import { rows } from '../run/rows.ts'
 import { visible } from '../words/visible.ts'
 import { setLanguage } from '../words/words.ts'
-import { Dialog } from './Dialog.tsx'
+import { Confirm, Dialog } from './Dialog.tsx'
 import { Json } from './Json.tsx'
 import { Markdown } from './Markdown.tsx'
 import { Menu } from './Menu.tsx'
-import { Boundary } from './Panel.tsx'
+import { Boundary, Loaded, More } from './Panel.tsx'
 import { pieces } from './Pieces.tsx'
 import { StepTree, siblings } from './StepTree.tsx'
 import { Tabs } from './Tabs.tsx'
@@ -221,4 +221,56 @@ test('a long text is cut into pieces that are the text, behind lines and never w
 test('a row of the tree is counted among those beside it', () => {
   const depths = [0, 0, 1, 2, 2, 1, 1, 0].map(depth => ({ depth }))
   expect(siblings(depths)).toEqual({ place: [1, 2, 1, 1, 2, 2, 3, 3], all: [3, 3, 3, 2, 2, 3, 3, 3] })
+})
+
+test('what cannot be taken back is asked for by its name, and done once it is confirmed', async () => {
+  const done: string[] = []
+  render(
+    <Confirm
+      label="削除"
+      text="Sure?"
+      action="Delete it"
+      act={() => done.push('act')}
+      close={() => done.push('close')}
+    />,
+  )
+  const user = userEvent.setup()
+  expect(screen.getByRole('dialog', { name: '削除', hidden: true }).textContent).toContain('Sure?')
+  await user.click(screen.getByRole('button', { name: 'Cancel', hidden: true }))
+  expect(done).toEqual(['close'])
+  await user.click(screen.getByRole('button', { name: 'Delete it', hidden: true }))
+  expect(done).toEqual(['close', 'close', 'act'])
+})
+
+test('a list that has more offers it, and not twice at once', async () => {
+  const fetchNextPage = vi.fn()
+  const { rerender } = render(<More of={{ hasNextPage: true, isFetchingNextPage: false, fetchNextPage }}>older</More>)
+  await userEvent.click(screen.getByRole('button', { name: 'older' }))
+  rerender(<More of={{ hasNextPage: true, isFetchingNextPage: true, fetchNextPage }}>older</More>)
+  await userEvent.click(screen.getByRole('button', { name: 'older' }))
+  expect(fetchNextPage).toHaveBeenCalledTimes(1)
+  rerender(<More of={{ hasNextPage: false, isFetchingNextPage: false, fetchNextPage }}>older</More>)
+  expect(screen.queryByRole('button')).toBeNull()
+})
+
+test('what was asked for is loading, wrong, old, empty, or there', async () => {
+  const refetch = vi.fn()
+  const shown = (data: string[] | undefined, error?: Error) => {
+    cleanup()
+    const of = { data, error, isPending: false, dataUpdatedAt: 0, refetch }
+    render(
+      <Loaded of={of} none="none yet">
+        {list => list.join()}
+      </Loaded>,
+    )
+    return document.body.textContent
+  }
+  expect(shown(undefined)).toBe('Loading')
+  expect(shown(undefined, new Error('だめ 🙅'))).toContain('だめ 🙅')
+  await userEvent.click(screen.getByRole('button'))
+  expect(refetch).toHaveBeenCalledTimes(1)
+  expect(shown([])).toBe('none yet')
+  expect(shown(['猫', '犬'])).toBe('猫,犬')
+  expect(shown(['猫'], new Error('だめ 🙅'))).toMatch(/^.+猫$/)
+  expect(screen.getByRole('status').textContent).not.toContain('だめ')
 })

@@ -1,5 +1,6 @@
 """Control of schedules: due times; pause, resume, fire, backfill."""
 
+import math
 from itertools import islice
 from typing import Final
 
@@ -49,8 +50,10 @@ class ScheduleControl(Struct, eq=False):
         following: tuple[float, ...] = ()
         error = ""
         try:
-            times = (await self._read(trigger)).due_times
-            following = tuple(islice(between(times, max(self.clock(), until or 0.0)), _SHOWN))
+            schedule = await self._read(trigger)
+            # What is due at the end of a pause runs, and so does what is delayed beyond it.
+            end = math.nextafter((until or 0.0) - schedule.offset, -math.inf)
+            following = tuple(islice(between(schedule.due_times, max(self.clock(), end)), _SHOWN))
         except StoreUnavailable:
             raise
         except (InvalidSchedule, JikkoError) as wrong:

@@ -2,6 +2,7 @@
 
 import { QueryClientProvider } from '@tanstack/react-query'
 import { cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { queryClient } from '../../api/queries.ts'
 import type { RunDetail, Session } from '../../api/types.ts'
@@ -12,9 +13,10 @@ import type { Execution } from '../../run/state.ts'
 import { duration, setLanguage, t } from '../../words/words.ts'
 import CompareRuns from './CompareRuns.tsx'
 import Conditions from './Conditions.tsx'
+import { End } from './End.tsx'
 import { Rounds } from './Rounds.tsx'
 import { type RunView, useFollower, useRunView } from './useRunView.ts'
-import { Output, type Told } from './Values.tsx'
+import { Output, type Told, Why } from './Values.tsx'
 
 beforeEach(() => setLanguage('en'))
 afterEach(() => {
@@ -146,4 +148,63 @@ test('runs that are compared have their tokens, and what they cost if somebody s
   const [before, after] = await screen.findAllByRole('link', { hidden: true })
   expect(before?.textContent).toMatch(/18 tokens · –$/)
   expect(after?.textContent).toMatch(/18 tokens · \$0.0010$/)
+})
+
+test.each([
+  // where it is, the run, the stream: what stands at the end
+  [true, 'running', 'live', 'live'],
+  [true, 'paused', 'live', 'paused'],
+  [true, 'waiting', 'live', 'live'],
+  [true, 'running', 'reconnecting', 'reconnecting'],
+  [true, 'paused', 'reconnecting', 'reconnecting'],
+  [true, 'running', 'loading', ''],
+  [true, 'failed', 'ended', 'ended'],
+  [true, 'stopped', 'reconnecting', 'ended'],
+  [false, 'running', 'loading', 'go to live'],
+  [false, 'paused', 'live', 'go to live'],
+  [false, 'succeeded', 'ended', 'to the end'],
+])('at the end (%s) of a run that is %s, with a stream that is %s, stands %j', async (atEnd, status, phase, said) => {
+  const went: number[] = []
+  const view = { atEnd, latest: { status }, follow: { phase, head: 7 }, go: (to: number) => went.push(to) }
+  render(<End view={view as unknown as RunView} />)
+  expect(document.body.textContent).toBe(said)
+  if (!atEnd) await userEvent.click(screen.getByRole('button'))
+  expect(went).toEqual(atEnd ? [] : [7])
+})
+
+test('before its log is read, nothing stands at the end of a run', () => {
+  const view = { atEnd: false, latest: { status: 'running' }, follow: { phase: 'loading', head: -1 } }
+  render(<End view={view as unknown as RunView} />)
+  expect(document.body.textContent).toBe('')
+})
+
+test('a failed node says what kind of failure it is, and only who may run it again is asked to, once it is over', async () => {
+  const retried: unknown[] = []
+  const shown = (role: string, over: boolean, execution: object) => {
+    cleanup()
+    render(
+      <Current.Provider value={{ role } as Session}>
+        <Why
+          execution={{ error: 'だめ 🙅', rounds: [], ...execution } as unknown as Execution}
+          choices={[
+            { version: 3, is_current: true, why_not: null, taken_over: [], from_nodes: [] } as never,
+            { version: 2, is_current: false, why_not: null, taken_over: [], from_nodes: [] } as never,
+          ]}
+          retry={version => retried.push(version)}
+          edit={() => retried.push('edit')}
+          over={over}
+        />
+      </Current.Provider>,
+    )
+    return screen.getAllByRole('button').map(one => one.textContent)
+  }
+  const again = ['Retry from here · version 3', 'Retry with version 2', 'Edit and run again from here']
+  expect(shown('operator', true, { errorType: 'HTTPResponseCodeError' })).toEqual([...again, t('copy.error')])
+  for (const name of again) await userEvent.click(screen.getByRole('button', { name }))
+  expect(retried).toEqual([undefined, 2, 'edit'])
+  expect(document.querySelector('.err b')?.textContent).not.toBe(t('status.failed'))
+  expect(shown('viewer', true, {})).toEqual([t('copy.error')])
+  expect(document.querySelector('.err b')?.textContent).toBe(t('status.failed'))
+  expect(shown('operator', false, {})).toEqual([t('copy.error')])
+  expect(shown('operator', true, { rounds: [1] })).toEqual([t('copy.error')])
 })

@@ -111,3 +111,88 @@ test('what is done to chosen runs goes on to its end when the list has them no m
   await screen.findByText(tn('act.done', 9, { all: '9' }))
   expect(deleted).toHaveLength(9)
 })
+
+const row = (id: string, more: object = {}) =>
+  ({
+    id,
+    status: 'succeeded',
+    app: { id: 'a', name: '審査 🙂' },
+    created_at: 1000,
+    finished_at: 1002,
+    elapsed: 2,
+    tokens: 0,
+    user: 'u',
+    waits_for: [],
+    exceptions: { tries: 0, handled: 0, rounds: 0 },
+    ...more,
+  }) as unknown as Run
+
+/** The page of runs with a server that has these. */
+function shown(runs: Run[], role = 'operator'): string[] {
+  setLanguage('en')
+  const asked: string[] = []
+  vi.stubGlobal('fetch', async (address: string) => {
+    if (address.includes('stream')) return new Promise(() => undefined)
+    if (/runs(\?|$)/.test(address)) asked.push(address)
+    return Response.json({ data: /runs(\?|$)/.test(address) ? runs : [], counts: { succeeded: runs.length } })
+  })
+  window.history.replaceState(null, '', '/console/?t=all')
+  render(
+    <Cached>
+      <Current.Provider value={{ role } as Session}>
+        <RunsPage />
+      </Current.Provider>
+    </Cached>,
+  )
+  return asked
+}
+
+const focused = () => (document.activeElement as HTMLElement).dataset.row
+
+test('keys move through the list, choose a run, look for one, and show new ones', async () => {
+  const asked = shown([row('run-1'), row('run-2'), row('run-3')])
+  await screen.findAllByText('審査 🙂')
+  const user = userEvent.setup()
+  const seen: (string | undefined)[] = []
+  for (const key of ['j', 'j', 'j', 'j', 'k', '{Home}', 'k', '{End}']) {
+    await user.keyboard(key)
+    seen.push(focused())
+  }
+  expect(seen).toEqual(['run-1', 'run-2', 'run-3', 'run-3', 'run-2', 'run-1', 'run-1', 'run-3'])
+  await user.keyboard('x')
+  const boxes = () => screen.getAllByRole<HTMLInputElement>('checkbox').map(box => box.checked)
+  expect(boxes()).toEqual([false, false, false, true])
+  await user.keyboard('x')
+  expect(boxes()).toEqual([false, false, false, false])
+  const before = asked.length
+  await user.keyboard('n')
+  await waitFor(() => expect(asked.length).toBe(before + 1))
+  await user.keyboard('/')
+  expect(document.activeElement).toBe(screen.getAllByRole('searchbox')[0])
+  await user.keyboard('j')
+  expect((document.activeElement as HTMLInputElement).value).toBe('j')
+})
+
+test('a single run is a list, and viewers choose none', async () => {
+  shown([row('run-1')], 'viewer')
+  await screen.findByText('審査 🙂')
+  expect(screen.queryByText(t('runs.none'))).toBeNull()
+  expect(screen.queryAllByRole('checkbox')).toEqual([])
+  await userEvent.keyboard('jx')
+  expect(focused()).toBe('run-1')
+})
+
+test('a row says why a run failed, whom it waits for, or what went wrong on the way', async () => {
+  shown([
+    row('run-1', { status: 'failed', error: { title: '判定', message: 'だめ 🙅' } }),
+    row('run-2', { status: 'paused', waits_for: [{ title: '承認' }, { title: 'Check' }] }),
+    row('run-3', { exceptions: { tries: 2, handled: 1, rounds: 0 } }),
+    row('run-4', { preview: '答え', tokens: 1200 }),
+  ])
+  await waitFor(() => expect(screen.getAllByRole('row')).toHaveLength(5))
+  const said = [...document.querySelectorAll('td.n')].map(cell => cell.textContent?.trim())
+  expect(said.slice(0, 2)).toEqual(['判定: だめ 🙅', '承認, Check'])
+  expect(said[2]).toBe(`${t('runs.although')} ${tn('wrong.handled', 1)}, ${tn('wrong.tries', 2)}`)
+  expect(said[3]).toBe('答え')
+  expect(document.querySelectorAll('tbody tr')[3]?.textContent).toContain('1,200')
+})
