@@ -108,12 +108,13 @@ class Documents:
         rule_id, kept = (
             last if last is not None else (new_id(), checked_rule(AUTOMATIC if rule is None else rule, form))
         )
-        dataset = await self._datasets.index_with(dataset, wishes, form)
+        await self._datasets.index_with(dataset, wishes, form)
         now, batch = self._clock(), new_batch(self._clock())
         file = file_of(source, now)
         called = checked_name(name or source.name)
 
-        def make(old: Document | None, position: int) -> tuple[Document, Job]:
+        def make(dataset: Dataset, old: Document | None, position: int) -> tuple[Document, Job]:
+            _checked_form(form, dataset)
             document = Document(
                 id=new_id() if old is None else old.id,
                 dataset_id=dataset.id,
@@ -156,21 +157,21 @@ class Documents:
         if old is None:
             raise NotFound("Document not found")
         _checked_form(form, dataset)
-        if old.archived or not old.enabled:
-            raise InvalidParam("Document is not available")
+        _require_available(old)
         if source is None and rule is None:
             raise InvalidParam("Data source or Process rule is required")
-        kept = old.rule if rule is None else checked_rule(rule, old.form)
+        kept = None if rule is None else checked_rule(rule, old.form)
         now = self._clock()
         batch = new_batch(now)
 
         def change(current: Document) -> tuple[Document, Job]:
+            _require_available(current)
             document = replace(
                 current,
                 name=checked_name(name or (source.name if source is not None else current.name)),
                 batch=batch,
-                rule=kept,
-                rule_id=current.rule_id if rule is None else new_id(),
+                rule=current.rule if kept is None else kept,
+                rule_id=current.rule_id if kept is None else new_id(),
                 file=current.file if source is None else file_of(source, now),
                 created_from="web",
                 updated_at=now,
@@ -227,12 +228,12 @@ class Documents:
         archived."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
-        document = await stores.documents.document(dataset.id, document_id.lower())
-        if document is None:
-            raise NotFound("Document Not Exists.")
-        if document.archived:
-            raise Forbidden("The archived document is not editable.", code="archived_document_immutable")
-        if not await stores.documents.delete_document(dataset.id, document.id):
+
+        def check(document: Document) -> None:
+            if document.archived:
+                raise Forbidden("The archived document is not editable.", code="archived_document_immutable")
+
+        if not await stores.documents.delete_document(dataset.id, document_id.lower(), check):
             raise NotFound("Document Not Exists.")
         self._wake()
 
@@ -278,6 +279,11 @@ class Documents:
 def new_batch(now: float) -> str:
     """Return the name of a new batch."""
     return f"{int(now)}{new_id()[-6:]}"
+
+
+def _require_available(document: Document) -> None:
+    if document.archived or not document.enabled:
+        raise InvalidParam("Document is not available")
 
 
 def _checked_form(form: str, dataset: Dataset) -> str:

@@ -1,6 +1,7 @@
 """Import of datasets with existing segments from another server: nothing is cut again."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -115,8 +116,12 @@ class Imports:
         dataset = await stores.datasets.dataset((wishes.id or "").lower())
         if dataset is None:
             dataset = await self._datasets.create(wishes)
-        there = {tag.name: tag.id for tag, _ in await self._tags.all()}
-        wanted = [there.get(name) or (await self._tags.create(name)).id for name in dict.fromkeys(tags)]
+        there = {tag.name for tag, _ in await self._tags.all()}
+        for name in dict.fromkeys(tags):
+            if name not in there:
+                with suppress(InvalidParam):  # a concurrent import has just created it
+                    await self._tags.create(name)
+        wanted = [tag.id for tag, _ in await self._tags.all() if tag.name in tags]
         await self._tags.bind(wanted, dataset.id)
         for field in fields:
             if field.name not in BUILT_IN:
@@ -173,16 +178,17 @@ class Imports:
 
     async def _put(self, stores: KnowledgeStores, dataset: Dataset, given: GivenDocument) -> Document:
         if dataset.doc_form != given.form:
-            dataset = await self._datasets.index_with(dataset, DatasetWishes(), given.form)
-        if dataset.doc_form != given.form:
-            raise InvalidParam(f"{given.name}: is a {given.form}, and the dataset has documents of {dataset.doc_form}")
+            await self._datasets.index_with(dataset, DatasetWishes(), given.form)
         taken = set(await stores.segments.segments([each.id.lower() for each in given.segments]))
         named = await stores.documents.documents([given.id.lower()])
         own_id = given.id.lower() if is_uuid(given.id) and not named else new_id()
         source = given.source or text_source(given.name, "\n\n".join(each.content for each in given.segments))
         now, name, rule = self._clock(), checked_name(given.name), _rule_of(given)
 
-        def make(old: Document | None, position: int) -> tuple[Document, Job]:
+        def make(dataset: Dataset, old: Document | None, position: int) -> tuple[Document, Job]:
+            if dataset.doc_form != given.form:
+                form = dataset.doc_form
+                raise InvalidParam(f"{given.name}: is a {given.form}, and the dataset has documents of {form}")
             document = Document(
                 id=own_id if old is None else old.id,
                 dataset_id=dataset.id,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Embedder
 from jikko.ports.stores.knowledge_records import ChildChunk, Dataset, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
+from jikko.repositories.knowledge.segment_repository import SegmentChanged
 
 
 class SegmentPosition(NamedTuple):
@@ -122,7 +124,13 @@ class Segments:
         Raises ``InvalidParam``: one is invalid, or the document is not completed; ``NotFound``; ``ServiceFailed``: the
         model makes no vectors.
         """
-        place = await self._index.place(dataset_id, document_id)
+        while True:
+            place = await self._index.place(dataset_id, document_id)
+            if (added := await self._added(place, wishes)) is not None:
+                return place.document, added
+
+    async def _added(self, place: SegmentPosition, wishes: Sequence[SegmentWishes]) -> list[Segment] | None:
+        """Return the new segments; ``None`` if the document was indexed again or deleted meanwhile."""
         if not wishes:
             raise InvalidParam("Segments is required")
         if len(wishes) > MAX_SEGMENTS_AT_ONCE:
@@ -147,10 +155,11 @@ class Segments:
             nodes, tokens = await self._index.nodes(place, [(each.id, None, each.content) for each in segments])
             segments = [replace(each, tokens=count) for each, count in zip(segments, tokens, strict=True)]
         words = sum(each.words for each in segments)
-        if not await stores.segments.add_segments(segments, children, nodes, _more_words(words, now)):
-            raise NotFound("Document not found.")
+        more, model = _more_words(words, now), place.document.embedded_by
+        if not await stores.segments.add_segments(segments, children, nodes, more, model):
+            return None
         found = await stores.segments.segments([each.id for each in segments])
-        return place.document, [found.get(each.id, each) for each in segments]
+        return [found.get(each.id, each) for each in segments]
 
     async def change(
         self, dataset_id: str, document_id: str, segment_id: str, wishes: SegmentWishes
@@ -160,6 +169,13 @@ class Segments:
         Raises ``InvalidParam``, ``NotFound``, or ``ServiceFailed``: the model makes no vectors.
         """
         _check_sizes(wishes)
+        while True:
+            with suppress(SegmentChanged):  # by a concurrent request: the rest of it stays
+                return await self._changed(dataset_id, document_id, segment_id, wishes)
+
+    async def _changed(
+        self, dataset_id: str, document_id: str, segment_id: str, wishes: SegmentWishes
+    ) -> tuple[Document, Segment]:
         place = await self._index.place(dataset_id, document_id)
         _, segment = await self.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
@@ -216,7 +232,13 @@ class Segments:
 
         more = _more_words(words - segment.words, now)
         changed = await stores.segments.change_segment(
-            segment.id, change, children=children, nodes=nodes, document=more
+            segment.id,
+            change,
+            children=children,
+            nodes=nodes,
+            document=more,
+            expected=segment,
+            embedded_by=None if nodes is None else place.document.embedded_by,
         )
         return _there(changed)
 
@@ -224,7 +246,11 @@ class Segments:
         """Delete a segment. Raises ``NotFound``."""
         document, segment = await self.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
-        less = _more_words(-segment.words, self._clock())
+        now = self._clock()
+
+        def less(document: Document, segment: Segment) -> Document:
+            return _more_words(-segment.words, now)(document)
+
         if not await stores.segments.delete_segment(document.dataset_id, segment.id, less):
             raise NotFound("Segment not found.")
 
@@ -324,6 +350,11 @@ class ChildChunks:
     async def add(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
         """Append a child chunk. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
         check_length("content", content)
+        while True:
+            with suppress(SegmentChanged):
+                return await self._added(dataset_id, document_id, segment_id, content)
+
+    async def _added(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
         place = await self._index.place(dataset_id, document_id)
         _, segment = await self._segments.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
@@ -332,7 +363,10 @@ class ChildChunks:
         draft = child_of(segment, 0, content, now, type="customized")
         nodes, _ = await self._index.nodes(place, [(segment.id, draft.id, content)])
         added = await stores.segments.add_child(
-            segment.id, lambda position: replace(draft, position=position), (lambda _: nodes[0]) if nodes else None
+            segment.id,
+            lambda position: replace(draft, position=position),
+            (lambda _: nodes[0]) if nodes else None,
+            place.document.embedded_by,
         )
         if added is None:
             raise NotFound("Segment not found.")
@@ -343,11 +377,20 @@ class ChildChunks:
     ) -> ChildChunk:
         """Change the text of a child chunk. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
         check_length("content", content)
+        while True:
+            with suppress(SegmentChanged):
+                return await self._changed(dataset_id, document_id, segment_id, child_id, content)
+
+    async def _changed(
+        self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
+    ) -> ChildChunk:
         place = await self._index.place(dataset_id, document_id)
         child = await self._child(dataset_id, document_id, segment_id, child_id)
         nodes, _ = await self._index.nodes(place, [(child.segment_id, child.id, content)])
         changed = replace(child, content=content, words=len(content), type="customized", updated_at=self._clock())
-        await (await self._knowledge.made()).segments.change_child(changed, nodes[0] if nodes else None)
+        stores, node = await self._knowledge.made(), nodes[0] if nodes else None
+        if not await stores.segments.change_child(changed, node, place.document.embedded_by):
+            raise NotFound("Child chunk not found.")
         return changed
 
     async def delete(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> None:

@@ -68,7 +68,7 @@ async def put(
 ) -> Document:
     """Add a pending document, or replace the one of that name."""
 
-    def make(old: Document | None, position: int) -> tuple[Document, Job]:
+    def make(dataset: Dataset, old: Document | None, position: int) -> tuple[Document, Job]:
         new = a_document(dataset, name, position, **more)
         if old is not None:
             new = replace(new, id=old.id, begun=old.begun, version=old.version, index_version=old.index_version)

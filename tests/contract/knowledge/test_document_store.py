@@ -51,7 +51,7 @@ async def test_a_dataset_that_is_gone_takes_no_documents(stores: KnowledgeStores
 async def test_a_document_may_come_with_segments_that_are_there(stores: KnowledgeStores) -> None:
     dataset = await dataset_in(stores)
 
-    def make(old: Document | None, position: int) -> tuple[Document, Job]:
+    def make(dataset: Dataset, old: Document | None, position: int) -> tuple[Document, Job]:
         document, job = with_job(a_document(dataset, "a.txt", position))
         return document, replace(job, stage="embed")
 

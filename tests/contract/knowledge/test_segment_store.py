@@ -18,7 +18,7 @@ from .records import MODEL, a_child, a_node, dataset_in, segments_for, segments_
 pytestmark = pytest.mark.anyio
 
 
-def unchanged(document: Document) -> Document:
+def unchanged(document: Document, segment: Segment) -> Document:
     return document
 
 
@@ -378,7 +378,7 @@ async def test_a_deleted_segment_takes_its_children_with_it_and_the_document_is_
     owl, bee = await segments_in(stores, document)
     children = [await stores.segments.add_child(each.id, child(each, "x"), None) for each in (owl, bee)]
 
-    assert await stores.segments.delete_segment(dataset.id, owl.id, lambda each: replace(each, words=1))
+    assert await stores.segments.delete_segment(dataset.id, owl.id, lambda each, _: replace(each, words=1))
 
     assert await stores.segments.children([owl.id, bee.id]) == {owl.id: [], bee.id: [children[1]]}
     kept = await stores.documents.document(dataset.id, document.id)

@@ -153,6 +153,8 @@ class Indexing:
         dataset, document = await _subject(stores, job)
         if job.stage == "cut":
             await self._cut(stores, job, dataset, document)
+            # Its model may have changed meanwhile. A later change makes another job.
+            dataset, _ = await _subject(stores, job)
         model = None
         if dataset.technique == "high_quality":
             model = Model(dataset.embedding_provider or "", dataset.embedding_model or "")

@@ -51,8 +51,8 @@ _FORGET: Final = (
     "DELETE FROM knowledge.job WHERE dataset_id = :id",
 )
 _BIND: Final = """
-INSERT INTO knowledge.tag_use (tag_id, dataset_id) SELECT id, :dataset_id FROM knowledge.tag WHERE id IN :tag_ids
-ON CONFLICT DO NOTHING
+INSERT INTO knowledge.tag_use (tag_id, dataset_id) SELECT tag.id, dataset.id FROM knowledge.tag, knowledge.dataset
+WHERE tag.id IN :tag_ids AND dataset.id = :dataset_id FOR SHARE ON CONFLICT DO NOTHING
 """
 _UNBIND: Final = "DELETE FROM knowledge.tag_use WHERE tag_id IN :tag_ids AND dataset_id = :dataset_id"
 _SET_ALIAS: Final = """
@@ -193,11 +193,11 @@ class DatasetStore:
 
     @written
     def delete_tag(self, tag_id: str) -> Operation[None]:
-        yield Count("DELETE FROM knowledge.tag_use WHERE tag_id = :id", id=tag_id)
         yield Count("DELETE FROM knowledge.tag WHERE id = :id", id=tag_id)
+        yield Count("DELETE FROM knowledge.tag_use WHERE tag_id = :id", id=tag_id)
 
     async def bind_tags(self, tag_ids: Sequence[str], dataset_id: str) -> None:
-        """Add tags to a dataset; unknown ones are ignored."""
+        """Add tags to a dataset; unknown ones are ignored. No-op if the dataset was deleted."""
         await self._sql.count(_BIND, tag_ids=tag_ids, dataset_id=dataset_id)
 
     async def unbind_tags(self, tag_ids: Sequence[str], dataset_id: str) -> None:

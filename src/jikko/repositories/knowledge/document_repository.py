@@ -9,6 +9,7 @@ from jikko.errors import InvalidParam, NotFound
 from jikko.ports.stores.knowledge_records import (
     UNDER_WAY,
     ChildChunk,
+    Dataset,
     Document,
     Job,
     JsonObject,
@@ -17,6 +18,7 @@ from jikko.ports.stores.knowledge_records import (
 )
 from jikko.repositories.knowledge.knowledge_tables import (
     CHILDREN,
+    DATASETS,
     DOCUMENTS,
     FIELDS,
     IN_TURN,
@@ -59,8 +61,6 @@ _PUT_SOURCE: Final = """
 INSERT INTO knowledge.source (document_id, file_id, content) VALUES (:id, :file_id, :content)
 ON CONFLICT (document_id) DO UPDATE SET file_id = excluded.file_id, content = excluded.content
 """
-# Serializes writes of a dataset's documents: name and position are unique.
-_HOLD_DATASET: Final = "SELECT 1 FROM knowledge.dataset WHERE id = :dataset_id FOR UPDATE"
 _LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM knowledge.document WHERE dataset_id = :dataset_id"
 _NAMED: Final = "WHERE dataset_id = :dataset_id AND name = :name FOR UPDATE"
 _OWN: Final = "WHERE id = :id AND dataset_id = :dataset_id"
@@ -76,8 +76,8 @@ WHERE id IN (SELECT document_id FROM knowledge.field_use WHERE field_id = :id) O
 """
 
 
-MakeDocument = Callable[[Document | None, int], tuple[Document, Job]]
-"""Makes a document from the existing one of its name, if any, and its position."""
+MakeDocument = Callable[[Dataset, Document | None, int], tuple[Document, Job]]
+"""Makes a document from its dataset, the existing one of its name, if any, and its position."""
 
 
 CutDocument = Callable[[Document, Job], tuple[Sequence[Segment], Sequence[ChildChunk]]]
@@ -106,12 +106,11 @@ class DocumentStore:
     ) -> Operation[Document]:
         """Add a document, or replace the one of its name, with its source and its indexing job, in one transaction.
         ``cut``: Makes its segments, if the job has the stage ``embed``; they are hidden until it is done. Raises
-        ``NotFound``: the dataset was deleted."""
-        if (yield Row(_HOLD_DATASET, dataset_id=dataset_id)) is None:
-            raise NotFound("Dataset not found.")
+        ``NotFound``: the dataset was deleted; and any ``JikkoError`` of ``make``: nothing is changed then."""
+        dataset = yield from _held(dataset_id)
         found = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=name)
         position = found.position if found else (yield Row(_LAST_POSITION, dataset_id=dataset_id))[0] + 1
-        document, job = make(found, position)
+        document, job = make(dataset, found, position)
         yield from DOCUMENTS.add([document]) if found is None else DOCUMENTS.replace(document)
         yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
         yield from put_job(job)
@@ -132,7 +131,7 @@ class DocumentStore:
         """Change a document and index it again, in one transaction; ``None`` if it does not exist.
         ``content``: New source; ``None`` keeps the old one.
         Raises ``InvalidParam``: another document of the dataset has the new name."""
-        yield Row(_HOLD_DATASET, dataset_id=dataset_id)
+        yield from _held(dataset_id)
         found = yield from _locked(dataset_id, document_id)
         if found is None:
             return None
@@ -198,11 +197,15 @@ class DocumentStore:
         return changed
 
     @written
-    def delete_document(self, dataset_id: str, document_id: str) -> Operation[bool]:
+    def delete_document(
+        self, dataset_id: str, document_id: str, check: Callable[[Document], None] = lambda _: None
+    ) -> Operation[bool]:
         """Delete a document. It is hidden at once; rows are deleted in slices (``sweep``). Returns whether it
-        existed."""
-        if (yield from _locked(dataset_id, document_id)) is None:
+        existed. ``check``: May refuse by raising a ``JikkoError``."""
+        found = yield from _locked(dataset_id, document_id)
+        if found is None:
             return False
+        check(found)
         for statement in _FORGET:
             yield Count(statement, id=document_id)
         return True
@@ -229,8 +232,10 @@ class DocumentStore:
 
     @written
     def add_field(self, field: MetadataField) -> Operation[bool]:
-        """Add a field unless the name is taken. Returns whether it was added."""
+        """Add a field unless the name is taken. Returns whether it was added. Raises ``NotFound``: the dataset was
+        deleted."""
         yield Row(IN_TURN)
+        yield from _held(field.dataset_id)
         if (yield from _field_named(field.dataset_id, field.name)) is not None:
             return False
         yield from FIELDS.add([field])
@@ -286,6 +291,33 @@ def put_job(job: Job) -> Operation[None]:
     """Replace any older job of a locked document."""
     yield Count("DELETE FROM knowledge.job WHERE document_id = :id", id=job.document_id)
     yield from JOBS.add([job])
+
+
+def index_again(document: Document, segments_version: int, due_at: float) -> Operation[Document]:
+    """Replace any older job of a locked document by one that indexes existing segments. Returns the changed
+    document."""
+    version = document.begun + 1
+    changed = replace(document, begun=version)
+    yield from DOCUMENTS.replace(changed)
+    job = Job(
+        document_id=document.id,
+        dataset_id=document.dataset_id,
+        version=version,
+        segments_version=segments_version,
+        stage="embed",
+        due_at=due_at,
+    )
+    yield from put_job(job)
+    return changed
+
+
+def _held(dataset_id: str) -> Operation[Dataset]:
+    """Lock and return a dataset, which serializes writes of its documents: name and position are unique. Raises
+    ``NotFound``."""
+    found = yield from DATASETS.one("WHERE id = :id FOR UPDATE", id=dataset_id)
+    if found is None:
+        raise NotFound("Dataset not found.")
+    return found
 
 
 def _locked(dataset_id: str, document_id: str) -> Operation[Document | None]:

@@ -8,8 +8,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
+from jikko.errors import Conflict
 from jikko.ports.stores.knowledge_records import ChildChunk, Document, IndexEntry, Segment
-from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
+from jikko.repositories.knowledge.document_repository import index_again
+from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS, contains, sought
 from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase, id_text, written
 
 AddNodes: TypeAlias = Callable[[str, str, int, Iterable[IndexEntry]], Operation[None]]
@@ -85,6 +87,13 @@ _CHILDREN: Final = CHILDREN.select("WHERE segment_id IN :segment_ids ORDER BY ch
 _ADD_HITS: Final = "UPDATE knowledge.segment SET hits = hits + :count WHERE id = :id"
 
 
+class SegmentChanged(Conflict):
+    """The segment, or the model of its document, was changed meanwhile; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__("The segment was changed meanwhile; send the request again.")
+
+
 class Found(NamedTuple):
     """Node found by a search."""
 
@@ -102,7 +111,11 @@ class Visible(NamedTuple):
 
 
 class SegmentStore(ABC):
-    """Segments. Contract: ``tests/contract/knowledge``."""
+    """Segments. Contract: ``tests/contract/knowledge``.
+
+    ``embedded_by`` is the model of the given nodes, as in ``Document.embedded_by``; by default that of the document. A
+    job that is indexing the changed segments begins again.
+    """
 
     def __init__(self, database: SqlDatabase, add_nodes: AddNodes) -> None:
         self._sql = database.sql
@@ -134,12 +147,13 @@ class SegmentStore(ABC):
         children: Sequence[ChildChunk],
         nodes: Sequence[IndexEntry],
         document: Callable[[Document], Document],
+        embedded_by: str | None = None,
     ) -> Operation[bool]:
         """Add segments with their search nodes to an indexed document, and change the document. Returns whether the
-        document still exists, in the segments' versions; otherwise nothing is written."""
+        document still exists, in the segments' version, with that model; otherwise nothing is written."""
         first = segments[0]
         found = yield from _locked(first.document_id)
-        if found is None or found.version != first.version:
+        if found is None or found.version != first.version or embedded_by not in (None, found.embedded_by):
             return False
         last: int = (yield Row(_LAST, id=found.id, version=found.version))[0]
         placed = [replace(each, position=last + number) for number, each in enumerate(segments, 1)]
@@ -149,6 +163,7 @@ class SegmentStore(ABC):
             if each.keywords:
                 yield from put_keywords(each.dataset_id, each.id, each.keywords)
         yield from self.add_nodes(first.dataset_id, first.document_id, found.index_version, nodes)
+        found = yield from _indexed_again(found, first.version)
         yield from DOCUMENTS.replace(document(found))
         return True
 
@@ -161,6 +176,8 @@ class SegmentStore(ABC):
         children: Sequence[ChildChunk] | None = None,
         nodes: Sequence[IndexEntry] | None = None,
         document: Callable[[Document], Document] | None = None,
+        expected: Segment | None = None,
+        embedded_by: str | None = None,
     ) -> Operation[Segment | None]:
         """Apply ``change`` to a segment, in one transaction with its child chunks and nodes.
 
@@ -168,10 +185,16 @@ class SegmentStore(ABC):
             children: New child chunks; ``None`` keeps them.
             nodes: New nodes; ``None`` keeps them.
             document: Changes the document.
+            expected: The segment that the change is based on.
+
+        Raises:
+            SegmentChanged: It is not as ``expected``, except for its hits; or see ``SegmentStore``.
         """
-        found, owner = yield from _with_owner(segment_id)
+        found, owner = yield from _with_owner(segment_id, embedded_by)
         if found is None or owner is None:
             return None
+        if expected is not None and replace(found, hits=expected.hits) != expected:
+            raise SegmentChanged
         changed = change(found)
         yield from SEGMENTS.replace(changed)
         if changed.keywords != found.keywords:
@@ -183,13 +206,14 @@ class SegmentStore(ABC):
             version = owner.index_version
             yield from delete_nodes("segment_id = :id AND version = :version", id=segment_id, version=version)
             yield from self.add_nodes(changed.dataset_id, changed.document_id, version, nodes)
+            owner = yield from _indexed_again(owner, found.version)
         if document is not None:
             yield from DOCUMENTS.replace(document(owner))
         return changed
 
     @written
     def delete_segment(
-        self, dataset_id: str, segment_id: str, document: Callable[[Document], Document]
+        self, dataset_id: str, segment_id: str, document: Callable[[Document, Segment], Document]
     ) -> Operation[bool]:
         """Delete a segment with all its data. Returns whether it existed."""
         found, owner = yield from _with_owner(segment_id)
@@ -198,7 +222,8 @@ class SegmentStore(ABC):
         yield from delete_nodes("segment_id = :id", id=segment_id)
         yield from delete_segments("id = :id", id=segment_id)
         if owner is not None:
-            yield from DOCUMENTS.replace(document(owner))
+            owner = yield from _indexed_again(owner, found.version)
+            yield from DOCUMENTS.replace(document(owner, found))
         return True
 
     async def child(self, dataset_id: str, child_id: str) -> ChildChunk | None:
@@ -221,32 +246,47 @@ class SegmentStore(ABC):
 
     @written
     def add_child(
-        self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
+        self,
+        segment_id: str,
+        make: Callable[[int], ChildChunk],
+        node: Callable[[ChildChunk], IndexEntry] | None,
+        embedded_by: str | None = None,
     ) -> Operation[ChildChunk | None]:
-        """Append a child chunk. ``make``: Makes it from its position."""
-        found, owner = yield from _with_owner(segment_id)
+        """Append a child chunk. ``make``: Makes it from its position. Raises ``SegmentChanged``: see
+        ``SegmentStore``."""
+        found, owner = yield from _with_owner(segment_id, embedded_by)
         if found is None or owner is None:
             return None
         child = make((yield Row(_LAST_CHILD, id=segment_id))[0] + 1)
         yield from CHILDREN.add([child])
         if node is not None:
             yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node(child)])
+            yield from _indexed_again(owner, found.version)
         return child
 
     @written
-    def change_child(self, child: ChildChunk, node: IndexEntry | None) -> Operation[None]:
-        """Replace a child chunk, and its node if a new one is given."""
-        owner = yield from _locked(child.document_id)
+    def change_child(
+        self, child: ChildChunk, node: IndexEntry | None, embedded_by: str | None = None
+    ) -> Operation[bool]:
+        """Replace a child chunk, and its node if a new one is given. Returns whether it exists. Raises
+        ``SegmentChanged``: see ``SegmentStore``."""
+        found, owner = yield from _with_owner(child.segment_id, embedded_by)
+        if found is None or owner is None or (yield from CHILDREN.one("WHERE id = :id", id=child.id)) is None:
+            return False
         yield from CHILDREN.replace(child)
-        if node is not None and owner is not None:
+        if node is not None:
             yield from _delete_node_of(child)
             yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node])
+            yield from _indexed_again(owner, found.version)
+        return True
 
     @written
     def delete_child(self, child: ChildChunk) -> Operation[None]:
-        yield from _locked(child.document_id)
+        found, owner = yield from _with_owner(child.segment_id)
         yield from _delete_node_of(child)
         yield Count("DELETE FROM knowledge.child WHERE id = :id", id=child.id)
+        if found is not None and owner is not None:
+            yield from _indexed_again(owner, found.version)
 
     @written
     def add_hits(self, hits: Mapping[str, int]) -> Operation[None]:
@@ -291,13 +331,24 @@ def _locked(document_id: str) -> Operation[Document | None]:
     return DOCUMENTS.one("WHERE id = :id FOR UPDATE", id=document_id)
 
 
-def _with_owner(segment_id: str) -> Operation[tuple[Segment | None, Document | None]]:
-    """Lock a segment's document, and return both."""
+def _with_owner(segment_id: str, embedded_by: str | None = None) -> Operation[tuple[Segment | None, Document | None]]:
+    """Lock a segment's document, and return both. Raises ``SegmentChanged``: its model is not ``embedded_by``."""
     found = yield from SEGMENTS.one("WHERE id = :id", id=segment_id)
     if found is None:
         return None, None
     owner = yield from _locked(found.document_id)
+    if owner is not None and embedded_by not in (None, owner.embedded_by):
+        raise SegmentChanged
     return (yield from SEGMENTS.one("WHERE id = :id", id=segment_id)), owner
+
+
+def _indexed_again(document: Document, version: int) -> Operation[Document]:
+    """Begin the job again that indexes the segments of a version, if there is one: it may have read them already.
+    Returns the document."""
+    job = yield from JOBS.one("WHERE document_id = :id FOR UPDATE", id=document.id)
+    if job is None or job.stage != "embed" or job.segments_version != version:
+        return document
+    return (yield from index_again(document, version, job.due_at))
 
 
 def _delete_node_of(child: ChildChunk) -> Operation[Any]:
