@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from jikko.console.console_access import Access
+from jikko.errors import Unauthorized
 from jikko.ids import new_id
 from jikko.repositories.console_store import (
     ChatPages,
@@ -24,6 +26,7 @@ from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
+from tests.meanwhile import meanwhile
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, message
@@ -97,6 +100,23 @@ async def test_the_sessions_of_a_token_end_with_it(stores: Stores) -> None:
     scoped = replace(session("s3", other.id), scopes=["runs:read"], expires_at=4000.5)
     await stores.access.add_session(scoped, oldest=0)
     assert await stores.access.session(digest("s3")) == scoped
+
+
+async def test_a_token_that_is_deleted_meanwhile_begins_no_session(stores: Stores) -> None:
+    access = Access(stores.access, lambda: 1000.0)
+    made, text = await access.new_token("通る 🚪", "operator")
+    slow = meanwhile(stores.access, "token_of", lambda: access.revoke(made.id))
+
+    with pytest.raises(Unauthorized):
+        await Access(slow, lambda: 1000.0).enter_by_token(text)
+
+    for number in range(5):
+        one = token(f"at once {number}")
+        await stores.access.add_token(one)
+        await asyncio.gather(
+            stores.access.add_session(session(f"s{number}", one.id), oldest=0), stores.access.delete_token(one.id)
+        )
+        assert await stores.access.session(digest(f"s{number}")) is None
 
 
 async def test_shared_links_of_a_run_are_listed_opened_once_and_end_with_their_token(stores: Stores) -> None:

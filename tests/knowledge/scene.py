@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jikko.files.signing_keys import SigningKeys, UrlSigner
+from jikko.knowledge.child_chunks import ChildChunks
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets, DatasetWishes
 from jikko.knowledge.documents import Documents, text_source
@@ -23,7 +24,7 @@ from jikko.knowledge.metadata import Metadata, Tags
 from jikko.knowledge.retrieval.external_search import ExternalApis, ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
-from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
+from jikko.knowledge.segments import SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
 from jikko.ports.models import DefaultModels, ModelFailure, ModelName, ModelUsage
 from jikko.ports.other_models import EmbeddingRequest, Embeddings, Ranked, RerankRequest, Vector

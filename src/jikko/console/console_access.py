@@ -36,6 +36,7 @@ PREFIX: Final = "jko_"
 SETTING_NAME: Final = "JIKKO_CONSOLE_TOKEN"
 """Name of sessions started with the token of that setting."""
 _LINK: Final = "link"
+_UNKNOWN: Final = "Unknown console token. API keys of apps do not open the console."
 NOTED_EVERY: Final = 60.0
 """Interval in seconds at which the last use is saved."""
 _NOTED_WITHIN: Final = 0.5
@@ -205,7 +206,7 @@ class Access:
         known = await self._store.token_of(hashed)
         # Looked up by digest, so that timing reveals nothing about tokens.
         if known is None or not hmac.compare_digest(known.digest, hashed):
-            raise Unauthorized("Unknown console token. API keys of apps do not open the console.")
+            raise Unauthorized(_UNKNOWN)
         now = self._clock()
         if known.expires_at is not None and now >= known.expires_at:
             raise Unauthorized(f"The token {known.name!r} has expired. `jikko console tokens new` makes a new one.")
@@ -227,7 +228,8 @@ class Access:
             scopes=scopes,
             expires_at=expires_at,
         )
-        await self._store.add_session(session, oldest=now - SESSION_SECONDS)
+        if not await self._store.add_session(session, oldest=now - SESSION_SECONDS):
+            raise Unauthorized(_UNKNOWN)  # revoked meanwhile
         return cookie, _visitor(session, now)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from jikko.knowledge.child_chunks import ChildChunks
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets
 from jikko.knowledge.documents import Documents
@@ -13,7 +14,7 @@ from jikko.knowledge.indexing.indexing import Indexing
 from jikko.knowledge.metadata import Metadata, Tags
 from jikko.knowledge.retrieval.external_search import ExternalApis
 from jikko.knowledge.retrieval.retrieval import Retrieval
-from jikko.knowledge.segments import ChildChunks, Segments
+from jikko.knowledge.segments import Segments
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 from jikko.values import Json
 

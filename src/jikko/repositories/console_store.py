@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from jikko.ids import is_uuid
 from jikko.ports.stores.messages import Conversation
 from jikko.repositories import OF_APP, row_reader
 from jikko.repositories.conversation_store import CONVERSATION, KEY
@@ -99,6 +100,7 @@ _SESSIONS: Final = RecordTable("console_sessions", ConsoleSession)
 _TICKETS: Final = RecordTable("console_tickets", ConsoleTicket)
 _OF_DIGEST: Final = "WHERE digest = :digest"
 _IN_ORDER: Final = "ORDER BY created_at, [sqlite: rowid][postgres: key]"
+_HOLD_TOKEN: Final = "SELECT 1 FROM console_tokens WHERE token_id = :id FOR SHARE"
 _DELETE_TOKEN: Final = "DELETE FROM console_tokens WHERE token_id = :id"
 _END_SESSIONS: Final = "DELETE FROM console_sessions WHERE :id::text IN (source, nullif(substr(source, 44), ''))"
 """Includes links shared with the token: see ``share_source``."""
@@ -139,8 +141,10 @@ class ConsoleStore:
     @written
     def delete_token(self, token_id: str) -> Operation[bool]:
         """Delete a token with its sessions. Returns whether it existed."""
+        existed = yield Count(_DELETE_TOKEN, id=token_id)
+        # Afterwards: a session that is being added holds the token.
         yield Count(_END_SESSIONS, id=token_id)
-        return bool((yield Count(_DELETE_TOKEN, id=token_id)))
+        return bool(existed)
 
     async def note_use(self, token_id: str, at: float) -> None:
         await self._sql.count(_NOTE_USE, id=token_id, at=at)
@@ -154,10 +158,14 @@ class ConsoleStore:
         return removed
 
     @written
-    def add_session(self, session: ConsoleSession, *, oldest: float) -> Operation[None]:
-        """Add a session, and delete those begun before ``oldest``."""
+    def add_session(self, session: ConsoleSession, *, oldest: float) -> Operation[bool]:
+        """Add a session, and delete those begun before ``oldest``. Returns whether it was added: not if its source is a
+        deleted token."""
+        if is_uuid(session.source) and (yield Row(_HOLD_TOKEN, id=session.source)) is None:
+            return False
         yield Count(_FORGET_SESSIONS, oldest=oldest)
         yield from _SESSIONS.add([session])
+        return True
 
     async def session(self, digest: bytes) -> ConsoleSession | None:
         return _SESSIONS.found(await self._sql.row(_SESSIONS.select(_OF_DIGEST), digest=digest))

@@ -9,6 +9,7 @@ from jikko.assemble.build_models import default_models, make_embedder
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.files.signing_keys import UrlSigner
+from jikko.knowledge.child_chunks import ChildChunks
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets
 from jikko.knowledge.documents import Documents
@@ -20,7 +21,7 @@ from jikko.knowledge.metadata import Metadata, Tags
 from jikko.knowledge.retrieval.external_search import ExternalApis, ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
-from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
+from jikko.knowledge.segments import SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.http import HttpClient

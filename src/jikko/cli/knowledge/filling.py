@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from jikko.knowledge.files import EXTENSIONS, is_readable
 from jikko.knowledge.imports import GivenChild, GivenDocument, GivenField, GivenSegment, GivenValue
 from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
 from jikko.ports.stores.knowledge_records import UNDER_WAY
+from jikko.repositories.knowledge.dataset_repository import DatasetNameTaken
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
@@ -106,7 +108,9 @@ async def add(
         except NotFound:
             if technique is None:
                 wishes.technique = "high_quality" if "embedding" in assembly.default_models or model else "economy"
-            found = await knowledge.datasets.create(wishes)
+            with suppress(DatasetNameTaken):  # a concurrent command has just created it
+                await knowledge.datasets.create(wishes)
+            found = await knowledge.datasets.find(dataset)
         there = {each.name: each for each in await knowledge.documents.all(found.id)}
         added = []
         for file in files:
@@ -118,7 +122,8 @@ async def add(
             added.append(await knowledge.documents.add(found.id, source, wishes))
         removed = list(there.values()) if sync else []
         for document in removed:
-            await knowledge.documents.delete(found.id, document.id)
+            with suppress(NotFound):  # a concurrent command has just removed it
+                await knowledge.documents.delete(found.id, document.id)
         ids = {document.id for document in added}
         failed = len(await finish(knowledge, found.id, ids, quiet=as_json))
     unchanged = len(files) - len(added)

@@ -293,21 +293,11 @@ def put_job(job: Job) -> Operation[None]:
     yield from JOBS.add([job])
 
 
-def index_again(document: Document, segments_version: int, due_at: float) -> Operation[Document]:
-    """Replace any older job of a locked document by one that indexes existing segments. Returns the changed
-    document."""
-    version = document.begun + 1
-    changed = replace(document, begun=version)
+def begin_again(document: Document, job: Job) -> Operation[Document]:
+    """Replace any older job of a locked document by this one, with a new version. Returns the changed document."""
+    changed = replace(document, begun=document.begun + 1)
     yield from DOCUMENTS.replace(changed)
-    job = Job(
-        document_id=document.id,
-        dataset_id=document.dataset_id,
-        version=version,
-        segments_version=segments_version,
-        stage="embed",
-        due_at=due_at,
-    )
-    yield from put_job(job)
+    yield from put_job(replace(job, version=changed.begun, attempts=0, done=0, lease_until=0.0, worker=""))
     return changed
 
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from jikko.ports.stores.knowledge_records import ChildChunk, Document, IndexEntry, Job, Segment
-from jikko.repositories.knowledge.document_repository import index_again
+from jikko.repositories.knowledge.document_repository import begin_again
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
 from jikko.repositories.knowledge.segment_repository import AddNodes, delete_nodes, delete_segments, put_keywords
 from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text, read_aside, written
@@ -243,10 +243,13 @@ class JobStore:
         if document is None:
             return False
         job = yield from JOBS.one(_LOCKED, id=document_id)
-        segments_version = document.version if job is None else job.segments_version
+        if job is None:
+            version = document.version
+            ids = {"document_id": document_id, "dataset_id": document.dataset_id}
+            job = Job(**ids, version=version, segments_version=version, stage="embed", due_at=now)
         # A job that has not cut the document yet reads the dataset afterwards.
-        if segments_version and (job is None or job.stage != "cut"):
-            yield from index_again(document, segments_version, now)
+        if job.segments_version and job.stage != "cut":
+            yield from begin_again(document, replace(job, due_at=now))
         return True
 
     @written

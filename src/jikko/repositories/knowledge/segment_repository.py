@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from jikko.errors import Conflict
 from jikko.ports.stores.knowledge_records import ChildChunk, Document, IndexEntry, Segment
-from jikko.repositories.knowledge.document_repository import index_again
+from jikko.repositories.knowledge.document_repository import begin_again
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS, contains, sought
 from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase, id_text, written
 
@@ -348,7 +348,7 @@ def _indexed_again(document: Document, version: int) -> Operation[Document]:
     job = yield from JOBS.one("WHERE document_id = :id FOR UPDATE", id=document.id)
     if job is None or job.stage != "embed" or job.segments_version != version:
         return document
-    return (yield from index_again(document, version, job.due_at))
+    return (yield from begin_again(document, job))
 
 
 def _delete_node_of(child: ChildChunk) -> Operation[Any]:
