@@ -244,9 +244,14 @@ class JobStore:
             return False
         job = yield from JOBS.one(_LOCKED, id=document_id)
         if job is None:
-            version = document.version
-            ids = {"document_id": document_id, "dataset_id": document.dataset_id}
-            job = Job(**ids, version=version, segments_version=version, stage="embed", due_at=now)
+            job = Job(
+                document_id=document_id,
+                dataset_id=document.dataset_id,
+                version=document.begun,
+                segments_version=document.version,
+                stage="embed",
+                due_at=now,
+            )
         # A job that has not cut the document yet reads the dataset afterwards.
         if job.segments_version and job.stage != "cut":
             yield from begin_again(document, replace(job, due_at=now))
