@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,10 @@ from jikko.triggers.verification import (
     signed_headers,
     with_secrets,
 )
-from jikko.triggers.webhook_options import parse_webhook_options
+from jikko.triggers.webhook_options import parse_webhook_options, read_trigger_ids, read_webhook_options
 
 NOW = 1_700_000_000.0
+ID = "01a21069-21d3-76c6-be60-4605da1417ed"
 BODY = '{"名": "🙂"}'.encode()
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789").decode()
 SLACK = (
@@ -211,7 +213,8 @@ triggers:
         ("{verify: gitlab, secret: x}", "verify"),
         ("{verify: github}", "secrets"),
         ("{verify: 5, secret: x}", "verify"),
-        ("{verify: github, secrets: [a, b, c]}", "secrets"),
+        ("{verify: github, secrets: [a, b, c]}", "secrets: are more than 2"),
+        ("{verify: github, secrets: [a, 5]}", "secrets: is missing"),
         ("{verify: github, secret: x, other: 1}", "other"),
         ("{secret: x}", "verify"),
         ("{once: body}", "needs verify"),
@@ -221,8 +224,8 @@ triggers:
         ("{retries: -1}", "retries"),
         ("{wait: result, wait_within: soon}", "'soon' is not a duration"),
         ("{retries: 1, overlap: skip}", "overlap"),
-        ("{verify: bearer, secret: sécret}", "secrets"),
-        ('{verify: github, secret: "a\\tb"}', "secrets"),
+        ("{verify: bearer, secret: sécret}", "secrets: have other characters than those of printable ASCII"),
+        ('{verify: github, secret: "a\\tb"}', "secrets: have other characters"),
         ("{verify: {header: X, signed: x}, secret: x}", "signed"),
         ("{verify: {signed: '{body}'}, secret: x}", "header"),
         ("{verify: {header: X, algorithm: md5}, secret: x}", "algorithm"),
@@ -232,6 +235,28 @@ triggers:
 def test_what_is_wrong_with_a_file_is_told_with_its_place(entry: str, problem: str) -> None:
     with pytest.raises(InvalidSettings, match=f"line 2.*{problem}"):
         parse_webhook_options(f"triggers:\n  a/hook: {entry}\n", {})
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (f"id: {ID}", "id: is that of two triggers"),
+        (f"address: {ID}", "address: is that of two webhooks"),
+    ],
+)
+def test_what_two_entries_have_in_common_is_told_with_its_place(entry: str, problem: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"line 3.*{problem}"):
+        parse_webhook_options(f"triggers:\n  a/hook: {{{entry}}}\n  b/hook: {{{entry}}}\n", {})
+
+
+def test_the_file_is_named_and_ids_are_read_in_any_case(tmp_path: Path) -> None:
+    file = tmp_path / "予定.yml"
+    file.write_text(f"triggers: {{a/hook: {{id: {ID.upper()}}}, b/hook: {{retries: x}}}}")
+
+    assert read_trigger_ids(file, {}) == {"a/hook": ID}
+    assert read_webhook_options(None, {}) == {}
+    with pytest.raises(InvalidSettings, match=r"予定\.yml(?s:.*)retries"):
+        read_webhook_options(file, {})
 
 
 def test_questions_for_a_proof_of_the_address_are_answered() -> None:

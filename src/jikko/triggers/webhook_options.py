@@ -130,12 +130,13 @@ def _verification(fields: Fields, unset: list[str]) -> Verification:
     how = _template(fields.mapping("verify")) if isinstance(fields.get("verify"), dict) else _preset(fields)
     secrets = fields.items("secrets") or [fields.get("secret")]
     texts = tuple(secret for secret in secrets if isinstance(secret, str) and secret)
-    if (not unset and len(texts) != len(secrets)) or len(texts) > _MAX_SECRETS:
+    if not unset and len(texts) != len(secrets):
         fields.problem("secrets", MISSING, expected("secrets: [${NAME}]"))
+    if len(texts) > _MAX_SECRETS:
+        fields.problem("secrets", f"are more than {_MAX_SECRETS}")
     if not all(secret.isascii() and secret.isprintable() for secret in texts):
         # Headers cannot contain others, and invalid UTF-8 has no bytes.
-        wanted = expected("ASCII")
-        fields.problem("secrets", MISSING, wanted)
+        fields.problem("secrets", "have other characters than those of printable ASCII")
     more: dict[str, Any] = {"remembered": float(fields.integer("remembered", int(how.remembered), minimum=1))}
     more["tolerance"] = float(fields.integer("tolerance", int(how.tolerance), minimum=1))
     if id_header := fields.text("id_header"):

@@ -67,7 +67,7 @@ _CHAT: Final = "talks by the service API (`jikko chat --url URL --key KEY`)"
 _MACHINE: Final = "works on the data folder and the processes of this machine"
 _LIBRARIES: Final = "manages the installation on this machine"
 _RECORD: Final = "reads or writes whole runs with their logs, which the API returns one at a time"
-_KNOWLEDGE: Final = "datasets have their own API and keys (docs/knowledge.md)"
+_KNOWLEDGE: Final = "works on datasets, which have their own API and keys (docs/knowledge.md)"
 LOCAL_ONLY: Final[Mapping[str, str]] = {
     **dict.fromkeys(("check", "doctor", "run", "schema", "show", "skill", "test"), _FILES),
     **dict.fromkeys(("backup", "cluster", "console", "keys", "migrate", "move", "reload"), _MACHINE),

@@ -200,7 +200,8 @@ async def stop_run(call: ConsoleRequest) -> RunStopped:
     record = await record_of(call)
     owner = record.identity
     stopped = await call.request.api.runs.control.stop(owner.app_id, owner.run_id, f"console:{call.visitor.name}")
-    call.note("stopped run", owner.run_id, app=owner.app_id, before={"status": record.status})
+    if stopped:
+        call.note("stopped run", owner.run_id, app=owner.app_id, before={"status": record.status})
     return RunStopped(stopped)
 
 
