@@ -1,12 +1,13 @@
 """Incremental JSON encoding of long texts: equal to encoding at once, and yielding to the event loop."""
 
 import sys
-from typing import Any
+from functools import reduce
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from jikko.long_texts import LONG_TEXT, encode_giving_way, encode_once, encode_text
+from jikko.long_texts import LONG_TEXT, encode_giving_way, encode_once, encode_text, has_long_text
 from jikko.values import encode_json
 from tests.effort import longest_turn
 
@@ -81,3 +82,26 @@ def calls(value: dict[str, str]) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+LONG = "界" * (LONG_TEXT + 1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        LONG,
+        {"😀": LONG},
+        [1, [None, {"a": [True, {"b": LONG}]}]],
+        {"many": ["x"] * 1000, "a": LONG},
+        reduce(lambda inner, _: [inner], range(50), cast(Any, LONG)),
+        {"large": 2**80, "number": float("nan"), "surrogate": "\ud800", "a": LONG},
+    ],
+)
+def test_a_long_text_is_found_wherever_it_is(value: Any) -> None:
+    assert has_long_text([{}, value])
+
+
+@pytest.mark.parametrize("value", ["界" * LONG_TEXT, {"a": ["\ud800", 2**80, -0.5, None, {"b": ["x"] * 1000}]}, {}])
+def test_short_texts_are_none(value: Any) -> None:
+    assert not has_long_text([{}, value])

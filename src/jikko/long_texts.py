@@ -7,11 +7,14 @@ So the value is encoded with short placeholders, which are then replaced by the 
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from json.encoder import encode_basestring
-from typing import Any, Final
+from operator import attrgetter
+from typing import Annotated, Any, Final, NewType
 
 import msgspec
+from msgspec import Meta
 
 from jikko.events import (
     AgentLogged,
@@ -40,6 +43,10 @@ _MAX_SCANNED: Final = 4000
 """Values searched for long texts, outermost first: a millisecond."""
 _MAX_SEEN: Final = 16_000
 """Values of an append's events that are searched for a long text: a millisecond."""
+_FEW: Final = 100
+"""Entries of a list or an object, up to which they are not counted."""
+_DEPTH: Final = 8
+"""Lists and objects in each other, up to which they are not counted."""
 _SAMPLE: Final = 64
 
 
@@ -113,8 +120,35 @@ def encode_once(value: Any) -> bytes:
     return texts.filled(encode_json(texts.marked()))
 
 
+def _short(depth: int) -> Any:
+    """Return the type of JSON values with short texts and few entries, down to a depth."""
+    kinds: Any = None | bool | int | float | Annotated[str, Meta(max_length=LONG_TEXT)]
+    if not depth:
+        return kinds
+    # A new type, as Python would compare the parts of all unions otherwise.
+    inner: Any = NewType("_Inner", _short(depth - 1))  # type: ignore[misc]
+    few = Meta(max_length=_FEW)
+    return kinds | Annotated[list[inner], few] | Annotated[dict[str, inner], few]
+
+
+@cache
+def _checked() -> Any:
+    """Return a struct type of one list, of values with short texts."""
+    kinds: Any = list[_short(_DEPTH)]  # type: ignore[misc]
+    return msgspec.defstruct("_Checked", [("values", kinds)], array_like=True)
+
+
 def has_long_text(values: Sequence[Json]) -> bool:
     """Return whether the values contain a long text, within ``LongTexts``' limits."""
+    try:
+        # msgspec looks in C, which is enough for most runs.
+        msgspec.convert((values,), _checked())
+    except msgspec.ValidationError:
+        return _search(values)
+    return False
+
+
+def _search(values: Sequence[Json]) -> bool:
     pending: list[Any] = [*values]
     left = _MAX_SEEN
     for each in pending:
@@ -192,36 +226,32 @@ def _with(value: Any, tree: Any) -> Any:
 
 # Parts of events that may be long.
 
-_RARE: Final[dict[type[Event], tuple[str, ...]]] = {
-    AgentLogged: ("data",),
-    ContainerStarted: ("inputs", "variables"),
-    NodeAttempted: ("inputs", "outputs"),
-    StepRecorded: ("answer",),
+_PARTS: Final[Mapping[type[Event], Callable[[Any], tuple[Json, ...]]]] = {
+    AgentLogged: attrgetter("data", "metadata"),
+    ContainerStarted: attrgetter("inputs", "variables"),
+    NodeAttempted: attrgetter("inputs", "outputs"),
+    ReasoningChunk: attrgetter("said", "text"),
+    RoundFinished: attrgetter("outputs", "error"),
+    RoundStarted: attrgetter("variables", "title"),
+    RunFinished: attrgetter("outputs", "error"),
+    RunStarted: attrgetter("inputs", "system"),
+    StepRecorded: attrgetter("answer", "request"),
 }
 
 
 def first_long(events: Sequence[Event]) -> tuple[int, LongTexts] | None:
     """Return the first event that takes long to encode: its position, and its texts."""
-    # At most one call for all events: this runs for each node of all runs.
     told: list[Json] = []
     for event in events:
+        # No calls for the most frequent ones.
         kind = type(event)
-        if kind is TextChunk or kind is TextReplaced:
+        if kind is NodeFinished:
+            told += [event.outputs, event.inputs, event.process_data]  # type: ignore[union-attr]
+        elif kind is TextChunk or kind is TextReplaced:
             if event.text[IS_LONG]:  # type: ignore[union-attr]
                 told += [event.text]  # type: ignore[union-attr]
-        elif kind is ReasoningChunk:
-            if event.said[IS_LONG]:  # type: ignore[union-attr]
-                told += [event.said]  # type: ignore[union-attr]
-        elif kind is NodeFinished:
-            told += [event.outputs, event.inputs, event.process_data]  # type: ignore[union-attr]
-        elif kind is RoundFinished or kind is RunFinished:
-            told += [event.outputs]  # type: ignore[union-attr]
-        elif kind is RoundStarted:
-            told += [event.variables]  # type: ignore[union-attr]
-        elif kind is RunStarted:
-            told += [event.inputs]  # type: ignore[union-attr]
-        elif kind in _RARE:
-            told += [getattr(event, name) for name in _RARE[kind]]
+        elif kind in _PARTS:
+            told += _PARTS[kind](event)
     if told and has_long_text(told):
         for position, event in enumerate(events):
             texts = LongTexts(event)
