@@ -290,6 +290,25 @@ async def test_what_is_removed_is_in_no_object_any_more(place: Place) -> None:
     assert [text in place.bucket.get(path) for text in (one.id.encode(), of_bert[0].id.encode())] == [False, False]
 
 
+@in_memory
+async def test_runs_of_one_object_that_are_removed_at_once_are_all_removed(place: Place) -> None:
+    kept = await place.add(20, user="anna 🌸")
+    removed = [await place.add(20, user=user) for user in ("bert", "carl", "carl", "dora", "emil")]
+    await place.archive.archive(NOW - 7 * DAY)
+    assert await place.held() == (0, 1)
+
+    assert await asyncio.gather(
+        place.store.remove(removed[0].id),
+        place.store.remove_of_user(APP, "id of carl"),
+        *(place.store.remove(draft.id) for draft in removed[3:]),
+    ) == [True, 2, True, True]
+
+    assert [await place.store.record(draft.id) for draft in removed] == [None] * 5
+    place.drafts = [kept]
+    await place.require_all()
+    assert await place.held() == (0, 1)
+
+
 async def test_retention_reaches_the_archive_by_time_and_by_app(place: Place) -> None:
     for age in (40, 30, 20, 1):
         await place.add(age)

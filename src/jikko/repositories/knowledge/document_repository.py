@@ -69,7 +69,8 @@ SELECT {FIELDS.columns}, (SELECT count(*) FROM knowledge.field_use WHERE field_i
 FROM knowledge.field WHERE dataset_id = :dataset_id ORDER BY key
 """
 _USE: Final = """
-INSERT INTO knowledge.field_use (field_id, document_id) VALUES (:field_id, :id) ON CONFLICT DO NOTHING
+INSERT INTO knowledge.field_use (field_id, document_id) SELECT id, :document_id FROM knowledge.field
+WHERE id = :field_id FOR SHARE ON CONFLICT DO NOTHING
 """
 _USERS: Final = """
 WHERE id IN (SELECT document_id FROM knowledge.field_use WHERE field_id = :id) ORDER BY id FOR UPDATE
@@ -283,7 +284,7 @@ class DocumentStore:
         yield from DOCUMENTS.replace(changed)
         if not partial:
             yield Count("DELETE FROM knowledge.field_use WHERE document_id = :id", id=document_id)
-        yield Many(_USE, [{"field_id": each, "id": document_id} for each in field_ids])
+        yield Many(_USE, [{"field_id": each, "document_id": document_id} for each in field_ids])
         return changed
 
 

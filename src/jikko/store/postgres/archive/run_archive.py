@@ -6,8 +6,9 @@ Valid objects have a row in ``archives``. Objects are immutable: to remove runs,
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.blob_store import FileMissing
@@ -182,30 +183,28 @@ class RunArchive:
         """Remove objects whose runs all finished before a time; for one app, its runs from them. ``limit``: Maximum
         number of objects. Returns the number of runs removed; 0 when done."""
         if app_id is None:
-            return sum([await self._drop(Stored(*row)) for row in await self._database.fetch(_EXPIRED, before, limit)])
+            return await self._removed(self._drop, _EXPIRED, before, limit)
         app = app_id.lower()
-        rows = await self._database.fetch(_EXPIRED_OF_APP, before, id_column(app_id), limit)
-        return sum([await self._without(Stored(*row), lambda run: run.record.identity.app_id == app) for row in rows])
+        remove = partial(self._without, lambda run: run.record.identity.app_id == app)
+        return await self._removed(remove, _EXPIRED_OF_APP, before, id_column(app_id), limit)
 
     async def remove(self, run_id: str) -> bool:
         """Remove a run, by its id in lower case. Returns whether it existed."""
         wanted = id_column(run_id)
         if not is_dated(wanted):
             return False
-        rows = await self._database.fetch(_WITH, wanted, later(wanted))
-        counts = [await self._without(Stored(*row), lambda run: run.record.identity.run_id == run_id) for row in rows]
-        return any(counts)
+        remove = partial(self._without, lambda run: run.record.identity.run_id == run_id)
+        return await self._removed(remove, _WITH, wanted, later(wanted)) > 0
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 1) -> int:
         """Remove the runs of an end user. ``limit``: Maximum number of objects. Returns like ``prune``."""
-        rows = await self._database.fetch(_OF_USER, id_column(app_id), id_column(end_user_id.lower()), limit)
         who = (id_column(app_id), id_column(end_user_id.lower()))
 
         def is_theirs(run: ArchivedRun) -> bool:
             identity = run.record.identity
             return (id_column(identity.app_id), id_column(identity.end_user_id)) == who
 
-        return sum([await self._without(Stored(*row), is_theirs) for row in rows])
+        return await self._removed(partial(self._without, is_theirs), _OF_USER, *who, limit)
 
     async def sweep(self, now: float) -> int:
         """Remove objects unreferenced for a day, left by a process that died. Returns their number. Raises
@@ -278,8 +277,19 @@ class RunArchive:
                 return []
             raise self._missing(each.path) from None
 
-    async def _drop(self, each: Stored) -> int:
-        """Remove an object with all its runs, unread. Returns the number of runs."""
+    async def _removed(self, remove: Callable[[Stored], Awaitable[int | None]], query: str, *values: Any) -> int:
+        """Remove runs from the objects that a query finds, which is repeated if another process has replaced one
+        meanwhile. Returns their number."""
+        count = 0
+        while True:
+            removed = [await remove(Stored(*row)) for row in await self._database.fetch(query, *values)]
+            count += sum(each or 0 for each in removed)
+            if None not in removed:
+                return count
+
+    async def _drop(self, each: Stored) -> int | None:
+        """Remove an object with all its runs, unread. Returns the number of runs; ``None`` if another process was
+        first."""
 
         async def forget(connection: Connection) -> int | None:
             count: int | None = await connection.fetchval(f"{_FORGET} RETURNING runs", each.key)
@@ -288,11 +298,13 @@ class RunArchive:
         runs = await self._database.transact(forget)
         if runs is not None:
             await self.objects.delete(each.path)
-        return runs or 0
+        return runs
 
-    async def _without(self, each: Stored, is_removed: Callable[[ArchivedRun], bool]) -> int:
-        """Remove runs from an object. Returns their number: 0 if another process was first."""
+    async def _without(self, is_removed: Callable[[ArchivedRun], bool], each: Stored) -> int | None:
+        """Remove runs from an object. Returns their number; ``None`` if another process was first."""
         runs = await self._all(each)
+        if not runs:
+            return None
         kept = [run for run in runs if not is_removed(run)]
         if len(kept) == len(runs):
             return 0
@@ -310,7 +322,7 @@ class RunArchive:
             await self.objects.delete(new.path)
         if done:
             await self.objects.delete(each.path)
-        return len(runs) - len(kept) if done else 0
+        return len(runs) - len(kept) if done else None
 
     async def write(self, runs: Sequence[ArchivedRun]) -> NewObject:
         """Write runs of one day, in the order of their ids, to a new, unreferenced object. Raises ``StoreUnavailable``
