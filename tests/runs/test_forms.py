@@ -274,6 +274,22 @@ async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
         await assembly.runs.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "too late"}, "")
 
 
+@pytest.mark.parametrize("meanwhile_", ["the run is stopped", "the app is removed"])
+async def test_a_form_of_a_run_that_ends_while_it_is_submitted_has_expired(assembly: Assembly, meanwhile_: str) -> None:
+    app, live, (requested,) = await paused(assembly, branching())
+    run_id, forms = live.record.identity.run_id, assembly.runs.forms
+    opened = await forms.open_form(app.id, requested.form["form_token"])
+
+    if meanwhile_ == "the run is stopped":
+        await assembly.runs.control.stop(app.id, run_id, "u")
+    else:
+        await assembly.apps.delete(app)
+    with pytest.raises(TooLate, match="has expired"):
+        await forms.submit_form(opened, "yes", {"comment": "遅い 🐢"})
+
+    assert not (await ended_or_paused(assembly, run_id)).is_open
+
+
 FILES = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}
 
 

@@ -56,16 +56,16 @@ class Forms:
             TooLate: It was submitted or has expired, or its run has ended.
         """
         form = await self._find(app_id, token)
-        form_id = form.requested.form_id
+        self._require_open(form)
+        return form
+
+    def _require_open(self, form: RunForm) -> None:
         if form.closed is not None and form.closed.action_id is not None:
-            raise TooLate(
-                f"This form has already been submitted by another user, form_id={form_id}",
-                code="human_input_form_submitted",
-            )
+            raise _submitted(form)
         expired = form.closed is not None or self._clock() >= form.requested.expires_at
         if expired or not form.record.is_open:
-            raise TooLate(f"This form has expired, form_id={form_id}", code="human_input_form_expired")
-        return form
+            message = f"This form has expired, form_id={form.requested.form_id}"
+            raise TooLate(message, code="human_input_form_expired")
 
     async def submit(self, app_id: str, token: str, action: str, inputs: Mapping[str, Json], base_url: str) -> None:
         """Submit a form, so that its run continues. Durable on return.
@@ -138,11 +138,15 @@ class Forms:
         return count
 
     async def _close(self, form: RunForm, closed: FormClosed) -> None:
-        if not await self._runs.control.submit(form.record.identity.run_id, closed):
-            raise TooLate(
-                f"This form has already been submitted by another user, form_id={form.requested.form_id}",
-                code="human_input_form_submitted",
-            )
+        run_id = form.record.identity.run_id
+        if await self._runs.control.submit(run_id, closed):
+            return
+        # Submitted by another one; or the run was stopped, or could not continue.
+        record = await self._store.record(run_id)
+        for now in [] if record is None else await self.all_forms(record):
+            if now.requested.form_id == form.requested.form_id:
+                self._require_open(now)
+        raise _submitted(form)
 
     async def _find(self, app_id: str, token: str) -> RunForm:
         run_id = run_of_token(token)
@@ -186,6 +190,11 @@ class Forms:
                 if kind == "select" and source.get("type") == "constant" and value not in source.get("value", []):
                     raise InvalidFormData(f"Invalid value for select input {name}: {value}")
                 return value
+
+
+def _submitted(form: RunForm) -> TooLate:
+    message = f"This form has already been submitted by another user, form_id={form.requested.form_id}"
+    return TooLate(message, code="human_input_form_submitted")
 
 
 def forms_of(record: RunRecord, log: list[Event]) -> list[RunForm]:
