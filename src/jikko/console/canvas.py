@@ -199,7 +199,8 @@ def _depths(ids: list[str], edges: list[GraphEdge]) -> dict[str, int]:
 
 def _edges(raw: Json, nodes: Mapping[str, Any]) -> Iterator[GraphEdge]:
     for number, edge in enumerate(_list(raw)):
-        if not isinstance(edge, dict) or edge.get("source") not in nodes or edge.get("target") not in nodes:
+        ends = [_mapping(edge).get(name) for name in ("source", "target")]
+        if not all(isinstance(each, str) and each in nodes for each in ends):
             continue
         given = edge.get("sourceHandle")
         handle = given if isinstance(given, str) else "source"
@@ -218,9 +219,9 @@ def _branch(data: Mapping[str, Any], handle: str) -> str:
             return f"ELIF {place + 1}" if place else "IF"
         case "question-classifier":
             classes = map(_mapping, _list(data.get("classes")))
-            names = {one.get("id"): one.get("label") or one.get("name") for one in classes}
+            names = {str(one.get("id")): one.get("label") or one.get("name") for one in classes}
         case "human-input":
-            names = {one.get("id"): one.get("title") for one in map(_mapping, _list(data.get("user_actions")))}
+            names = {str(one.get("id")): one.get("title") for one in map(_mapping, _list(data.get("user_actions")))}
         case _:
             return ""
     return str(names.get(handle) or "")[:_MAX_LABEL_LENGTH]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from jikko.apps.environment import layer
 from jikko.apps.key_files import keep_key
 from jikko.console.canvas import picture_of
+from jikko.values import Json
 from tests.acceptance.workflows import app, end, fetch, node, start, with_environment
 from tests.http.console.scene import API, Scene, console_on, decoded
 from tests.http.console.test_runs import ECHO, ran
@@ -81,6 +82,21 @@ def test_branches_are_called_as_their_author_calls_them() -> None:
     edges = [{"source": source, "sourceHandle": handle, "target": "end"} for source, handle, _ in handles]
     picture = picture_of(json.dumps({"workflow": {"graph": {"nodes": nodes, "edges": edges}}}).encode())
     assert [edge.label for edge in picture.edges] == [label for *_, label in handles]
+
+
+@pytest.mark.parametrize("odd", [None, 1, 1.5, ["日本 🌸"], {"a": []}, "gone"])
+def test_edges_and_branches_of_odd_ids_are_left_out_of_the_graph(odd: Json) -> None:
+    data = {"type": "question-classifier", "classes": [{"id": odd, "name": "返品 📦"}]}
+    nodes = [
+        {"id": "a", "data": data},
+        {"id": "b", "data": {**data, "type": "human-input", "user_actions": [{"id": odd}]}},
+    ]
+    ends = [{"source": "a", "target": odd}, {"source": odd, "target": "b"}]
+    edges = [*ends, *({"source": name, "sourceHandle": odd, "target": "b"} for name in ("a", "b"))]
+
+    picture = picture_of(json.dumps({"workflow": {"graph": {"nodes": nodes, "edges": edges}}}).encode())
+
+    assert [(edge.source, edge.target) for edge in picture.edges] == [("a", "b"), ("b", "b")]
 
 
 def test_cases_classes_and_filters_are_those_of_the_file() -> None:
