@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.errors import Conflict, NameTaken
+from jikko.errors import Conflict, NameTaken, NotFound
 from jikko.ids import new_id
 from jikko.repositories.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.store.postgres.app_store import PostgresAppStore
@@ -194,7 +194,7 @@ async def test_a_key_cannot_be_added_twice_or_to_no_app(store: AppStore) -> None
 
     assert not await store.add_key(msgspec.structs.replace(key, id=new_id()))
     assert await store.keys(app.id) == [key]
-    with pytest.raises(Conflict, match="No app"):
+    with pytest.raises(NotFound, match="No app"):
         await store.add_key(a_key(an_app(), "app-nobody"))
 
 
@@ -221,7 +221,7 @@ async def test_of_first_keys_that_are_added_at_once_an_app_gets_one(store: AppSt
     for key in await store.keys(app.id):
         await store.delete_key(app.id, key.id)
     assert await store.add_key(a_key(app, "app-new"), only_first=True)
-    with pytest.raises(Conflict, match="No app"):
+    with pytest.raises(NotFound, match="No app"):
         await store.add_key(a_key(an_app(), "app-nobody"), only_first=True)
 
 

@@ -93,7 +93,7 @@ class AppKeys:
 
     async def add(self, app_id: str, key: str) -> ApiKey:
         """Add a given key to an app; a no-op if it opens the app already. ``key``: see ``keys.checked_key``. Raises
-        ``Conflict``: it opens another app, or there is no such app."""
+        ``Conflict``: it opens another app; ``NotFound``: there is no such app."""
         added = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
         while True:
             owner = await self._store.app_of_key(added.digest)
@@ -108,7 +108,7 @@ class AppKeys:
 
     async def add_first(self, app_id: str, key: str) -> ApiKey | None:
         """Add a key to an app without keys; ``None`` if it has one. Of concurrent calls, one succeeds. Raises
-        ``Conflict`` if there is no such app."""
+        ``NotFound`` if there is no such app."""
         first = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
         return first if await self._store.add_key(first, only_first=True) else None
 
@@ -156,7 +156,7 @@ class AppKeys:
 
     async def share(self, apps: Sequence[App]) -> str:
         """Issue a key that opens several apps. Each app gets a key of its own for it, which can be revoked. Raises
-        ``Conflict`` if an app was removed; no key is left."""
+        ``NotFound`` if an app was removed; no key is left."""
         shared = new_shared_key()
         try:
             for app in apps:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jikko.errors import Conflict, NameTaken, TooLate
+from jikko.errors import Conflict, NameTaken, NotFound, TooLate
 from jikko.ids import new_id
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.repositories.annotation_store import forget_app
@@ -275,7 +275,7 @@ class AppStore:
 
     async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
         """Add a key. ``only_first``: Only if the app has none; of several concurrent calls one succeeds. Returns
-        whether it was added: not if the key exists. Raises ``Conflict``: the app does not exist."""
+        whether it was added: not if the key exists. Raises ``NotFound``: the app does not exist."""
         return await self._change(lambda: _add_key(key, only_first))
 
     async def keys(self, app_id: str) -> list[ApiKey]:
@@ -393,7 +393,7 @@ def _keep(triggers: Sequence[Trigger]) -> Operation[None]:
 
 def _add_key(key: ApiKey, only_first: bool) -> Operation[bool]:
     if (yield Row(_HOLD_APP if only_first else _HAS_APP, app_id=key.app_id)) is None:
-        raise Conflict(f"No app {key.app_id} to add a key to.")
+        raise NotFound(f"No app {key.app_id} to add a key to.")
     if only_first and (yield Row(_HAS_KEY, app_id=key.app_id)) is not None:
         return False
     return bool((yield Count(_ADD_KEY, **_KEYS.values(key))))

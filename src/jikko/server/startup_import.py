@@ -144,10 +144,12 @@ async def _check_values(assembly: Assembly) -> None:
     seen = []
     failed = False
     for app in await assembly.apps.all():
-        if not layers and not mocks and b"secret" not in (await assembly.apps.version(app, "")).source:
-            continue  # compiling most of them for this is not worthwhile
         try:
+            if not layers and not mocks and b"secret" not in (await assembly.apps.version(app, "")).source:
+                continue  # compiling most of them for this is not worthwhile
             workflow = await assembly.workflows.get(app)
+        except NotFound:
+            continue  # removed meanwhile
         except JikkoError as error:
             click.echo(harmless(f"warning: {app.name}: {error}"), err=True)
             failed = True

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from jikko.apps.environment import layer
 from jikko.apps.key_files import keep_key
 from jikko.console.canvas import picture_of
+from jikko.repositories.app_store import ApiKey, App, AppStore
 from jikko.values import Json
 from tests.acceptance.workflows import app, end, fetch, node, start, with_environment
-from tests.http.console.scene import API, Scene, console_on, decoded
+from tests.http.console.scene import API, MANAGEMENT, Scene, console_on, decoded
 from tests.http.console.test_runs import ECHO, ran
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +64,37 @@ async def test_the_list_tells_how_apps_do(scene: Scene, operator: httpx.AsyncCli
     assert first["problems"] == {"errors": 0, "warnings": 0}
     assert (second["id"], second["problems"]["errors"]) == (judge.id, 1)
     assert (second["day"]["p50"], second["last_at"], second["last_runs"]) == (None, None, [])
+
+
+async def test_an_app_that_is_removed_while_apps_are_listed_is_left_out(
+    scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo, gone = await scene.publish(ECHO), await scene.publish(ASKS_A_MODEL)
+    list_ = AppStore.apps
+
+    async def list_before_one_is_removed(store: AppStore) -> list[App]:
+        found = await list_(store)
+        await store.delete_app(gone.id, at=1.0)
+        return found
+
+    monkeypatch.setattr(AppStore, "apps", list_before_one_is_removed)
+
+    assert [each["id"] for each in decoded(await operator.get(f"{API}/apps"))["data"]] == [echo.id]
+
+
+async def test_an_app_that_is_removed_gets_no_key(
+    scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = await scene.publish(ECHO)
+    add = AppStore.add_key
+
+    async def add_after_the_app_is_removed(store: AppStore, key: ApiKey, **how: bool) -> bool:
+        await store.delete_app(echo.id, at=1.0)
+        return await add(store, key, **how)
+
+    monkeypatch.setattr(AppStore, "add_key", add_after_the_app_is_removed)
+
+    decoded(await operator.post(f"{MANAGEMENT}/apps/{echo.id}/keys"), 404)
 
 
 def test_branches_are_called_as_their_author_calls_them() -> None:

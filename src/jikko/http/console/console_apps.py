@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Annotated, Any, Final
 
@@ -73,10 +74,11 @@ async def list_apps(call: ConsoleRequest) -> list[bodies.App]:
     days = await console.runs.pages.app_days([app.id for app in apps], since=now - _DAY, last=_LAST_RUNS)
     found = []
     for app in apps:
-        forecast = await _forecast(call, app)
-        fields = await _fields(call, app, days.get(app.id))
-        counts = bodies.ProblemCounts(0, 0) if forecast is None else bodies.counts_of(forecast)
-        found.append(bodies.App(**fields, nodes=0 if forecast is None else forecast.nodes, problems=counts))
+        with suppress(NotFound):  # removed meanwhile
+            forecast = await _forecast(call, app)
+            fields = await _fields(call, app, days.get(app.id))
+            counts = bodies.ProblemCounts(0, 0) if forecast is None else bodies.counts_of(forecast)
+            found.append(bodies.App(**fields, nodes=0 if forecast is None else forecast.nodes, problems=counts))
     return found
 
 
