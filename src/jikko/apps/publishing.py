@@ -34,6 +34,8 @@ class Published(Struct, frozen=True):
     """Whether the current version already had this text."""
     has_triggers: bool = False
     """Whether the version has trigger nodes."""
+    before: WorkflowVersion | None = None
+    """Version that ``publish_if_changed`` has replaced."""
 
 
 class AppCatalog(Struct, eq=False):
@@ -168,14 +170,16 @@ class AppCatalog(Struct, eq=False):
             name, found = await self.standing(text, source=source, name=name)
             if found is not None and found.unchanged:
                 break
-            compared = "" if found is None else found.version.id
-            only_after = compared if expected is None else expected
+            compared = None if found is None else found.version
+            only_after = expected if expected is not None else compared.id if compared else ""
             try:
-                return await self.publish(text, source=source, name=name, environment=environment, expected=only_after)
+                made = await self.publish(text, source=source, name=name, environment=environment, expected=only_after)
             except TooLate:
                 if expected is not None:
                     raise
                 # A concurrent import has published: compare with its version.
+            else:
+                return msgspec.structs.replace(made, before=compared)
         require_expected(name, expected, found.version.id)
         if environment:
             await self.set_environment(found.app, environment)

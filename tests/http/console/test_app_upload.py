@@ -155,6 +155,27 @@ async def test_who_may_not_write_apps_publishes_nothing(scene: Scene, viewer: ht
         assert (await viewer.put(at(), content=ECHO, params=params)).status_code == 403
 
 
+async def test_the_answer_and_the_audit_name_the_version_that_was_replaced(
+    scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = AppStore.app_named
+
+    async def look_before_another_publishes(store: AppStore, name: str) -> App | None:
+        found = await look(store, name)
+        monkeypatch.setattr(AppStore, "app_named", look)
+        for text in (ECHO, SECOND):
+            await scene.assembly.apps.publish(text.encode(), source="a", name=name)
+        return found
+
+    monkeypatch.setattr(AppStore, "app_named", look_before_another_publishes)
+
+    made = decoded(await operator.put(at(), content=ECHO), 201)
+
+    assert (made["outcome"], made["version"]["number"]) == ("changed", 3)
+    [noted] = [each for each in decoded(await operator.get(f"{MANAGEMENT}/audit"))["data"] if each["app_id"]]
+    assert (noted["before"], noted["after"]["version"]) == ({"version": 2}, 3)
+
+
 async def test_an_app_that_is_removed_while_a_file_is_sent_for_it_is_made_anew(
     scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

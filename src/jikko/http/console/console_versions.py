@@ -214,10 +214,10 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
     number = 0 if current is None else current.number
     if not is_trial:
         published = await request.api.apps.publish_if_changed(text, source=name, name=name, expected=expected)
-        if published.unchanged:
-            answer.outcome = "unchanged"
-        else:
-            note_version(call, published.app, published.version, current)
+        # Another request may have published since the first look.
+        answer.outcome = "unchanged" if published.unchanged else "new" if published.before is None else "changed"
+        if not published.unchanged:
+            note_version(call, published.app, published.version, published.before)
         number = published.version.number
         answer.app_id, answer.version = published.app.id, version_body(published.version)
     elif checked.document is None or any(finding.severity == "error" for finding in forecast.findings):
