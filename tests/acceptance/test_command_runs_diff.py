@@ -40,7 +40,7 @@ def test_two_runs_that_did_the_same_have_no_difference(jikko: Command, tmp_path:
 
     outcome = jikko("runs", "diff", *runs)
 
-    assert (outcome.code, outcome.out) == (0, "9 node executions did the same\n")
+    assert (outcome.code, outcome.out) == (0, "9 node executions are equal\n")
 
 
 def test_another_way_other_values_and_rounds_are_told_of(jikko: Command, tmp_path: Path) -> None:
@@ -83,4 +83,4 @@ def test_how_long_a_model_took_and_where_a_file_is_stored_make_no_difference(jik
 
     outcome = jikko("runs", "diff", *runs)
 
-    assert (outcome.code, outcome.out) == (0, "3 node executions did the same\n")
+    assert (outcome.code, outcome.out) == (0, "3 node executions are equal\n")

@@ -39,7 +39,7 @@ def test_what_was_recorded_answers_in_the_place_of_the_world(jikko: Command, tmp
     path = written(tmp_path, echo)
     recorded = jikko("test", "--record", path)
     assert recorded.code == 0, recorded.out + recorded.err
-    assert "flow.recorded.json: answers to 1 case; they may hold data of people" in recorded.err
+    assert "flow.recorded.json: answers to 1 case; they may hold personal data" in recorded.err
     calls = len(echo.calls("/record/kyoto"))
     assert calls == 1
     assert list(json.loads((tmp_path / "flow.recorded.json").read_text())) == ["京都"]

@@ -320,7 +320,7 @@ def test_a_kept_run_goes_on_after_its_form_was_submitted(jikko: Command, tmp_pat
     [shown] = jikko.json("runs", "show", run_id)
     assert (shown["status"], shown["outputs"]) == ("succeeded", {"said": "fine"})
     again = jikko("runs", "submit", run_id, "-i", "comment=fine", "--action", "yes")
-    assert (again.code, "waits for no form" in again.err) == (9, True)
+    assert (again.code, "does not wait for a form" in again.err) == (9, True)
 
 
 def test_the_commands_to_go_on_name_the_form_if_there_are_several(jikko: Command, tmp_path: Path) -> None:

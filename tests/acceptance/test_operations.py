@@ -194,8 +194,8 @@ def test_runs_are_carried_to_another_data_folder(
 
     assert jikko("runs", "export", tmp_path / "runs.jsonl").code == 0
     other = Command(tmp_path / "other")
-    assert "5 runs were read" in other("runs", "import", tmp_path / "runs.jsonl").out
-    assert "0 runs were read, 5 were there already" in other("runs", "import", tmp_path / "runs.jsonl").out
+    assert "5 runs imported" in other("runs", "import", tmp_path / "runs.jsonl").out
+    assert "0 runs imported, 5 already present" in other("runs", "import", tmp_path / "runs.jsonl").out
 
     for run in runs:
         assert other.json("runs", "show", run) == jikko.json("runs", "show", run)

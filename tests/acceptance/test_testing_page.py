@@ -53,7 +53,7 @@ def test_the_commands_that_save_a_run_do_so(jikko: Command, tmp_path: Path) -> N
         words = shlex.split(text.replace("tests/", f"{tmp_path}/{number}/"))
         saved = jikko(*words[1:])
         assert saved.code == 0, saved.err
-        assert "may hold data of people in input message, input plan" in saved.err
+        assert "may hold personal data in input message, input plan" in saved.err
         assert jikko("test", tmp_path / str(number)).code == 0
 
 

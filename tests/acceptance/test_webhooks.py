@@ -104,7 +104,7 @@ def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, serve
     assert shown["call"]["body"] == {"n": 3, "名": "🙂"}
 
     dry = jikko("deliveries", "replay", newest[3]["id"], "--dry")
-    assert "  It would run again from hook on, by version " in dry.out, dry.err
+    assert "  It would run from hook on, with version " in dry.out, dry.err
     [would] = jikko.json("deliveries", "replay", newest[1]["id"], "--dry")
     assert would["from_nodes"] == ["hook"]
     assert jikko("deliveries", "replay", newest[0]["id"], "--dry").code == 9

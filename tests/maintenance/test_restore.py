@@ -150,7 +150,7 @@ def test_a_link_in_the_place_of_a_folder_is_refused(backup: Path, tmp_path: Path
     refused = command("restore", backup, home=tmp_path / "new")
 
     assert refused.exit_code == 1, refused.output
-    assert "is not whole" in refused.output
+    assert "is incomplete" in refused.output
     assert not (tmp_path / "new").exists()
 
 
@@ -160,7 +160,7 @@ def test_a_link_that_leads_elsewhere_than_it_did_is_refused(backup: Path, tmp_pa
     link.symlink_to(tmp_path / "secret")
     refused = command("restore", backup, home=tmp_path / "new")
 
-    assert "the link plugins/installed/日本/python is another" in refused.output
+    assert "the link plugins/installed/日本/python has another target" in refused.output
     assert not (tmp_path / "new").exists()
 
 

@@ -98,7 +98,7 @@ def test_it_calls_a_tool(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("time/weekday", "year=x"), "the parameter year takes a number"),
+        (("time/weekday", "year=x"), "the parameter year must be a number"),
         (("time/weekday", "yaer=1"), "has no parameter yaer"),
         (("time/weekday", "year=2024"), "Month is required"),
         (("time/wekday",), "time has current_time"),

@@ -799,7 +799,7 @@ export const en = {
   'overlap.skip': 'Skip while another runs',
   'overlap.cancel_other': 'Stop the active run',
   'trigger.added.one': '{n} due time waits for its run.',
-  'trigger.added.other': '{n} due times wait for their runs.',
+  'trigger.added.other': '{n} due times are queued.',
   'trigger.drop': 'Drop backfill',
   'trigger.dropped.one': '{n} due time was dropped.',
   'trigger.dropped.other': '{n} due times were dropped.',

@@ -98,7 +98,7 @@ async def seen_servers(settings: Settings) -> AsyncIterator[SeenServers]:
     """Observe the servers without joining them. Raises ``InvalidSettings``: there is a single server, or NATS is
     unusable; ``StoreUnavailable``: the database or NATS is unreachable."""
     if not settings.nats_url:
-        raise InvalidSettings("There is one server here: without JIKKO_NATS_URL, it shares its database with no other.")
+        raise InvalidSettings("There is only one server: without JIKKO_NATS_URL, servers share no database.")
     access = access_of(settings)
     database = Postgres(settings.database_url)
     try:

@@ -87,7 +87,7 @@ def problems(folder: Path, manifest: Manifest, *, contents: str) -> list[str]:
                 found.append(f"{name} cannot be read: {error.strerror}")
     there = links(folder, contents=contents)
     return found + [
-        f"the link {name} is another" for name, to in (manifest.links or {}).items() if there.get(name) != to
+        f"the link {name} has another target" for name, to in (manifest.links or {}).items() if there.get(name) != to
     ]
 
 

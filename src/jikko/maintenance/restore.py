@@ -175,7 +175,7 @@ def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], Folder
 def _require_none(where: str, found: list[str], what_to_do: str) -> None:
     if found:
         more = f"; and {len(found) - _MAX_SHOWN_PROBLEMS} more" if len(found) > _MAX_SHOWN_PROBLEMS else ""
-        raise NotRestored(f"{where} is not whole: {'; '.join(found[:_MAX_SHOWN_PROBLEMS])}{more}. {what_to_do}")
+        raise NotRestored(f"{where} is incomplete: {'; '.join(found[:_MAX_SHOWN_PROBLEMS])}{more}. {what_to_do}")
 
 
 def _found(source: Path) -> tuple[Path, Manifest]:

@@ -180,7 +180,7 @@ class Retries(Struct, eq=False):
         if began.entry:
             require_trigger(workflow, began.entry)
         if record.status == "succeeded" and not from_nodes and not is_damaged:
-            raise InvalidParam("from_node_id (--from): no node of the run failed; name the node to run again.")
+            raise InvalidParam("from_node_id: no node of the run failed; name the node to run again.")
         if given:
             repeated = RepeatedRun(workflow, log, began, from_nodes)
             given = await run_in_thread(repeated.checked, given, queue="records")

@@ -161,8 +161,8 @@ def chat(
     """Chat with the app of the workflow FILE, in this process; with --app or --url, with a served one.
 
     Answers are streamed. @PATH in a question attaches a file (@"PATH" if it has blanks). Arrow keys recall earlier
-    questions. Ctrl-C stops the answer, not the program; Ctrl-D ends it. /new starts a new conversation, /help tells
-    more.
+    questions. Ctrl-C stops the answer, not the program; Ctrl-D ends it. /new starts a new conversation, /help lists
+    the commands.
 
     With - after FILE, and if standard input is not a terminal, each line of it is a question; only answers go to
     standard output. With --json each turn is a line of JSON. Exit codes are in docs/exit-codes.md: 0, or that of the

@@ -146,7 +146,7 @@ def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: 
         click.echo(json.dumps({"source": done.source, "at": made_at, **report, **elsewhere}))
         return
     count = f"{done.files + done.contents} files"
-    where = "whole" if only_look else f"restored to {settings.home}; `jikko serve --home {settings.home}` serves it"
+    where = "complete" if only_look else f"restored to {settings.home}; `jikko serve --home {settings.home}` serves it"
     click.echo(f"{done.source}, of {made_at}, {count}: {where}")
     if done.record:
         click.echo(f"not in it: the record, which was in {done.record}. What brings back a copy of pg_dump:", err=True)

@@ -315,7 +315,7 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
         several = len(forms) > 1
         ways = [line for form in forms for line in how_to_go_on(run_id, form, several=several)] if wanted.keep else []
         if ways:
-            hint = "Go on with one of:\n  " + "\n  ".join(ways)
+            hint = "Continue with one of:\n  " + "\n  ".join(ways)
         else:
             hint = "Answer on a terminal, or keep the run with --keep and continue with: jikko runs submit"
         titles = ", ".join(form.title or form.node_id for form in forms)

@@ -88,7 +88,7 @@ class ProgressReporter:
             case RunStarted():
                 self._say("run started")
             case RunResumed():
-                self._say("run goes on")
+                self._say("run resumed")
             case NodeStarted():
                 self._running[event.execution_id] = event, time.monotonic()
                 self._node("▸", None, event, "")

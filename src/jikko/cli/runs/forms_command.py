@@ -49,7 +49,7 @@ async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
         for line in how_to_go_on(record.identity.run_id, request, several=len(found) > 1):
             click.echo(shown(line))
     if not found and not as_json and sys.stdout.isatty():
-        click.echo(f"the run waits for no form ({record.status})")
+        click.echo(f"the run does not wait for a form ({record.status})")
 
 
 @click.command()
@@ -119,7 +119,9 @@ def _meant(found: Sequence[Any], which: str | None, record: Any) -> Any:
         return fitting[0]
     listed = ", ".join(f"{form.requested.title or form.requested.node_id} ({form.requested.form_id})" for form in found)
     if not found:
-        raise Failure(f"the run waits for no form ({record.status})", exit_code=ExitCode.CONFLICT, code="conflict")
+        raise Failure(
+            f"the run does not wait for a form ({record.status})", exit_code=ExitCode.CONFLICT, code="conflict"
+        )
     if fitting:
         raise Failure(f"choose a form with --form: {listed}", exit_code=ExitCode.USAGE, code="usage")
     raise Failure(f"no form {which!r}; the run waits for {listed}", exit_code=ExitCode.NOT_FOUND, code="not_found")

@@ -37,7 +37,7 @@ from jikko.terminal_text import printable
 
 _POLL_SECONDS = 0.1
 """Polling interval for a run that a server executes."""
-_BY_CURRENT = "That was by the version of the run; --current repeats it by the app's current version."
+_BY_CURRENT = "The version was that of the run; --current repeats it with the app's current one."
 
 
 @click.command()
@@ -118,7 +118,7 @@ async def retry(
                     app, run.identity.run_id, from_node=from_node, current=current, given=RetryValues(**given)
                 )
             except InvalidParam as refused:
-                hint = "" if mocks or values else "--from NODE_ID says so; "
+                hint = "" if mocks or values else "--from NODE_ID names it; "
                 raise failure(refused, hint=f"{hint}jikko runs show {run_id} lists the nodes") from None
             code = await executed_here(where, run_log.record, as_json)
             if code is ExitCode.FAILED and not current:
@@ -196,7 +196,7 @@ def _text(found: RunDifference) -> str:
         took = f"  {node.seconds[0]:.3f} s → {node.seconds[1]:.3f} s" if node.change == "changed" else ""
         lines.append(click.style(f"{sign} {printable(node.title)}{rounds}", fg=color) + took)
         lines += [f"    {_line(each)}" for each in node.fields]
-    same = f"{found.same} node execution{'' if found.same == 1 else 's'} did the same"
+    same = f"{found.same} node execution{' is' if found.same == 1 else 's are'} equal"
     return "\n".join([*lines, same])
 
 
@@ -256,7 +256,9 @@ async def trace(settings: Settings, run_id: str, as_json: bool) -> None:
     from msgspec.structs import asdict
 
     if not (as_json or is_wanted(os.environ)):
-        raise click.UsageError(f"Where to? Set {ENDPOINTS[1]}, such as http://127.0.0.1:4318, or use --json.")
+        raise click.UsageError(
+            f"{ENDPOINTS[1]} is not set: set it to a collector, such as http://127.0.0.1:4318, or use --json."
+        )
     async with assembled(existing(settings)) as assembly:
         identity = (await run_of(assembly.store, run_id)).identity
         if as_json:

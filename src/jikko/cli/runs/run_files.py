@@ -107,7 +107,7 @@ async def save_runs(
     _write(file, as_test_file({**named, "cases": cases}))
     for case in cases:
         held = ", ".join(sensitive_parts(case))
-        click.echo(printable(f"{case['name']}: may hold data of people in {held or 'nothing'}"), err=True)
+        click.echo(printable(f"{case['name']}: may hold personal data in {held or 'nothing'}"), err=True)
     if redact:
         masked = ", ".join(f"{kind} ({count})" for kind, count in redaction.counts.items()) or "nothing"
         text = f"masked: {masked}; names, other free text, numbers and contents of files are as they were"
@@ -336,5 +336,5 @@ async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: 
             " `jikko runs list` show them. To assign runs to an existing app, give --app when importing them first.",
             err=True,
         )
-    text = f"{imported.added} runs were read, {imported.known} were there already."
+    text = f"{imported.added} runs imported, {imported.known} already present."
     show_entry({"added": imported.added, "known": imported.known}, text, as_json=as_json)

@@ -165,7 +165,7 @@ async def coverage(
         if lcov is not None:
             write_report(lcov, found.lcov().encode())
         (JsonReport() if as_json else TextReport()).cover(found)
-        click.echo(f"{looked_at} run{'s' * (looked_at != 1)} looked at", err=True)
+        click.echo(f"{looked_at} run{'s' * (looked_at != 1)} read", err=True)
         if left_out:
             click.echo(f"left out: {left_out} whose logs were removed or are damaged", err=True)
         for text in recorded.unread:

@@ -252,9 +252,7 @@ def _keep_answers(plan: CasePlan, before: RecordedAnswers, results: Sequence[Cas
         if result.outcome in ("failed", "error"):
             click.echo(printable(f"{file}: {result.name} did not pass: its answers are not recorded"), err=True)
     count = len(kept)
-    click.echo(
-        printable(f"{file}: answers to {count} case{'s' * (count != 1)}; they may hold data of people"), err=True
-    )
+    click.echo(printable(f"{file}: answers to {count} case{'s' * (count != 1)}; they may hold personal data"), err=True)
 
 
 def _recording(plan: CasePlan) -> CasePlan:

@@ -150,7 +150,7 @@ async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool)
             version = {"workflow_id": plan.workflow.id, "version": plan.workflow.version}
             entry: dict[str, Any] = {"delivery_id": delivery, **version, "from_nodes": plan.from_nodes}
             from_nodes = ", ".join(plan.from_nodes) or "its trigger"
-            told = f"{delivery}  It would run again from {from_nodes} on, by version {plan.workflow.version}."
+            told = f"{delivery}  It would run from {from_nodes} on, with version {plan.workflow.version}."
             show_entry(entry, printable(told), as_json=as_json)
             return 0
         record, node = await assembly.deliveries.first_run(delivery)

@@ -170,7 +170,7 @@ async def backfill(
         show_entry({"id": found.id, "dropped": count}, printable(words), as_json=as_json)
         return
     count = await assembly.schedules.control.backfill(found, since, until, overlap)
-    words = f"{trigger}: {count} due times wait for their runs"
+    words = f"{trigger}: {count} due times are queued"
     show_entry({"id": found.id, "added": count}, printable(words), as_json=as_json)
 
 
@@ -254,7 +254,10 @@ async def fire(
     owner = owner_of(settings.home)
     if url is None and not dry and (owner is None or not owner.address):
         raise Failure(
-            "no server runs here", exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="Start one: jikko serve"
+            "no server is running for this data folder",
+            exit_code=ExitCode.UNAVAILABLE,
+            code="no_server",
+            hint="Start one: jikko serve",
         )
     base = url or local_address(owner.address if owner is not None else "")
     async with assembled(existing(settings)) as assembly:

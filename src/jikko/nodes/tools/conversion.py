@@ -37,7 +37,7 @@ def _number(value: Json) -> Json:
     try:
         return float(value) if "." in value else int(value)
     except ValueError:
-        raise NotConvertible("takes a number, but its value is not one") from None
+        raise NotConvertible("must be a number") from None
 
 
 def _boolean(value: Json) -> Json:
