@@ -1,6 +1,7 @@
 """A model that answers faster than it can be taken in: others have the event loop all the same. Counted, not timed."""
 
 import asyncio
+import gzip
 import json
 
 import pytest
@@ -69,3 +70,33 @@ async def test_streams_that_never_wait_let_others_have_the_loop() -> None:
     assert [len(answer.text) for answer in answers] == [TOKENS] * STREAMS
     # In a turn one of them has a slice; the others ask for one behind at most as many tokens as are taken unasked.
     assert most <= 50 * (LOOKS + 1 + STREAMS)
+
+
+async def test_a_compressed_stream_of_line_breaks_asks_for_turns_as_one_of_tokens_does() -> None:
+    pieces = 2_000
+    answer = b"data: " + json.dumps(delta("界 🌸", finish="stop")).encode() + b"\n\ndata: [DONE]\n\n"
+    packed = gzip.compress(b"\n" * (2048 * pieces) + answer)
+
+    async def bomb(exchange: Exchange) -> None:
+        await exchange.head(200, "Content-Type: text/event-stream", "Content-Encoding: gzip", "Connection: close")
+        await exchange.send(packed)
+        exchange.writer.close()
+
+    readings = 0.0
+
+    def clock() -> float:
+        nonlocal readings
+        readings += SLICE
+        return readings
+
+    async with FakeModel(bomb) as fake:
+        entry = {"type": "openai", "base_url": fake.url, "api_key": "k", "timeout": PATIENCE}
+        providers = parse_providers(yaml.safe_dump({"providers": {"openai": entry}}), {})
+        models = ProviderModels(providers, BACKENDS, app_share=1, share=Scheduler(clock))
+        try:
+            answered = await models.complete(request(stream=True), lambda chunk: None)
+        finally:
+            await models.close()
+
+    assert answered.text == "界 🌸"
+    assert readings / SLICE > pieces / 100

@@ -169,7 +169,7 @@ class OpenAICompatible:
             else:
                 for event in events:
                     reader.event(event)
-            progress.took(len(events))
+            progress.took(len(events) or 1)
             if buffer.pending > most:
                 raise too_large(f"{self._config.max_answer} characters")
             return True
