@@ -94,6 +94,14 @@ def test_a_run_takes_an_input_of_every_kind_and_takes_them_over_the_next_time(
     assert [one["filename"] for one in edited["inputs"]["pictures"]] == ["bild.png", "手紙.txt"]
 
 
+def test_a_text_that_is_left_empty_is_an_empty_text(site: Site, visit: Visit, made: dict[str, str]) -> None:
+    page = visit(f"/w/{made['Hostile']}")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    run = site.wait(page.url.rpartition("/runs/")[2].partition("?")[0])
+    assert run["inputs"]["q"] == ""
+
+
 def test_values_of_the_environment_are_set_and_taken_back_by_keyboard(
     site: Site, visit: Visit, made: dict[str, str]
 ) -> None:

@@ -69,6 +69,7 @@ function FieldChange({ field }: { field: Field }) {
   return (
     <div>
       <span className="dim">{field.path}</span>
+      {/* Whoever may not read the file learns what changed only. */}
       <div className="mono values">
         {isThere(before) && (
           <del>

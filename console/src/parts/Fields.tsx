@@ -43,6 +43,11 @@ export async function ownedBy(app: string, user: string, values: Input): Promise
   return Object.fromEntries(names.map((name, index) => [name, found[index]]))
 }
 
+export const isText = ({ type }: Variable): boolean => type === 'text-input' || type === 'paragraph'
+/** A text as it is sent: an empty one only if it may be left out. */
+const said = (variable: Variable, text: string): string | undefined =>
+  text || (isText(variable) && !variable.required ? '' : undefined)
+
 const isFile = (value: unknown): value is FileInput =>
   typeof value === 'object' && value !== null && 'transfer_method' in value
 
@@ -134,17 +139,17 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
           rows={4}
           className={type === 'paragraph' ? '' : 'mono'}
           value={typeof value === 'string' ? value : value === undefined ? '' : written(value, 2)}
-          onChange={event => set(event.target.value || undefined)}
+          onChange={event => set(said(variable, event.target.value))}
         />
       ) : (
         <input
           type="text"
           {...about}
           value={String(value ?? '')}
-          onChange={event => set(event.target.value || undefined)}
+          onChange={event => set(said(variable, event.target.value))}
         />
       )}
-      {variable.max_length && variable.max_length <= 100_000 && (type === 'paragraph' || type === 'text-input') ? (
+      {variable.max_length && variable.max_length <= 100_000 && isText(variable) ? (
         <span className="hint num">
           {t('form.length', { n: count([...String(value ?? '')].length), all: count(variable.max_length) })}
         </span>

@@ -1,4 +1,4 @@
-// Markdown of answers and forms as elements: paragraphs, headings, lists, quotes, code, formulas, emphasis, links. HTML in
+// Markdown of answers and forms as elements: paragraphs, headings, lists, quotes, tables, code, formulas, emphasis, links. HTML in
 // it is text, pictures are the text beside them: nothing is loaded from elsewhere.
 import type { ReactNode } from 'react'
 import { visible } from '../words/visible.ts'
@@ -29,13 +29,17 @@ function fits(tex: string, drawn: Drawn): boolean {
   return drawn.room >= 0
 }
 
+/** Quotes and lists within each other; deeper ones are text. */
+const DEEPEST = 16
+
 /** What stands below the head of a table. */
 const RULE = /^ {0,3}\|?[ \t]*:?-{1,50}:?[ \t]*(?:\|[ \t]*:?-{1,50}:?[ \t]*){0,50}\|?[ \t]*$/
-const ITEM = /^\s*(?:([-*+])|(\d+)[.)])\s+(.*)$/
+const ITEM = /^(\s*)(?:[-*+]|(\d{1,9})[.)])\s+(.*)$/
+const BREAK = /^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$/
 const FENCE = /^( {0,12})(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^`]*$/
 const HEADING = /^#{1,6}\s/
 
-function blocks(lines: readonly string[], drawn: Drawn): ReactNode[] {
+function blocks(lines: readonly string[], drawn: Drawn, depth = 0): ReactNode[] {
   const out: ReactNode[] = []
   const inline = (text: string) => spans(text, drawn)
   for (let at = 0; at < lines.length; ) {
@@ -78,28 +82,38 @@ function blocks(lines: readonly string[], drawn: Drawn): ReactNode[] {
         </p>,
       )
       at++
-    } else if (line.startsWith('>')) {
+    } else if (BREAK.test(line)) {
+      out.push(<hr key={start} />)
+      at++
+    } else if (line.startsWith('>') && depth < DEEPEST) {
       while (at < lines.length && (lines[at] as string).startsWith('>')) at++
       out.push(
         <blockquote key={start}>
           {blocks(
             lines.slice(start, at).map(quoted => quoted.replace(/^>\s?/, '')),
             drawn,
+            depth + 1,
           )}
         </blockquote>,
       )
-    } else if (line.includes('|') && RULE.test(lines[at + 1] ?? '')) {
+    } else if (isTable(lines, at)) {
       let end = at + 2
       while (end < lines.length && (lines[end] as string).includes('|')) end++
-      out.push(table(start, line, lines.slice(at + 2, end), inline))
+      out.push(table(start, lines.slice(at, end), inline))
       at = end
-    } else if (ITEM.test(line)) {
-      const items: string[] = []
-      const ordered = ITEM.exec(line)?.[2] !== undefined
-      while (at < lines.length && ITEM.test(lines[at] as string))
-        items.push(ITEM.exec(lines[at++] as string)?.[3] ?? '')
-      const list = items.map((item, index) => <li key={index}>{inline(item)}</li>)
-      out.push(ordered ? <ol key={start}>{list}</ol> : <ul key={start}>{list}</ul>)
+    } else if (ITEM.test(line) && depth < DEEPEST) {
+      const { number, items, end } = listAt(lines, at, drawn)
+      const list = items.map((item, index) => <li key={index}>{blocks(item, drawn, depth + 1)}</li>)
+      out.push(
+        number === undefined ? (
+          <ul key={start}>{list}</ul>
+        ) : (
+          <ol key={start} start={Number(number)}>
+            {list}
+          </ol>
+        ),
+      )
+      at = end
     } else {
       while (at < lines.length && (lines[at] as string).trim() !== '' && (at === start || !begins(lines, at, drawn)))
         at++
@@ -109,12 +123,42 @@ function blocks(lines: readonly string[], drawn: Drawn): ReactNode[] {
   return out
 }
 
+const isTable = (lines: readonly string[], at: number): boolean =>
+  (lines[at] as string).includes('|') && RULE.test(lines[at + 1] ?? '')
+
+/** The list from here: its first number, if it has numbers, and the lines of each item, without their margin. What stands
+ * two places further right than the item belongs to it, however many spaces a list within it has. */
+function listAt(
+  lines: readonly string[],
+  at: number,
+  drawn: Drawn,
+): { number?: string; items: string[][]; end: number } {
+  const items: string[][] = []
+  const number = ITEM.exec(lines[at] as string)?.[2]
+  for (;;) {
+    const found = ITEM.exec(lines[at] ?? '')
+    if (!found || (found[2] === undefined) !== (number === undefined) || BREAK.test(found[0])) break
+    const [whole, margin = '', , text = ''] = found
+    const item = [text]
+    for (at++; at < lines.length; at++) {
+      const line = lines[at] as string
+      const space = line.search(/\S/)
+      const isLeft = space >= 0 && space < margin.length + 2
+      if (isLeft && ((lines[at - 1] as string).trim() === '' || begins(lines, at, drawn))) break
+      item.push(line.slice(Math.min(Math.max(space, 0), whole.length - text.length)))
+    }
+    items.push(item)
+  }
+  return { ...(number === undefined ? {} : { number }), items, end: at }
+}
+
 /** Whether a line ends the paragraph above it. */
 const begins = (lines: readonly string[], at: number, drawn: Drawn): boolean => {
   const line = lines[at] as string
   return (
     line.startsWith('>') ||
-    [FENCE, HEADING, ITEM].some(one => one.test(line)) ||
+    [FENCE, HEADING, ITEM, BREAK].some(one => one.test(line)) ||
+    isTable(lines, at) ||
     (drawn.room > 0 && formulaAt(lines, at) !== undefined)
   )
 }
@@ -188,30 +232,36 @@ function spans(text: string, drawn: Drawn): ReactNode[] {
 const cells = (line: string): string[] =>
   line
     .trim()
-    .replace(/^\||\|$/g, '')
-    .split('|')
-    .map(cell => cell.trim())
+    .replace(/^\||(?<!\\)\|$/g, '')
+    .split(/(?<!\\)\|/)
+    .map(cell => cell.trim().replaceAll('\\|', '|'))
 
-function table(key: number, head: string, body: readonly string[], inline: (text: string) => ReactNode) {
-  const names = cells(head)
+const aligned = (rule = '') =>
+  rule.endsWith(':') ? ({ textAlign: rule.startsWith(':') ? 'center' : 'right' } as const) : undefined
+
+function table(key: number, lines: readonly string[], inline: (text: string) => ReactNode) {
+  const [names = [], rules = [], ...rows] = lines.map(cells)
+  const sides = rules.map(aligned)
   return (
     <div key={key} className="scroll" tabIndex={0}>
       <table className="auto">
         <thead>
           <tr>
             {names.map((name, index) => (
-              <th key={index}>{inline(name)}</th>
+              <th key={index} style={sides[index]}>
+                {inline(name)}
+              </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {body.map((line, row) => (
-            <tr key={row}>
-              {cells(line)
-                .slice(0, names.length)
-                .map((cell, index) => (
-                  <td key={index}>{inline(cell)}</td>
-                ))}
+          {rows.map((row, at) => (
+            <tr key={at}>
+              {row.slice(0, names.length).map((cell, index) => (
+                <td key={index} style={sides[index]}>
+                  {inline(cell)}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>

@@ -16,7 +16,8 @@ const variable = (name: string, type: string) => ({ name, label: name, type, req
 const file = { transfer_method: 'local_file', upload_file_id: 'u', type: 'document', name: '規程.md', size: 3 }
 
 /** A form with one field, and what it holds. */
-function Form({ type, given, sent }: { type: string; given?: unknown; sent: (value: unknown) => void }) {
+function Form(props: { type: string; given?: unknown; required?: boolean; sent: (value: unknown) => void }) {
+  const { type, given, required = true, sent } = props
   const [value, set] = useState(given)
   return (
     <form
@@ -25,7 +26,7 @@ function Form({ type, given, sent }: { type: string; given?: unknown; sent: (val
         sent(value)
       }}
     >
-      <Field app="a" variable={variable('question', type)} value={value} set={set} />
+      <Field app="a" variable={{ ...variable('question', type), required }} value={value} set={set} />
       <button type="submit">Send</button>
     </form>
   )
@@ -42,6 +43,20 @@ test.each(['text-input', 'paragraph'])('a %s has what is typed, and nothing once
   screen.getByRole('textbox').removeAttribute('required')
   await user.click(screen.getByRole('button', { name: 'Send' }))
   expect(sent).toEqual(['休暇 🙂', undefined])
+})
+
+test.each([
+  ['text-input', ''],
+  ['paragraph', ''],
+  ['json_object', undefined],
+  ['number', undefined],
+])('a %s that may be left out and is emptied is %j', async (type, empty) => {
+  const user = userEvent.setup()
+  const sent: unknown[] = []
+  render(<Form type={type} given="7" required={false} sent={value => sent.push(value)} />)
+  await user.clear(screen.getByRole(type === 'number' ? 'spinbutton' : 'textbox'))
+  await user.click(screen.getByRole('button', { name: 'Send' }))
+  expect(sent).toEqual([empty])
 })
 
 test('a file that is removed from a form is gone, and the form is not sent', async () => {

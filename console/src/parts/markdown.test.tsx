@@ -234,6 +234,74 @@ test('a very long text is neither coloured nor searched for formulas, and shown 
   expect(json.querySelector('.w')?.textContent).toBe('null')
 })
 
+test('lists hold lists, code and paragraphs, and keep their numbers', () => {
+  const text = [
+    'Steps:',
+    '1. 返金 🍓',
+    '   - **one**',
+    '     - deep',
+    '    - two',
+    '',
+    '2. Second',
+    'goes on',
+    '',
+    '   more',
+    '   ```',
+    '   code',
+    '   ```',
+    '```',
+    'outside',
+    '```',
+    '3) Third',
+    '---',
+    '- - -',
+    '* last',
+  ].join('\n')
+  const { container } = render(<Markdown text={text} />)
+  const shape = (one: Element): string =>
+    one.tagName === 'P' || one.tagName === 'PRE' || one.children.length === 0
+      ? `${one.tagName}:${one.textContent}`
+      : `${one.tagName}${(one as HTMLOListElement).start ?? ''}(${[...one.children].map(shape).join(' ')})`
+  const list = (tag: string) => (tag === 'UL' ? '' : tag)
+  expect([...(container.firstElementChild as Element).children].map(one => list(one.tagName) || shape(one))).toEqual([
+    'P',
+    'OL',
+    'PRE',
+    'OL',
+    'HR',
+    'HR',
+    'UL(LI(P:last))',
+  ])
+  const [first, third] = [...container.querySelectorAll('ol')]
+  expect(first?.start).toBe(1)
+  expect(third?.start).toBe(3)
+  expect(first?.querySelectorAll(':scope > li')).toHaveLength(2)
+  expect(shape(first?.querySelector('ul') as Element)).toBe('UL(LI(P:one UL(LI(P:deep))) LI(P:two))')
+  const second = first?.querySelector(':scope > li:last-child')
+  expect([...(second?.children ?? [])].map(one => one.textContent)).toEqual(['Second\ngoes on', 'more', 'code'])
+})
+
+test('quotes and lists within each other beyond every need are text', () => {
+  for (const text of ['>'.repeat(50_000), `${'- '.repeat(50_000)}x`, '> - '.repeat(20_000), '1. '.repeat(20_000)]) {
+    const { container, unmount } = render(<Markdown text={text} />)
+    expect(container.querySelectorAll('*').length, text.slice(0, 5)).toBeLessThan(60)
+    expect(container.textContent?.length).toBeGreaterThan(text.length * 0.99)
+    unmount()
+  }
+  const deep = Array.from({ length: 1000 }, (_, n) => `${' '.repeat(n)}- x`).join('\n')
+  expect(render(<Markdown text={deep} />).container.querySelectorAll('li').length).toBeLessThanOrEqual(1000)
+})
+
+test('a table stands at once below its text, with its columns aligned and bars within cells', () => {
+  const { container } = render(<Markdown text={'価格:\n| a | b | c |\n|:--|--:|:-:|\n| x \\| y | 12,345 | 🍓 |'} />)
+  expect(container.querySelector('p')?.textContent).toBe('価格:')
+  expect([...container.querySelectorAll('td')].map(one => [one.textContent, one.style.textAlign])).toEqual([
+    ['x | y', ''],
+    ['12,345', 'right'],
+    ['🍓', 'center'],
+  ])
+})
+
 test('code between quotes of YAML is read as it was', () => {
   const double = [
     'data:',

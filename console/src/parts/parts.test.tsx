@@ -171,7 +171,8 @@ test('markdown: what each line is, and what stands within it', () => {
   expect(container.querySelector('.markdown')?.innerHTML.replace(/ (?:rel|target|tabindex)="[^"]*"/g, '')).toBe(
     '<p>a <b>b</b> <i>c</i> <i>d</i> <code>e*f*</code> <a href="https://x.example/">g</a> ' +
       '<a href="https://y.example/">https://y.example/</a>\nmore</p><p class="strong">h</p>' +
-      '<blockquote><p>q1</p><ul><li>i</li></ul></blockquote><ul><li>j</li><li>k</li><li>l</li></ul>' +
+      '<blockquote><p>q1</p><ul><li><p>i</p></li></ul></blockquote>' +
+      '<ul><li><p>j</p></li><li><p>k</p></li></ul><ol start="3"><li><p>l</p></li></ol>' +
       '<pre class="code">*m*\n\n# n</pre><p>end</p>',
   )
 })

@@ -12,6 +12,7 @@ import {
   dayWord,
   duration,
   language,
+  moment,
   money,
   percent,
   setLanguage,
@@ -48,6 +49,8 @@ test('a date is written as its language writes it, with its year if that is anot
   const seconds = (year: number) => new Date(year, 10, 7, 9, 5).getTime() / 1000
   expect(when(seconds(now.getFullYear()))).toBe('Nov 7, 09:05')
   expect(when(seconds(2019))).toBe('Nov 7, 2019, 09:05')
+  // The hours are of 24 everywhere.
+  expect(moment(seconds(2019) + 43_200)).toMatch(/^Nov 7, 2019, 21:05:00 \S+$/)
   setLanguage('ja')
   expect(when(seconds(now.getFullYear()))).toBe('11月7日 09:05')
   expect(when(seconds(2019))).toBe('2019年11月7日 09:05')
@@ -74,6 +77,8 @@ test('times are written in the unit that fits', () => {
     '2 d 4 h',
   ])
   expect(duration(undefined)).toBe('')
+  setLanguage('ja')
+  expect([0.21, 4.214, 176].map(duration)).toEqual(['210 ms', '4.21 秒', '2 分 56 秒'])
 })
 
 test('numbers, shares, money and sizes', () => {

@@ -114,8 +114,7 @@ export function duration(seconds: number | undefined | null): string {
   const two = (n: number) => String(Math.floor(n)).padStart(2, '0')
   if (seconds < 0.0005) return '<1 ms'
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 9.995) return `${seconds.toFixed(2)} s`
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`
+  if (seconds < 59.95) return t('time.seconds', { s: seconds.toFixed(seconds < 9.995 ? 2 : 1) })
   const whole = Math.round(seconds)
   if (whole < 3600) return t('time.minutes', { m: Math.floor(whole / 60), s: two(whole % 60) })
   if (whole < 86400) return t('time.hours', { h: Math.floor(whole / 3600), m: two((whole % 3600) / 60) })
@@ -142,7 +141,8 @@ export function dayWord(at: number, now = Date.now() / 1000): string {
   return text.charAt(0).toLocaleUpperCase(language()) + text.slice(1)
 }
 /** Date and time, with the zone: what a title says. */
-export const moment = (at: number): string => dates({ dateStyle: 'medium', timeStyle: 'long' }).format(at * 1000)
+export const moment = (at: number): string =>
+  dates({ dateStyle: 'medium', timeStyle: 'long', hourCycle: 'h23' }).format(at * 1000)
 /** Date and time in short. */
 export const when = (at: number): string =>
   dates({ ...dateOf(at), hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at * 1000)

@@ -65,9 +65,11 @@ export function Said({ app, conversation, message, on, pick, again }: SaidProps)
         {message.elapsed != null && <span className="num">{duration(message.elapsed)}</span>}
         {message.tokens > 0 && <span className="num">{tn('tokens', message.tokens)}</span>}
         <span className="num">{clock(message.created_at)}</span>
-        {message.answer && <Copy text={message.answer} label={t('chat.copy')} />}
-        {again && <Deed icon="again" label={t('chat.again')} act={again} />}
-        <Judge app={app} conversation={conversation} message={message} />
+        <span className="deeds">
+          {message.answer && <Copy text={message.answer} label={t('chat.copy')} />}
+          {again && <Deed icon="again" label={t('chat.again')} act={again} />}
+          <Judge app={app} conversation={conversation} message={message} />
+        </span>
         {message.run_id && <ItsRun on={on} pick={pick} />}
       </div>
       {message.note && (

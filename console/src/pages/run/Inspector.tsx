@@ -196,14 +196,11 @@ function Pace({ view, execution }: { view: RunView; execution: Execution }) {
     known('time_to_first_token') ??
     (execution.saidAt !== undefined && execution.type === 'llm' ? execution.saidAt - execution.startedAt : undefined)
   if (first === undefined) return null
+  const rate = seconds ? (known('completion_tokens') ?? 0) / seconds : 0
   return (
     <>
       <span className="num dim">{t('first_token', { time: duration(Math.max(0, first)) })}</span>
-      {!!seconds && (
-        <span className="num dim">
-          {t('tokens_a_second', { n: number((known('completion_tokens') ?? 0) / seconds, 1) })}
-        </span>
-      )}
+      {rate > 0 && <span className="num dim">{t('tokens_a_second', { n: number(rate, rate < 100 ? 1 : 0) })}</span>}
     </>
   )
 }

@@ -7,7 +7,8 @@ import { count, duration, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
 /** A moment of the axis: `5 s` rather than `5.00 s`. */
-const tickLabel = (at: number): string => (at === 0 ? '0' : at < 1 || at >= 60 ? duration(at) : `${at} s`)
+const tickLabel = (at: number): string =>
+  at === 0 ? '0' : at < 1 || at >= 60 ? duration(at) : t('time.seconds', { s: at })
 
 type StepsProps = {
   view: RunView

@@ -1,4 +1,4 @@
-import { lazy, type RefObject, Suspense, useState } from 'react'
+import { lazy, type RefObject, Suspense, useEffect, useRef, useState } from 'react'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { useTyped } from '../../app/useTyped.ts'
@@ -39,10 +39,16 @@ export function Filters({
   const chosen = read('status')
   const [more, setMore] = useState(false)
   const span = read('from') ? 'chosen' : spanOf(read)
+  const bar = useRef<HTMLDivElement>(null)
+  // On a narrow screen the bar scrolls: what narrows the list is in sight.
+  useEffect(() => {
+    if (chosen)
+      bar.current?.querySelector('[aria-pressed=true]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [chosen])
   return (
     <div className="filters">
       {/* biome-ignore lint/a11y/useSemanticElements: buttons that go together, no fields of a form */}
-      <div className="seg" role="group" aria-label={t('runs.status')}>
+      <div className="seg" role="group" aria-label={t('runs.status')} ref={bar}>
         <button type="button" aria-pressed={chosen === ''} onClick={() => change({ status: undefined }, true)}>
           {t('runs.all')}
           <span className="faint num">

@@ -10,7 +10,7 @@ import { Empty, Loaded, More, Panel } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { bytes, moment, recent, t, tn, type Word } from '../../words/words.ts'
 import { SPANS } from '../runs/filter.ts'
-import { useTriggers } from './TriggerTable.tsx'
+import { useTitleOf, useTriggers } from './TriggerTable.tsx'
 
 type Page = { data: Delivery[]; next: string | null }
 
@@ -35,6 +35,7 @@ export function Deliveries() {
   const [read, change] = useAddress()
   const triggers = useTriggers(read('app'))
   const webhooks = (triggers.data?.pages ?? []).flatMap(page => page.data).filter(one => one.kind === 'webhook')
+  const titleOf = useTitleOf()
   const span = read('t') || 'all'
   const after = useMemo(() => SPANS[span] && Math.floor(Date.now() / 1000) - SPANS[span], [span])
   const filter = { app: read('app'), trigger: read('of'), state: read('state'), after }
@@ -125,7 +126,7 @@ export function Deliveries() {
                       <span className="wf">
                         <AppIcon icon={one.app.icon} size="tiny" />
                         <span className="cut" dir="auto">
-                          {`${visible(one.app.name)} / ${visible(one.node_id)}`}
+                          {`${visible(one.app.name)} / ${titleOf(one)}`}
                         </span>
                       </span>
                     </td>

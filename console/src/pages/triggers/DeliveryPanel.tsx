@@ -13,6 +13,7 @@ import { visible } from '../../words/visible.ts'
 import { bytes, duration, moment, t, when } from '../../words/words.ts'
 import { Chosen, Facts } from './Chosen.tsx'
 import { DeliveryStatus } from './Deliveries.tsx'
+import { useTitleOf } from './TriggerTable.tsx'
 import { useActing } from './useActing.ts'
 
 /** One call of a webhook: what became of it, what it brought, its runs; run again, or set aside. */
@@ -57,6 +58,7 @@ export function DeliveryPanel({ id }: { id: string }) {
 
 function Found({ delivery }: { delivery: DeliveryDetail }) {
   const may = useMay()
+  const titleOf = useTitleOf()
   const { busy, said, wrong, act } = useActing()
   const [asking, setAsking] = useState(false)
   const path = `deliveries/${delivery.id}`
@@ -67,7 +69,7 @@ function Found({ delivery }: { delivery: DeliveryDetail }) {
         rows={[
           [t('runs.status'), <DeliveryStatus key="status" state={delivery.state} />],
           [t('runs.workflow'), visible(delivery.app.name)],
-          [t('trigger.node'), visible(delivery.node_id)],
+          [t('trigger.node'), titleOf(delivery)],
           [t('delivery.received'), moment(delivery.received_at)],
           [t('delivery.size'), `${delivery.method} · ${bytes(delivery.size)}`],
           [t('delivery.sender'), visible(delivery.sender_id)],

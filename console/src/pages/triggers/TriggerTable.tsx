@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link } from 'wouter'
 import { get } from '../../api/client.ts'
-import type { Trigger } from '../../api/types.ts'
+import type { Delivery, Trigger } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { AppIcon, Kind, Status } from '../../parts/Icon.tsx'
 import { Empty, Loaded } from '../../parts/Panel.tsx'
@@ -21,6 +21,13 @@ export function useTriggers(app: string) {
     getNextPageParam: page => page.next ?? undefined,
     refetchInterval: 10_000,
   })
+}
+
+/** The title of the node that a call came to, or the node's id where its trigger is not known. */
+export function useTitleOf(): (delivery: Delivery) => string {
+  const [read] = useAddress()
+  const triggers = useTriggers(read('app')).data?.pages.flatMap(page => page.data) ?? []
+  return ({ trigger_id, node_id }) => visible(triggers.find(one => one.id === trigger_id)?.title ?? node_id)
 }
 
 /** How a trigger is, as the icon of a status and a word. */

@@ -3,19 +3,22 @@ import { useLocation } from 'wouter'
 import { get, post } from '../../api/client.ts'
 import type { AppDetail, RunDetail, RunPage } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
-import { Field, fieldOf, holdsFiles, type Input, inputsOf, ownedBy, sendable } from '../../parts/Fields.tsx'
+import { Field, fieldOf, holdsFiles, type Input, inputsOf, isText, ownedBy, sendable } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Panel } from '../../parts/Panel.tsx'
 import { t, tn } from '../../words/words.ts'
 
+/** What a form is filled with. A text that may be left out is empty, as on Dify's page, and not null. */
 const defaults = (app: AppDetail): Input =>
   Object.fromEntries(
     app.form.flatMap(one =>
-      one.default === undefined || one.default === null || one.default === ''
-        ? one.type === 'checkbox'
+      one.default !== undefined && one.default !== null && one.default !== ''
+        ? [[one.name, one.default]]
+        : one.type === 'checkbox'
           ? [[one.name, false]]
-          : []
-        : [[one.name, one.default]],
+          : isText(one) && !one.required
+            ? [[one.name, '']]
+            : [],
     ),
   )
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from jikko.apps.versions import check_aside
 from jikko.concurrency.run_in_thread import run_in_thread
@@ -60,7 +61,7 @@ class ChangedNode(Struct, frozen=True):
     type: str
     change: Change
     fields: list[ChangedField]
-    """Of an added or removed node: its settings that are not empty, unless the visitor may not read files."""
+    """Of an added or removed node: its settings that are not empty."""
 
 
 class ChangedEdge(Struct, frozen=True):
@@ -82,16 +83,25 @@ class VersionDiff(Struct, frozen=True):
     """Features, variables, and the app's name, description and icon."""
 
 
-def difference(old: DslDocument, new: DslDocument, *, settings: bool = True) -> VersionDiff:
-    """Compare two versions. ``settings``: Whether added and removed nodes have theirs."""
+def difference(old: DslDocument, new: DslDocument) -> VersionDiff:
     before, after = ({node.id: node for node in document.nodes} for document in (old, new))
     nodes = [_changed(before[node_id], node) for node_id, node in after.items() if node_id in before]
     found = [
         *(change for change in nodes if change is not None),
-        *(_whole(node, "added", settings) for node_id, node in after.items() if node_id not in before),
-        *(_whole(node, "removed", settings) for node_id, node in before.items() if node_id not in after),
+        *(_whole(node, "added") for node_id, node in after.items() if node_id not in before),
+        *(_whole(node, "removed") for node_id, node in before.items() if node_id not in after),
     ]
     return VersionDiff(found, list(_edges(old.edges, new.edges)), list(field_changes("", _rest(old), _rest(new))))
+
+
+def without_values(found: VersionDiff) -> VersionDiff:
+    """Return a difference that names the changed fields only."""
+    nodes = [replace(node, fields=_paths(node.fields)) for node in found.nodes]
+    return VersionDiff(nodes, found.edges, _paths(found.features))
+
+
+def _paths(fields: list[ChangedField]) -> list[ChangedField]:
+    return [ChangedField(each.path, None, None) for each in fields]
 
 
 def _changed(old: NodeEntry, new: NodeEntry) -> ChangedNode | None:
@@ -102,8 +112,8 @@ def _changed(old: NodeEntry, new: NodeEntry) -> ChangedNode | None:
     return ChangedNode(new.id, _title(new), new.type, "changed", fields[:_MAX_FIELDS]) if fields else None
 
 
-def _whole(node: NodeEntry, change: Change, settings: bool) -> ChangedNode:
-    data = {name: value for name, value in node.data.items() if name not in _SHOWN} if settings else {}
+def _whole(node: NodeEntry, change: Change) -> ChangedNode:
+    data = {name: value for name, value in node.data.items() if name not in _SHOWN}
     fields = [
         ChangedField(path, *((None, value) if change == "added" else (value, None)))
         for path, value in _leaves("", data)
@@ -347,14 +357,19 @@ async def publish_version(call: ConsoleRequest) -> Version:
 async def compare_versions(call: ConsoleRequest, asked: TwoVersions) -> SendableResponse:
     """Compare two versions, by ID or number.
 
-    Moved nodes do not count as changed; secrets are masked. The settings of added and removed nodes need the scope
-    ``apps:write``, as the file does.
+    Moved nodes do not count as changed; secrets are masked. Values need the scope ``apps:write``, as the file does:
+    without it, ``before`` and ``after`` are null.
     """
     app = await app_of(call)
     old, new = [await document_of(call, app, which) for which in (asked.from_, asked.to)]
-    compare = partial(difference, old, settings=call.visitor.may("apps:write"))
+    may_read = call.visitor.may("apps:write")
+
+    def compare(other: DslDocument) -> bytes:
+        found = difference(old, other)
+        return encode(found if may_read else without_values(found))
+
     # For two large files that is many megabytes.
-    return Response(await run_in_thread(lambda other: encode(compare(other)), new, queue="records"))
+    return Response(await run_in_thread(compare, new, queue="records"))
 
 
 async def document_of(call: ConsoleRequest, app: App, which: str) -> DslDocument:
