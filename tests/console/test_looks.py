@@ -85,6 +85,24 @@ def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
     assert found == {}
 
 
+COVERED = """() => {
+    const one = document.activeElement
+    const box = one.getBoundingClientRect()
+    const there = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
+    return one.matches('body, .sr') || one.contains(there) || there?.contains(one) ? '' : one.outerHTML.slice(0, 200)
+}"""
+
+
+def test_what_has_the_focus_is_not_behind_the_bars_of_a_phone(site: Site, visit: Visit, places: dict[str, str]) -> None:
+    page = visit("/", size=SMALL)
+    for name in ("workflows", "run-rounds", "system"):
+        page.goto(f"{site.url}{places[name]}")
+        settle(page)
+        for key in ("Tab",) * 40 + ("Shift+Tab",) * 20:
+            page.keyboard.press(key)
+            assert page.evaluate(COVERED) == "", (name, key)
+
+
 def settle(page: Page) -> None:
     """Wait until the page shows what it loads, but for what never ends."""
     expect(page.locator("main")).to_be_visible()

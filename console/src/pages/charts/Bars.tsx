@@ -1,6 +1,7 @@
-import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react'
+import type { ReactNode } from 'react'
 import { useLocation } from 'wouter'
 import { base } from '../../api/client.ts'
+import { useRoving } from '../../parts/useRoving.ts'
 
 export type Bar = {
   /** When it is. */
@@ -28,23 +29,8 @@ export function Bars({
   bars: readonly Bar[]
 }) {
   const [, go] = useLocation()
-  const [at, setAt] = useState(bars.length - 1)
-  const drawing = useRef<SVGSVGElement>(null)
-  const here = Math.min(at, bars.length - 1)
+  const { keys, part } = useRoving(bars.length, bars.length - 1)
   const highest = Math.max(...bars.map(bar => bar.parts[0]?.[0] ?? 0)) || 1
-  const keys = (event: KeyboardEvent) => {
-    const places: Partial<Record<string, number>> = {
-      ArrowLeft: here - 1,
-      ArrowRight: here + 1,
-      Home: 0,
-      End: bars.length,
-    }
-    const to = places[event.key]
-    if (to === undefined) return
-    event.preventDefault()
-    const next = Math.max(0, Math.min(bars.length - 1, to))
-    drawing.current?.querySelectorAll('a')[next]?.focus()
-  }
   return (
     <section className="panel chart" aria-label={title}>
       <header>
@@ -57,7 +43,6 @@ export function Bars({
       </div>
       {/* biome-ignore lint/a11y/useSemanticElements: links that go together, no fields of a form */}
       <svg
-        ref={drawing}
         role="group"
         aria-label={title}
         viewBox={`0 0 ${bars.length * WIDE} ${HIGH}`}
@@ -69,8 +54,7 @@ export function Bars({
             key={bar.to}
             href={`${base}${bar.to.slice(1)}`}
             aria-label={bar.text}
-            tabIndex={index === here ? 0 : -1}
-            onFocus={() => setAt(index)}
+            {...part(index)}
             onClick={event => {
               if (event.metaKey || event.ctrlKey || event.shiftKey) return
               event.preventDefault()

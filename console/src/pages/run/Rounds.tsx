@@ -1,5 +1,6 @@
 import { Icon, Mark, statusWord } from '../../parts/Icon.tsx'
 import { Json, LongText } from '../../parts/Json.tsx'
+import { useRoving } from '../../parts/useRoving.ts'
 import { roundFigures } from '../../run/rounds.ts'
 import { hasEnded, shown } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
@@ -34,6 +35,7 @@ export function Rounds({ view, execution }: { view: RunView; execution: Executio
     view.toggle(execution.id, true)
     view.pick(execution.id, round)
   }
+  const { keys, part } = useRoving(squares, 0)
   const failed = list.flatMap((round, index) => (round?.status === 'failed' ? [{ round, index }] : []))
   return (
     <>
@@ -47,7 +49,12 @@ export function Rounds({ view, execution }: { view: RunView; execution: Executio
       </dl>
       <div>
         <h3 className="label small">{t('rounds.all')}</h3>
-        <div className={`roundgrid ${length > SQUARES ? 'strip100' : ''}`}>
+        <div
+          className={`roundgrid ${length > SQUARES ? 'strip100' : ''}`}
+          role="toolbar"
+          aria-label={t('rounds.all')}
+          onKeyDown={keys}
+        >
           {Array.from({ length: squares }, (_, square) => {
             const round = worst(square)
             const status = statusOf(round)
@@ -60,6 +67,7 @@ export function Rounds({ view, execution }: { view: RunView; execution: Executio
                 aria-label={label}
                 title={`${label}${list[round]?.elapsed === undefined ? '' : `, ${duration(list[round]?.elapsed)}`}`}
                 onClick={() => pick(round)}
+                {...part(square)}
               />
             )
           })}
