@@ -22,6 +22,7 @@ from jikko.events import (
     Event,
     NodeAttempted,
     NodeFinished,
+    NodeStarted,
     ReasoningChunk,
     RoundFinished,
     RoundStarted,
@@ -245,6 +246,8 @@ def first_long(events: Sequence[Event]) -> tuple[int, LongTexts] | None:
     for event in events:
         # No calls for the most frequent ones.
         kind = type(event)
+        if kind is NodeStarted:
+            continue
         if kind is NodeFinished:
             told += [event.outputs, event.inputs, event.process_data]  # type: ignore[union-attr]
         elif kind is TextChunk or kind is TextReplaced:

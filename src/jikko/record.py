@@ -138,18 +138,6 @@ class RunRecord(msgspec.Struct, kw_only=True):
                     self.format = max(self.format, 2)
                 if self.inputs == NO_INPUTS:
                     self.inputs = stored_inputs(event)
-            case RunRecovered():
-                self.epoch = event.epoch
-                self.status = "running"
-            case RunPaused():
-                self.status = "paused"
-                self.elapsed = event.elapsed
-                self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
-                self.wake_at = event.wake_at
-                self.holder = ""
-            case RunResumed():
-                self.status = "running"
-                self.wake_at = None
             case RunFinished():
                 self.status = event.status
                 is_long = has_long_text([event.outputs])
@@ -162,6 +150,18 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.failed_node, self.exceptions = event.failed_node, event.exceptions
                 self.finished_at = event.at
                 self.holder = ""
+            case RunRecovered():
+                self.epoch = event.epoch
+                self.status = "running"
+            case RunPaused():
+                self.status = "paused"
+                self.elapsed = event.elapsed
+                self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
+                self.wake_at = event.wake_at
+                self.holder = ""
+            case RunResumed():
+                self.status = "running"
+                self.wake_at = None
 
 
 COUNTS: Final = ("total_tokens", "total_steps", "exceptions_count")

@@ -101,6 +101,8 @@ class ConditionVariable:
 
     def notify_all(self) -> None:
         """Wake all current waiters."""
+        if not self._waiting:
+            return
         waiting, self._waiting, self._first = self._waiting, [], 0
         for future in waiting:
             if not future.done():

@@ -61,9 +61,9 @@ def started(
     )
 
 
-def is_announced(state: RunState, node: CompiledNode, started: NodeStarted) -> bool:
-    """Return whether a node's start is shown: not if a container fails before it knows its rounds."""
-    container = None if node.body is None else state.containers.get(started.execution_id)
+def is_announced(state: RunState, started: NodeStarted) -> bool:
+    """Return whether a container's start is shown: not if it fails before it knows its rounds."""
+    container = state.containers.get(started.execution_id)
     return container is None or container.started is not None
 
 

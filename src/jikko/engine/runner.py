@@ -317,11 +317,13 @@ class Runner:
             self._engine_failed(error)
 
     def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
-        announced, elapsed = event_factory.is_announced(self.state, node, started), time.perf_counter() - began
+        elapsed = time.perf_counter() - began
+        announced = node.body is None or event_factory.is_announced(self.state, started)
         return event_factory.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
-        announced, elapsed = event_factory.is_announced(self.state, node, started), time.perf_counter() - began
+        elapsed = time.perf_counter() - began
+        announced = node.body is None or event_factory.is_announced(self.state, started)
         return event_factory.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
@@ -365,6 +367,8 @@ class Runner:
             return
         if len(frame.due) > already_due:
             self._ready.take_due(frame, already_due)
+        if frame is self.state.top:
+            return
         waiting = self.bodies.get(id(frame))
         if waiting is not None and waiting.future is not None and frame.is_over and not waiting.future.done():
             waiting.future.set_result(None)

@@ -242,19 +242,18 @@ class RunState:
         node = self.graph.nodes[event.node_id]
         self._forget(event.execution_id, event.rounds, frame)
         top = frame is self.top
-        if top:
-            self.exceptions += event.status != "succeeded"
-        if event.status != "succeeded":
-            self.failures.ended(event)
         if event.usage is not None:
             if top:
                 self.usage = added(self.usage, event.usage)
             else:
                 frame.usage = added(frame.usage, event.usage)
-        if event.status == "failed":
-            if frame.failure is None:
-                frame.failure = event.error or ""
-            return _NO_TEXTS
+        if event.status != "succeeded":
+            self.exceptions += top
+            self.failures.ended(event)
+            if event.status == "failed":
+                if frame.failure is None:
+                    frame.failure = event.error or ""
+                return _NO_TEXTS
         for update in event.updates:
             frame.scope.assign(update.selector, update.value)
         frame.scope.write(event.node_id, event.outputs)

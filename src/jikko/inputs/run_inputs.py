@@ -144,19 +144,22 @@ _MAX_ENTRIES: Final = 512
 
 def has_large_inputs(started: RunStarted) -> bool:
     """Return whether inputs and question are so large that the event loop must be released in between."""
-    return _is_large([*started.inputs.values(), started.system.get("query")])
+    return _are_large([*started.inputs.values(), started.system.get("query")])
 
 
 def _is_large(value: Json) -> bool:
-    pending, left = [value], _LARGE_ELEMENTS
+    return _are_large([value])
+
+
+def _are_large(pending: list[Json]) -> bool:
+    left = _LARGE_ELEMENTS - len(pending)
     for each in pending:
-        match each:
-            case str():
-                left -= len(each) // _CHARACTERS_PER_ELEMENT
-            case list() | dict():
-                left -= len(each)
-                if left >= 0:
-                    pending += each.values() if isinstance(each, dict) else each
+        if isinstance(each, str):
+            left -= len(each) // _CHARACTERS_PER_ELEMENT
+        elif isinstance(each, (list, dict)):
+            left -= len(each)
+            if left >= 0:
+                pending += each.values() if isinstance(each, dict) else each
         if left < 0:
             return True
     return False

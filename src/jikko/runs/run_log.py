@@ -175,8 +175,10 @@ class RunLog:
             for event in self.events[known:]:
                 kind = type(event)
                 if kind in OF_RECORD:
+                    is_text = False
                     self.record.apply(event)
-                is_text = is_text and kind in STREAMED
+                elif is_text and kind not in STREAMED:
+                    is_text = False
             if is_text:
                 self._text_delay = self._text_delay or TextDelay(self._text_seconds)
                 if self._text_delay.allows(self.events[known:], self._hurry):

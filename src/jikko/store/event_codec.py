@@ -73,8 +73,6 @@ def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
     sizes: list[int] = []
     encode_into = _ENCODER.encode_into
     for event in events:
-        if end > MAX_PACKED_BYTES:
-            break  # encoding the next, maybe as large, would be wasted
         begin = end
         try:
             encode_into(event, packed, -1)
@@ -82,10 +80,11 @@ def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
             packed[begin:] = encode_events([event])[1:-1]
         packed += b","
         end = len(packed)
-        if end > MAX_PACKED_BYTES and sizes and end - begin <= MAX_PACKED_BYTES:
-            del packed[begin:]
-            break
         sizes.append(end - begin)
+        if end > MAX_PACKED_BYTES:
+            if begin > 1 and sizes[-1] <= MAX_PACKED_BYTES:
+                del packed[begin:], sizes[-1]
+            break  # encoding the next, maybe as large, would be wasted
     packed[-1:] = b"]"
     return bytes(packed), sizes
 

@@ -33,12 +33,14 @@ _AS_THEY_ARE: Final = {
 _counts: Final = attrgetter(*COUNTS)
 _parts: Final = attrgetter(*PARTS)
 _NO_PARTS: Final = (None,) * len(PARTS)
+_NO_VERDICT: Final = (None, *_NO_PARTS)
 _DECODERS: Final = {name: msgspec.json.Decoder(part) for name, part in PARTS.items()}
 
 
 def moving(batch: Append, text: Callable[[str], str]) -> tuple[Any, ...]:
     """Return the columns ``MOVING`` after an append. ``text``: Makes a text storable."""
     record = batch.record
+    ended = verdict(record)
     return (
         STATUS_NUMBERS[record.status],
         record.epoch,
@@ -49,7 +51,7 @@ def moving(batch: Append, text: Callable[[str], str]) -> tuple[Any, ...]:
         *_counts(record),
         record.finished_at,
         record.wake_at,
-        *(column and text(column) for column in verdict(record)),
+        *(ended if ended == _NO_VERDICT else [column and text(column) for column in ended]),
     )
 
 

@@ -24,6 +24,8 @@ _ABSOLUTE: Final = re.compile(
     rb"(?i:https?)://(?:[^/?@]*@)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d{1,5})?)(?P<path>/[^?]*)?(?P<query>\?.*)?"
 )
 """Absolute HTTP target: host, and port, before path and query."""
+_OF_FRAMING: Final = frozenset({b"host", b"authorization", b"expect", b"transfer-encoding"})
+"""Headers that decide whether and how a request is read."""
 _OF_CONNECTION: Final = (b"connection", b"proxy-connection")
 """Headers that the parser also obeys in a trailer: after ``close`` it would parse no more requests."""
 
@@ -149,14 +151,16 @@ class RequestReader(ABC):
         # The parser leaves trailing spaces, which are not part of the value (RFC 9112, 5.1).
         name, value = name.lower(), value.rstrip()
         self._headers.append((name, value))
+        if name not in _OF_FRAMING:
+            return
         if name == b"host":
             self._hosts.append(value)
         elif name == b"authorization":
             self._authorizations += 1
-        elif name == b"expect" and value.lower() == b"100-continue":
-            self._expects_continue = True
         elif name == b"transfer-encoding":
             self._coding = value if self._coding is None else b"%b,%b" % (self._coding, value)
+        elif value.lower() == b"100-continue":
+            self._expects_continue = True
 
     def on_headers_complete(self) -> None:
         parser, headers = self._parser, self._headers
