@@ -1,5 +1,6 @@
 """When the page of the console is built, and with which Node."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -77,15 +78,24 @@ def test_files_are_packed_in_a_folder_of_any_name(tmp_path: Path) -> None:
 def test_a_page_that_two_build_at_once_is_built_by_one_while_the_other_waits(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = project / "bin"
+    waits, folder = project / "waits", project / "bin"
     folder.mkdir()
-    # A second installation or build at the same time fails: the folder exists.
-    steps = f"mkdir '{project}/busy' || exit 1\nsleep 0.3\necho \"$1\" >> '{project}/steps'\nrmdir '{project}/busy'"
+    # A step beside another one fails: the folder exists. The first goes on once the second waits for the lock.
+    step = f"mkdir '{project}/busy' || exit 1\nfor i in $(seq 600); do [ -e '{waits}' ] && break; sleep 0.1; done"
     page = f"case $1 in run) echo 新しい🙂 > '{output(project)}/index.html';; esac"
-    for name, script in {"node": "echo v24.1.0", "npm": f"{steps}\n{page}"}.items():
+    npm = f"{step}\n{page}\necho \"$1\" >> '{project}/steps'\nrmdir '{project}/busy'"
+    for name, script in {"node": "echo v24.1.0", "npm": npm}.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/bin")
+    lock = fcntl.flock
+
+    def noted(descriptor: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            waits.touch()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", noted)
     os.utime(sources(project) / "src" / "main.tsx", (300, 300))
     with ThreadPoolExecutor(2) as pool:
         assert [*pool.map(build, [project, project])] == [output(project)] * 2
