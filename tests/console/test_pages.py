@@ -366,7 +366,8 @@ def test_the_neighbours_of_a_run_are_those_of_the_list_that_it_was_opened_from(s
     expect(page.get_by_role("tree")).to_be_focused()
     page.keyboard.press("]")
     page.wait_for_url(f"**/runs/{runs[0]}?*")
-    expect(page.get_by_role("treeitem").first).to_be_visible()
+    # Keys act once the new page has the focus.
+    expect(page.get_by_role("tree")).to_be_focused()
     page.keyboard.press("[")
     page.wait_for_url(f"**/runs/{runs[2]}?*")
 
