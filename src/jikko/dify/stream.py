@@ -50,9 +50,8 @@ class StreamEncoder:
         """Encoder of the turn, if the run answers a message."""
         self._around: tuple[Selector | None, bytes, bytes] = (None, b"", b"")
         """Selector of the last text, and its frame before and after the text."""
-        self._hiding: set[str] = set()
-        """Running containers that hide failed rounds, by execution."""
-        self._held: dict[tuple[str, int], list[Event]] = {}
+        self._held: dict[str, dict[int, list[Event]]] = {}
+        """Events of unfinished rounds, for each running container that hides failed rounds, by execution."""
         for event in before:
             self._remember(event)
             if self._turn is not None:
@@ -128,16 +127,16 @@ class StreamEncoder:
             return [self._message("workflow_started", started)]
         if isinstance(event, NodeEvent):
             if isinstance(event, ContainerStarted) and event.hides_failed_rounds:
-                self._hiding.add(event.execution_id)
+                self._held[event.execution_id] = {}
             elif isinstance(event, NodeFinished):
-                self._hiding.discard(event.execution_id)
-            if self._hiding and event.rounds:
+                self._held.pop(event.execution_id, None)
+            if self._held and event.rounds:
                 for entry in event.rounds:
-                    if entry.execution_id in self._hiding:
-                        self._held.setdefault((entry.execution_id, entry.index), []).append(event)
+                    if (rounds := self._held.get(entry.execution_id)) is not None:
+                        rounds.setdefault(entry.index, []).append(event)
                         return []
-            if isinstance(event, RoundFinished) and self._held:
-                held = self._held.pop((event.execution_id, event.round), [])
+            if isinstance(event, RoundFinished) and (rounds := self._held.get(event.execution_id)):
+                held = rounds.pop(event.round, [])
                 shown = [*held, event] if event.error is None else [event]
                 return [message for part in shown for message in self._messages(part)]
         return self._messages(event)

@@ -49,7 +49,6 @@ class TextRelease:
 
     __slots__ = (
         "_buffers",
-        "_closed",
         "_ended",
         "_graph",
         "_part",
@@ -74,7 +73,6 @@ class TextRelease:
         self._buffers: dict[Selector, list[str]] = {}
         self._streamed_before: dict[Selector, str] = {}
         """Shown text of interrupted nodes, by variable, not repeated yet."""
-        self._closed: set[Selector] = set()
         self._ended: set[str] = set()
         """Ended nodes."""
         self._shown: dict[int, Json] = {}
@@ -152,9 +150,6 @@ class TextRelease:
 
         If it is a response node whose text waits for a variable that never came, the rest of its text is dropped.
         """
-        for selector in self._buffers:
-            if selector[0] == node_id:
-                self._closed.add(selector)
         self._ended.add(node_id)
         chunks = self._flush() if self._queue else []
         if self._streamed_before:
@@ -217,7 +212,7 @@ class TextRelease:
             else:
                 chunks += [ReleasedText(text, selector) for text in buffer[self._unread :]]
             self._unread = len(buffer)
-            if selector not in self._closed:
+            if selector[0] not in self._ended:
                 return False
             self._replace_shown(selector, "", chunks)
             return True

@@ -114,10 +114,7 @@ MAX_UNWRITTEN_BYTES: Final = 8 << 20
 """Bytes of unwritten log up to which the run's rounds continue."""
 
 KEPT_BYTES: Final = 1 << 20
-"""Bytes of durable events kept in memory for followers. Those further behind read the store."""
-
-_PIECE_BYTES: Final = 64 << 10
-"""Bytes after which a known log may be cut."""
+"""Bytes of durable events kept in memory for followers, dropped in sixteenths. Those further behind read the store."""
 
 _EVENTS_PER_TURN: Final = 50
 """Events measured before the event loop is yielded: a fraction of a millisecond, without large values."""
@@ -177,7 +174,7 @@ class RunMemory:
         """Note events that the log already has, with their bytes, as far as the store reports them."""
         for end, size in enumerate(sizes, 1):
             self._appended += size
-            if end == len(sizes) or self._appended - self._written >= _PIECE_BYTES:
+            if end == len(sizes) or self._appended - self._written >= KEPT_BYTES >> 4:
                 self._pieces.append((end, self._appended))
                 self._written = self._appended
         self._durable = len(self._pieces)
@@ -242,9 +239,13 @@ class RunMemory:
 
     def written(self, committed: int) -> int:
         """Note that the log is durable up to a position. Returns the position before which events must leave memory."""
-        while self._durable < len(self._pieces) and self._pieces[self._durable][0] <= committed:
-            self._written = self._pieces[self._durable][1]
-            self._durable += 1
+        pieces = self._pieces
+        while (at := self._durable) < len(pieces) and pieces[at][0] <= committed:
+            self._written = pieces[at][1]
+            if at and self._written - (pieces[at - 2][1] if at > 1 else self._gone) < KEPT_BYTES >> 4:
+                del pieces[at - 1]  # joined: streamed text is written often, and each piece takes memory
+            else:
+                self._durable += 1
         return 0 if self._is_kept else self._drop_seen()
 
     def leave(self, committed: int) -> int:
