@@ -1,5 +1,6 @@
 """Request observers, which count, trace or log requests, or add headers to answers."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Iterable
@@ -79,6 +80,11 @@ class ObservedRequest:
         elif self._has_body:
             self._size += len(message.get("body", b""))
         return self._send(message)
+
+    @property
+    def leaving(self) -> "asyncio.Future[None] | None":
+        """See ``Exchange.leaving``; ``None``: the server has none."""
+        return getattr(self._send, "leaving", None)
 
     def whole(self, status: int, headers: Headers, body: bytes) -> Awaitable[None]:
         self._status = status

@@ -90,7 +90,8 @@ class StreamResponse:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
         sending = asyncio.current_task()
         assert sending is not None
-        leaving = asyncio.ensure_future(_disconnected(receive))
+        # Of the server, if it has it: a task takes a kilobyte.
+        leaving: asyncio.Future[None] = getattr(send, "leaving", None) or asyncio.ensure_future(_disconnected(receive))
         # The request's own task sends. A disconnect cancels it, which is distinguished from other cancellations.
         has_left = is_over = False
 

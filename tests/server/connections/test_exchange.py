@@ -9,8 +9,10 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from jikko.http.responses import EventStream
 from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_protocol import HttpProtocol
+from tests.effort import PATIENCE
 from tests.server.connections.test_http_protocol import Wire, body, head
 
 pytestmark = pytest.mark.anyio
@@ -169,6 +171,32 @@ async def test_a_client_that_leaves_is_told_of_to_all_its_requests_and_none_more
         await began.wait()
     assert seen == ["http.request", "/a b"]
     assert wire.pieces == []
+
+
+@pytest.mark.parametrize("leaves_first", [False, True])
+async def test_a_stream_is_given_up_when_its_client_leaves_though_nothing_is_sent(leaves_first: bool) -> None:
+    began, given_up = asyncio.Event(), asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            yield "日本 🙂".encode()
+            began.set()
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        while leaves_first and not send.disconnected:
+            await asyncio.sleep(0)
+        await EventStream(pieces())(receive, send)
+
+    async with connected(application) as (protocol, _):
+        protocol.data_received(GET)
+        if not leaves_first:
+            await began.wait()
+            assert not given_up.is_set()
+    async with asyncio.timeout(PATIENCE):
+        await given_up.wait()
 
 
 class Hours:

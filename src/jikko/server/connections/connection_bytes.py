@@ -27,7 +27,8 @@ class Intake:
         self._rest = b""
         self._begin = 0
         """Offset of the pending bytes in the buffer."""
-        self._is_wanted = True
+        self.is_paused = False
+        """Whether the receiver is paused."""
         self.was_paused = False
         """Whether the receiver was paused; reset by the reader of this flag."""
 
@@ -54,16 +55,18 @@ class Intake:
 
     def pause_reading(self) -> None:
         """Stop passing on and reading until ``resume_reading``."""
-        self._is_wanted, self.was_paused = False, True
-        self._transport.pause_reading()
+        if not self.is_paused:
+            self.is_paused = self.was_paused = True
+            self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Pass on pending bytes, if any, then continue reading."""
-        self._is_wanted = True
-        if self._rest:
-            self._slice.later(self._go_on)
-        else:
-            self._transport.resume_reading()
+        if self.is_paused:
+            self.is_paused = False
+            if self._rest:
+                self._slice.later(self._go_on)
+            else:
+                self._transport.resume_reading()
 
     def end(self) -> None:
         """Drop pending bytes: the connection is closed."""
@@ -71,7 +74,7 @@ class Intake:
 
     def _go_on(self) -> None:
         self._slice.begin()
-        while self._rest and self._is_wanted:
+        while self._rest and not self.is_paused:
             piece = self._rest[self._begin : self._begin + _PIECE_BYTES]
             self._begin += len(piece)
             if self._begin >= len(self._rest):
@@ -79,7 +82,7 @@ class Intake:
             self._hand_on(piece)
             if self._slice.is_over:
                 break
-        if not self._is_wanted or self._transport.is_closing():
+        if self.is_paused or self._transport.is_closing():
             return
         if self._rest:
             self._slice.later(self._go_on)

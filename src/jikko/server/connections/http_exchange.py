@@ -59,6 +59,7 @@ class Exchange(Struct, eq=False):
     _has_news: bool = False
     _news: ConditionVariable | None = None
     """Wakes the application, if it waits."""
+    _leaving: asyncio.Future[None] | None = None
     is_started: bool = False
     """Whether the head was passed to the connection."""
     is_complete: bool = False
@@ -79,7 +80,7 @@ class Exchange(Struct, eq=False):
             self._body += body
         size = len(self._body)
         if size > MAX_UNREAD_BYTES:
-            self._connection.flow.pause_reading()
+            self._connection.intake.pause_reading()
         if size >= _WAKE_BYTES:
             self._wake()
 
@@ -96,6 +97,8 @@ class Exchange(Struct, eq=False):
         """Handle the end of the connection, or unreadable input."""
         if not self.is_complete:
             self.disconnected = True
+            if self._leaving is not None and not self._leaving.done():
+                self._leaving.set_result(None)
         self._wake()
 
     def _wake(self) -> None:
@@ -108,7 +111,7 @@ class Exchange(Struct, eq=False):
             self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._expects_continue = False
         if not (self.disconnected or self.is_complete):
-            self._connection.flow.resume_reading()
+            self._connection.intake.resume_reading()
             if not self._has_news:
                 if self._news is None:
                     self._news = ConditionVariable()
@@ -120,6 +123,17 @@ class Exchange(Struct, eq=False):
         return {"type": "http.request", "body": bytes(body), "more_body": self.has_more}
 
     # The response.
+
+    @property
+    def leaving(self) -> "asyncio.Future[None]":
+        """Done once the client has left before the response's end: no task has to wait for that by ``receive``."""
+        if self._leaving is None:
+            self._leaving = asyncio.get_running_loop().create_future()
+            if self.disconnected:
+                self._leaving.set_result(None)
+            else:
+                self._connection.intake.resume_reading()
+        return self._leaving
 
     async def run(self, application: ASGIApp, running: "set[asyncio.Task[None]]") -> None:
         """Run the application. ``running``: All responding tasks; ``task`` leaves them."""
@@ -147,8 +161,8 @@ class Exchange(Struct, eq=False):
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a response with a complete body."""
         connection = self._connection
-        if connection.flow.write_paused and not self.disconnected:
-            await connection.flow.drain()
+        if connection.write_paused and not self.disconnected:
+            await connection.writable.wait()
         if self.disconnected:
             return
         head, size = self._head(status, headers), len(body)
@@ -164,8 +178,8 @@ class Exchange(Struct, eq=False):
     async def __call__(self, message: Message) -> None:
         """Implement ASGI's ``send``."""
         connection = self._connection
-        if connection.flow.write_paused and not self.disconnected:
-            await connection.flow.drain()
+        if connection.write_paused and not self.disconnected:
+            await connection.writable.wait()
         if self.disconnected:
             return
         kind = message["type"]

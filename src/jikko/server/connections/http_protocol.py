@@ -5,10 +5,10 @@ import logging
 from typing import Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
+from jikko.concurrency.alarm import ConditionVariable
 from jikko.concurrency.scheduler import Scheduler
 from jikko.server.connections.connection_bytes import Intake, JoiningTransport, Outbox
 from jikko.server.connections.http_exchange import Exchange, Headers
@@ -37,8 +37,8 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_answered _application _body_watch _dropped _half_closed _intake _loop _outbox _refusal _rest_seconds "
-        "_rest_timer _rests_since _share _state _timer _unread exchange flow pipeline transport"
+        "_answered _application _body_watch _dropped _half_closed _loop _outbox _refusal _rest_seconds "
+        "_rest_timer _rests_since _share _state _timer _unread exchange intake pipeline transport writable write_paused"
     ).split()
 
     def __init__(
@@ -67,6 +67,10 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._share = share or Scheduler()
         self._unread = unread or SlowReaders(0, 0)
         self._loop = _loop or asyncio.get_running_loop()
+        self.write_paused = False
+        """Whether the client does not read, and much is waiting for it."""
+        self.writable = ConditionVariable()
+        """Notified at the end of that, and of the connection."""
         self.exchange: Exchange | None = None
         """The newest exchange with a complete head."""
         self._answered: Exchange | None = None
@@ -93,8 +97,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         transport = cast("asyncio.Transport", transport)
         self._state.connections.add(self)  # type: ignore[arg-type]  # it is shut down as those of uvicorn are
         self.transport = JoiningTransport(transport, self._outbox)
-        self._intake = Intake(transport, self._share, self._read)
-        self.flow = FlowControl(self._intake)  # type: ignore[arg-type]  # it pauses and resumes reading, no more
+        self.intake = Intake(transport, self._share, self._read)
         self._about |= {"server": get_local_addr(transport), "client": get_remote_addr(transport)}
         self._wait_for_head()
 
@@ -105,20 +108,21 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._unread.end(self.transport)
         if self._rest_timer is not None:
             self._rest_timer.cancel()
-        self._intake.end()
+        self.intake.end()
         if self._answered is not None:
             self._answered.disconnect()
         for exchange in self.pipeline:
             exchange.disconnect()
         self.exchange = self._answered = None
         self.pipeline.clear()
-        self.flow.resume_writing()
+        self.write_paused = False
+        self.writable.notify_all()
         if exc is None:
             self.transport.close()
         del self._parser  # a reference cycle
 
     def data_received(self, data: bytes) -> None:
-        self._intake.take(data)
+        self.intake.take(data)
 
     def eof_received(self) -> bool:
         self.transport.flush()
@@ -132,11 +136,12 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        self.flow.pause_writing()
+        self.write_paused = True
         self._unread.begin(self.transport)
 
     def resume_writing(self) -> None:
-        self.flow.resume_writing()
+        self.write_paused = False
+        self.writable.notify_all()
         self._unread.end(self.transport)
 
     def shutdown(self) -> None:
@@ -179,7 +184,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if before is None or before.is_complete:
             self._start(exchange)
         else:
-            self.flow.pause_reading()
+            self.intake.pause_reading()
             self.pipeline.append(exchange)
 
     def body_received(self, body: bytes) -> None:
@@ -217,12 +222,12 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.transport.flush()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        self.intake.resume_reading()
         if self.pipeline:
             self._start(self.pipeline.pop(0))
             if self.pipeline:
                 # Pause: otherwise everything sent would be buffered once the first is answered.
-                self.flow.pause_reading()
+                self.intake.pause_reading()
             return
         if not self._head_began:
             # A head has its own timeout.
@@ -273,7 +278,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.transport.close()
             return
         self.transport.write_eof()
-        self.flow.resume_reading()
+        self.intake.resume_reading()
         self._linger(self._loop.time() + _LINGER_SECONDS)
 
     def _linger(self, until: float) -> None:
@@ -281,7 +286,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._timer = self._loop.call_later(_SILENT_SECONDS, self._check_linger, until, self._dropped)
 
     def _check_linger(self, until: float, dropped: int) -> None:
-        if (self._dropped > dropped or self._intake.holds) and self._loop.time() < until:
+        if (self._dropped > dropped or self.intake.holds) and self._loop.time() < until:
             self._linger(until)
         else:
             self.transport.close()
@@ -299,7 +304,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     def _head_is_late(self) -> None:
         self._timer = None
-        if self.flow.read_paused or self._intake.holds:
+        if self.intake.is_paused or self.intake.holds:
             # The server is late: the head may have arrived, but is parsed only after earlier requests are answered.
             self._wait_for_head()
         elif self._head_began or self._unfinished:
@@ -317,9 +322,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         return None if self._before_body else self.exchange
 
     def _was_held_up(self) -> bool:
-        was, self._intake.was_paused = self._intake.was_paused, False
+        was, self.intake.was_paused = self.intake.was_paused, False
         asks = self.exchange is not None and self.exchange.awaits_continue
-        return was or asks or self.flow.read_paused or self._intake.holds
+        return was or asks or self.intake.is_paused or self.intake.holds
 
     def _rest(self) -> None:
         self._rests_since = self._loop.time()
