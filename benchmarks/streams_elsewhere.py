@@ -63,7 +63,7 @@ async def elsewhere(first: Server, second: Server, key: str, streams: int) -> tu
     if not late:
         raise RuntimeError(f"no token of {streams * PACED} came: followers began after the last one was written")
     of_second = Paced((second.cpu() - ours) / len(late), frames / len(late), sorted(late))
-    return of_second, (first.cpu() - theirs) / len(late)
+    return of_second, (first.cpu() - theirs) / (streams * PACED)
 
 
 async def compare(first: Server, second: Server, bare: Server, key: str, streams: int) -> None:

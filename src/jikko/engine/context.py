@@ -120,13 +120,14 @@ class NodeContext:
     def say(self, name: str, text: str, *, soon: bool = False, by_model: bool = False) -> None:
         # Text of nodes in containers is shown with the container's value. Source: docs/dify-behaviour.md, “Order of
         # streamed text”.
-        if self._loop.has_ended:
+        loop = self._loop
+        if loop.has_ended:
             return
         if not self._started.rounds:
-            shown = self._loop.state.release.streamed((self._node.id, name), text)
-            self._loop.events.show(shown)
+            events, shown = loop.events, loop.state.release.streamed((self._node.id, name), text)
+            events.show(shown)
             if not soon:
-                self._loop.events.flush()
+                events.flush()
             if shown:
                 return
         if by_model:

@@ -104,18 +104,17 @@ class TextRelease:
         return self._open(found)
 
     def streamed(self, selector: Selector, text: str) -> list[ReleasedText]:
-        if selector not in self._graph.sources:
-            return []
-        buffer = self._buffers.setdefault(selector, [])
-        if self._queue and self._unread == len(buffer) > 0 and not self._streamed_before:
-            parts = self._queue[0].parts
-            shown = parts[self._part] if self._part < len(parts) else None
-            if shown == selector and type(shown) is tuple:
+        buffer = self._buffers.get(selector)
+        if buffer and self._queue and not self._streamed_before:
+            shown = self._queue[0].parts[self._part]
+            if shown == selector and self._unread == len(buffer):
                 # The next chunk of what is being shown, with the graph's selector, which all chunks share.
                 buffer.append(text)
                 self._unread += 1
                 return [ReleasedText(text, shown)]
-        buffer.append(text)
+        if selector not in self._graph.sources:
+            return []
+        self._buffers.setdefault(selector, []).append(text)
         return self._flush() if self._queue else []
 
     def shows_reasoning(self, node_id: str) -> bool:

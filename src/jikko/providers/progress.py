@@ -83,15 +83,12 @@ class AnswerCollector:
         self.began = time.perf_counter()
 
     def took(self, events: int) -> None:
-        """Count an event. Returns whether to call ``give_way``."""
+        """Count events. See ``is_due``."""
         self._taken += events
 
     @property
     def is_due(self) -> bool:
-        """Yield to others.
-
-        Free for an answer that arrives token by token: others run between tokens anyway.
-        """
+        """Whether to call ``give_way``."""
         return self._taken >= _EVENTS
 
     async def give_way(self) -> None:
@@ -144,7 +141,7 @@ class AnswerCollector:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Tell the texts that are added in the block together."""
+        """Emit the texts added in the block as one."""
         self._together = []
         try:
             yield

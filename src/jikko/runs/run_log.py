@@ -34,7 +34,7 @@ reached, or with the reason why it never will be.
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from jikko.concurrency.alarm import ConditionVariable
 from jikko.concurrency.scheduler import Scheduler
@@ -163,7 +163,7 @@ class RunLog:
         """Return the durable events from a position on; none if the first is not in memory."""
         return self.events[begin - self.first : self.durable_count - self.first] if begin >= self.first else []
 
-    def append(self, events: Iterable[Event]) -> None:
+    def append(self, events: Sequence[Event]) -> None:
         """Append events. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:
             return
@@ -172,16 +172,14 @@ class RunLog:
         self._appends.holder = self.record.holder
         try:
             self.events += events
-            for event in self.events[known:]:
-                kind = type(event)
-                if kind in OF_RECORD:
+            for event in events:
+                if type(event) not in STREAMED:
                     is_text = False
-                    self.record.apply(event)
-                elif is_text and kind not in STREAMED:
-                    is_text = False
+                    if type(event) in OF_RECORD:
+                        self.record.apply(event)
             if is_text:
                 self._text_delay = self._text_delay or TextDelay(self._text_seconds)
-                if self._text_delay.allows(self.events[known:], self._hurry):
+                if self._text_delay.allows(events, self._hurry):
                     if self._due == sys.maxsize:
                         self._due = self.first + known
                     return self._show()

@@ -186,8 +186,8 @@ async def test_a_stream_is_given_up_when_its_client_leaves_though_nothing_is_sen
             given_up.set()
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        while leaves_first and not send.disconnected:
-            await asyncio.sleep(0)
+        while leaves_first and (await receive())["type"] != "http.disconnect":
+            pass
         await EventStream(pieces())(receive, send)
 
     async with connected(application) as (protocol, _):

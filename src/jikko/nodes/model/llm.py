@@ -51,15 +51,16 @@ class TextStream:
     def emit(self, chunk: Chunk) -> None:
         if chunk.reasoning:
             self._think(chunk.reasoning)
-        if not chunk.text:
+        text = chunk.text
+        if not text:
             return
         if self._open:
             self._open = False
             self._say(_CLOSE)
         if self._filter is None:
-            self._say(chunk.text)
+            self._say(text)
         else:
-            self._show(self._filter.feed(chunk.text))
+            self._show(self._filter.feed(text))
 
     def finish(self) -> None:
         if self._open:
@@ -173,7 +174,10 @@ class Llm(NodeConfig, frozen=True):
             )
         request = self.model.request(ctx, messages, mode=mode, joined=not self.separated)
         stream = TextStream(ctx, separated=self.separated)
-        completion = await self._call(ctx, request, able, stream)
+        if self.structured_output is None:
+            completion = await call(ctx, request, stream.emit)
+        else:
+            completion = await self._structured(ctx, request, able, stream, self.structured_output)
         stream.finish()
         try:
             return await self._result(ctx, completion, stream, inputs, recorded, mode)
@@ -187,10 +191,9 @@ class Llm(NodeConfig, frozen=True):
         used = context_text(ctx.variables.get(self.context))
         return MaskedText(used, used if ctx.recorded is ctx.variables else context_text(ctx.recorded.get(self.context)))
 
-    async def _call(self, ctx: Context, request: ModelRequest, able: Abilities, stream: TextStream) -> Completion:
-        structured = self.structured_output
-        if structured is None:
-            return await call(ctx, request, stream.emit)
+    async def _structured(
+        self, ctx: Context, request: ModelRequest, able: Abilities, stream: TextStream, structured: StructuredOutput
+    ) -> Completion:
         if able.structured_output and request.mode == "chat":
             try:
                 return await call(ctx, replace(request, schema=structured.for_model), stream.emit)

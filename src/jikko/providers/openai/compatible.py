@@ -125,7 +125,9 @@ class OpenAICompatible:
         progress.sent()
         async with client.answer(path, body) as response:
             if body.get("stream") and "json" not in response.headers.get("content-type", ""):
-                await self._read_stream(client, response, reader, progress, joined)
+                stream = _StreamedAnswer(reader, progress, joined, self._config.max_answer)
+                await client.read(response, stream.take, progress.give_way)
+                stream.finish()
             else:
                 characters = self._config.max_answer
                 # Something for the JSON around it.
@@ -147,38 +149,6 @@ class OpenAICompatible:
             async with client.answer(path, body, file) as response:
                 refusal = ModelFailure(f"The {what} has more than {most} bytes.", kind="InvokeBadRequestError")
                 return await self._read_whole(response, most, refusal)
-
-    async def _read_stream(
-        self,
-        client: OpenAIClient,
-        response: "aiohttp.ClientResponse",
-        reader: AnswerReader,
-        progress: AnswerCollector,
-        joined: bool,
-    ) -> None:
-        buffer, most = SseParser(), BYTES_PER_CHARACTER * self._config.max_answer
-
-        def take(received: bytes) -> bool:
-            if progress.is_due:
-                return False
-            events = buffer.feed(received)
-            if joined and len(events) > 1:
-                with progress.together():
-                    for event in events:
-                        reader.event(event)
-            else:
-                for event in events:
-                    reader.event(event)
-            progress.took(len(events) or 1)
-            if buffer.pending > most:
-                raise too_large(f"{self._config.max_answer} characters")
-            return True
-
-        await client.read(response, take, progress.give_way)
-        for event in buffer.finish():
-            reader.event(event)
-        if not reader.is_complete:
-            raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
 
     async def _read_whole(self, response: "aiohttp.ClientResponse", most: int, refusal: ModelFailure) -> bytes:
         pieces: list[bytes] = []
@@ -319,8 +289,44 @@ class SseParser:
         return events
 
     def finish(self) -> list[bytes]:
-        """Overlap of adjacent pieces, so that no cut hides a match."""
+        """Return the data of a last event without an end."""
         return self.feed(b"\n\n")
+
+
+class _StreamedAnswer:
+    """Reads one streamed answer as its bytes come."""
+
+    __slots__ = ("_joined", "_max", "_parser", "_progress", "_reader")
+
+    def __init__(self, reader: AnswerReader, progress: AnswerCollector, joined: bool, max_characters: int) -> None:
+        """``joined``: Texts that come together are one. ``max_characters``: Of the answer."""
+        self._reader, self._progress, self._joined, self._max = reader, progress, joined, max_characters
+        self._parser = SseParser()
+
+    def take(self, received: bytes) -> bool:
+        """See ``OpenAIClient.read``."""
+        progress = self._progress
+        if progress.is_due:
+            return False
+        events = self._parser.feed(received)
+        if self._joined and len(events) > 1:
+            with progress.together():
+                for event in events:
+                    self._reader.event(event)
+        else:
+            for event in events:
+                self._reader.event(event)
+        progress.took(len(events) or 1)
+        if self._parser.pending > BYTES_PER_CHARACTER * self._max:
+            raise too_large(f"{self._max} characters")
+        return True
+
+    def finish(self) -> None:
+        """Read what is left. Raises ``ModelFailure``: the answer is incomplete."""
+        for event in self._parser.finish():
+            self._reader.event(event)
+        if not self._reader.is_complete:
+            raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
 
 
 # Moderation: the body of ``/moderations``, and its answer.
@@ -345,7 +351,7 @@ _moderated = msgspec.json.Decoder(_Answer).decode
 
 
 def moderation_body(model: str, text: str) -> dict[str, Any]:
-    """Return whether any piece is flagged. Raises ``ModelFailure`` if the answer violates the protocol."""
+    """Return the body for a text, in pieces that overlap so that no cut hides a match."""
     step = _MAX_PIECE - _OVERLAP
     # Half of a surrogate pair cannot be sent.
     text = text.encode("utf-8", "replace").decode()
