@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.02
 """Interval of checks for open connections."""
+_IDLE_SECONDS: Final = 75
+"""Seconds for which a connection without a request stays open: longer than nginx and load balancers keep theirs (60),
+so that none uses one that is being closed."""
+_IDLE_SECONDS_OF_DRAIN: Final = 5.0
 _TO_SEND: Final = 3.0
 """Seconds for active requests once connections close. Slower ones are cut off."""
 _TO_END: Final = 0.5
@@ -48,7 +52,7 @@ class _Server(uvicorn.Server):
 
     async def drain(self, seconds: float) -> float:
         """Accept no more connections, and wait until the open ones have closed. Each is closed after its next response,
-        or after its idle timeout. ``seconds``: Longest wait. Returns the seconds that it took."""
+        or after five seconds without a request. ``seconds``: Longest wait. Returns the seconds that it took."""
         for server in self.servers:
             server.close()
         closing = (b"connection", b"close")
@@ -58,6 +62,8 @@ class _Server(uvicorn.Server):
         began = time.monotonic()
         # A connection accepted in this turn of the loop is registered only in one of the next.
         await asyncio.sleep(_POLL_SECONDS)
+        for connection in self.server_state.connections:
+            cast("HttpProtocol", connection).close_when_idle(_IDLE_SECONDS_OF_DRAIN)
         # uvicorn does not report closed connections, and polls in the same way.
         while self.server_state.connections and time.monotonic() - began < seconds:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
@@ -117,6 +123,7 @@ async def serve(
             application,
             log_config=None,  # its warnings go to the common log
             access_log=False,
+            timeout_keep_alive=_IDLE_SECONDS,
             server_header=False,
             proxy_headers=False,  # trusted proxies are a setting: see jikko.http.proxies
             lifespan="off",

@@ -211,8 +211,9 @@ class Hours:
         return self.now
 
     def call_later(self, seconds: float, work: Any) -> Any:
-        self.timers.append((self.now + seconds, work))
-        return asyncio.Handle(work, (), asyncio.get_running_loop())
+        handle = asyncio.Handle(work, (), asyncio.get_running_loop())
+        self.timers.append((self.now + seconds, lambda: None if handle.cancelled() else work()))
+        return handle
 
     def pass_to(self, now: float) -> None:
         self.now = now
@@ -240,6 +241,38 @@ async def test_a_connection_is_closed_once_it_has_rested_for_a_while_and_has_one
         assert len(hours.timers) == 1
         hours.pass_to(9)
         assert wire.closed
+
+
+async def test_idle_connections_of_a_server_that_is_replaced_have_five_seconds_for_a_last_request() -> None:
+    go_on = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await go_on.wait()
+        await send(head(content_length="0"))
+        await send(body(b""))
+
+    hours = Hours()
+    async with connected(application) as (resting, closing), connected(application) as (working, open_):
+        for protocol in (resting, working):
+            protocol._loop = hours  # type: ignore[assignment]
+            protocol._rest_seconds = 75
+            protocol.data_received(GET)
+        await answer(closing)
+        await answer(open_)
+        working.data_received(GET.replace(b"/a%20b", b"/slow"))
+        hours.pass_to(60)
+        for protocol in (resting, working):
+            protocol.close_when_idle(5)
+        hours.pass_to(64.9)
+        assert not closing.closed
+        hours.pass_to(65)
+        assert closing.closed
+        assert not open_.closed
+        go_on.set()
+        await answer(open_)
+        hours.pass_to(70)
+        assert open_.closed
 
 
 async def test_a_connection_whose_request_takes_long_is_not_at_rest() -> None:

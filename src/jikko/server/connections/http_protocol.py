@@ -61,7 +61,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if not config.loaded:
             config.load()
         self._application = config.loaded_app
-        self._rest_seconds = config.timeout_keep_alive
+        self._rest_seconds: float = config.timeout_keep_alive
         self._state = server_state
         self._outbox = outbox
         self._share = share or Scheduler()
@@ -150,6 +150,15 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.transport.close()
         else:
             self.exchange.keep_alive = False
+
+    def close_when_idle(self, seconds: float) -> None:
+        """Set the idle timeout. If there is no request now, it begins now."""
+        self._rest_seconds = seconds
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
+            if self._rests_since is not None:
+                self._rest()
 
     def _read(self, data: bytes) -> None:
         if self._refusal is not None:
