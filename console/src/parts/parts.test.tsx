@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 
-import { cleanup, render, screen } from '@testing-library/react'
+import { cleanup, fireEvent, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { useRef, useState } from 'react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -19,6 +19,7 @@ import { Boundary, Loaded, More } from './Panel.tsx'
 import { pieces } from './Pieces.tsx'
 import { StepTree, siblings } from './StepTree.tsx'
 import { Tabs } from './Tabs.tsx'
+import { useRoving } from './useRoving.ts'
 
 // Nothing is laid out here, so that no row would be in sight: all of them are.
 vi.mock('@tanstack/react-virtual', () => ({
@@ -32,6 +33,35 @@ vi.mock('@tanstack/react-virtual', () => ({
 
 beforeEach(() => setLanguage('en'))
 afterEach(cleanup)
+
+function ThreeRounds() {
+  const { keys, part } = useRoving(3, 0)
+  return (
+    <div role="toolbar" onKeyDown={keys}>
+      {['一', '二 🎉', '三'].map((name, index) => (
+        <button key={name} type="button" {...part(index)}>
+          {name}
+        </button>
+      ))}
+    </div>
+  )
+}
+
+test('a row of rounds: one tab stop, arrows, Home and End move; with a modifier they are left to the browser', async () => {
+  render(<ThreeRounds />)
+  const names = ['一', '二 🎉', '三'].map(name => screen.getByRole('button', { name }))
+  await userEvent.tab()
+  await userEvent.keyboard('{ArrowRight}')
+  expect(document.activeElement).toBe(names[1])
+  for (const modifier of ['altKey', 'ctrlKey', 'metaKey'])
+    for (const key of ['ArrowLeft', 'ArrowRight', 'Home', 'End']) {
+      expect(fireEvent.keyDown(names[1] as Element, { key, [modifier]: true }), `${modifier} ${key}`).toBe(true)
+      expect(document.activeElement).toBe(names[1])
+    }
+  expect(fireEvent.keyDown(names[1] as Element, { key: 'End' })).toBe(false)
+  expect(document.activeElement).toBe(names[2])
+  expect(names.map(one => one.tabIndex)).toEqual([-1, -1, 0])
+})
 
 function ThreeTabs() {
   const [chosen, choose] = useState('a')
