@@ -73,7 +73,7 @@ def test_a_schedule_is_paused_resumed_and_made_up_for_by_keyboard(site: Site, vi
     page.get_by_label("First due time").fill("2024-02-01T00:00")
     page.get_by_label("Last due time").fill("2024-03-02T00:00")
     press(page.get_by_role("dialog").get_by_role("button", name="Backfill"))
-    expect(panel.get_by_role("status")).to_have_text("1 due time waits for its run.")
+    expect(panel.get_by_role("status")).to_have_text("1 due time is queued.")
     started = panel.get_by_role("link", name=re.compile("Feb 29, 2024.* started"))
     started.press("Enter")
     expect(page.get_by_role("treeitem").filter(has_text="tick")).to_be_visible()

@@ -799,7 +799,7 @@ export const en = {
   'overlap.allow': 'All at once',
   'overlap.skip': 'Skip while another runs',
   'overlap.cancel_other': 'Stop the active run',
-  'trigger.added.one': '{n} due time waits for its run.',
+  'trigger.added.one': '{n} due time is queued.',
   'trigger.added.other': '{n} due times are queued.',
   'trigger.drop': 'Drop backfill',
   'trigger.dropped.one': '{n} due time was dropped.',
