@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.knowledge.datasets import DatasetWishes
@@ -11,7 +12,7 @@ from jikko.knowledge.documents import text_source
 from jikko.knowledge.segments import SegmentWishes
 from jikko.knowledge.service import Knowledge
 from jikko.ports.stores.knowledge_records import Dataset, Document, Segment
-from jikko.repositories.knowledge.segment_repository import SegmentStore
+from jikko.repositories.knowledge.segment_repository import SegmentChanged, SegmentStore
 from tests.knowledge.scene import DirectedEmbedder, added, again, dataset_of, indexed, knowledge_at, segments_of
 from tests.knowledge.test_indexing import found
 
@@ -83,6 +84,53 @@ async def test_a_text_embedded_while_the_model_changes_is_embedded_by_the_new_on
         assert embedder.texts.count("Whales sing 🐋") == 2
         assert (await again(knowledge, document)).embedded_by == "words|w-2"
         assert "Whales sing 🐋" in await found(knowledge, await knowledge.datasets.get(dataset.id), "whales sing")
+
+
+async def embedded_by(knowledge: Knowledge, document: Document, model: str) -> None:
+    stores = await knowledge.stores.made()
+    await stores.documents.change_documents(
+        document.dataset_id, [document.id], lambda each: replace(each, embedded_by=model)
+    )
+
+
+@pytest.mark.parametrize("how", ["changed", "child added"])
+async def test_a_segment_reached_by_another_document_is_embedded_by_the_model_of_its_own(
+    how: str, embedder: DirectedEmbedder, tmp_path: Path
+) -> None:
+    async with knowledge_at(tmp_path / "k.db", embedder) as knowledge:
+        dataset, own, segment = await a_segment(knowledge)
+        other = await indexed(knowledge, dataset, "Bees dance", name="蜂 🐝.txt")
+        await embedded_by(knowledge, own, "words|w-old")
+
+        if how == "changed":
+            answered, _ = await knowledge.segments.change(
+                dataset.id, other.id, segment, SegmentWishes(content="Whales sing 🐋")
+            )
+            assert answered.id == other.id
+        else:
+            await knowledge.child_chunks.add(dataset.id, other.id, segment, "Whales sing 🐋")
+
+        assert embedder.texts.count("Whales sing 🐋") == 1
+
+
+@pytest.mark.parametrize("how", ["added", "changed", "child added"])
+async def test_a_model_that_changes_each_time_is_not_paid_without_end(
+    how: str, embedder: DirectedEmbedder, tmp_path: Path
+) -> None:
+    async with knowledge_at(tmp_path / "k.db", embedder) as knowledge:
+        dataset, document, segment = await a_segment(knowledge)
+        embedder.before = lambda: embedded_by(knowledge, document, f"words|w-{embedder.requests}")
+        text = "Whales sing 🐋"
+        actions: dict[str, Callable[[], Awaitable[object]]] = {
+            "added": lambda: knowledge.segments.add(dataset.id, document.id, [SegmentWishes(content=text)]),
+            "changed": lambda: knowledge.segments.change(dataset.id, document.id, segment, SegmentWishes(content=text)),
+            "child added": lambda: knowledge.child_chunks.add(dataset.id, document.id, segment, text),
+        }
+
+        with pytest.raises(SegmentChanged):
+            await actions[how]()
+
+        assert embedder.texts.count(text) == 10
 
 
 async def test_a_document_indexed_while_the_model_changes_has_the_new_one(

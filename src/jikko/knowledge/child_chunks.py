@@ -1,16 +1,13 @@
 """Child chunks of segments: add, change, delete, with their index. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
-from contextlib import suppress
-
 from msgspec.structs import replace
 
 from jikko.errors import NotFound
 from jikko.knowledge.indexing.cutting_stage import child_of
-from jikko.knowledge.segments import SegmentIndex, Segments, check_length
+from jikko.knowledge.segments import SegmentIndex, Segments, check_length, until_unchanged
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge_records import ChildChunk
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
-from jikko.repositories.knowledge.segment_repository import SegmentChanged
 
 
 class ChildChunks:
@@ -31,15 +28,13 @@ class ChildChunks:
         )
 
     async def add(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
-        """Append a child chunk. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
+        """Append a child chunk. Raises ``NotFound``, ``InvalidParam``, ``ServiceFailed`` or ``SegmentChanged``."""
         check_length("content", content)
-        while True:
-            with suppress(SegmentChanged):
-                return await self._added(dataset_id, document_id, segment_id, content)
+        return await until_unchanged(lambda: self._added(dataset_id, document_id, segment_id, content))
 
     async def _added(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
-        place = await self._index.place(dataset_id, document_id)
         _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        place = await self._index.place(dataset_id, segment.document_id)
         stores = await self._knowledge.made()
         now = self._clock()
         # The id precedes the position.
@@ -58,11 +53,9 @@ class ChildChunks:
     async def change(
         self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
     ) -> ChildChunk:
-        """Change the text of a child chunk. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
+        """Change the text of a child chunk. Raises as ``add``."""
         check_length("content", content)
-        while True:
-            with suppress(SegmentChanged):
-                return await self._changed(dataset_id, document_id, segment_id, child_id, content)
+        return await until_unchanged(lambda: self._changed(dataset_id, document_id, segment_id, child_id, content))
 
     async def _changed(
         self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str

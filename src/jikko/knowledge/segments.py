@@ -1,9 +1,9 @@
 """Segments: add, change, delete, with their index. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +21,19 @@ from jikko.ports.other_models import Embedder
 from jikko.ports.stores.knowledge_records import ChildChunk, Dataset, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 from jikko.repositories.knowledge.segment_repository import SegmentChanged
+
+T = TypeVar("T")
+_MAX_ATTEMPTS: Final = 10
+"""Each may pay a model."""
+
+
+async def until_unchanged(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what ``attempt`` returns once no concurrent request is faster. Raises ``SegmentChanged``: each time one
+    was."""
+    for _ in range(_MAX_ATTEMPTS - 1):
+        with suppress(SegmentChanged):
+            return await attempt()
+    return await attempt()
 
 
 class SegmentPosition(NamedTuple):
@@ -121,16 +134,15 @@ class Segments:
     ) -> tuple[Document, list[Segment]]:
         """Append segments. They can be found on return.
 
-        Raises ``InvalidParam``: one is invalid, or the document is not completed; ``NotFound``; ``ServiceFailed``: the
-        model makes no vectors.
+        Raises ``InvalidParam``: one is invalid, or the document is not completed; ``NotFound``; ``SegmentChanged``;
+        ``ServiceFailed``: the model makes no vectors.
         """
-        while True:
-            place = await self._index.place(dataset_id, document_id)
-            if (added := await self._added(place, wishes)) is not None:
-                return place.document, added
+        return await until_unchanged(lambda: self._added(dataset_id, document_id, wishes))
 
-    async def _added(self, place: SegmentPosition, wishes: Sequence[SegmentWishes]) -> list[Segment] | None:
-        """Return the new segments; ``None`` if the document was indexed again or deleted meanwhile."""
+    async def _added(
+        self, dataset_id: str, document_id: str, wishes: Sequence[SegmentWishes]
+    ) -> tuple[Document, list[Segment]]:
+        place = await self._index.place(dataset_id, document_id)
         if not wishes:
             raise InvalidParam("Segments is required")
         if len(wishes) > MAX_SEGMENTS_AT_ONCE:
@@ -157,27 +169,24 @@ class Segments:
         words = sum(each.words for each in segments)
         more, model = _more_words(words, now), place.document.embedded_by
         if not await stores.segments.add_segments(segments, children, nodes, more, model):
-            return None
+            raise SegmentChanged
         found = await stores.segments.segments([each.id for each in segments])
-        return [found.get(each.id, each) for each in segments]
+        return place.document, [found.get(each.id, each) for each in segments]
 
     async def change(
         self, dataset_id: str, document_id: str, segment_id: str, wishes: SegmentWishes
     ) -> tuple[Document, Segment]:
         """Change a segment. A changed text can be found on return.
 
-        Raises ``InvalidParam``, ``NotFound``, or ``ServiceFailed``: the model makes no vectors.
+        Raises ``InvalidParam``, ``NotFound``, ``SegmentChanged``, or ``ServiceFailed``: the model makes no vectors.
         """
         _check_sizes(wishes)
-        while True:
-            with suppress(SegmentChanged):  # by a concurrent request: the rest of it stays
-                return await self._changed(dataset_id, document_id, segment_id, wishes)
+        return await until_unchanged(lambda: self._changed(dataset_id, document_id, segment_id, wishes))
 
     async def _changed(
         self, dataset_id: str, document_id: str, segment_id: str, wishes: SegmentWishes
     ) -> tuple[Document, Segment]:
-        place = await self._index.place(dataset_id, document_id)
-        _, segment = await self.get(dataset_id, document_id, segment_id)
+        document, segment = await self.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
         now = self._clock()
         if segment.status == "indexing":
@@ -186,10 +195,11 @@ class Segments:
             changed = await stores.segments.change_segment(
                 segment.id, lambda each: replace(each, enabled=False, disabled_at=now, updated_at=now)
             )
-            return place.document, _there(changed)
+            return document, _there(changed)
         if not segment.enabled and wishes.enabled is not True:
             raise InvalidParam("Can't update disabled segment")
-        return place.document, await self._rewrite(place, segment, wishes, now)
+        place = await self._index.place(dataset_id, segment.document_id)
+        return document, await self._rewrite(place, segment, wishes, now)
 
     async def _rewrite(self, place: SegmentPosition, segment: Segment, wishes: SegmentWishes, now: float) -> Segment:
         stores = await self._knowledge.made()

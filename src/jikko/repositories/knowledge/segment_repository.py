@@ -88,10 +88,10 @@ _ADD_HITS: Final = "UPDATE knowledge.segment SET hits = hits + :count WHERE id =
 
 
 class SegmentChanged(Conflict):
-    """The segment, or the model of its document, was changed meanwhile; nothing was written."""
+    """The segment, or the model or version of its document, was changed meanwhile; nothing was written."""
 
     def __init__(self) -> None:
-        super().__init__("The segment was changed meanwhile; send the request again.")
+        super().__init__("The segment or its document was changed meanwhile; send the request again.")
 
 
 class Found(NamedTuple):
