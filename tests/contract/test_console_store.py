@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.console.console_access import Access
+from jikko.console.shares import Shares
 from jikko.errors import Unauthorized
 from jikko.ids import new_id
 from jikko.repositories.console_store import (
@@ -117,6 +118,25 @@ async def test_a_token_that_is_deleted_meanwhile_begins_no_session(stores: Store
             stores.access.add_session(session(f"s{number}", one.id), oldest=0), stores.access.delete_token(one.id)
         )
         assert await stores.access.session(digest(f"s{number}")) is None
+
+
+async def test_a_token_that_is_deleted_meanwhile_leaves_no_shared_link(stores: Stores) -> None:
+    access = Access(stores.access, lambda: 1000.0)
+    made, text = await access.new_token("共有 🔗", "viewer")
+    maker, run = await access.by_token(text), new_id()
+    shares = Shares(stores.access, lambda: 1000.0, is_on=True, setting_source=access.setting_source)
+    await shares.make(run, maker, 1)
+
+    await access.revoke(made.id)
+    with pytest.raises(Unauthorized):
+        await shares.make(run, maker, 1)
+
+    for number in range(5):
+        one = token(f"at once {number}")
+        await stores.access.add_token(one)
+        link = session(f"s{number}", share_source(run, one.id))
+        await asyncio.gather(stores.access.add_session(link, oldest=0), stores.access.delete_token(one.id))
+    assert await stores.access.shares(run) == []
 
 
 async def test_shared_links_of_a_run_are_listed_opened_once_and_end_with_their_token(stores: Stores) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jikko.apps.keys import digest
 from jikko.console.console_access import NOTED_EVERY, SESSION_SECONDS, SETTING_NAME, Visitor, noted
-from jikko.errors import Forbidden, InvalidParam, JikkoError, NotFound
+from jikko.errors import Forbidden, InvalidParam, JikkoError, NotFound, Unauthorized
 from jikko.ids import is_uuid
 from jikko.ports.clock import Clock
 from jikko.repositories.console_store import ConsoleSession, ConsoleStore, share_source
@@ -58,6 +58,7 @@ class Shares(Struct, eq=False):
         Raises:
             Forbidden: The settings do not allow links, or its maker may not see a run's graph.
             InvalidParam: ``days`` is not 1 to 7.
+            Unauthorized: Its maker's token was revoked meanwhile.
         """
         if not self.is_on:
             raise Forbidden("Shared links are off. Set JIKKO_CONSOLE_SHARES=1 to allow them.", code="shares_off")
@@ -78,7 +79,8 @@ class Shares(Struct, eq=False):
             scopes=[],
             expires_at=expires_at if maker.until is None else min(expires_at, maker.until),
         )
-        await self.store.add_session(session, oldest=now - SESSION_SECONDS)
+        if not await self.store.add_session(session, oldest=now - SESSION_SECONDS):
+            raise Unauthorized("The token was revoked meanwhile. Sign in with another.")
         return _share(session), key
 
     async def of_run(self, run_id: str) -> list[Share]:

@@ -159,10 +159,11 @@ class ConsoleStore:
 
     @written
     def add_session(self, session: ConsoleSession, *, oldest: float) -> Operation[bool]:
-        """Add a session, and delete those begun before ``oldest``. Returns whether it was added: not if its source is a
-        deleted token."""
-        if is_uuid(session.source) and (yield Row(_HOLD_TOKEN, id=session.source)) is None:
-            return False
+        """Add a session, and delete those begun before ``oldest``. Returns whether it was added: not if its source, or
+        the maker in a ``share_source``, is a deleted token."""
+        for each in (session.source, session.source[43:]):
+            if is_uuid(each) and (yield Row(_HOLD_TOKEN, id=each)) is None:
+                return False
         yield Count(_FORGET_SESSIONS, oldest=oldest)
         yield from _SESSIONS.add([session])
         return True
