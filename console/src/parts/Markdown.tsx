@@ -127,7 +127,7 @@ const isTable = (lines: readonly string[], at: number): boolean =>
   (lines[at] as string).includes('|') && RULE.test(lines[at + 1] ?? '')
 
 /** The list from here: its first number, if it has numbers, and the lines of each item, without their margin. What stands
- * two places further right than the item belongs to it, however many spaces a list within it has. */
+ * two columns further right than the item belongs to it, however many spaces a list within it has. */
 function listAt(
   lines: readonly string[],
   at: number,
@@ -143,13 +143,23 @@ function listAt(
     for (at++; at < lines.length; at++) {
       const line = lines[at] as string
       const space = line.search(/\S/)
-      const isLeft = space >= 0 && space < margin.length + 2
+      const isLeft = space >= 0 && columns(line.slice(0, space)) < columns(margin) + 2
       if (isLeft && ((lines[at - 1] as string).trim() === '' || begins(lines, at, drawn))) break
-      item.push(line.slice(Math.min(Math.max(space, 0), whole.length - text.length)))
+      item.push(outdented(line, columns(whole) - columns(text)))
     }
     items.push(item)
   }
   return { ...(number === undefined ? {} : { number }), items, end: at }
+}
+
+const columns = (text: string): number => text.replaceAll('\t', '    ').length
+
+/** A line without `most` columns of its margin; of a tab that is wider, spaces are left. */
+function outdented(line: string, most: number): string {
+  let at = 0
+  let gone = 0
+  for (; gone < most && /\s/.test(line[at] ?? ''); at++) gone += columns(line[at] as string)
+  return ' '.repeat(Math.max(0, gone - most)) + line.slice(at)
 }
 
 /** Whether a line ends the paragraph above it. */

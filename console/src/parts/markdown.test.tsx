@@ -281,6 +281,22 @@ test('lists hold lists, code and paragraphs, and keep their numbers', () => {
   expect([...(second?.children ?? [])].map(one => one.textContent)).toEqual(['Second\ngoes on', 'more', 'code'])
 })
 
+test('lists are nested by tabs as by spaces, and code in them keeps its tabs', () => {
+  const shape = (text: string): string => {
+    const { container, unmount } = render(<Markdown text={text} />)
+    const of = (one: Element): string =>
+      /^[UO]L$|^LI$/.test(one.tagName) ? `${one.tagName}(${[...one.children].map(of).join(' ')})` : `${one.textContent}`
+    const found = [...(container.firstElementChild as Element).children].map(of).join(' ')
+    unmount()
+    return found
+  }
+  expect(shape('- 果物\n\t- 🍓\n\t\t- 苺\n\t- 🍋\n- 野菜')).toBe('UL(LI(果物 UL(LI(🍓 UL(LI(苺))) LI(🍋))) LI(野菜))')
+  expect(shape('1. a\n\t- b\n2. c')).toBe('OL(LI(a UL(LI(b))) LI(c))')
+  expect(shape('-\ta\n\t-\tb\n    - c\n\n\td\n-\te')).toBe('UL(LI(a UL(LI(b) LI(c)) d) LI(e))')
+  expect(shape('\t- a\n\t- b\n    - c')).toBe('UL(LI(a) LI(b) LI(c))')
+  expect(shape('- a\n\t```\n\tall:\n\t\tmake\n\t```\n- b')).toBe('UL(LI(a all:\n\tmake) LI(b))')
+})
+
 test('quotes and lists within each other beyond every need are text', () => {
   for (const text of ['>'.repeat(50_000), `${'- '.repeat(50_000)}x`, '> - '.repeat(20_000), '1. '.repeat(20_000)]) {
     const { container, unmount } = render(<Markdown text={text} />)
