@@ -36,6 +36,7 @@ LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param(
             b"services: {}", "app: is missing (this looks like a file of Docker Compose, not like a", id="Compose"
         ),
+        pytest.param(b"cases: []", "app: is missing (this is a file of test cases; run it with `jikko", id="tests"),
         pytest.param(b"a: [1, 2", "line 2, column 1: is not YAML: did not find expected ',' or ']'", id="an open list"),
         pytest.param(b"a: *b", "line 1, column 4: is not YAML: found undefined alias 'b'", id="an unknown alias"),
         pytest.param(b"a: 1\n---\nb: 2", "line 2, column 1: has more than one YAML document", id="two documents"),

@@ -209,7 +209,9 @@ async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> Non
 @click.option("--actor", help="Only changes by this token, or system user.")
 @click.option("--action", help="Only this operation of the API, such as stop_run, or command, such as 'apps use'.")
 @click.option("--since", type=duration, metavar="AGE", help="Only entries younger than this, such as 2h or 7d.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, help="Maximum number of entries.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number of entries."
+)
 @with_assembly
 async def audit(
     assembly: Assembly,

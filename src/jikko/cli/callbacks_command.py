@@ -36,7 +36,7 @@ async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
 
 
 @callbacks.command(short_help="Send callbacks again.")
-@click.argument("run_ids", nargs=-1, metavar="RUN_ID...")
+@click.argument("run_ids", nargs=-1, metavar="[RUN_ID]...")
 @click.option("--all", "everything", is_flag=True, help="All undelivered ones.")
 @with_settings
 async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> int:

@@ -44,7 +44,7 @@ def cluster() -> None:
 
 @cluster.command(short_help="Start a cluster here, until Ctrl-C.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--servers", type=click.IntRange(1, 20), default=3, help="How many servers.")
+@click.option("--servers", type=click.IntRange(1, 20), default=3, show_default=True, help="How many servers.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=8001, help="Port of the first server; 0: any free ones."
 )

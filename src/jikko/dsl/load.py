@@ -162,6 +162,8 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
 
 
 def _why_not_an_app(root: Mapping[str, Json]) -> Phrase:
+    if "cases" in root:
+        return Phrase("remedy.test_file")
     product = next((name for name, keys in _OTHER_FORMATS.items() if keys <= root.keys()), "")
     return Phrase("remedy.other_format", {"product": product}) if product else Phrase("remedy.not_an_app")
 

@@ -65,7 +65,7 @@ async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
 @click.command()
 @click.argument("dataset")
 @click.argument("query")
-@click.option("--top", type=click.IntRange(1, 100), default=5, help="Number of segments to show.")
+@click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Number of segments to show.")
 @providers_option
 @with_assembly
 async def search(assembly: Assembly, dataset: str, query: str, top: int, as_json: bool) -> None:

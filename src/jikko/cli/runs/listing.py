@@ -35,7 +35,9 @@ _MAX_OPEN_RUNS = 1000
 @click.option("--status", type=click.Choice(_STATUSES), help="Only runs with this status.")
 @click.option("--trigger", metavar="KIND|APP/NODE", help="Only runs started by this trigger, or kind of triggers.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 7d.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="Maximum number of runs, newest first.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Maximum number of runs, newest first."
+)
 @with_settings
 async def list_(
     settings: Settings,

@@ -62,7 +62,13 @@ async def _listed(
 
 @click.command("list")
 @_filters
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="Maximum number of deliveries, newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="Maximum number of deliveries, newest first.",
+)
 @with_assembly
 async def list_(assembly: Assembly, /, limit: int, as_json: bool, **chosen: Any) -> None:
     """List deliveries, newest first, each with the state of its newest run."""
