@@ -94,12 +94,14 @@ def _locked(folder: Path) -> Iterator[bool]:
     """Lock a folder for the block. Yields whether another process had locked it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
+        waited = False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            waited = False
         except BlockingIOError:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             waited = True
+        except OSError:
+            pass  # folders of NFS cannot be locked
         yield waited
     finally:
         os.close(descriptor)

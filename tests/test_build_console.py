@@ -81,7 +81,8 @@ def test_a_page_that_two_build_at_once_is_built_by_one_while_the_other_waits(
     waits, folder = project / "waits", project / "bin"
     folder.mkdir()
     # A step beside another one fails: the folder exists. The first goes on once the second waits for the lock.
-    step = f"mkdir '{project}/busy' || exit 1\nfor i in $(seq 600); do [ -e '{waits}' ] && break; sleep 0.1; done"
+    wait = f"i=0; while [ ! -e '{waits}' ] && [ $i -lt 600 ]; do i=$((i + 1)); sleep 0.1; done"
+    step = f"mkdir '{project}/busy' || exit 1\n{wait}"
     page = f"case $1 in run) echo 新しい🙂 > '{output(project)}/index.html';; esac"
     npm = f"{step}\n{page}\necho \"$1\" >> '{project}/steps'\nrmdir '{project}/busy'"
     for name, script in {"node": "echo v24.1.0", "npm": npm}.items():

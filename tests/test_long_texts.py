@@ -1,6 +1,7 @@
 """Incremental JSON encoding of long texts: equal to encoding at once, and yielding to the event loop."""
 
 import sys
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, cast
 
@@ -96,6 +97,7 @@ LONG = "界" * (LONG_TEXT + 1)
         {"many": ["x"] * 1000, "a": LONG},
         reduce(lambda inner, _: [inner], range(50), cast(Any, LONG)),
         {"large": 2**80, "number": float("nan"), "surrogate": "\ud800", "a": LONG},
+        [[[["x"] * 8] * 16] * 64, LONG],
     ],
 )
 def test_a_long_text_is_found_wherever_it_is(value: Any) -> None:
@@ -105,3 +107,26 @@ def test_a_long_text_is_found_wherever_it_is(value: Any) -> None:
 @pytest.mark.parametrize("value", ["界" * LONG_TEXT, {"a": ["\ud800", 2**80, -0.5, None, {"b": ["x"] * 1000}]}, {}])
 def test_short_texts_are_none(value: Any) -> None:
     assert not has_long_text([{}, value])
+
+
+def test_many_values_in_each_other_are_searched_no_longer_than_many_beside_each_other() -> None:
+    """Counted in lines of Python: a value that C would take long for is left to a search that gives up."""
+    beside = lines(lambda: has_long_text([["x"] * 16_000]))
+
+    assert beside / 4 < lines(lambda: has_long_text([[[["x"] * 20] * 100] * 100])) < 4 * beside
+
+
+def lines(work: Callable[[], object]) -> int:
+    count = 0
+
+    def traced(*_: Any) -> Any:
+        nonlocal count
+        count += 1
+        return traced
+
+    sys.settrace(traced)
+    try:
+        work()
+    finally:
+        sys.settrace(None)
+    return count

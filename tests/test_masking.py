@@ -36,6 +36,13 @@ def test_of_a_secret_that_contains_another_nothing_stays(secrets: list[str]) -> 
     assert masked("zoo: <a-円zoo5-b> <円zoo5>", secrets) == f"zoo: <{MASK}> <{MASK}>"
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_of_secrets_that_begin_alike_nothing_stays(place: int) -> None:
+    secrets = ["Bearer sk+AAAA/円BBBcccc=", "Bearer sk+ZZZZ/YYYYxxxxwwww="]
+    assert masked(f"got <{secrets[place]}>", secrets) == f"got <{MASK}>"
+    assert masked(f"got <{secrets[place]}>", secrets[::-1]) == f"got <{MASK}>"
+
+
 @pytest.mark.parametrize(
     ("secret", "quoted", "left"),
     [

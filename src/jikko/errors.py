@@ -17,7 +17,8 @@ def system_reason(error: OSError) -> str:
     error = getattr(error, "os_error", error)  # of an aiohttp error
     # TLS and the name service have numbers of their own, the latter below zero.
     is_of_system = error.errno and error.errno > 0 and not hasattr(error, "library")
-    return os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
+    reason = os.strerror(error.errno or 0) if is_of_system else error.strerror or str(error)
+    return f"{reason}: {error.filename}" if isinstance(error.filename, str) else reason
 
 
 class JikkoError(Exception):

@@ -44,10 +44,8 @@ _MAX_SCANNED: Final = 4000
 """Values searched for long texts, outermost first: a millisecond."""
 _MAX_SEEN: Final = 16_000
 """Values of an append's events that are searched for a long text: a millisecond."""
-_FEW: Final = 100
-"""Entries of a list or an object, up to which they are not counted."""
-_DEPTH: Final = 8
-"""Lists and objects in each other, up to which they are not counted."""
+_FEW: Final = (64, 16, 8)
+"""Entries of a list or an object, by depth, up to which they are not counted: 8,192 in all."""
 _SAMPLE: Final = 64
 
 
@@ -121,21 +119,21 @@ def encode_once(value: Any) -> bytes:
     return texts.filled(encode_json(texts.marked()))
 
 
-def _short(depth: int) -> Any:
-    """Return the type of JSON values with short texts and few entries, down to a depth."""
+def _short(sizes: Sequence[int]) -> Any:
+    """Return the type of JSON values with short texts and few entries. ``sizes``: Most entries, outermost first."""
     kinds: Any = None | bool | int | float | Annotated[str, Meta(max_length=LONG_TEXT)]
-    if not depth:
+    if not sizes:
         return kinds
     # A new type, as Python would compare the parts of all unions otherwise.
-    inner: Any = NewType("_Inner", _short(depth - 1))  # type: ignore[misc]
-    few = Meta(max_length=_FEW)
+    inner: Any = NewType("_Inner", _short(sizes[1:]))  # type: ignore[misc]
+    few = Meta(max_length=sizes[0])
     return kinds | Annotated[list[inner], few] | Annotated[dict[str, inner], few]
 
 
 @cache
 def _checked() -> Any:
     """Return a struct type of one list, of values with short texts."""
-    kinds: Any = list[_short(_DEPTH)]  # type: ignore[misc]
+    kinds: Any = list[_short(_FEW)]  # type: ignore[misc]
     return msgspec.defstruct("_Checked", [("values", kinds)], array_like=True)
 
 

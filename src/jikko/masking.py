@@ -15,11 +15,11 @@ _LONG_SECRET_LENGTH: Final = 12
 
 def masked(text: str, secrets: Iterable[str]) -> str:
     """Mask each secret in a text, also if only its beginning is quoted (``sk-ab12…``)."""
-    # Of a secret that contains another, nothing may stay.
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) < _MIN_SECRET_LENGTH:
-            continue
+    # Of a secret that contains another, or begins like one, nothing may stay.
+    longest_first = sorted((each for each in secrets if len(each) >= _MIN_SECRET_LENGTH), key=len, reverse=True)
+    for secret in longest_first:
         text = text.replace(secret, MASK)
+    for secret in longest_first:
         if len(secret) >= _LONG_SECRET_LENGTH:
             # Providers like to quote the first and last characters of an unknown key.
             text = re.sub(re.escape(secret[: min(8, len(secret) // 2)]) + r"[\w*.…-]*", MASK, text)

@@ -14,7 +14,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from getpass import getuser
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,7 @@ from click.testing import CliRunner, Result
 
 from jikko.assemble import assemble
 from jikko.assemble.assembly import Assembly
+from jikko.cli.audited import system_user
 from jikko.cli.main import cli
 from jikko.http.app import create_app
 from jikko.ports.stores.run_store import LogQuery
@@ -67,7 +67,7 @@ _CHANGING: Final = (
     (r"-[0-9a-f]{12}\b", "-HASH"),
     (r"\b(app-|jko_)[\w-]{4,}(?=[\s…]|$)", r"\1KEY"),
     (r"(?<=/triggers/webhook/)[\w-]+", "ADDRESS"),
-    (rf"\b{re.escape(getuser())}\b(?= +cli )", "USER"),
+    (rf"\b{re.escape(system_user())}\b(?= +cli )", "USER"),
     (r"\b\d{5,} bytes", "SIZE"),
     (r" {2,}", "  "),
 )
@@ -133,7 +133,7 @@ class RemoteTerminal(Terminal):
         made = self._run("console", "tokens", "new", "CI", "--json", "--home", str(folder / "there"))
         self._environment |= {"JIKKO_TOKEN": json.loads(made.stdout)["token"]}
         self._started = threading.Event()
-        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(folder / "there"),))
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(folder / "there"),), daemon=True)
         self._thread.start()
         assert self._started.wait(PATIENCE)
 

@@ -78,7 +78,7 @@ async def keep_change(assembly: Assembly) -> None:
     entry = AuditEntry(
         id=new_id(),
         at=assembly.clock(),
-        actor=_user(),
+        actor=system_user(),
         source="",
         via="cli",
         action=command,
@@ -115,7 +115,8 @@ async def _app_of(assembly: Assembly, given: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _user() -> str:
+def system_user() -> str:
+    """Return the name of the user who runs this process, or ``user 1000`` without one."""
     try:
         return getuser()
     except (OSError, KeyError):

@@ -106,6 +106,7 @@ class TextRelease:
     def streamed(self, selector: Selector, text: str) -> list[ReleasedText]:
         buffer = self._buffers.get(selector)
         if buffer and self._queue and not self._streamed_before:
+            # A template without parts left does not stay in the queue.
             shown = self._queue[0].parts[self._part]
             if shown == selector and self._unread == len(buffer):
                 # The next chunk of what is being shown, with the graph's selector, which all chunks share.

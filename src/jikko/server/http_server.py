@@ -27,7 +27,7 @@ _POLL_SECONDS: Final = 0.02
 _IDLE_SECONDS: Final = 75
 """Seconds for which a connection without a request stays open: longer than nginx and load balancers keep theirs (60),
 so that none uses one that is being closed."""
-_IDLE_SECONDS_OF_DRAIN: Final = 5.0
+_IDLE_SECONDS_OF_DRAIN: Final = 2.0
 _TO_SEND: Final = 3.0
 """Seconds for active requests once connections close. Slower ones are cut off."""
 _TO_END: Final = 0.5
@@ -52,7 +52,7 @@ class _Server(uvicorn.Server):
 
     async def drain(self, seconds: float) -> float:
         """Accept no more connections, and wait until the open ones have closed. Each is closed after its next response,
-        or after five seconds without a request. ``seconds``: Longest wait. Returns the seconds that it took."""
+        or after two seconds without a request. ``seconds``: Longest wait. Returns the seconds that it took."""
         for server in self.servers:
             server.close()
         closing = (b"connection", b"close")
@@ -63,7 +63,7 @@ class _Server(uvicorn.Server):
         # A connection accepted in this turn of the loop is registered only in one of the next.
         await asyncio.sleep(_POLL_SECONDS)
         for connection in self.server_state.connections:
-            cast("HttpProtocol", connection).close_when_idle(_IDLE_SECONDS_OF_DRAIN)
+            cast("HttpProtocol", connection).close_when_idle(min(_IDLE_SECONDS_OF_DRAIN, seconds / 2))
         # uvicorn does not report closed connections, and polls in the same way.
         while self.server_state.connections and time.monotonic() - began < seconds:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)

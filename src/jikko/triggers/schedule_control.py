@@ -52,8 +52,10 @@ class ScheduleControl(Struct, eq=False):
         try:
             schedule = await self._read(trigger)
             # What is due at the end of a pause runs, and so does what is delayed beyond it.
-            end = math.nextafter((until or 0.0) - schedule.offset, -math.inf)
-            following = tuple(islice(between(schedule.due_times, max(self.clock(), end)), _SHOWN))
+            begin = self.clock()
+            if until is not None:
+                begin = max(begin - schedule.offset, math.nextafter(until - schedule.offset, -math.inf))
+            following = tuple(islice(between(schedule.due_times, begin), _SHOWN))
         except StoreUnavailable:
             raise
         except (InvalidSchedule, JikkoError) as wrong:

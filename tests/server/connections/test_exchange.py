@@ -243,7 +243,7 @@ async def test_a_connection_is_closed_once_it_has_rested_for_a_while_and_has_one
         assert wire.closed
 
 
-async def test_idle_connections_of_a_server_that_is_replaced_have_five_seconds_for_a_last_request() -> None:
+async def test_idle_connections_of_a_server_that_is_replaced_have_some_seconds_for_a_last_request() -> None:
     go_on = asyncio.Event()
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -332,3 +332,20 @@ async def test_a_client_of_http_1_0_gets_neither_chunks_nor_a_word_in_between(ve
     is_old = version == b"1.0"
     assert (b"100 Continue" in sent, b"transfer-encoding" in sent) == (not is_old, not is_old)
     assert sent.endswith("\r\n\r\n日本🙂".encode()) is is_old
+
+
+async def test_a_stream_whose_request_has_a_body_that_nobody_reads_sees_that_its_client_leaves() -> None:
+    left = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(head())
+        await send.leaving
+        left.set()
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(POST.replace(b"expect: 100-continue\r\ncontent-length: 5", b"content-length: 200000"))
+        await answer(wire)
+        for _ in range(4):
+            assert not protocol.intake.is_paused
+            protocol.data_received(b"x" * 50_000)
+    assert left.is_set()

@@ -72,6 +72,8 @@ class Exchange(Struct, eq=False):
     # The request.
 
     def add(self, body: bytes) -> None:
+        if self._leaving is not None:
+            return  # The application waits for the client's leaving only: unread, a body would hide it.
         if not self._body:
             self._body = body
         else:
@@ -132,6 +134,7 @@ class Exchange(Struct, eq=False):
             if self.disconnected:
                 self._leaving.set_result(None)
             else:
+                self._body = b""
                 self._connection.intake.resume_reading()
         return self._leaving
 
