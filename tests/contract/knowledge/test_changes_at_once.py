@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from jikko.errors import Forbidden, NotFound
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge_records import Dataset, Document, Job, MetadataField, Tag
+from jikko.ports.stores.knowledge_records import Dataset, Document, Job, MetadataField, Segment, Tag
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import SegmentChanged
 
@@ -31,6 +31,10 @@ pytestmark = pytest.mark.anyio
 
 def same(document: Document) -> Document:
     return document
+
+
+def same_segment(segment: Segment) -> Segment:
+    return segment
 
 
 async def test_a_segment_is_changed_only_as_it_was_read_but_for_its_hits(stores: KnowledgeStores) -> None:
@@ -118,6 +122,20 @@ async def test_a_segment_changed_while_it_is_indexed_again_is_read_again(stores:
     job = await claimed(stores)
     left = [task.segment.content for task in await stores.jobs.to_embed(job, 9)]
     assert left == (["eulen", "bees"] if change == "changed" else ["bees"])
+
+
+async def test_the_failures_of_a_model_are_counted_on_when_a_segment_is_changed(stores: KnowledgeStores) -> None:
+    document = await shown(stores, await dataset_in(stores), ["梟 🦉"], vectors=[(1, 0)])
+    [segment] = await segments_in(stores, document)
+    assert await stores.jobs.reindex(document.id, 1.0)
+    assert await stores.jobs.postpone(await claimed(stores), 9.0, same)
+
+    assert await stores.segments.change_segment(segment.id, same_segment, nodes=[a_node(segment, (0, 1))])
+    assert await stores.jobs.claim("another", 8.0, 60.0) is None
+    assert (await claimed(stores, now=9.0)).attempts == 1
+
+    assert await stores.jobs.reindex(document.id, 10.0)
+    assert (await claimed(stores, now=10.0)).attempts == 0
 
 
 async def test_a_new_text_is_not_lost_when_its_dataset_gets_another_model(stores: KnowledgeStores) -> None:

@@ -298,7 +298,7 @@ def begin_again(document: Document, job: Job) -> Operation[Document]:
     """Replace any older job of a locked document by this one, with a new version. Returns the changed document."""
     changed = replace(document, begun=document.begun + 1)
     yield from DOCUMENTS.replace(changed)
-    yield from put_job(replace(job, version=changed.begun, attempts=0, done=0, lease_until=0.0, worker=""))
+    yield from put_job(replace(job, version=changed.begun, done=0, lease_until=0.0, worker=""))
     return changed
 
 

@@ -254,7 +254,7 @@ class JobStore:
             )
         # A job that has not cut the document yet reads the dataset afterwards.
         if job.segments_version and job.stage != "cut":
-            yield from begin_again(document, replace(job, due_at=now))
+            yield from begin_again(document, replace(job, attempts=0, due_at=now))
         return True
 
     @written
