@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -234,6 +235,19 @@ async def test_what_does_not_arrive_as_it_was_is_noticed_and_nothing_is_changed(
         await database.execute("DROP FUNCTION spoil CASCADE")
 
     assert await database.value("SELECT count(*) FROM runs") == 0
+
+
+async def test_a_row_that_is_there_twice_is_refused_at_the_first_copy(database: Postgres, tmp_path: Path) -> None:
+    await fill(tmp_path / "jikko.db")
+    told: Counter[str] = Counter()
+    await database.execute("CREATE UNIQUE INDEX only_one ON open_runs ((true))")
+    try:
+        with pytest.raises(StoreUnavailable, match="23505"):
+            await move(database, tmp_path / "jikko.db", None, None, lambda table, _: told.update([table]))
+    finally:
+        await database.execute("DROP INDEX only_one")
+
+    assert set(told.values()) == {1}
 
 
 async def test_a_damaged_log_is_damaged_on_the_other_side_too(database: Postgres, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ async def move(
         await connection.execute(_NOTE, _MARK, mark.encode())
 
     try:
-        await database.transact(copy)
+        await database.transact(copy, repeats=0)  # nobody else writes: what fails would fail again
     except sqlite3.Error as error:
         raise StoreUnavailable(f"The database {file} cannot be read: {error}. Nothing was changed.") from None
     return moved

@@ -185,18 +185,17 @@ class Postgres:
             tag: str = await connection.execute(sql, *values, timeout=_MAX_SECONDS)
         return rows_of(tag)
 
-    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` in one transaction, and again if a concurrent one has changed what it read. Its exceptions are
-        passed on, after a rollback."""
-        left = _MAX_REPEATS
+    async def transact(self, work: Callable[[Connection], Awaitable[T]], *, repeats: int = _MAX_REPEATS) -> T:
+        """Run ``work`` in one transaction, and up to ``repeats`` times again if a concurrent one has changed what it
+        read. Its exceptions are passed on, after a rollback."""
         while True:
             try:
                 async with self._connection() as connection, connection.transaction():
                     return await work(connection)
             except StoreUnavailable as error:
-                if not left or getattr(error.__cause__, "sqlstate", None) not in _OVERTAKEN:
+                if not repeats or getattr(error.__cause__, "sqlstate", None) not in _OVERTAKEN:
                     raise
-                left -= 1
+                repeats -= 1
 
     def is_its_error(self, error: Exception) -> bool:
         """Return whether this is the library's error for an unavailable or refusing database."""
