@@ -1,4 +1,4 @@
-"""Documents of datasets. A transaction that changes a document and its job locks the document first."""
+"""Documents of datasets. A transaction locks metadata fields first, then the document, then its job."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -27,7 +27,7 @@ from jikko.repositories.knowledge.knowledge_tables import (
     contains,
     sought,
 )
-from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase, id_text, written
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase, id_text, written
 
 _SEGMENT_COUNTS: Final = """
 SELECT document.id, count(*), count(*) FILTER (WHERE segment.status = 'completed'), sum(segment.hits)::int8,
@@ -68,9 +68,10 @@ _FIELDS: Final = f"""
 SELECT {FIELDS.columns}, (SELECT count(*) FROM knowledge.field_use WHERE field_id = field.id)
 FROM knowledge.field WHERE dataset_id = :dataset_id ORDER BY key
 """
+_HOLD_FIELDS: Final = "SELECT 1 FROM knowledge.field WHERE id IN :ids ORDER BY id FOR SHARE"
 _USE: Final = """
 INSERT INTO knowledge.field_use (field_id, document_id) SELECT id, :document_id FROM knowledge.field
-WHERE id = :field_id FOR SHARE ON CONFLICT DO NOTHING
+WHERE id = :field_id ON CONFLICT DO NOTHING
 """
 _USERS: Final = """
 WHERE id IN (SELECT document_id FROM knowledge.field_use WHERE field_id = :id) ORDER BY id FOR UPDATE
@@ -248,7 +249,7 @@ class DocumentStore:
         yield Row(IN_TURN)
         if (yield from _field_named(dataset_id, name)) is not None:
             return False  # as in Dify, even by the field itself
-        field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
+        field = yield from FIELDS.one(f"{_OWN} FOR UPDATE", id=field_id, dataset_id=dataset_id)
         if field is None:
             return True
         for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
@@ -261,7 +262,7 @@ class DocumentStore:
     def delete_field(self, dataset_id: str, field_id: str) -> Operation[MetadataField | None]:
         """Delete a field and its values. Returns the deleted field."""
         yield Row(IN_TURN)
-        field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
+        field = yield from FIELDS.one(f"{_OWN} FOR UPDATE", id=field_id, dataset_id=dataset_id)
         if field is None:
             return None
         for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
@@ -277,6 +278,7 @@ class DocumentStore:
     ) -> Operation[Document | None]:
         """Set metadata of a document, replacing all of it or (``partial``) keeping other values.
         ``field_ids``: Fields assigned that way."""
+        yield Rows(_HOLD_FIELDS, ids=field_ids)
         found = yield from _locked(dataset_id, document_id)
         if found is None:
             return None
