@@ -17,7 +17,7 @@ EVENT = '''class RunNoted(Struct, tag_field="event", tag="run_noted", kw_only=Tr
 
 class UnknownEvent('''
 NOTED = """
-def _noted(events: Iterable[Event]) -> list[Event]:
+def _noted(events: Sequence[Event]) -> list[Event]:
     from jikko.events import RunNoted
 
     events = list(events)

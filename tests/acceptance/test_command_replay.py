@@ -370,7 +370,7 @@ def test_coverage_of_recorded_runs_needs_no_replay(jikko: Command, tmp_path: Pat
     text = jikko("coverage", "--app", "Greets", "--since", "90d", "--lcov", report)
     as_json = jikko("coverage", "--app", "Greets", "--last", "1", "--json").lines
 
-    assert (text.code, text.err) == (0, "1 run looked at\n")
+    assert (text.code, text.err) == (0, "1 run read\n")
     assert "loud: never ran" in text.out
     assert "route → true: never taken" in text.out
     assert report.read_text().startswith("SF:Greets\n")

@@ -178,7 +178,7 @@ def test_a_run_is_repeated_by_the_current_version_without_a_server(
     new = jikko("runs", "retry", failed["workflow_run_id"], "--current")
 
     assert (old.code, new.code) == (1, 0)
-    assert "--current repeats it by the app's current version" in old.err
+    assert "--current repeats it with the app's current one" in old.err
     assert "--current" not in new.err
     newest = jikko.json("runs", "list")[0]
     assert (newest["status"], newest["outputs"]) == ("succeeded", {"x": "修理"})

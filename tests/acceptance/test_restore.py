@@ -280,5 +280,6 @@ def test_what_is_no_backup_is_told(jikko: Command, tmp_path: Path, what: str) ->
     outcome = jikko("restore", source)
 
     assert (outcome.code, outcome.has_traceback) == (1, False)
-    assert ("was broken off" if what == "an unfinished backup" else "is neither a backup") in outcome.err
+    told = {"nothing": "does not exist", "an unfinished backup": "was broken off"}.get(what, "is neither a backup")
+    assert told in outcome.err
     assert not jikko.home.exists()
