@@ -61,5 +61,6 @@ def test_what_cannot_be_converted_is_told_without_the_value(kind: str, value: Js
     with pytest.raises(NotConvertible) as problem:
         converted(value, ToolParameter(name="p", type=kind))
 
-    assert str(problem.value).startswith("the parameter p takes ")
+    told = {"number": "must be a number", "file": "takes "}[kind]
+    assert str(problem.value).startswith(f"the parameter p {told}")
     assert "four" not in str(problem.value)
