@@ -234,7 +234,8 @@ def test_two_versions_are_one_graph_light_and_dark_large_and_small(
     else:
         # A viewer may not read files: what changed, without values.
         expect(dialog.locator(".diff")).to_contain_text("/title")
-        expect(dialog.locator(".diff :is(ins, del)")).to_have_count(0)
+        expect(dialog.locator(".diff")).to_contain_text("値の表示にはスコープ apps:write が必要です。")
+        expect(dialog.locator(".diff :is(ins, del, .values)")).to_have_count(0)
     expect(dialog).to_contain_text(said)
     # In English the same parts are looked at in the dialog of imports.
     keep(page, f"versions-{locale}", axe if locale == "ja-JP" else "")

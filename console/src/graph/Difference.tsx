@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'react'
 import type { AppDetail, Diff, Problem } from '../api/types.ts'
-import { ChangedRow } from '../parts/Changes.tsx'
+import { ChangedRow, WhyNoValues } from '../parts/Changes.tsx'
 import { Empty } from '../parts/Panel.tsx'
 import { LEVELS, Problems } from '../parts/Problems.tsx'
 import { visible } from '../words/visible.ts'
@@ -56,6 +56,7 @@ export default function Difference({ app, before, now, diff, problems }: Props) 
         {diff && diff.nodes.length + diff.edges.length + diff.features.length === 0 && (
           <Empty>{t('compare.same')}</Empty>
         )}
+        {diff && <WhyNoValues fields={[...diff.nodes.flatMap(node => node.fields), ...diff.features]} />}
         {ORDER.flatMap(change => diff?.nodes.filter(node => node.change === change) ?? []).map(node => (
           <ChangedRow
             key={node.id}

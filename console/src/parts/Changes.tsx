@@ -6,7 +6,7 @@ import type { Field } from '../api/types.ts'
 import { type Change, SIGN } from '../graph/union.ts'
 import { visible } from '../words/visible.ts'
 import { t } from '../words/words.ts'
-import { Row } from './Panel.tsx'
+import { Empty, Row } from './Panel.tsx'
 import '../../styles/diff.css'
 
 /** The sign of a change, read aloud as a word. */
@@ -54,6 +54,12 @@ const isFlat = (value: unknown) => Array.isArray(value) && value.every(one => ty
 const text = (value: unknown): string =>
   visible(typeof value === 'string' ? value : written(value, isFlat(value) ? 0 : 1)).slice(0, 4000)
 const isThere = (value: unknown) => value !== undefined && value !== null
+const isWithoutValues = (field: Field) => !isThere(field.before) && !isThere(field.after)
+
+/** Why no values are shown: whoever may not read the file learns only what changed. */
+export const WhyNoValues = ({ fields }: { fields: readonly Field[] }) =>
+  fields.length > 0 && fields.every(isWithoutValues) && <Empty>{t('compare.no_values')}</Empty>
+
 /** Words of any script. */
 const words = new Intl.Segmenter(undefined, { granularity: 'word' })
 
@@ -69,22 +75,23 @@ function FieldChange({ field }: { field: Field }) {
   return (
     <div>
       <span className="dim">{field.path}</span>
-      {/* Whoever may not read the file learns what changed only. */}
-      <div className="mono values">
-        {isThere(before) && (
-          <del>
-            {parts?.map((part, n) => (part.added ? null : part.removed ? <b key={n}>{part.value}</b> : part.value)) ??
-              text(before)}
-          </del>
-        )}
-        {isThere(before) && isThere(after) && ' '}
-        {isThere(after) && (
-          <ins>
-            {parts?.map((part, n) => (part.removed ? null : part.added ? <b key={n}>{part.value}</b> : part.value)) ??
-              text(after)}
-          </ins>
-        )}
-      </div>
+      {!isWithoutValues(field) && (
+        <div className="mono values">
+          {isThere(before) && (
+            <del>
+              {parts?.map((part, n) => (part.added ? null : part.removed ? <b key={n}>{part.value}</b> : part.value)) ??
+                text(before)}
+            </del>
+          )}
+          {isThere(before) && isThere(after) && ' '}
+          {isThere(after) && (
+            <ins>
+              {parts?.map((part, n) => (part.removed ? null : part.added ? <b key={n}>{part.value}</b> : part.value)) ??
+                text(after)}
+            </ins>
+          )}
+        </div>
+      )}
     </div>
   )
 }

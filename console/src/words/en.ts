@@ -87,6 +87,7 @@ export const en = {
   'compare.unchanged': '{name} is not changed.',
   'compare.what': 'Differences',
   'compare.same': 'No differences, except perhaps in the layout of nodes.',
+  'compare.no_values': 'Values need the scope `apps:write`.',
   'compare.added.other': '{n} added',
   'compare.removed.other': '{n} removed',
   'compare.changed.other': '{n} changed',

@@ -86,6 +86,7 @@ export const ja: Record<Exclude<Word, `${string}.one`>, string> = {
   'compare.unchanged': '{name} に変更はありません。',
   'compare.what': '違い',
   'compare.same': '違いはありません（ノードの位置を除く）。',
+  'compare.no_values': '値の表示にはスコープ `apps:write` が必要です。',
   'compare.added.other': '{n} 件追加',
   'compare.removed.other': '{n} 件削除',
   'compare.changed.other': '{n} 件変更',
