@@ -22,7 +22,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,13 +94,15 @@ class Cost(NamedTuple):
 
 
 async def fake_model(port: int) -> None:
-    """Answers chats: 20 tokens in 2 s, or 2000 at once if the prompt says ``many``."""
+    """Answers chats: 20 tokens in 2 s, or 2000 at once if the prompt says ``many``. One whose prompt says ``behind gate
+    1`` waits for a request that says ``open gate 1``."""
 
     def event(text: str, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
         whole = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
         return b"data: " + json.dumps(whole).encode() + b"\n\n"
 
+    gates: dict[bytes, asyncio.Event] = defaultdict(asyncio.Event)
     token = event("token ")
     end = event("", "stop") + b"data: [DONE]\n\n"
 
@@ -109,6 +112,11 @@ async def fake_model(port: int) -> None:
             length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             body = await reader.readexactly(length)
             writer.write(HEAD)
+            if opened := re.search(rb"open gate (\d+)", body):
+                gates[opened[1]].set()
+                return
+            if behind := re.search(rb"behind gate (\d+)", body):
+                await gates[behind[1]].wait()
             many = b"many" in body
             for _ in range(PACED if b"paced" in body else 0):
                 writer.write(event(f"t{time.monotonic_ns()} "))
@@ -208,14 +216,20 @@ class Paced(NamedTuple):
         return self.late[int(part * (len(self.late) - 1))]
 
 
-async def read_paced(port: int, asked: bytes, late: list[float]) -> int:
-    """Send a request, and read its stream to the end. Returns how many frames had tokens, and notes when each came."""
+async def read_paced(
+    port: int, asked: bytes, late: list[float], begun: Callable[[], Awaitable[object]] | None = None
+) -> int:
+    """Send a request, and read its stream to the end. Returns how many frames had tokens, and notes when each came.
+    ``begun``: Awaited after the first frame."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(asked)
     rest, frames = b"", 0
     while received := await reader.read(65536):
         now = time.monotonic_ns()
         *whole, rest = (rest + received).split(b"\n\n")
+        if whole and begun:
+            await begun()
+            begun = None
         for frame in whole:
             if b'"event":"text_chunk"' in frame and (found := re.findall(rb"t(\d+) ", frame)):
                 late.extend((now - int(at)) / 1e9 for at in found)

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -42,36 +43,46 @@ from benchmarks.streaming_models import (
 )
 
 
-async def elsewhere(first: Server, second: Server, key: str, streams: int) -> tuple[Paced, float]:
-    """Follow runs of the first server at the second. Returns what the second took, and the first's seconds a token."""
+async def elsewhere(first: Server, second: Server, model: int, key: str, streams: int) -> tuple[Paced, float]:
+    """Follow runs of the first server at the second. Returns what the second took, and the first's seconds a token.
+
+    The model at the port ``model`` speaks once all are followed: what was written to the log before is in no frame.
+    """
     late: list[float] = []
     ours, theirs = second.cpu(), first.cpu()
-    begin = json.dumps({"inputs": {"s": "paced"}, "response_mode": "async", "user": "bench"}).encode()
+    gate = time.monotonic_ns()
+    inputs = {"s": f"paced, behind gate {gate}"}
+    begin = json.dumps({"inputs": inputs, "response_mode": "async", "user": "bench"}).encode()
+    followed = asyncio.Barrier(streams + 1)
 
     async def one(client: httpx.AsyncClient) -> int:
         run = (await client.post("/v1/workflows/run", content=begin)).json()["workflow_run_id"]
-        # What was written to the log before it is followed is in no frame.
         path = f"/v1/workflow/{run}/events?user=bench&include_state_snapshot=true"
-        return await read_paced(second.port, closing(request("GET", path, key)), late)
+        return await read_paced(second.port, closing(request("GET", path, key)), late, followed.wait)
+
+    async def open_gate(client: httpx.AsyncClient) -> int:
+        await followed.wait()
+        await client.post(f"http://127.0.0.1:{model}/v1/chat/completions", content=f"open gate {gate}")
+        return 0
 
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{first.port}", headers=headers, timeout=60, limits=limits
     ) as client:
-        frames = sum(await asyncio.gather(*(one(client) for _ in range(streams))))
-    if len(late) * 2 < streams * PACED:
-        raise RuntimeError(f"{len(late)} of {streams * PACED} tokens came: followers began too late, or lost some")
+        frames = sum(await asyncio.gather(open_gate(client), *(one(client) for _ in range(streams))))
+    if len(late) != streams * PACED:
+        raise RuntimeError(f"{len(late)} tokens instead of {streams * PACED}")
     of_second = Paced((second.cpu() - ours) / len(late), frames / len(late), sorted(late))
     return of_second, (first.cpu() - theirs) / (streams * PACED)
 
 
-async def compare(first: Server, second: Server, bare: Server, key: str, streams: int) -> None:
-    await elsewhere(first, second, key, 1)  # what is imported and connected first is not measured
+async def compare(first: Server, second: Server, bare: Server, model: int, key: str, streams: int) -> None:
+    await elsewhere(first, second, model, key, 1)  # what is imported and connected first is not measured
     await paced(bare, key, 1)
     base = await paced(bare, key, streams)
     here = await paced(first, key, streams)
-    there, holder = await elsewhere(first, second, key, streams)
+    there, holder = await elsewhere(first, second, model, key, streams)
     name, least = f"{streams} paced streams", base.cpu * 1e6
     for what, cost in (
         ("followed where they run", here.cpu),
@@ -111,7 +122,7 @@ def main(streams: int) -> None:
         bare = Server(*stack.enter_context(process(command, r"listens on (\d+)", {**os.environ})))
         key = imported(home / "operator", yaml.safe_load(WORKFLOW), **shared)["streaming"].key
         first, second = (Server(*stack.enter_context(serving(home / name, **shared))) for name in ("a", "b"))
-        asyncio.run(compare(first, second, bare, key, streams))
+        asyncio.run(compare(first, second, bare, model, key, streams))
 
 
 if __name__ == "__main__":

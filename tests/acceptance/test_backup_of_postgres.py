@@ -82,7 +82,7 @@ def test_what_was_told_and_copied_brings_all_of_it_back(
     shell(restored.lines[0]["record"]["command"], tmp_path)
 
     assert (report["new_files"], "keys and files, 0 new files" in again.out) == (len(CONTENTS), True)
-    assert ("pg_dump" in again.err, "pg_restore" in looked.err, "whole" in looked.out) == (True, True, True)
+    assert ("pg_dump" in again.err, "pg_restore" in looked.err, "complete" in looked.out) == (True, True, True)
     assert restored.lines[0]["contents"] == len(CONTENTS)
     assert place.seen(tmp_path / "elsewhere", settings) == ({"q": "こんにちは"}, CONTENTS)
     kept = [path for path in (tmp_path / "elsewhere" / "files").rglob("*") if path.is_file()]

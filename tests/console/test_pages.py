@@ -366,7 +366,8 @@ def test_the_neighbours_of_a_run_are_those_of_the_list_that_it_was_opened_from(s
     expect(page.get_by_role("tree")).to_be_focused()
     page.keyboard.press("]")
     page.wait_for_url(f"**/runs/{runs[0]}?*")
-    # Keys act once the new page has the focus.
+    # Keys are those of the run before until the new one is shown.
+    expect(page.get_by_text(runs[0])).to_be_visible()
     expect(page.get_by_role("tree")).to_be_focused()
     page.keyboard.press("[")
     page.wait_for_url(f"**/runs/{runs[2]}?*")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_large_inputs_and_outputs_hold_nobody_up(tmp_path: Path) -> None:
-    words = "言葉🙂" * 1_000_000
+    words = ["言葉🙂" * 1_000] * 1_000
     small, large = (
         msgspec.structs.replace(
             Draft().record,
@@ -36,7 +36,7 @@ async def test_large_inputs_and_outputs_hold_nobody_up(tmp_path: Path) -> None:
         database.close()
 
     assert {field.path.split("/")[1] for field in found.fields} == {"inputs", "outputs"}
-    assert min(pauses)[0] < cpu_seconds(lambda: (json.loads(large.inputs), json.loads(large.outputs))) / 3
+    assert min(pauses)[0] < cpu_seconds(lambda: (json.loads(large.inputs), json.loads(large.outputs))) / 2
 
 
 async def test_a_large_value_that_is_nested_as_deeply_as_may_be_is_compared(tmp_path: Path) -> None:
