@@ -164,21 +164,10 @@ async def bare_proxy(port: int, model: int) -> None:
 
 async def one(port: int, path: str, key: str, text: str, expected: int) -> float:
     """Stream one answer. Returns the moment of the first token."""
-    body = json.dumps(
-        {
-            "inputs": {"s": text},
-            "query": text,
-            "response_mode": "streaming",
-            "user": "bench",
-            "messages": [{"content": text}],
-        }
-    ).encode()
+    asked = {"inputs": {"s": text}, "query": text, "messages": [{"content": text}]}
+    body = json.dumps(asked | {"response_mode": "streaming", "user": "bench"}).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    writer.write(head.encode() + body)
+    writer.write(closing(request("POST", path, key, body)))
     first = 0.0
     count = 0
     rest = b""

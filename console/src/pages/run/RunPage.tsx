@@ -61,9 +61,11 @@ export default function RunPage({ id }: { id: string }) {
   useEffect(() => {
     if (ended) void refetch()
   }, [ended, refetch])
+  // Keys act on the run's row and on its steps.
+  const ready = run !== undefined && view.follow.head >= 0
   useEffect(() => {
-    if (view.follow.head >= 0 && document.activeElement === document.body) tree.current?.focus({ preventScroll: true })
-  }, [view.follow.head])
+    if (ready && document.activeElement === document.body) tree.current?.focus({ preventScroll: true })
+  }, [ready])
 
   const fail = (error: unknown) => setFailure(errorText(error))
   const leave = async (what: Promise<{ run_id: string }>) => {
@@ -114,7 +116,7 @@ export default function RunPage({ id }: { id: string }) {
     else if (action === 'fit') fit.current()
     else if (action === 'graph' || action === 'events' || action === 'answer') change({ view: action })
     else if ((action === 'newer' || action === 'older') && run && !shared)
-      void neighbour(run, action).then(other => other && to(`/runs/${other}${listSearch()}`))
+      neighbour(run, action).then(other => other && to(`/runs/${other}${listSearch()}`), fail)
     else if (action === 'again') again()
     else return
     event.preventDefault()
