@@ -108,6 +108,20 @@ async def test_variables_replace_and_lengthen(name: str, operation: str, value: 
 
 
 @pytest.mark.parametrize(
+    ("name", "operation", "value"),
+    [
+        ("object", "over-write", file("写真.png")),
+        ("objects", "append", file("写真.png")),
+        ("objects", "extend", [file("写真.png")]),
+        ("any", "append", file("写真.png")),
+    ],
+)
+async def test_a_file_is_not_an_object(name: str, operation: str, value: Json) -> None:
+    with pytest.raises(NodeFailure, match=r"^Invalid input value "):
+        await changed(item(name, operation, ["start", "v"]), start={"v": value})
+
+
+@pytest.mark.parametrize(
     ("name", "operation", "expected"),
     [
         ("text", "clear", ""),

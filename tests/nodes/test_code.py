@@ -76,3 +76,19 @@ async def test_a_large_result_is_checked_while_the_event_loop_goes_on(kind: str)
 async def test_a_mistake_in_a_large_result_is_told_with_its_place() -> None:
     with pytest.raises(NodeFailure, match=r"^Output o\[149999\] must be a number, but is a string\.$"):
         await outputs({"o": [1] * 149_999 + ["😀"]}, ValueLimits(max_numbers=200_000), o="array[number]")
+
+
+async def test_elements_of_an_array_of_numbers_may_have_more_decimal_places() -> None:
+    assert await outputs({"l": [1e-21, True]}, l="array[number]") == {"l": [1e-21, 1]}
+
+    with pytest.raises(NodeFailure, match=r"^Output n has more than 20 decimal places\.$"):
+        await outputs({"n": 1e-21}, n="number")
+
+
+async def test_an_object_in_an_array_is_one_level_below_it() -> None:
+    rows = [{"a": {"b": {"c": {"d": "日本"}}}}]
+
+    assert await outputs({"l": rows}, l="array[object]") == {"l": rows}
+
+    with pytest.raises(NodeFailure, match=r"^Depth limit 5 reached"):
+        await outputs({"l": [{"a": rows[0]}]}, l="array[object]")

@@ -67,24 +67,33 @@ async def test_a_label_of_its_own_is_told() -> None:
     assert result.outputs["class_label"] == "Rest"
 
 
-@pytest.mark.parametrize("answer", ["no json", "{broken", "[1, 2]", ""])
-async def test_an_answer_without_json_fails_with_what_was_used(answer: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("no json", "ValueError"),
+        ("{broken", "ValueError"),
+        ("{日本}", "OutputParserError"),
+        ("[1, 2]", "OutputParserError"),
+        ("", "ValueError"),
+    ],
+)
+async def test_an_answer_without_json_fails_with_what_was_used(answer: str, kind: str) -> None:
     with pytest.raises(NodeFailure) as caught:
         await classified(answer)
 
-    assert caught.value.kind == ""
+    assert caught.value.kind == kind
     assert caught.value.usage is not None
     assert caught.value.usage.total_tokens == 5
     assert caught.value.inputs["query"] == "My bill is wrong"
 
 
-async def test_a_failed_call_has_no_type_and_tells_tokens() -> None:
+async def test_a_failed_call_has_the_type_of_its_error_and_tells_tokens() -> None:
     failure = ModelFailure("slow down", kind="InvokeRateLimitError")
 
     with pytest.raises(NodeFailure, match="slow down") as caught:
         await classifier().run(ModelContext(ScriptedModels([failure]), VALUES))
 
-    assert caught.value.kind == ""
+    assert caught.value.kind == "InvokeRateLimitError"
     assert caught.value.usage is not None
 
 

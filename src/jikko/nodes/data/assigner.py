@@ -13,7 +13,7 @@ from jikko.events import Update
 from jikko.lang.variables import follow
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.node_context import Context, Variables
-from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_too_deep, json_value, type_of
+from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_file, is_too_deep, json_value, type_of
 
 WRITE_MODES: Final = ("over-write", "append", "clear")
 """Operations of version 1."""
@@ -369,6 +369,9 @@ def _suits(operation: str, kind: str) -> bool:
 
 
 def _fits(operation: str, kind: str, value: Json) -> bool:
+    # A file is not an object.
+    if any(map(is_file, value if isinstance(value, list) else [value])):
+        return False
     if kind in _SCALAR_CHECKS:
         return isinstance(value, _SCALAR_CHECKS[kind]) and not (operation == "/=" and value == 0)
     # Untyped variables and file lists cannot be assigned.

@@ -94,13 +94,13 @@ class OutputCheck:
             case "string":
                 return self._string(value, path)
             case "number":
-                return None if value is None else self._element_number(value, path)
+                return None if value is None else self._exact_number(value, path)
             case "boolean":
                 return _read_all(value)
             case "object":
                 return self._object(value, spec, path, depth)
             case "array[number]":
-                return self._array(value, path, self._limits.max_numbers, "JIKKO_MAX_NUMBERS", self._element_number)
+                return self._array(value, path, self._limits.max_numbers, "JIKKO_MAX_NUMBERS", self._number)
             case "array[string]":
                 return self._array(value, path, self._limits.max_strings, "JIKKO_MAX_STRINGS", self._string)
             case "array[object]":
@@ -109,7 +109,7 @@ class OutputCheck:
                     path,
                     self._limits.max_objects,
                     "JIKKO_MAX_OBJECTS",
-                    lambda item, where: self._object(item, spec, where, depth + 1),
+                    lambda item, where: self._object(item, spec, where, depth),
                 )
             case _:
                 return self._array(value, path, None, "", _boolean_element)
@@ -154,7 +154,7 @@ class OutputCheck:
             )
         return value.replace("\x00", "")
 
-    def _element_number(self, value: Json, path: str) -> Json:
+    def _number(self, value: Json, path: str) -> Json:
         if isinstance(value, bool):
             return int(value)
         if not isinstance(value, (int, float)):
@@ -162,6 +162,10 @@ class OutputCheck:
         limit = self._limits.max_number
         if value > limit or value < -limit:
             raise invalid_output(f"Output {path} is out of range: it must lie between -{limit} and {limit}.")
+        return value
+
+    def _exact_number(self, value: Json, path: str) -> Json:
+        value = self._number(value, path)
         if isinstance(value, float) and value == value:
             exponent = Decimal(str(value)).normalize().as_tuple().exponent
             if isinstance(exponent, int) and -exponent > self._limits.max_decimals:
@@ -182,7 +186,7 @@ class OutputCheck:
             case bool() | None:
                 return value
             case int() | float():
-                self._element_number(value, path)
+                self._exact_number(value, path)
                 return value
             case dict():
                 return self._free(value, path, depth + 1)

@@ -36,7 +36,7 @@ class IfElse(NodeConfig, frozen=True):
                 outcome = evaluate_case(case, ctx.variables, ctx.recorded)
             except ConditionError as error:
                 raise NodeFailure(
-                    str(error), inputs={"conditions": conditions}, process_data={"condition_results": results}
+                    str(error), inputs={"conditions": []}, process_data={"condition_results": results}
                 ) from None
             conditions = list(outcome.inputs)
             results.append({"group": case.as_json(), "results": list(outcome.results), "final_result": outcome.final})
@@ -48,5 +48,5 @@ class IfElse(NodeConfig, frozen=True):
             inputs={"conditions": conditions},
             process_data={"condition_results": results},
             outputs={"result": holds, "selected_case_id": selected},
-            handle=selected,
+            handle=selected or ELSE,
         )

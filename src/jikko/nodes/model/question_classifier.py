@@ -1,6 +1,7 @@
 """Question Classifier node: a model chooses the branch."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Self
 
@@ -26,6 +27,9 @@ from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.node_context import Context, Variables
 from jikko.ports.models import Completion, Media, ModelFailure, ModelRequest, ModelUsage, PromptMessage
 from jikko.values import UNSET, Json, Selector
+
+_BLOCK: Final = re.compile(r"[`{\[][^`}\]]*[`}\]]")
+"""What Dify takes for JSON: its failure has another type."""
 
 
 class Category(Struct, frozen=True):
@@ -77,10 +81,8 @@ class QuestionClassifier(NodeConfig, frozen=True):
             return await self._run(ctx, inputs)
         except NodeFailure as failure:
             failure.inputs = inputs
-            # All failures of this node report tokens and have no type. Source: docs/dify-behaviour.md, “Question
-            # classifier”.
+            # All failures of this node report tokens. Source: docs/dify-behaviour.md, “Question classifier”.
             failure.usage = failure.usage or ModelUsage().as_usage()
-            failure.kind = failure.kind if failure.kind == "ModelNotExistError" else ""
             raise
 
     async def _run(self, ctx: Context, inputs: dict[str, Json]) -> Result:
@@ -136,7 +138,9 @@ class QuestionClassifier(NodeConfig, frozen=True):
         answer = fenced_object(without_reasoning(completion.text))
         if answer is None:
             raise NodeFailure(
-                f"The model's answer holds no JSON object: {completion.text[:200]!r}", usage=completion.usage.as_usage()
+                f"The model's answer holds no JSON object: {completion.text[:200]!r}",
+                kind="OutputParserError" if _BLOCK.search(completion.text) else "ValueError",
+                usage=completion.usage.as_usage(),
             )
         chosen = answer.get("category_id")
         if isinstance(chosen, int) and not isinstance(chosen, bool):
