@@ -1,8 +1,11 @@
 """One ASGI request and response: the application's calls, and the client's view."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -65,6 +68,36 @@ async def test_an_application_sees_the_request_as_it_was_sent() -> None:
     }
     assert scope["headers"] == [(b"host", b"x"), (b"x-odd", b"\xff")]
     assert message == {"type": "http.request", "body": b"", "more_body": False}
+
+
+class _Deadline:
+    """Of one request: its context has it, and it refers to the request."""
+
+    def __init__(self, receive: Any) -> None:
+        self.receive = receive
+
+
+async def test_what_a_request_keeps_in_its_context_is_freed_with_its_answer_and_not_by_the_collector() -> None:
+    kept: ContextVar[_Deadline] = ContextVar("kept")
+    seen: list[weakref.ref[_Deadline]] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        deadline = _Deadline(receive)
+        kept.set(deadline)
+        seen.append(weakref.ref(deadline))
+        await send(head(content_length="0"))
+        await send(body(b""))
+
+    gc.disable()
+    try:
+        async with connected(application) as (protocol, wire):
+            for _ in range(5):
+                protocol.data_received(GET)
+                await answer(wire)
+            # The connection knows its last request, and its timer the first one.
+            assert [each() for each in seen[1:-1]] == [None] * 3
+    finally:
+        gc.enable()
 
 
 async def test_a_body_is_asked_for_when_it_is_wanted() -> None:

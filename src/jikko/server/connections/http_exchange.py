@@ -149,6 +149,8 @@ class Exchange(Struct, eq=False):
                 await self._end()
         finally:
             running.discard(self.task)
+            # The task's context may refer back to the exchange: a cycle, left to the garbage collector.
+            self.task = None
 
     async def _end(self) -> None:
         """End a response that the application left incomplete."""
