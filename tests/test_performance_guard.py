@@ -18,6 +18,7 @@ import pytest
 from benchmarks.counting import Statement, statements
 from benchmarks.hot_paths import HotPaths, Request, Trip, calls, costs, hot_paths, trip, yardstick
 
+from jikko import long_texts
 from jikko.concurrency.scheduler import Scheduler
 from jikko.runs import executor
 from jikko.store.sqlite import Database, SqliteRunStore
@@ -242,6 +243,15 @@ async def test_a_run_that_ended_leaves_nothing_to_the_garbage_collector(paths: H
             gc.enable()
     # Less than one object a run: what others in the process leave behind is not meant.
     assert {name: count for name, count in found.items() if count >= 20} == {}
+
+
+async def test_long_texts_of_small_runs_are_looked_for_in_c(paths: HotPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[object] = []
+    monkeypatch.setattr(long_texts, "_search", searched.append)
+    for name, path in (await paths.all()).items():
+        if "iteration" not in name:  # it has a list of a hundred
+            await path()
+    assert searched == []
 
 
 @pytest.mark.parametrize("nodes", [2, 10, 100])

@@ -44,8 +44,9 @@ _MAX_SCANNED: Final = 4000
 """Values searched for long texts, outermost first: a millisecond."""
 _MAX_SEEN: Final = 16_000
 """Values of an append's events that are searched for a long text: a millisecond."""
-_FEW: Final = (64, 16, 8)
-"""Entries of a list or an object, by depth, up to which they are not counted: 8,192 in all."""
+_FEW: Final = ((8, 2, 4, 4, 2, 4, 2), (64, 16, 8))
+"""Entries of a list or an object, by depth, up to which they are not counted: a few records of conditions, and wide
+values. 8,192 in all at most."""
 _SAMPLE: Final = 64
 
 
@@ -131,20 +132,22 @@ def _short(sizes: Sequence[int]) -> Any:
 
 
 @cache
-def _checked() -> Any:
-    """Return a struct type of one list, of values with short texts."""
-    kinds: Any = list[_short(_FEW)]  # type: ignore[misc]
+def _checked(sizes: Sequence[int]) -> Any:
+    """Return a struct type of one list, of ``_short`` values."""
+    kinds: Any = list[_short(sizes)]  # type: ignore[misc]
     return msgspec.defstruct("_Checked", [("values", kinds)], array_like=True)
 
 
 def has_long_text(values: Sequence[Json]) -> bool:
     """Return whether the values contain a long text, within ``LongTexts``' limits."""
-    try:
-        # msgspec looks in C, which is enough for most runs.
-        msgspec.convert((values,), _checked())
-    except msgspec.ValidationError:
-        return _search(values)
-    return False
+    # msgspec looks in C, which is enough for most runs.
+    for sizes in _FEW:
+        try:
+            msgspec.convert((values,), _checked(sizes))
+        except msgspec.ValidationError:
+            continue
+        return False
+    return _search(values)
 
 
 def _search(values: Sequence[Json]) -> bool:
