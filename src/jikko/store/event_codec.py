@@ -231,7 +231,7 @@ def compress(log: bytes) -> bytes:
 
 def _deflate(size: int) -> "zlib._Compress":
     """Return a compressor whose window and memory, which take time to allocate, suit ``size`` bytes."""
-    window = min(max((len(_DICTIONARY_1) + size).bit_length(), _LEAST_WINDOW), zlib.MAX_WBITS)
+    window = min(max(size.bit_length(), _LEAST_WINDOW), zlib.MAX_WBITS)
     # Copying a larger one takes as long as loading the dictionary.
     return _AFTER_DICTIONARY.copy() if window == _LEAST_WINDOW else _deflating(window)
 
