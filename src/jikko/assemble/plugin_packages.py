@@ -20,7 +20,6 @@ from jikko.errors import InvalidSettings
 from jikko.files.signing_keys import UrlSigner
 from jikko.files.store import Files
 from jikko.nodes.tools.conversion import NotConvertible, converted
-from jikko.plugins.host.backwards import Caller
 from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.install.installer import PluginInstaller
 from jikko.plugins.install.package_sources import PluginSources, download
@@ -41,7 +40,7 @@ from jikko.plugins.runtime import PluginRuntime
 from jikko.plugins.sdk_models import ModelsOfPlugins
 from jikko.ports.agents import StrategyName
 from jikko.ports.models import Models
-from jikko.ports.tools import BlobMessage, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound
+from jikko.ports.tools import BlobMessage, Caller, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound
 from jikko.providers.fake import FakeModels
 from jikko.providers.plugin import PluginProviders
 from jikko.settings import Settings

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.nodes.contract import total
-from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
 from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
@@ -104,7 +103,7 @@ class PluginTools(Struct, eq=False):
         }
         host = DirectHost(call, self.models, self.tools)
         try:
-            await self.runtime.invoke(entry, request, caller=_caller(call), host=host, emit=emit)
+            await self.runtime.invoke(entry, request, caller=call, host=host, emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(_shown(failure, provider), reported=False, usage=total(host.usages)) from failure
         return total(host.usages)
@@ -162,10 +161,6 @@ def _action(entry: Entry, provider: ProviderDeclaration, name: str, missing: str
     return action
 
 
-def _caller(call: ToolCall | StrategyCall) -> Caller:
-    return Caller(app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key)
-
-
 def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
     """Check required parameters before starting a plugin. Raises ``ToolFailure`` if one is missing."""
     for parameter in action.parameters:
@@ -221,7 +216,7 @@ class PluginStrategies(Struct, eq=False):
             "agent_strategy_params": parameters,
         }
         try:
-            await self.runtime.invoke(entry, request, caller=_caller(call), host=host, emit=emit)
+            await self.runtime.invoke(entry, request, caller=call, host=host, emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
 

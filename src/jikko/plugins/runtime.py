@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from jikko.concurrency.scheduler import Scheduler
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.plugins.host.backwards import Caller, HostCalls
+from jikko.plugins.host.backwards import HostCalls
 from jikko.plugins.host.gate import NetworkGate, OfferedFile
 from jikko.plugins.host.prompt import message_of
 from jikko.plugins.install.installed_plugins import Entry, InstalledPlugins
@@ -26,7 +26,7 @@ from jikko.plugins.process.sockets import sockets_offered
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import Connections
-from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
+from jikko.ports.tools import Caller, Emit, FileMessage, ToolNotFound, plugin_missing
 from jikko.repositories.plugin_storage import PluginStorage
 from jikko.values import FILE_IDENTITY, Json, is_file
 

@@ -9,7 +9,6 @@ import msgspec
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.masking import masked
-from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import messages_json, piece_of
 from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.package.declaration import ProviderDeclaration, with_defaults
@@ -18,7 +17,7 @@ from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.models import FailureKind, ModelFailure, ModelRequest
 from jikko.ports.other_models import Ranked, Vector
 from jikko.ports.plugin_models import AnswerPiece, KnownModel, PluginModel, PluginModelKind
-from jikko.ports.tools import ToolNotFound
+from jikko.ports.tools import Caller, ToolNotFound
 from jikko.values import Json
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Mode, ModelRequest, PromptMessage
-from jikko.ports.tools import Emit, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
+from jikko.ports.tools import Caller, Emit, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
 from jikko.values import Json
 
 AGENT_PROVIDER: Final = "langgenius/agent/agent"
@@ -78,7 +78,7 @@ class AgentTool(Struct, frozen=True, kw_only=True):
         return tuple(p for p in self.tool.parameters if p.form == "llm" and p.name not in self.settings)
 
 
-class StrategyCall(Struct, frozen=True, kw_only=True):
+class StrategyCall(Caller, frozen=True, kw_only=True):
     strategy: Strategy
     values: Mapping[str, Json]
     """Parameters of kind ``value``, converted to their types. A file is a file mapping."""
@@ -86,12 +86,6 @@ class StrategyCall(Struct, frozen=True, kw_only=True):
     tools: Mapping[str, tuple[AgentTool, ...]]
     pictures: tuple[Media, ...] = ()
     """Images of parameters of kind ``pictures``."""
-    app_id: str = ""
-    run_id: str = ""
-    end_user_id: str = ""
-    user: str = ""
-    key: str = ""
-    """Idempotency key of the node execution: the same in every attempt, and after a crash."""
 
 
 class AgentLimits(Struct, frozen=True, kw_only=True):

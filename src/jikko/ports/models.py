@@ -99,10 +99,18 @@ class Abilities(Struct, frozen=True, kw_only=True):
     media: frozenset[MediaKind] = frozenset({"image"})
 
 
-class ModelRequest(Struct, frozen=True, kw_only=True):
+class ProviderRequest(Struct, frozen=True, kw_only=True):
+    """Request to a model of any kind."""
+
     provider: str
     """Name in the DSL: ``openai`` and ``langgenius/openai/openai`` are the same."""
     model: str
+    app_id: str = ""
+    run_id: str = ""
+    """Requests waiting for a provider's rate limit take turns by app, and by run within it."""
+
+
+class ModelRequest(ProviderRequest, frozen=True, kw_only=True):
     mode: Mode = "chat"
     messages: tuple[PromptMessage, ...]
     """Exactly one in mode ``completion``."""
@@ -116,9 +124,6 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     stream: bool = True
     joined: bool = True
     """Merge texts that arrive together into one event, which is cheaper under load."""
-    app_id: str = ""
-    run_id: str = ""
-    """Requests waiting for a provider's rate limit take turns by app, and by run within it."""
     key: str = ""
     """The same in all attempts of a node execution; a retry honours the provider's ``Retry-After``."""
 
@@ -170,22 +175,26 @@ class ModelUsage(Struct, frozen=True, kw_only=True):
 
     def as_json(self) -> dict[str, Json]:
         """Build the ``usage`` output. Source: docs/dify-behaviour.md, “LLM”."""
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "prompt_unit_price": plain(self.prompt_unit_price),
-            "prompt_price_unit": plain(PRICE_UNIT),
-            "prompt_price": plain(self.prompt_price),
-            "completion_tokens": self.completion_tokens,
-            "completion_unit_price": plain(self.completion_unit_price),
-            "completion_price_unit": plain(PRICE_UNIT),
-            "completion_price": plain(self.completion_price),
-            "total_tokens": self.total_tokens,
-            "total_price": plain(self.total_price),
-            "currency": self.currency,
-            "latency": self.latency,
-            "time_to_first_token": self.time_to_first_token,
-            "time_to_generate": self.time_to_generate,
-        }
+        times = {"time_to_first_token": self.time_to_first_token, "time_to_generate": self.time_to_generate}
+        return usage_json(self.as_usage()) | times
+
+
+def usage_json(usage: Usage, unit: str = "0.000001") -> dict[str, Json]:
+    """Return usage as Dify and its plugins know it, with prices as decimal strings. ``unit``: See ``PRICE_UNIT``."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "prompt_unit_price": plain(Decimal(usage.prompt_unit_price)),
+        "prompt_price_unit": unit,
+        "prompt_price": plain(Decimal(usage.prompt_price)),
+        "completion_tokens": usage.completion_tokens,
+        "completion_unit_price": plain(Decimal(usage.completion_unit_price)),
+        "completion_price_unit": unit,
+        "completion_price": plain(Decimal(usage.completion_price)),
+        "total_tokens": usage.total_tokens,
+        "total_price": plain(Decimal(usage.total_price)),
+        "currency": usage.currency,
+        "latency": usage.latency,
+    }
 
 
 class Completion(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
-from jikko.ports.models import ModelUsage
+from jikko.ports.models import ModelUsage, ProviderRequest
 
 Purpose: TypeAlias = Literal["document", "query"]
 """Some models need a different prefix for documents and queries, set in the providers file."""
@@ -19,18 +19,12 @@ else:
 text that the model cannot embed."""
 
 
-class EmbeddingRequest(Struct, frozen=True, kw_only=True):
+class EmbeddingRequest(ProviderRequest, frozen=True, kw_only=True):
     """Texts to embed."""
 
-    provider: str
-    """Name in the DSL: ``openai`` and ``langgenius/openai/openai`` are the same."""
-    model: str
     texts: tuple[str, ...]
     """Any number. More than ``Embedder.batch_size`` are sent as consecutive requests."""
     purpose: Purpose = "document"
-    app_id: str = ""
-    run_id: str = ""
-    """Requests waiting for a provider's rate limit take turns by app, and by run within it."""
 
 
 class Embeddings(Struct, frozen=True, kw_only=True):
@@ -56,17 +50,11 @@ class Embedder(Protocol):
         If one of several requests fails, the results of the others are lost."""
 
 
-class RerankRequest(Struct, frozen=True, kw_only=True):
-    provider: str
-    """Name in the DSL: ``jina`` and ``langgenius/jina/jina`` are the same."""
-    model: str
+class RerankRequest(ProviderRequest, frozen=True, kw_only=True):
     query: str
     texts: Sequence[str]
     top_n: int
     """Maximum number of results, from 1."""
-    app_id: str = ""
-    run_id: str = ""
-    """Requests waiting for a provider's rate limit take turns by app, and by run within it."""
 
 
 class Ranked(NamedTuple):
@@ -87,16 +75,11 @@ class Reranker(Protocol):
         """Return the best texts, best first, each at most once. Raises ``ModelFailure``: no usable answer."""
 
 
-class ModerationRequest(Struct, frozen=True, kw_only=True):
+class ModerationRequest(ProviderRequest, frozen=True, kw_only=True):
     """A text to moderate."""
 
-    provider: str
-    """Name in the DSL: ``openai`` and ``langgenius/openai/openai`` are the same."""
-    model: str
     text: str
     """Of any length."""
-    app_id: str = ""
-    """Requests waiting for a provider's rate limit take turns by app."""
 
 
 class Moderator(Protocol):
@@ -127,30 +110,22 @@ class TextGuard(Protocol):
         """
 
 
-class Recording(Struct, frozen=True, kw_only=True):
+class Recording(ProviderRequest, frozen=True, kw_only=True):
     """Speech to transcribe."""
 
-    provider: str
-    """Name in the DSL: ``openai`` and ``langgenius/openai/openai`` are the same."""
-    model: str
     data: bytes
     filename: str
     """With an extension, from which providers detect the format."""
     mime_type: str
-    app_id: str = ""
-    """Requests waiting for a provider's rate limit take turns by app."""
 
 
-class Script(Struct, frozen=True, kw_only=True):
+class Script(ProviderRequest, frozen=True, kw_only=True):
     """Text to speak."""
 
-    provider: str
-    model: str
     text: str
     """Of any length: it is sent in consecutive parts of the provider's size."""
     voice: str = ""
     """``""``: the model's voice in the providers file, else the protocol's default."""
-    app_id: str = ""
 
 
 class Speech(Protocol):

@@ -80,20 +80,25 @@ class Tool(Struct, frozen=True, kw_only=True):
         return None
 
 
-class ToolCall(Struct, frozen=True, kw_only=True):
-    tool: Tool
-    parameters: Mapping[str, Json]
-    """Values converted to the declared types; undeclared names may be included. A file is a file mapping
-    (docs/dify-behaviour.md, “File values”), whose content is in ``FileStore.read`` or, for external files, at its
-    ``url``."""
+class Caller(Struct, frozen=True, kw_only=True):
+    """Node execution on whose behalf a tool, a strategy or a plugin is called."""
+
     app_id: str = ""
-    """App on whose behalf the tool is called: it determines credentials, files and turns."""
+    """Determines credentials, files and turns."""
     run_id: str = ""
     end_user_id: str = ""
     user: str = ""
     """``user`` of the request that started the run."""
     key: str = ""
     """Idempotency key of the node execution for other systems: the same in every attempt, and after a crash."""
+
+
+class ToolCall(Caller, frozen=True, kw_only=True):
+    tool: Tool
+    parameters: Mapping[str, Json]
+    """Values converted to the declared types; undeclared names may be included. A file is a file mapping
+    (docs/dify-behaviour.md, “File values”), whose content is in ``FileStore.read`` or, for external files, at its
+    ``url``."""
     depth: int = 0
     """Number of enclosing workflows called as tools."""
 

@@ -1,7 +1,6 @@
 """Answer to a message: a fold over the log of its run. No I/O, no clock."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -27,7 +26,7 @@ from jikko.events import (
 )
 from jikko.lang.variables import without_places
 from jikko.nodes.contract import total
-from jikko.ports.models import PRICE_UNIT, plain
+from jikko.ports.models import usage_json
 from jikko.ports.stores.messages import MessageAnswer, MessageMetadata, Thought, TurnForm
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.record import RunForms
@@ -244,34 +243,14 @@ class TurnFold:
     def _usage_now(self) -> dict[str, Json]:
         first = self._first_text_at
         return {
-            **(_NO_USAGE if self._usage is None else _of_models(self._usage, plain(PRICE_UNIT))),
+            **(_NO_USAGE if self._usage is None else usage_json(self._usage)),
+            "latency": 0.0 if self._usage is None else round(self._usage.latency, 3),
             "time_to_first_token": None if first is None else round(max(0.0, first - self._began_at), 3),
             "time_to_generate": None if first is None else round(max(0.0, self._last_text_at - first), 3),
         }
 
 
-def _price(price: str) -> str:
-    return plain(Decimal(price))
-
-
-def _of_models(usage: Usage, unit: str) -> dict[str, Json]:
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "prompt_unit_price": _price(usage.prompt_unit_price),
-        "prompt_price_unit": unit,
-        "prompt_price": _price(usage.prompt_price),
-        "completion_tokens": usage.completion_tokens,
-        "completion_unit_price": _price(usage.completion_unit_price),
-        "completion_price_unit": unit,
-        "completion_price": _price(usage.completion_price),
-        "total_tokens": usage.total_tokens,
-        "total_price": _price(usage.total_price),
-        "currency": usage.currency,
-        "latency": round(usage.latency, 3),
-    }
-
-
-_NO_USAGE: Final = _of_models(Usage(), "0.0")
+_NO_USAGE: Final = usage_json(Usage(), "0.0")
 """Usage of runs without a model call, as most plain answers are."""
 
 

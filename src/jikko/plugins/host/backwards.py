@@ -7,7 +7,6 @@ import asyncio
 import binascii
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -22,7 +21,7 @@ from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import FunctionTool, ModelFailure, ModelRequest, PromptMessage
 from jikko.ports.stores.blob_store import FileTooLarge
-from jikko.ports.tools import BlobMessage, FileMessage, ToolMessage, ToolName
+from jikko.ports.tools import BlobMessage, Caller, FileMessage, ToolMessage, ToolName
 from jikko.repositories.plugin_storage import MAX_KEY, PluginStorage
 
 _NEEDS: Final = {
@@ -44,15 +43,6 @@ _SUMMARY: Final = (
     "You condense texts for an assistant. Keep every fact that bears on the request, leave out the rest, and answer in "
     "the language of the text with the summary alone."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    app_id: str = ""
-    run_id: str = ""
-    end_user_id: str = ""
-    user: str = ""
-    key: str = ""
 
 
 class HostCalls(Struct, eq=False):

@@ -10,7 +10,6 @@ from msgspec.structs import asdict
 
 from jikko.plugins.process.call import InvocationMessage, PluginFailure
 from jikko.ports.models import (
-    PRICE_UNIT,
     Abilities,
     Completion,
     FunctionCall,
@@ -22,7 +21,7 @@ from jikko.ports.models import (
     ModelUsage,
     PromptMessage,
     Role,
-    plain,
+    usage_json,
 )
 from jikko.ports.plugin_models import AnswerPiece
 from jikko.ports.tools import (
@@ -221,7 +220,7 @@ def chunk(
         "delta": {
             "index": index,
             "message": message,
-            "usage": None if usage is None else usage_json(usage),
+            "usage": None if usage is None else usage_json(usage.as_usage()),
             "finish_reason": finish_reason,
         },
     }
@@ -237,24 +236,6 @@ def last_chunk(model: str, index: int, text: str, completion: Completion) -> dic
         usage=completion.usage,
         finish_reason=completion.finish_reason or "stop",
     )
-
-
-def usage_json(usage: ModelUsage) -> dict[str, Any]:
-    """Convert usage to the SDK's shape, with prices as decimal strings."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "prompt_unit_price": plain(usage.prompt_unit_price),
-        "prompt_price_unit": plain(PRICE_UNIT),
-        "prompt_price": plain(usage.prompt_price),
-        "completion_tokens": usage.completion_tokens,
-        "completion_unit_price": plain(usage.completion_unit_price),
-        "completion_price_unit": plain(PRICE_UNIT),
-        "completion_price": plain(usage.completion_price),
-        "total_tokens": usage.total_tokens,
-        "total_price": plain(usage.total_price),
-        "currency": usage.currency,
-        "latency": usage.latency,
-    }
 
 
 def entity(model: str, abilities: Abilities) -> dict[str, Any]:
