@@ -168,7 +168,7 @@ async def _call(assembly: Assembly, trigger: str, body: str) -> str:
     transport = httpx.ASGITransport(create_app(assembly))
     async with httpx.AsyncClient(transport=transport, base_url="http://jikko") as client:
         answer = await client.post(f"/triggers/webhook/{webhook.address}", content=body, headers=_HEADERS)
-    running = LogQuery(app_id=webhook.app_id, status="running")
+    running = LogQuery(app_id=webhook.app_id, statuses=("running",))
     while True:
         if not (await assembly.runs.records.find(running)).records:
             return f"{answer.status_code}  {answer.text}"

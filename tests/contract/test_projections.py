@@ -398,7 +398,7 @@ async def test_what_follows_from_every_run_follows_from_its_status_and_its_remov
 
     async def count() -> None:
         page = await stores[0].list_runs(LogQuery(app_id=APP))
-        failed = await stores[0].list_runs(LogQuery(app_id=APP, status="failed"))
+        failed = await stores[0].list_runs(LogQuery(app_id=APP, statuses=("failed",)))
         found = await stores[0].list_runs(LogQuery(app_id=APP, keyword="kyoto"))
         totals.append((page.total, failed.total, found.total))
 

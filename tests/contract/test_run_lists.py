@@ -46,7 +46,7 @@ async def test_a_list_is_filtered_by_status(store: RunStore) -> None:
     await store.append(runs["running"].step(started()))
 
     for status in ("succeeded", "failed", "stopped"):
-        assert await listed(store, status=status) == (1, [runs[status].id])
+        assert await listed(store, statuses=(status,)) == (1, [runs[status].id])
     assert (await listed(store))[0] == 4
 
 
@@ -55,10 +55,10 @@ async def test_a_list_is_filtered_by_time_both_ends_included(store: RunStore) ->
     for time, run in enumerate(runs):
         await store.append(run.whole(time))
 
-    assert await listed(store, created_after=1.0) == (3, [runs[3].id, runs[2].id, runs[1].id])
-    assert await listed(store, created_before=1.0) == (2, [runs[1].id, runs[0].id])
-    assert await listed(store, created_after=1.0, created_before=2.0, limit=1) == (2, [runs[2].id])
-    assert await listed(store, created_after=2.5, created_before=2.6) == (0, [])
+    assert await listed(store, after=1.0) == (3, [runs[3].id, runs[2].id, runs[1].id])
+    assert await listed(store, before=1.0) == (2, [runs[1].id, runs[0].id])
+    assert await listed(store, after=1.0, before=2.0, limit=1) == (2, [runs[2].id])
+    assert await listed(store, after=2.5, before=2.6) == (0, [])
 
 
 async def test_times_may_be_hours_apart(store: RunStore) -> None:
@@ -69,9 +69,9 @@ async def test_times_may_be_hours_apart(store: RunStore) -> None:
     for after in (None, *times, 3601.0, 9000.0, 50_000.0):
         for before in (None, *times, 3599.9, 20_000.0):
             within = [t for t in times if (after is None or t >= after) and (before is None or t <= before)]
-            page = await store.list_runs(LogQuery(app_id=APP, created_after=after, created_before=before))
+            page = await store.list_runs(LogQuery(app_id=APP, after=after, before=before))
             assert (page.total, [record.created_at for record in page.records]) == (len(within), within[::-1])
-            failed = await listed(store, created_after=after, created_before=before, status="failed")
+            failed = await listed(store, after=after, before=before, statuses=("failed",))
             assert failed[0] == len(failed[1]) == within.count(10_799)
 
 
@@ -83,7 +83,7 @@ async def test_a_list_is_filtered_by_the_exact_user(store: RunStore) -> None:
     assert await listed(store, user="anna") == (1, [anna.id])
     assert await listed(store, user="ANNA") == (0, [])
     assert await listed(store, user="nobody") == (0, [])
-    assert await listed(store, user="anna", status="failed") == (0, [])
+    assert await listed(store, user="anna", statuses=("failed",)) == (0, [])
 
 
 async def test_of_end_users_with_one_name_the_runs_of_one_are_listed(store: RunStore) -> None:
@@ -156,4 +156,4 @@ async def test_filters_add_up(store: RunStore) -> None:
     ):
         await store.append(Draft(user=user).step(started(at, q=text), finished(at + 1, status)))  # type: ignore[arg-type]
 
-    assert await listed(store, user="anna", created_before=20, keyword="needle", status="failed") == (1, [wanted.id])
+    assert await listed(store, user="anna", before=20, keyword="needle", statuses=("failed",)) == (1, [wanted.id])

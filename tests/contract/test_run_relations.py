@@ -128,7 +128,7 @@ async def test_open_runs_are_listed_by_their_status_like_others(store: RunStore)
 
 
 async def _listed(store: RunStore, status: RunStatus) -> list[str]:
-    page = await store.list_runs(LogQuery(app_id=APP, status=status))
+    page = await store.list_runs(LogQuery(app_id=APP, statuses=(status,)))
     assert page.total == len(page.records)
     return [record.identity.run_id for record in page.records]
 

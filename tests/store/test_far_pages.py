@@ -30,7 +30,9 @@ async def test_every_page_has_the_runs_that_counting_them_one_by_one_finds(monke
         await store.append(draft.whole(max(at, 0.0), dice.choice(STATUSES)))
         drafts.append(draft)
     queries = [
-        LogQuery(app_id=APP, status=status, created_after=after, created_before=before, page=page, limit=limit)
+        LogQuery(
+            app_id=APP, statuses=() if status is None else (status,), after=after, before=before, page=page, limit=limit
+        )
         for status in (None, *STATUSES)
         for after in (None, 3 * HOUR, 11_111.5)
         for before in (None, 20 * HOUR, 20 * HOUR - 0.001, 77_777.7)

@@ -71,9 +71,9 @@ async def test_the_total_of_a_list_is_that_of_its_runs(
     drafts = await written(database)
     store = PostgresRunStore(database)
     query: dict[str, Any] = {
-        "status": status,
-        "created_after": None if after is None else BEGIN + after,
-        "created_before": None if before is None else BEGIN + before,
+        "statuses": () if status is None else (status,),
+        "after": None if after is None else BEGIN + after,
+        "before": None if before is None else BEGIN + before,
     }
     wanted = [
         draft.id
@@ -98,9 +98,7 @@ async def test_a_deep_page_begins_where_the_one_before_has_ended(
     store = PostgresRunStore(database)
     found = []
     for page in range(1, 9):
-        found += (
-            await store.list_runs(LogQuery(app_id=APP, page=page, limit=7, created_before=BEGIN + 30_000))
-        ).records
+        found += (await store.list_runs(LogQuery(app_id=APP, page=page, limit=7, before=BEGIN + 30_000))).records
     await store.close()
 
     expected = [d.id for d in drafts if d.record.identity.app_id == APP and d.record.created_at <= BEGIN + 30_000]
@@ -121,7 +119,7 @@ async def test_runs_that_end_late_are_on_a_page_of_their_status(
     async def pages() -> list[str]:
         found: list[str] = []
         for page in range(1, 20):
-            query = LogQuery(app_id=APP, page=page, limit=5, status="succeeded")
+            query = LogQuery(app_id=APP, page=page, limit=5, statuses=("succeeded",))
             found += [record.identity.run_id for record in (await store.list_runs(query)).records]
         return found
 

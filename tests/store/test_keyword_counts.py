@@ -20,7 +20,7 @@ from tests.store.in_memory import RunsInMemory
 pytestmark = pytest.mark.anyio
 
 WORDS = ("請求書", "🦓", "Invoice", "\ue000")
-ASKED: tuple[dict[str, Any], ...] = ({}, {"status": "succeeded"}, {"created_after": 900.0}, {"user": "anna"})
+ASKED: tuple[dict[str, Any], ...] = ({}, {"statuses": ("succeeded",)}, {"after": 900.0}, {"user": "anna"})
 
 
 async def test_a_count_that_is_remembered_is_that_of_all_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ async def test_the_same_is_found_however_many_runs_are_indexed(store: SqliteRunS
     ]
     keywords += ["sys.user_id", "über", "NAÏVE", "{", '"}', "}", '"answer":"none"', "e" * 40, "\0", "\ufffd", " "]
     for keyword in keywords:
-        for extra in ({}, {"user": "anna"}, {"created_after": 50.0}, {"created_before": 30.5}, {"status": "failed"}):
+        for extra in ({}, {"user": "anna"}, {"after": 50.0}, {"before": 30.5}, {"statuses": ("failed",)}):
             for page in (1, 2, 9):
                 query = LogQuery(app_id=APP, keyword=keyword, page=page, limit=7, **extra)
                 one, other = await store.list_runs(query), await plain.list_runs(query)

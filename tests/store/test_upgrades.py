@@ -246,11 +246,11 @@ async def test_totals_hold(old: Upgraded) -> None:
     assert await total() == len(records)
     assert await total(page=1000) == len(records)
     for status in ("succeeded", "failed", "stopped"):
-        assert await total(status=status) == statuses[status]
+        assert await total(statuses=(status,)) == statuses[status]
     for hour in range(8):
         moment = BEGIN + hour * 3600
-        assert await total(created_before=moment) == sum(record.created_at <= moment for record in records)
-        assert await total(created_after=moment) == sum(record.created_at >= moment for record in records)
+        assert await total(before=moment) == sum(record.created_at <= moment for record in records)
+        assert await total(after=moment) == sum(record.created_at >= moment for record in records)
 
 
 @pytest.mark.once

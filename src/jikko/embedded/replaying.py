@@ -63,7 +63,7 @@ class RecordedRuns(Struct, eq=False):
         page, given = 0, set[str]()
         while len(given) < most:
             page += 1
-            query = LogQuery(app_id=self.app.id, page=page, limit=_PAGE, created_after=since or None)
+            query = LogQuery(app_id=self.app.id, page=page, limit=_PAGE, after=since or None)
             found: list[RunRecord] = (await self.assembly.store.list_runs(query)).records
             new = [each.identity for each in found if not each.is_open and each.identity.run_id not in given]
             for identity in new[: most - len(given)]:

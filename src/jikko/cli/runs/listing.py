@@ -65,8 +65,8 @@ async def list_(
             query = LogQuery(
                 app_id=app_id,
                 limit=_MAX_OPEN_RUNS if stored == "running" or one is not None else limit,
-                status=stored,
-                created_after=None if since is None else now - since,
+                statuses=() if stored is None else (stored,),
+                after=None if since is None else now - since,
                 user=None if kind is None else TRIGGER_USERS[kind],
                 end_user_id=None if kind is None else trigger_user(app_id, kind),
             )

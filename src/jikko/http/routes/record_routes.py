@@ -95,9 +95,9 @@ async def logs(request: Request, app: App, asked: LogFilter) -> bodies.LogPage:
             page=asked.page,
             limit=asked.limit,
             keyword=asked.keyword or None,
-            status=asked.status,
-            created_before=asked.created_at__before,
-            created_after=asked.created_at__after,
+            statuses=() if asked.status is None else (asked.status,),
+            before=asked.created_at__before,
+            after=asked.created_at__after,
             user=TRIGGER_USERS[trigger] if user is None and trigger is not None else user,
             end_user_id=None if trigger is None else trigger_user(app.id, trigger),
         )

@@ -20,7 +20,8 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     end_user_id: str | None = None
     """One of several end users with this ``user``: that of a kind of trigger."""
     keyword: str | None = None
-    """See ``LogQuery``."""
+    """Its first 30 characters occur in the inputs, the outputs or the user, ignoring ASCII case; or the whole is a UUID
+    and equals the run id. There are no wildcards."""
     after: float | None = None
     """Earliest creation time, inclusive, in seconds since the Unix epoch."""
     before: float | None = None

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from jikko.errors import StoreUnavailable
-from jikko.events import Event, RunStatus
+from jikko.events import Event
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_pages import RunFilter
@@ -54,36 +54,13 @@ def new_mark() -> int:
     return getrandbits(53) or 1
 
 
-class LogQuery(Struct, frozen=True, kw_only=True):
-    """Query for an app's runs. Source: docs/dify-behaviour.md, “Logs”."""
+class LogQuery(RunFilter, frozen=True, kw_only=True):
+    """Query for runs of one app, by user, time, keyword and at most one status; other conditions are not for it. Source:
+    docs/dify-behaviour.md, “Logs”."""
 
     app_id: str
     page: int = 1
     limit: int = 20
-    keyword: str | None = None
-    """Its first 30 characters occur in the inputs, the outputs or the user, ignoring ASCII case; or the whole is a UUID
-    and equals the run id. There are no wildcards."""
-    status: RunStatus | None = None
-    created_before: float | None = None
-    """Inclusive, as ``created_after``."""
-    created_after: float | None = None
-    user: str | None = None
-    """Exact ``user`` of the request."""
-    end_user_id: str | None = None
-    """See ``RunFilter``."""
-
-    @property
-    def wanted(self) -> RunFilter:
-        """Filter for the runs of all pages."""
-        return RunFilter(
-            app_id=self.app_id,
-            statuses=() if self.status is None else (self.status,),
-            user=self.user,
-            end_user_id=self.end_user_id,
-            keyword=self.keyword or None,
-            after=self.created_after,
-            before=self.created_before,
-        )
 
 
 class RunSlice(Struct, frozen=True):

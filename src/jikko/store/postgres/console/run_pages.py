@@ -17,7 +17,7 @@ from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, MIN_KEPT_RUNS, HourCount, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 from jikko.store.postgres.sql import id_column
-from jikko.store.run_columns import STATUS_NUMBERS, STATUSES
+from jikko.store.run_columns import STATUSES
 from jikko.store.run_lists import (
     NEWEST_FIRST,
     SqlCondition,
@@ -29,6 +29,7 @@ from jikko.store.run_lists import (
     newer,
     numbered,
     sampled,
+    status_numbers,
 )
 
 _MAX_BARRED: Final = 20_000
@@ -297,7 +298,7 @@ LEFT JOIN LATERAL (SELECT run_id FROM found {NEWEST_FIRST} {{}}) AS page ON true
 
 async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> tuple[int, list[Row]]:
     """Return the number of runs on all pages, and one page: rows with the columns ``COLUMNS``."""
-    plan = await plan_of(database, query.wanted, with_keyword=True)
+    plan = await plan_of(database, query, with_keyword=True)
     if plan is None:
         return 0, []
     # For one app and status, one index has them all.
@@ -312,7 +313,7 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
     spans = await _spans(database, hours, query, table, where)
     total = sum(runs for _, runs in spans)
     # Cached counts by status lack runs of old hours that ended since: they give neither offsets nor the last page.
-    if query.status is None:
+    if not query.statuses:
         if skip >= total:
             return total, []
         if skip >= _DEEP:
@@ -341,17 +342,17 @@ async def _spans(
     count: int = await _count(database, table, where, most)
     if not by_hour or count <= MIN_KEPT_RUNS:
         return [(math.inf, count)]
-    after = -math.inf if query.created_after is None else query.created_after
-    before = math.inf if query.created_before is None else query.created_before
+    after = -math.inf if query.after is None else query.after
+    before = math.inf if query.before is None else query.before
     first, end = (0 if after < 0 else math.ceil(after / HOUR)), (_NEVER if before > _NEVER else int(before // HOUR))
     if first >= end:
         return [(math.inf, await _count(database, table, where))]
-    wanted = None if query.status is None else STATUS_NUMBERS[query.status]
+    wanted = status_numbers(query, with_statuses=True)
     counts: Counter[float] = Counter()
     if before < _NEVER:
         counts[math.inf] = await _count(database, table, SqlCondition("created_at >= ?", (end * HOUR,)) & where)
     for each in await hours.runs([id_column(query.app_id)], first):
-        if each.hour < end and wanted in (None, each.status):
+        if each.hour < end and (not wanted or each.status in wanted):
             counts[(each.hour + 1) * HOUR] += each.runs
     if after > 0:
         counts[first * HOUR] += await _count(database, table, SqlCondition("created_at < ?", (first * HOUR,)) & where)

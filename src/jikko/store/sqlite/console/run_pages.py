@@ -248,17 +248,17 @@ def list_runs(
 ) -> RunSlice:
     """Return one page, newest first, and the number of runs on all pages. ``scan_up_to``: Number of runs scanned for a
     keyword without the index. The answer is the same."""
-    plan = plan_of(connection, query.wanted)
+    plan = plan_of(connection, query)
     if plan is None or plan.app is None:
         return RunSlice(total=0)
     where = any_of(driver.within for driver in plan.drivers) & plan.within & plan.rest
     table = plan.drivers[0].table
-    status = None if query.status is None else STATUS_NUMBERS[query.status]
+    status = STATUS_NUMBERS[query.statuses[0]] if query.statuses else None
     if query.user is not None:
         sql = f"SELECT count(*) FROM {table} WHERE {where.text}"
         count: int = connection.execute(sql, where.values).fetchone()[0]
     else:
-        count = total(connection, plan.app, status=status, after=query.created_after, before=query.created_before)
+        count = total(connection, plan.app, status=status, after=query.after, before=query.before)
     skip = (query.page - 1) * query.limit
     if query.keyword:
         condition, values = named(where)
@@ -277,7 +277,7 @@ def list_runs(
         page = SqlCondition(", ".join(map(str, keys)))
     else:
         if _DEEP <= skip < count and query.user is None:
-            until, skip = place(connection, plan.app, status=status, before=query.created_before, skip=skip)
+            until, skip = place(connection, plan.app, status=status, before=query.before, skip=skip)
             where = SqlCondition("created_at < ?", (until,)) & where
         # Reads only the index.
         text = f"SELECT key FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT ? OFFSET ?"
