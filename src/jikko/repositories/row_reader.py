@@ -1,6 +1,6 @@
 """Readers of rows, whose columns are the same in both databases and in the order of fields unless stated otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -12,6 +12,7 @@ from jikko.values import Json, encode_json
 STATUSES: Final = ("normal", "error", "paused")
 """Names of the numbers in ``messages.status``."""
 
+ToText: TypeAlias = Callable[[str], str]
 _ANSWER: Final = msgspec.json.Decoder(MessageAnswer)
 
 
@@ -31,6 +32,31 @@ def answer_of(status: int, text: str, error: str | None, details: str) -> Messag
 def json_text(value: Json) -> str:
     """Encode JSON for storage."""
     return encode_json(value).decode()
+
+
+def answer_columns(answer: MessageAnswer, text: ToText) -> tuple[int, str, str | None, str]:
+    """Return ``status, answer, error, details``. ``text``: Makes a text storable."""
+    error = None if answer.error is None else text(answer.error)
+    return STATUSES.index(answer.status), text(answer.text), error, details_of(answer)
+
+
+def message_columns(message: Message, text: ToText) -> tuple[Any, ...]:
+    """Return ``status, created_at, query, answer, error, inputs, files, details``."""
+    status, answer, error, details = answer_columns(message.answer, text)
+    files = json_text(message.files) if message.files else ""
+    return status, message.created_at, text(message.query), answer, error, json_text(message.inputs), files, details
+
+
+def conversation_columns(new: Conversation, at: float, text: ToText) -> tuple[Any, ...]:
+    """Return ``title_due, created_at, updated_at, name, introduction, inputs``. ``at``: Time of the first turn."""
+    texts = text(new.name), text(new.introduction), json_text(new.inputs)
+    return new.title_due, new.created_at, max(new.updated_at, at), *texts
+
+
+def variable_columns(variable: ConversationVariable, text: ToText) -> tuple[Any, ...]:
+    """Return ``created_at, updated_at, name, value_type, description, value``."""
+    texts = text(variable.name), variable.value_type, text(variable.description), json_text(variable.value)
+    return variable.created_at, variable.updated_at, *texts
 
 
 def file_ids(files: list[Json]) -> set[str]:

@@ -6,12 +6,19 @@ Each kind of change is one statement for any number of runs.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
+from jikko.ports.stores.messages import Conversation, MessageAnswer
 from jikko.ports.stores.projections import TurnBegan, TurnRepeated, VariablesAssigned
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.repositories.row_reader import STATUSES, details_of, file_ids, json_text
+from jikko.repositories.row_reader import (
+    answer_columns,
+    conversation_columns,
+    file_ids,
+    json_text,
+    message_columns,
+    variable_columns,
+)
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.sql import id_column, optional_text, text
+from jikko.store.postgres.sql import id_column, text
 
 
 def _given(first: int, columns: str) -> str:
@@ -96,9 +103,10 @@ async def turns_began(connection: Connection, turns: Sequence[TurnBegan]) -> Non
         # A new conversation already counts its first turn.
         counts = conversation_id not in created
         created.discard(conversation_id)
-        messages.append((message_id, conversation_id, counts, *_message(message)))
+        run_id = None if message.run_id is None else id_column(message.run_id)
+        messages.append((message_id, conversation_id, counts, run_id, *message_columns(message, text)))
         files += [(message_id, id_column(file_id)) for file_id in file_ids([*message.files, *message.answer.files])]
-        variables += [_variable(message_id, variable) for variable in turn.variables]
+        variables += [(message_id, id_column(each.id), *variable_columns(each, text)) for each in turn.variables]
     await connection.execute(_ADD_MESSAGES, *_columns(messages, 12), *_columns(files, 2), *_columns(variables, 8))
 
 
@@ -112,7 +120,7 @@ async def turns_changed(
     connection: Connection, answers: Mapping[bytes, MessageAnswer], assigned: Sequence[tuple[bytes, VariablesAssigned]]
 ) -> None:
     """Store ``TurnChanged``, and the last ``VariablesAssigned`` of each conversation; each with its run id."""
-    rows = [(run_id, *_answer(answer)) for run_id, answer in answers.items()]
+    rows = [(run_id, *answer_columns(answer, text)) for run_id, answer in answers.items()]
     files = [(run_id, id_column(file_id)) for run_id, answer in answers.items() for file_id in file_ids(answer.files)]
     values = [
         (run_id, text(name), json_text(value), changed.at)
@@ -128,46 +136,8 @@ def _conversation(new: Conversation, at: float) -> tuple[Any, ...]:
         id_column(new.app_id),
         id_column(new.end_user_id),
         text(new.user),
-        new.title_due,
-        new.created_at,
-        max(new.updated_at, at),
-        text(new.name),
-        text(new.introduction),
-        json_text(new.inputs),
+        *conversation_columns(new, at, text),
     )
-
-
-def _message(message: Message) -> tuple[Any, ...]:
-    status, answer, error, details = _answer(message.answer)
-    return (
-        None if message.run_id is None else id_column(message.run_id),
-        status,
-        message.created_at,
-        text(message.query),
-        answer,
-        error,
-        json_text(message.inputs),
-        json_text(message.files) if message.files else "",
-        details,
-    )
-
-
-def _variable(message_id: bytes, variable: ConversationVariable) -> tuple[Any, ...]:
-    return (
-        message_id,
-        id_column(variable.id),
-        variable.created_at,
-        variable.updated_at,
-        text(variable.name),
-        variable.value_type,
-        text(variable.description),
-        json_text(variable.value),
-    )
-
-
-def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
-    """Return ``status, answer, error, details``."""
-    return STATUSES.index(answer.status), text(answer.text), optional_text(answer.error), text(details_of(answer))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:

@@ -2,12 +2,19 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
 from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.repositories.row_reader import STATUSES, details_of, file_ids, json_text
+from jikko.repositories.row_reader import (
+    answer_columns,
+    conversation_columns,
+    file_ids,
+    json_text,
+    message_columns,
+    variable_columns,
+)
 from jikko.repositories.shared_sql import StoredId, storable, stored_id
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.runs.run_rows import end_users, names
@@ -66,21 +73,9 @@ def add_turn(
         if found is None:
             return
         conversation = found[0]
-    status, answer, error, details = _answer(message.answer)
-    values: Sequence[Any] = (
-        stored_id(message.id),
-        conversation,
-        run_id or (None if message.run_id is None else stored_id(message.run_id)),
-        status,
-        message.created_at,
-        storable(message.query),
-        answer,
-        error,
-        json_text(message.inputs),
-        json_text(message.files) if message.files else "",
-        details,
-    )
-    cursor = connection.execute(_ADD_MESSAGE, values)
+    run_id = run_id or (None if message.run_id is None else stored_id(message.run_id))
+    values = message_columns(message, storable)
+    cursor = connection.execute(_ADD_MESSAGE, (stored_id(message.id), conversation, run_id, *values))
     if cursor.rowcount == 0:
         return
     if not is_new:
@@ -89,21 +84,15 @@ def add_turn(
     if files:
         connection.executemany(_ADD_FILE, [(cursor.lastrowid, stored_id(file_id)) for file_id in files])
     for variable in variables:
-        _add_variable(conversation, variable, connection)
+        columns = variable_columns(variable, storable)
+        connection.execute(_ADD_VARIABLE, (conversation, stored_id(variable.id), *columns))
 
 
 def _add_conversation(
     new: Conversation, at: float, run_id: StoredId | None, connection: sqlite3.Connection
 ) -> int | None:
     """Add a conversation with its first turn. Returns its number; ``None`` if it existed."""
-    values = (
-        new.title_due,
-        new.created_at,
-        max(new.updated_at, at),
-        storable(new.name),
-        storable(new.introduction),
-        json_text(new.inputs),
-    )
+    values = conversation_columns(new, at, storable)
     if run_id is not None:
         cursor = connection.execute(_ADD_CONVERSATION_OF_RUN, (stored_id(new.id), *values, run_id))
     else:
@@ -113,22 +102,6 @@ def _add_conversation(
     return cursor.lastrowid if cursor.rowcount else None
 
 
-def _add_variable(conversation: int, variable: ConversationVariable, connection: sqlite3.Connection) -> None:
-    connection.execute(
-        _ADD_VARIABLE,
-        (
-            conversation,
-            stored_id(variable.id),
-            variable.created_at,
-            variable.updated_at,
-            storable(variable.name),
-            variable.value_type,
-            storable(variable.description),
-            json_text(variable.value),
-        ),
-    )
-
-
 def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.Connection) -> None:
     """See ``TurnRepeated``."""
     connection.execute(_REPEAT, (run_id, stored_id(repeated.message_id)))
@@ -136,7 +109,7 @@ def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.
 
 def turn_changed(changed: TurnChanged, run_id: StoredId, connection: sqlite3.Connection) -> None:
     """See ``TurnChanged``."""
-    connection.execute(_CHANGE, (*_answer(changed.answer), run_id))
+    connection.execute(_CHANGE, (*answer_columns(changed.answer, storable), run_id))
     if changed.answer.files:
         files = file_ids(changed.answer.files)
         connection.executemany(_ADD_FILE_OF_RUN, [(stored_id(file_id), run_id) for file_id in files])
@@ -146,16 +119,6 @@ def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection
     """See ``VariablesAssigned``."""
     connection.executemany(
         _ASSIGN, [(json_text(value), assigned.at, storable(name), run_id) for name, value in assigned.values.items()]
-    )
-
-
-def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
-    """Return ``status, answer, error, details``."""
-    return (
-        STATUSES.index(answer.status),
-        storable(answer.text),
-        None if answer.error is None else storable(answer.error),
-        details_of(answer),
     )
 
 
