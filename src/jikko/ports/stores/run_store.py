@@ -55,8 +55,10 @@ def new_mark() -> int:
 
 
 class LogQuery(RunFilter, frozen=True, kw_only=True):
-    """Query for runs of one app, by user, time, keyword and at most one status; other conditions are not for it. Source:
-    docs/dify-behaviour.md, “Logs”."""
+    """Query for runs of one app, by user, time, keyword and at most one status; without other conditions.
+
+    Source: docs/dify-behaviour.md, “Logs”.
+    """
 
     app_id: str
     page: int = 1
