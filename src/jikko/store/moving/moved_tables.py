@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from jikko.events import LOG_FORMAT
-from jikko.store.postgres.sql import id_column, text
+from jikko.store.postgres.sql import id_column, optional_text, text
 from jikko.store.run_columns import MOVING, TEXTS
 from jikko.store.sqlite.runs.run_rows import inputs_of
 
@@ -63,11 +63,6 @@ def _same(value: Any) -> Any:
 def as_id(value: Any) -> bytes | None:
     """Convert an id of SQLite for PostgreSQL."""
     return value if value is None or isinstance(value, bytes) else id_column(value)
-
-
-def as_text(value: str | None) -> str | None:
-    """Convert a text for PostgreSQL."""
-    return None if value is None else text(value)
 
 
 def _plain(value: Any) -> Any:
@@ -127,11 +122,11 @@ _OF_RUN: Final = (
     Column("key", "r.key", _same),
     *_columns(as_id, "run_id task_id retry_of", "r."),
     *_columns(as_id, "app_id=app.text workflow_id=flow.text end_user_id=u.end_user_id"),
-    *_columns(as_text, "version=ver.text session=u.session"),
-    Column("inputs", inputs_of("r"), as_text),
+    *_columns(optional_text, "version=ver.text session=u.session"),
+    Column("inputs", inputs_of("r"), optional_text),
     Column("created_at", "r.created_at", _same),
-    *(Column(name, f"r.{name}", as_text if name in TEXTS else _same) for name in MOVING),
-    Column("holder", "coalesce(r.lease_owner, '')", as_text),
+    *(Column(name, f"r.{name}", optional_text if name in TEXTS else _same) for name in MOVING),
+    Column("holder", "coalesce(r.lease_owner, '')", optional_text),
     Column("mark", "0", _same),
 )
 _FORMAT: Final = Column("format", str(LOG_FORMAT), _same)

@@ -22,11 +22,10 @@ from jikko.store.run_lists import (
     row_conditions,
     status_numbers,
 )
-from jikko.store.sqlite.runs.totals import HOUR
+from jikko.store.sqlite.runs.totals import HOUR, apps_of
 
 _OF_ROWS: Final = ("app", "workflow", "end_user", "elapsed", "retry_of", "run_id", *COUNTS, *TEXTS)
 _WITH_STATUS: Final = ("runs_listed", "runs_of_user", "runs_going_on", "runs_ended_badly", "runs_unsuccessful")
-APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _NAMES: Final = "SELECT key FROM names WHERE text IN (SELECT value FROM json_each(?))"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = coalesce(?, end_user_id)"
 _LONG_RUNS: Final = """
@@ -154,12 +153,12 @@ def _drivers(
         return [IndexRange("runs_unsuccessful", SqlCondition(where, (app, status))) for status in statuses]
     if app is not None:
         return [IndexRange("runs_listed", SqlCondition("app = ?", (app,)))]
-    return [IndexRange("runs_listed", SqlCondition("app = ?", (key,))) for (key,) in connection.execute(APPS)]
+    return [IndexRange("runs_listed", SqlCondition("app = ?", (key,))) for key in apps_of(connection)]
 
 
 def _users(connection: sqlite3.Connection, wanted: RunFilter, app: int | None) -> list[int]:
     """Return the numbers of end users with the wanted name, of one app or of all."""
-    apps = [app] if app is not None else [key for (key,) in connection.execute(APPS)]
+    apps = [app] if app is not None else apps_of(connection)
     user, end_user_id = (
         storable(wanted.user or ""),
         None if wanted.end_user_id is None else stored_id(wanted.end_user_id),

@@ -8,17 +8,15 @@ from typing import Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter, SampledRun, Stratum
-from jikko.repositories.shared_sql import storable
 from jikko.store import run_lists
 from jikko.store.run_columns import STATUSES
 from jikko.store.run_lists import ALL, NEWEST_FIRST, bars, by_status, created, sampled
-from jikko.store.sqlite.console.drivers import APPS, IndexPlan, IndexRange, plan_of
+from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
-from jikko.store.sqlite.runs.totals import HOUR
+from jikko.store.sqlite.runs.totals import HOUR, apps_of
 
 _MAX_SCANNED: Final = 30_000
 """Maximum runs scanned, if the index has all columns needed."""
-_APP: Final = "SELECT key FROM names WHERE text = ?"
 _TOTALS: Final = "SELECT status, sum(runs) FROM run_totals WHERE app = ? GROUP BY status"
 _HOURS: Final = """
 SELECT hour, status, runs FROM run_hours WHERE app = ? AND hour >= ? AND hour < ? AND runs > 0
@@ -91,7 +89,7 @@ def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     counts, capped = _Counts(), False
     after = -math.inf if wanted.after is None else wanted.after
     before = math.inf if wanted.before is None else wanted.before
-    for app in _apps(connection, wanted.app_id):
+    for app in apps_of(connection, wanted.app_id):
         if after == -math.inf and before == math.inf:
             counts.update(dict(connection.execute(_TOTALS, (app,)).fetchall()))
             continue
@@ -119,7 +117,7 @@ def histogram_of(
     found = [_Counts() for _ in range(buckets)]
     last = first + step * buckets
     if step % HOUR == 0 and first % HOUR == 0 and wanted.is_of_times:
-        for app in _apps(connection, wanted.app_id):
+        for app in apps_of(connection, wanted.app_id):
             for hour, status, runs in connection.execute(_HOURS, (app, int(first // HOUR), int(last // HOUR))):
                 found[int((hour * HOUR - first) // step)][status] += runs
     elif (plan := plan_of(connection, wanted, with_statuses=False)) is not None:
@@ -163,7 +161,7 @@ def since(at: float, connection: sqlite3.Connection) -> tuple[Mapping[RunStatus,
     hour = int(at // HOUR)
     counts: _Counts = _Counts()
     costs: Counter[str] = Counter()
-    for app in _apps(connection, None):
+    for app in apps_of(connection):
         for _, status, runs in connection.execute(_HOURS, (app, hour, int(_NEVER // HOUR))):
             counts[status] += runs
         costs.update(dict(connection.execute(_COSTS, (app, hour)).fetchall()))
@@ -177,7 +175,7 @@ def strata_of(
     runs: dict[tuple[int, int], _Counts] = defaultdict(Counter)
     costs: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
     hours = int(first // HOUR), int(last // HOUR), int(step // HOUR)
-    for app in _apps(connection, app_id):
+    for app in apps_of(connection, app_id):
         for span, status, number in connection.execute(_RUNS_BY_SPAN, (app, *hours)):
             runs[app, span][status] = number
         for span, currency, cost in connection.execute(_COSTS_BY_SPAN, (app, *hours)):
@@ -201,7 +199,7 @@ def app_days(
     """See ``RunPages.app_days``."""
     found: dict[str, AppDay] = {}
     for app_id in app_ids:
-        for app in _apps(connection, app_id):
+        for app in apps_of(connection, app_id):
             records = [rows.record(connection, row) for row in connection.execute(_LAST, (app, last)).fetchall()]
             counts: _Counts = _Counts()
             for _, status, runs in connection.execute(_HOURS, (app, int(at // HOUR), int(_NEVER // HOUR))):
@@ -209,8 +207,3 @@ def app_days(
             took = [elapsed for (elapsed,) in connection.execute(_TOOK, (app, at, run_lists.SAMPLED))]
             found[app_id] = AppDay(records, by_status(counts), took)
     return found
-
-
-def _apps(connection: sqlite3.Connection, app_id: str | None) -> list[int]:
-    rows = connection.execute(APPS) if app_id is None else connection.execute(_APP, (storable(app_id),))
-    return [int(app) for (app,) in rows.fetchall()]

@@ -29,7 +29,7 @@ from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.counts import KeywordCounts
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
-from jikko.store.sqlite.runs.totals import place, total
+from jikko.store.sqlite.runs.totals import apps_of, place, total
 
 _MAX_SCANNED_IN_INDEX: Final = 100_000
 """Maximum runs scanned for one page, where the index has all columns needed."""
@@ -43,9 +43,6 @@ ORDER BY created_at DESC, key DESC LIMIT 1
 _EARLIEST: Final = f"""
 SELECT min((SELECT min(created_at) FROM runs INDEXED BY runs_listed WHERE app = apps.app)) FROM {_APPS}
 """
-_NAMED_APPS: Final = (
-    "SELECT DISTINCT app FROM run_totals WHERE ?1 IS NULL OR app = (SELECT key FROM names WHERE text = ?1)"
-)
 
 _CONVERSATIONS: Final = """
 SELECT run_id, conversation_id FROM messages JOIN conversations ON conversations.key = conversation
@@ -99,7 +96,7 @@ class SqliteRunPages:
             where &= any_of(driver.within for driver in plan.drivers)
         condition, values_by_name = named(where)
         found: list[_Found] = []
-        for (app,) in connection.execute(_NAMED_APPS, (wanted.app_id,)).fetchall():
+        for app in apps_of(connection, wanted.app_id):
             match = KeywordMatch(app, wanted.keyword or "")
             _, keys = match.page(
                 connection,

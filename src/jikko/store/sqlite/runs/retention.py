@@ -1,28 +1,26 @@
 """Removal of expired runs."""
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from jikko.repositories.callback_store import PENDING
 from jikko.repositories.shared_sql import id_text, storable, stored_id
 from jikko.store.sqlite.runs.large_values import drop_of_run
 from jikko.store.sqlite.runs.projections import Projections, RunChange
+from jikko.store.sqlite.runs.totals import apps_of
 
-_APPS: Final = "SELECT DISTINCT app FROM run_totals"
-_APP: Final = "SELECT key FROM names WHERE text = ?"
 # A run may have been paused for long: its age counts from its end, which is never before its creation.
 _FROM_EXPIRED: Final = f"""
 FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
   AND NOT EXISTS (SELECT 1 FROM callbacks WHERE callbacks.run_id = runs.run_id AND state = {PENDING})
 """
-_EXPIRED: Final = f"SELECT key, status, created_at, run_id {_FROM_EXPIRED} ORDER BY created_at LIMIT ?"
+_ROW: Final = "SELECT key, app, run_id, created_at, status"
+_EXPIRED: Final = f"{_ROW} {_FROM_EXPIRED} ORDER BY created_at LIMIT ?"
 _COUNT: Final = f"SELECT count(*) {_FROM_EXPIRED}"
 _OPEN_OF_USER: Final = "SELECT run_id FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status < 2"
-_OF_USER: Final = """
-SELECT key, status, created_at, run_id, app FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status > 1 LIMIT ?
-"""
-_ENDED: Final = "SELECT key, status, created_at, run_id, app FROM runs WHERE run_id = ? AND status > 1"
+_OF_USER: Final = f"{_ROW} FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status > 1 LIMIT ?"
+_ENDED: Final = f"{_ROW} FROM runs WHERE run_id = ? AND status > 1"
 _USERS: Final = """
 SELECT end_users.key FROM end_users JOIN names ON names.key = app WHERE end_user_id = ? AND text = ?
 """
@@ -46,7 +44,7 @@ class RunPruning:
     @staticmethod
     def prunable(before: float, app_id: str | None, connection: sqlite3.Connection) -> int:
         """Return the number of runs that ``prune`` would remove in all."""
-        counts = (connection.execute(_COUNT, (app, before, before)).fetchone() for app in _apps(app_id, connection))
+        counts = (connection.execute(_COUNT, (app, before, before)).fetchone() for app in apps_of(connection, app_id))
         return sum(count for (count,) in counts)
 
     def prune(self, before: float, limit: int, app_id: str | None, connection: sqlite3.Connection) -> int:
@@ -55,11 +53,8 @@ class RunPruning:
         A run with a pending callback stays until that is delivered or given up.
         """
         removed = 0
-        for app in _apps(app_id, connection):
-            old = connection.execute(_EXPIRED, (app, before, before, limit - removed)).fetchall()
-            for key, status, created_at, run_id in old:
-                self._remove(RunChange(key, app, run_id, created_at, status, None), connection)
-            removed += len(old)
+        for app in apps_of(connection, app_id):
+            removed += len(self._remove(connection, _EXPIRED, app, before, before, limit - removed))
         if removed:
             _give_back(connection)
         return removed
@@ -68,10 +63,8 @@ class RunPruning:
         """See ``RunStore.remove_of_user``."""
         removed = 0
         for user in _users(app_id, end_user_id, connection):
-            ended = connection.execute(_OF_USER, (user, limit - removed)).fetchall()
-            for key, status, created_at, run_id, app in ended:
-                self._remove(RunChange(key, app, run_id, created_at, status, None), connection)
-                connection.execute(_FREE_KEY, (stored_id(app_id), run_id))
+            ended = self._remove(connection, _OF_USER, user, limit - removed)
+            connection.executemany(_FREE_KEY, [(stored_id(app_id), change.run_id) for change in ended])
             removed += len(ended)
         if removed:
             _give_back(connection)
@@ -79,21 +72,22 @@ class RunPruning:
 
     def remove(self, run_id: str, connection: sqlite3.Connection) -> bool:
         """See ``RunStore.remove``."""
-        ended = connection.execute(_ENDED, (stored_id(run_id),)).fetchone()
-        if ended is None:
-            return False
-        key, status, created_at, stored, app = ended
-        self._remove(RunChange(key, app, stored, created_at, status, None), connection)
-        _give_back(connection)
-        return True
+        ended = self._remove(connection, _ENDED, stored_id(run_id))
+        if ended:
+            _give_back(connection)
+        return bool(ended)
 
-    def _remove(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        connection.execute(_REMOVE_LOG, (change.key,))
-        connection.execute(_REMOVE_PIECES, (change.key,))
-        connection.execute(_REMOVE_INPUTS, (change.key,))
-        drop_of_run(connection, change.key)
-        connection.execute(_REMOVE, (change.key,))
-        self._projections.changed(change, connection)
+    def _remove(self, connection: sqlite3.Connection, found: str, *values: Any) -> list[RunChange]:
+        """Remove the runs that a statement finds. Returns their changes."""
+        rows = connection.execute(found, values).fetchall()
+        changes = [RunChange(key, app, run_id, at, status, None) for key, app, run_id, at, status in rows]
+        for change in changes:
+            for statement in (_REMOVE_LOG, _REMOVE_PIECES, _REMOVE_INPUTS):
+                connection.execute(statement, (change.key,))
+            drop_of_run(connection, change.key)
+            connection.execute(_REMOVE, (change.key,))
+            self._projections.changed(change, connection)
+        return changes
 
 
 def open_of_user(app_id: str, end_user_id: str, connection: sqlite3.Connection) -> list[str]:
@@ -111,8 +105,3 @@ def _give_back(connection: sqlite3.Connection) -> None:
     # One by one: before Python 3.12 the statement frees one page, regardless of the number given.
     for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
         connection.execute(_GIVE_BACK).fetchall()
-
-
-def _apps(app_id: str | None, connection: sqlite3.Connection) -> list[int]:
-    rows = connection.execute(_APPS) if app_id is None else connection.execute(_APP, (storable(app_id),))
-    return [app for (app,) in rows.fetchall()]

@@ -38,9 +38,8 @@ from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_o
 from jikko.store.sqlite.runs.retention import RunPruning, open_of_user
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
-from jikko.store.sqlite.runs.totals import Costs, Totals, VersionHours
+from jikko.store.sqlite.runs.totals import Costs, Totals, VersionHours, apps_of
 
-_APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _CREATED_BEFORE: Final = "SELECT run_id FROM runs INDEXED BY runs_listed WHERE app = ? AND created_at < ?"
 _SCAN: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id > :after ORDER BY run_id LIMIT :limit"
 _SCAN_APP: Final = f"""
@@ -57,8 +56,8 @@ WHERE runs.key IS NULL OR log_end > known.value LIMIT {MAX_CHANGES}
 
 def created_before(before: float, connection: sqlite3.Connection) -> list[str]:
     """See ``RunStore.created_before``."""
-    apps = connection.execute(_APPS).fetchall()
-    return [id_text(row[0]) for (app,) in apps for row in connection.execute(_CREATED_BEFORE, (app, before))]
+    apps = apps_of(connection)
+    return [id_text(row[0]) for app in apps for row in connection.execute(_CREATED_BEFORE, (app, before))]
 
 
 def moved(

@@ -4,6 +4,7 @@ import math
 import sqlite3
 from typing import Any, Final
 
+from jikko.repositories.shared_sql import storable
 from jikko.store.sqlite.runs.projections import RunChange, StandingProjection
 
 HOUR: Final = 3600.0
@@ -27,6 +28,14 @@ ON CONFLICT (workflow, app) DO UPDATE SET first = min(first, excluded.first), la
 RETURNING first, last
 """
 _MAX_KNOWN_VERSIONS: Final = 20_000
+_APPS: Final = "SELECT DISTINCT app FROM run_totals"
+_APP: Final = "SELECT key FROM names WHERE text = ?"
+
+
+def apps_of(connection: sqlite3.Connection, app_id: str | None = None) -> list[int]:
+    """Return the number of an app, or those of all apps with runs."""
+    rows = connection.execute(_APPS) if app_id is None else connection.execute(_APP, (storable(app_id),))
+    return [app for (app,) in rows.fetchall()]
 
 
 class Totals(StandingProjection):
