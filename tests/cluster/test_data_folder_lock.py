@@ -18,7 +18,7 @@ HOLD = """
 import sys, pathlib
 from jikko.cluster.data_folder_lock import sole_owner
 with sole_owner(pathlib.Path(sys.argv[1])) as hold:
-    hold.say(address="http://127.0.0.1:8123")
+    hold.say(address="http://127.0.0.1:8123", grace=600.0)
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -61,9 +61,11 @@ def holder(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
 
 
 def test_a_process_that_finds_the_folder_held_is_told_by_whom(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    began = time.monotonic()
     with pytest.raises(FolderInUse) as refused, sole_owner(tmp_path, patience=0):
         pass
 
+    assert time.monotonic() - began < 10, "the grace is that of workers whose server was killed"
     message = (
         f"Another process uses the data folder {tmp_path} (jikko serve, process {holder.pid}, http://127.0.0.1:8123)"
     )

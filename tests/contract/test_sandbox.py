@@ -256,6 +256,17 @@ async def test_a_broken_limit_is_named(sandbox: Sandbox, language: str, code: st
 
 @pytest.mark.parametrize(
     ("language", "code"),
+    [
+        ("python3", "def main(): return {'r': '界' * 340_000}"),
+        ("javascript", "function main() { return {r: '界'.repeat(340_000)} }"),
+    ],
+)
+async def test_the_output_limit_is_one_of_bytes_of_utf_8(sandbox: Sandbox, language: str, code: str) -> None:
+    assert await sandbox.run_code(language, code, {}) == {"r": "界" * 340_000}
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
     [("python3", "def main():\n    while True: pass"), ("javascript", "function main() { for (;;) {} }")],
 )
 async def test_a_broken_limit_of_time_is_named(hasty: Sandbox, language: str, code: str) -> None:
@@ -286,6 +297,22 @@ async def test_a_program_that_grows_without_end_is_told_its_memory_limit(languag
             await (roomy.render(code, {}) if language == "template" else roomy.run_code(language, code, {}))
         assert str(raised.value) == "The run broke the memory limit of 32 MiB"
         assert raised.value.kind == "SandboxLimitError"
+    finally:
+        await roomy.close()
+
+
+async def test_a_program_that_crashes_at_its_memory_limit_is_told_that_limit() -> None:
+    code = """
+import ctypes
+def main():
+    kept = bytearray(250 << 20)
+    kept[::4096] = bytes(250 << 8)
+    ctypes.string_at(0)
+"""
+    roomy = ForkServerSandbox(SandboxLimits(memory_bytes=256 << 20, wall_seconds=PATIENCE))
+    try:
+        with pytest.raises(SandboxFailure, match=r"^The run broke the memory limit of 256 MiB$"):
+            await roomy.run_code("python3", code, {})
     finally:
         await roomy.close()
 

@@ -64,6 +64,7 @@ PYTHON: dict[str, tuple[str, Json]] = {
     "context managers and suppress": ("import contextlib\nwith contextlib.suppress(KeyError): {}['x']\nwith contextlib.redirect_stdout(__import__('io').StringIO()) as f: print('hi')\nreturn f.getvalue()", "hi\n"),
     "toml and configuration": ("import tomllib, configparser\nc = configparser.ConfigParser(); c.read_string('[a]\\nb = 1')\nreturn [tomllib.loads('a = 1')['a'], c['a']['b']]", [1, "1"]),
     "jinja2": ("import jinja2\nreturn jinja2.Template('{{ a }}').render(a=1)", "1"),
+    "files of modules": ("import wave\nreturn [hasattr(wave, '__file__'), wave.__spec__.origin]", [False, "<standard library>"]),
     "environment and platform": ("import os, sys, platform\nreturn [os.environ.get('HOME'), os.getenv('X', 'd'), sys.platform, platform.system()]", [None, "d", "linux", "Linux"]),
 }  # fmt: skip
 
@@ -190,40 +191,28 @@ def test_what_is_expected_of_templates_is_what_jinja2_gives(name: str) -> None:
     assert jinja2.Template(template).render(**VARIABLES) == expected
 
 
-async def test_every_module_of_the_standard_library_that_programs_can_use_is_there(sandbox: ForkServerSandbox) -> None:
-    code = """
-import importlib
-def main(names):
-    missing = []
-    for name in names:
-        try: importlib.import_module(name)
-        except BaseException as error: missing.append(name)
-    return {"missing": missing}
-"""
-    public = {name for name in sys.stdlib_module_names if name[0] != "_"} - {"antigravity", "this", "idlelib"}
-
-    seen = await outcome(sandbox, "python3", code, {"names": sorted(public)})
-
-    for_screens_disks_and_installs = {
-        "crypt", "curses", "dbm", "distutils", "ensurepip", "lib2to3", "msilib", "msvcrt", "nis", "nt", "ntpath",
-        "ossaudiodev", "pydoc_data", "readline", "spwd", "syslog", "tkinter", "turtle", "turtledemo", "venv", "winreg",
-        "winsound", "nturl2path",
-    }  # fmt: skip
-    assert seen.error == ""
-    assert set(seen.result["missing"]) <= for_screens_disks_and_installs
-
-
-@pytest.mark.slow
-@pytest.mark.every_python
 async def test_the_modules_that_are_said_to_be_offered_are_those_that_can_be_imported(
     sandbox: ForkServerSandbox,
 ) -> None:
-    names = [name for name in sorted(sys.stdlib_module_names) if not name.startswith("_")]
-    program = (
-        "import importlib\ndef main(names):\n    refused = []\n    for name in names:\n        try:\n"
-        "            importlib.import_module(name)\n        except ImportError:\n            refused.append(name)\n"
-        "    return {'r': refused}"
-    )
-    found = await outcome(sandbox, "python3", program, {"names": [*names, "numpy", "requests"]})
-    assert isinstance(found.result, dict), found
-    assert found.result["r"] == [name for name in [*names, "numpy", "requests"] if not offers(name)]
+    names = [name for name in sorted(sys.stdlib_module_names) if not name.startswith("_")] + ["numpy", "pytest"]
+    program = """
+import importlib
+def main(names):
+    refused = []
+    for name in names:
+        try: importlib.import_module(name)
+        except ImportError: refused.append(name)
+    return {"refused": refused}
+"""
+
+    seen = await outcome(sandbox, "python3", program, {"names": names})
+
+    for_screens_disks_and_installs = {
+        "antigravity", "crypt", "curses", "dbm", "distutils", "ensurepip", "idlelib", "lib2to3", "msilib", "msvcrt",
+        "nis", "nt", "ntpath", "nturl2path", "ossaudiodev", "pydoc_data", "readline", "spwd", "syslog", "this",
+        "tkinter", "turtle", "turtledemo", "venv", "winreg", "winsound",
+    }  # fmt: skip
+    assert seen.error == ""
+    refused = seen.result["refused"]  # type: ignore[index, call-overload]
+    assert refused == [name for name in names if not offers(name)]
+    assert {*refused} <= for_screens_disks_and_installs | {"numpy", "pytest"}
