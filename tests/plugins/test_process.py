@@ -179,6 +179,13 @@ async def test_a_plugin_that_dies_in_a_call_fails_all_its_calls(tool: str, given
         assert not process.is_alive
 
 
+@pytest.mark.parametrize("kind", ["log", "error"])
+async def test_what_a_plugin_said_last_is_told_with_its_end(kind: str) -> None:
+    async with running() as process:
+        assert await called(process, "raw", text=f'{{"event":"{kind}","data":{{"鍵":"🔑"}}}}\n') == []
+        await failing(process, "exit", "PluginDied", r'\| \{"鍵":"🔑"\} \| it ended with status 4', status=4)
+
+
 async def test_a_plugin_that_does_not_read_holds_up_nobody_beyond_the_deadline() -> None:
     async with running("deaf") as process:
         await failing(process, "echo", "PluginTimeout", words="x" * 10_000_000, seconds=0.3)
