@@ -71,6 +71,57 @@ ANSWERS = {
 }
 
 
+VERSION: dict[str, Any] = {"workflow_id": ID, "number": 1}
+APP: dict[str, Any] = {"id": ID, "name": "返金", "mode": "workflow", "description": "", "version": VERSION}
+FORM: dict[str, Any] = {"form_id": ID, "run_id": ID, "node_id": "ask", "title": "確認", "actions": [{"id": "yes"}]}
+FITTING: list[tuple[str, dict[str, Any]]] = [
+    ("apps list", {"data": [APP]}),
+    ("apps show 返金", {"data": [{**APP, **VERSION}]}),
+    (f"apps use {ID} 1", VERSION),
+    (f"apps env {ID}", {"data": [{"name": "KEY"}]}),
+    (f"apps env {ID} KEY=値", {"data": [{"name": "KEY"}]}),
+    (f"apps keys {ID}", {"data": [{"id": ID}]}),
+    (f"apps keys {ID} --new", {"id": ID, "key": "app-1"}),
+    (f"apps webhook-secret {ID} --new", {"secret": "s"}),
+    ("audit", {"data": [{"id": ID, "at": 1.5, "action": "run.stop"}]}),
+    ("callbacks list", {"data": [{"run_id": ID}]}),
+    ("callbacks resend --all", {"resent": 2}),
+    (f"callbacks resend {ID}", {"run_id": ID}),
+    ("console tokens list", {"data": [{"id": ID}]}),
+    ("console tokens new CI", {"server": {"now": 1.0}, "id": ID, "token": "jko_1"}),
+    ("deliveries list", {"data": [{"id": ID}]}),
+    (f"deliveries discard {ID}", {"id": ID}),
+    (f"deliveries replay {ID}", {"run_id": ID}),
+    (f"deliveries show {ID}", {"id": ID}),
+    ("runs list", {"data": [{"id": ID, "status": "failed"}]}),
+    (f"runs show {ID}", {"id": ID, "status": "succeeded"}),
+    (f"runs diff {ID} {ID}", {"fields": [], "nodes": [], "more_nodes": 0, "same": 3}),
+    (f"runs stop {ID}", {"stopped": True}),
+    (f"runs forms {ID}", {"data": [FORM]}),
+    (f"runs submit {ID}", {"data": [FORM]}),
+    (f"runs retry {ID}", {"run_id": ID}),
+    (f"runs retry {ID} --current", {"run_id": ID, "data": [{"version": 3, "why_not": None}]}),
+    ("triggers list", {"data": [{"id": ID, "node_id": "at", "app": {"name": "Clock"}}]}),
+    ("triggers enable Clock/at", {"id": ID, "data": [{"id": ID, "node_id": "at", "app": {"name": "Clock"}}]}),
+    (f"triggers fire {ID}", {"timestamp": 1.0}),
+    (f"triggers backfill {ID} --drop", {"dropped": 1}),
+    (f"triggers backfill {ID} --from 2025-01-01T00:00:00Z --to 2025-01-01T03:00:00Z", {"added": 3}),
+]
+"""Commands, and the least that Jikko answers to all that they ask: each needs all of it."""
+
+
+def without_one(answer: Any) -> Iterator[Any]:
+    """An answer without each of its fields, in turn."""
+    parts = answer.items() if isinstance(answer, dict) else enumerate(answer) if isinstance(answer, list) else ()
+    for key, value in parts:
+        if isinstance(answer, dict):
+            yield {name: each for name, each in answer.items() if name != key}
+        for less in without_one(value):
+            changed = answer.copy()
+            changed[key] = less
+            yield changed
+
+
 @contextmanager
 def answering(reply: Callable[[str, str], bytes]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """A server that answers each request by its method and path: its address, and what it was asked."""
@@ -152,6 +203,20 @@ def test_the_answer_of_a_server_that_is_not_jikko_is_an_error(answer: str) -> No
             if not told(outcome := command(url, *words.split()), url) and words not in fits
         }
     assert wrong == {}
+
+
+def test_so_is_an_answer_that_lacks_a_field_that_the_command_needs() -> None:
+    answer: Any = None
+    with answering(lambda *_: json.dumps(answer).encode()) as (url, _):
+        wrong = []
+        for words, fitting in FITTING:
+            answer = fitting
+            assert command(url, *words.split()).exit_code == 0, words
+            for less in without_one(fitting):
+                answer = less
+                if not told(outcome := command(url, *words.split()), url):
+                    wrong.append((words, less, outcome.output))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
