@@ -58,6 +58,16 @@ _CHAT: Final = app(
     mode="advanced-chat",
     features={"opening_statement": "ようこそ", "suggested_questions": ["何？"]},
 )
+_COPY: Final = app(
+    "写し 📎",
+    [
+        node("start", "start", variables=[{"variable": "doc", "label": "doc", "type": "file", "required": True,
+                                           "allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}]),
+        end(doc="start.doc"),
+    ],
+    "start>end",
+)  # fmt: skip
+"""Outputs the file that it is given."""
 _CHANGING: Final = (
     (r"\d+:\d\d min|\b\d+(\.\d+)? (s|ms|min|h|d)\b( ago)?|just now", "SPAN"),
     (r"\b\d{1,3}\.\d{4,}(e-\d+)?\b|(?<=\": )\d+\.\d+", "SPAN"),
@@ -67,6 +77,8 @@ _CHANGING: Final = (
     (r"-[0-9a-f]{12}\b", "-HASH"),
     (r"\b(app-|jko_)[\w-]{4,}(?=[\s…]|$)", r"\1KEY"),
     (r"(?<=/triggers/webhook/)[\w-]+", "ADDRESS"),
+    (r"(?<=whsec_)\S+", "KEY"),
+    (r"([?&](timestamp|nonce|sign))=[\w%=-]+", r"\1=SIGN"),
     (rf"\b{re.escape(system_user())}\b(?= +cli )", "USER"),
     (r"\b\d{5,} bytes", "SIZE"),
     (r" {2,}", "  "),
@@ -80,8 +92,9 @@ class Terminal:
         self._folder = folder
         self._environment = {"JIKKO_HOME": str(folder / "home"), "JIKKO_PORT": "0", "LC_ALL": "C.UTF-8"}
         self._names: dict[str, str] = {}
-        for name, text in {"echo": ECHO, "asks": ASKS, "orders": _ORDERS, "chat": _CHAT}.items():
+        for name, text in {"echo": ECHO, "asks": ASKS, "orders": _ORDERS, "chat": _CHAT, "copy": _COPY}.items():
             (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+        (folder / "覚え.txt").write_text("猫 🐈\n", encoding="utf-8")
 
     def close(self) -> None:
         """Nothing goes on."""
