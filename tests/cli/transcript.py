@@ -58,15 +58,17 @@ _CHAT: Final = app(
     mode="advanced-chat",
     features={"opening_statement": "ようこそ", "suggested_questions": ["何？"]},
 )
+_FILE: Final = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}
 _COPY: Final = app(
     "写し 📎",
     [
-        node("start", "start", variables=[{"variable": "doc", "label": "doc", "type": "file", "required": True,
-                                           "allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}]),
+        node(
+            "start", "start", variables=[{"variable": "doc", "label": "doc", "type": "file", "required": True, **_FILE}]
+        ),
         end(doc="start.doc"),
     ],
     "start>end",
-)  # fmt: skip
+)
 """Outputs the file that it is given."""
 _CHANGING: Final = (
     (r"\d+:\d\d min|\b\d+(\.\d+)? (s|ms|min|h|d)\b( ago)?|just now", "SPAN"),

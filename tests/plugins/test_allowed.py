@@ -92,6 +92,7 @@ CASES = [
     (SAME_USER, "socketpair", (1, STREAM | FLAGS, 0), "allowed"),
     (SAME_USER, "socketpair", (1, DATAGRAM, 0), errno.EPERM),
     (SAME_USER, "sendto", (3, 0, 1, 0x4000), "allowed"),
+    (SAME_USER, "sendto", (3, 0, 1, 1), "allowed"),
     (SAME_USER, "sendmsg", (3, 0, 0x20004000), errno.EOPNOTSUPP),
     (SAME_USER, "sendmmsg", (3, 0, 1, 0x20000000), errno.EOPNOTSUPP),
     (SAME_USER, "setsockopt", (3, 6, 1), "allowed"),

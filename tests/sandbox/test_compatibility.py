@@ -213,6 +213,6 @@ def main(names):
         "tkinter", "turtle", "turtledemo", "venv", "winreg", "winsound",
     }  # fmt: skip
     assert seen.error == ""
-    refused = seen.result["refused"]  # type: ignore[index, call-overload]
+    refused = seen.result["refused"]
     assert refused == [name for name in names if not offers(name)]
     assert {*refused} <= for_screens_disks_and_installs | {"numpy", "pytest"}
