@@ -18,7 +18,7 @@ HOLD = """
 import sys, pathlib
 from jikko.cluster.data_folder_lock import sole_owner
 with sole_owner(pathlib.Path(sys.argv[1])) as hold:
-    hold.say(address="http://127.0.0.1:8123", grace=600.0)
+    hold.say(address="http://127.0.0.1:8123", grace=20.0)
     print("held", flush=True)
     sys.stdin.read()
 """
