@@ -128,12 +128,12 @@ class DatasetStore:
 
         Raises ``DatasetNameTaken``, and any ``JikkoError`` of ``change``; nothing is changed then.
         """
-        yield Row(IN_TURN)
         found = yield from DATASETS.one("WHERE id = :id FOR UPDATE", id=dataset_id)
         if found is None:
             return None
         changed = change(found)
         if changed.name != found.name:
+            yield Row(IN_TURN)
             yield from _require_free_name(changed)
         yield from DATASETS.replace(changed)
         return changed
@@ -185,6 +185,7 @@ class DatasetStore:
     @written
     def rename_tag(self, tag_id: str, name: str) -> Operation[bool]:
         """Rename a tag unless the name is taken. Returns whether it was free."""
+        yield Row("SELECT 1 FROM knowledge.tag WHERE id = :id FOR UPDATE", id=tag_id)
         yield Row(IN_TURN)
         if (yield from TAGS.one("WHERE name = :name", name=name)) is not None:
             return False

@@ -1,4 +1,4 @@
-"""Documents of datasets. A transaction locks metadata fields first, then the document, then its job."""
+"""Documents of datasets. A transaction locks the dataset first, then metadata fields, the document, and its job."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -21,7 +21,6 @@ from jikko.repositories.knowledge.knowledge_tables import (
     DATASETS,
     DOCUMENTS,
     FIELDS,
-    IN_TURN,
     JOBS,
     SEGMENTS,
     contains,
@@ -236,7 +235,6 @@ class DocumentStore:
     def add_field(self, field: MetadataField) -> Operation[bool]:
         """Add a field unless the name is taken. Returns whether it was added. Raises ``NotFound``: the dataset was
         deleted."""
-        yield Row(IN_TURN)
         yield from _held(field.dataset_id)
         if (yield from _field_named(field.dataset_id, field.name)) is not None:
             return False
@@ -245,8 +243,9 @@ class DocumentStore:
 
     @written
     def rename_field(self, dataset_id: str, field_id: str, name: str) -> Operation[bool]:
-        """Rename a field, and its values in documents, unless the name is taken. Returns whether it was free."""
-        yield Row(IN_TURN)
+        """Rename a field, and its values in documents, unless the name is taken. Returns whether it was free. Raises
+        ``NotFound``: the dataset was deleted."""
+        yield from _held(dataset_id)
         if (yield from _field_named(dataset_id, name)) is not None:
             return False  # as in Dify, even by the field itself
         field = yield from FIELDS.one(f"{_OWN} FOR UPDATE", id=field_id, dataset_id=dataset_id)
@@ -261,7 +260,6 @@ class DocumentStore:
     @written
     def delete_field(self, dataset_id: str, field_id: str) -> Operation[MetadataField | None]:
         """Delete a field and its values. Returns the deleted field."""
-        yield Row(IN_TURN)
         field = yield from FIELDS.one(f"{_OWN} FOR UPDATE", id=field_id, dataset_id=dataset_id)
         if field is None:
             return None
@@ -305,8 +303,8 @@ def begin_again(document: Document, job: Job) -> Operation[Document]:
 
 
 def _held(dataset_id: str) -> Operation[Dataset]:
-    """Lock and return a dataset, which serializes writes of its documents: name and position are unique. Raises
-    ``NotFound``."""
+    """Lock and return a dataset, which serializes writes of its documents and fields: names and positions are unique.
+    Raises ``NotFound``."""
     found = yield from DATASETS.one("WHERE id = :id FOR UPDATE", id=dataset_id)
     if found is None:
         raise NotFound("Dataset not found.")

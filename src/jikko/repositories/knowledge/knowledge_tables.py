@@ -27,7 +27,8 @@ KEYS: Final = RecordTable("knowledge.api_key", DatasetKey)
 JOBS: Final = RecordTable("knowledge.job", Job)
 
 IN_TURN: Final = "[postgres: SELECT pg_advisory_xact_lock(5021873360)]"
-"""Serializes transactions that check names before they write."""
+"""Serializes transactions that check names before they write. Taken after the locks of rows: a wait for one would hold
+up all names."""
 
 
 def contains(column: str) -> str:
