@@ -260,3 +260,38 @@ async def test_what_was_replaced_is_swept_away_in_small_pieces_and_what_is_shown
     assert await stores.segments.segments([each.id for each in old]) == {}
     assert [each.content for each in await segments_in(stores, document)] == ["new"]
     assert [each.content for each in await segments_in(stores, other)] == ["other"]
+
+
+async def swept(stores: KnowledgeStores) -> int:
+    count = 0
+    while await stores.jobs.sweep(1):
+        count += 1
+    return count
+
+
+async def test_passes_that_were_broken_off_leave_no_more_nodes_than_one(stores: KnowledgeStores) -> None:
+    document = await shown(stores, await dataset_in(stores), ["梟 🦉", "bees", "cats"])
+    once = await swept(stores)
+    for _ in range(5):
+        assert await stores.jobs.reindex(document.id, 1.0)
+        job = await claimed(stores)
+        nodes = [a_node(task.segment, (1, 0)) for task in await stores.jobs.to_embed(job, 9)]
+        assert await stores.jobs.write_nodes(job, nodes, [1] * 3, [None] * 3)
+    known = await stores.jobs.known_vectors([node.digest for node in nodes])
+    assert known == {node.digest: node.vector for node in nodes}
+    assert await stores.jobs.publish(job, lambda each: published(each, job))
+
+    assert await swept(stores) == once + 3  # those of the first version
+
+
+async def test_uploads_one_after_the_other_leave_the_nodes_of_the_last_two_at_most(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    for number in range(5):
+        await put(stores, dataset)
+        job = await claimed(stores)
+        await cut(stores, job, f"梟 {number}", "bees", f"cats {number}")
+        tasks = await stores.jobs.to_embed(job, 9)
+        assert await stores.jobs.write_nodes(job, [a_node(each.segment) for each in tasks], [1] * 3, [None] * 3)
+    assert await stores.jobs.publish(job, lambda each: published(each, job))
+
+    assert await swept(stores) <= 3 + 1

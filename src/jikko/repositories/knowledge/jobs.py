@@ -145,7 +145,9 @@ class JobStore:
             changed = change(document)
             yield from DOCUMENTS.replace(changed)
             key = job.document_id
-            yield from delete_nodes("document_id = :id AND version = :version", id=key, version=job.version)
+            # Those of the pass before, if it was broken off, stay for texts that are the same.
+            where = "document_id = :id AND version > :shown AND version <> :last"
+            yield from delete_nodes(where, id=key, shown=changed.index_version, last=job.version - 1)
             yield from delete_segments("document_id = :id AND version <> :version", id=key, version=changed.version)
             yield from SEGMENTS.add(segments)
             yield from CHILDREN.add(children)
@@ -180,9 +182,14 @@ class JobStore:
     async def write_nodes(
         self, job: Job, nodes: Sequence[IndexEntry], tokens: Sequence[int], keywords: Sequence[Sequence[str] | None]
     ) -> bool:
-        """Write nodes of the version, with tokens and keywords of their segments. Resets ``attempts`` to 0."""
+        """Write nodes of the version, with tokens and keywords of their segments, in place of those of passes that were
+        broken off. Resets ``attempts`` to 0."""
 
-        def write(own: Job, _: Document) -> Operation[None]:
+        def write(own: Job, document: Document) -> Operation[None]:
+            if job.version - document.index_version > 1:
+                where = "document_id = :id AND version > :shown AND version < :version AND digest IN :digests::bytea"
+                values = {"shown": document.index_version, "version": job.version}
+                yield from delete_nodes(where, id=document.id, digests=[node.digest for node in nodes], **values)
             yield from self._add_nodes(job.dataset_id, job.document_id, job.version, nodes)
             position = own.done
             for node, count, words in zip(nodes, tokens, keywords, strict=True):
