@@ -13,8 +13,9 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.streams import StreamReader
 
+from jikko.concurrency import bounded_connections
 from jikko.concurrency.scheduler import SLICE, Scheduler
-from jikko.outbound import decoding, guard
+from jikko.outbound import decoding
 from jikko.ports.http import HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
@@ -84,13 +85,13 @@ class Turns:
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_in_one_turn_no_more_is_read_than_one_call_gives(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
     turns = Turns()
-    received = guard.Handler.data_received
+    received = bounded_connections.Handler.data_received
 
-    def counted(self: guard.Handler, data: bytes) -> None:
+    def counted(self: bounded_connections.Handler, data: bytes) -> None:
         turns.add(len(data))
         received(self, data)
 
-    monkeypatch.setattr(guard.Handler, "data_received", counted)
+    monkeypatch.setattr(bounded_connections.Handler, "data_received", counted)
     first, again = FLOODS[flood]
     async with client() as http:
         going_by = asyncio.create_task(turns.go_by())
@@ -124,7 +125,7 @@ async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_tur
         return readings
 
     monkeypatch.setattr(ResponseHandler, "data_received", counted)
-    monkeypatch.setattr(guard, "Scheduler", lambda: Scheduler(clock))
+    monkeypatch.setattr(bounded_connections, "Scheduler", lambda: Scheduler(clock))
     async with client() as http:
         going_by = asyncio.create_task(turns.go_by())
         with ExitStack() as floods:

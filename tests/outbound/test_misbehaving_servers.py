@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from jikko.outbound import guard
+from jikko.concurrency import bounded_connections
 from jikko.ports.http import FailureKind, HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
@@ -222,9 +222,9 @@ async def test_bytes_behind_the_end_do_not_reach_the_next_request() -> None:
 
 async def test_what_comes_unasked_on_a_kept_connection_answers_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     answered, seen = asyncio.Event(), asyncio.Event()
-    received = guard.Handler.data_received
+    received = bounded_connections.Handler.data_received
 
-    def noted(self: guard.Handler, data: bytes) -> None:
+    def noted(self: bounded_connections.Handler, data: bytes) -> None:
         received(self, data)
         if b"injected" in data:
             seen.set()
@@ -235,7 +235,7 @@ async def test_what_comes_unasked_on_a_kept_connection_answers_no_request(monkey
         writer.write(answer(b"injected"))
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(guard.Handler, "data_received", noted)
+    monkeypatch.setattr(bounded_connections.Handler, "data_received", noted)
     async with serving({"/": act, "/next": answer(b"second")}) as server, client() as http:
         assert (await http.send(get(server.url("/")))).body == b"first"
         answered.set()

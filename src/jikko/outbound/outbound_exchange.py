@@ -15,9 +15,10 @@ from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
+from jikko.concurrency.bounded_connections import OWN_CONNECTION, Handler, TooMuchReceived
 from jikko.errors import system_reason
 from jikko.outbound.decoding import ACCEPTED, BodyCollector
-from jikko.outbound.guard import OWN_CONNECTION, AddressRefused, Handler, TooMuchReceived
+from jikko.outbound.guard import AddressRefused
 from jikko.outbound.urls import REDIRECTS, Hop, WireUrl
 from jikko.ports.http import (
     AUTHORITY,

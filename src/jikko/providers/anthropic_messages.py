@@ -3,20 +3,24 @@
 Needs the extra ``anthropic``; Bedrock and Vertex need that SDK's extras ``bedrock`` and ``vertex``.
 """
 
+import asyncio
 import base64
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from jikko.extras import how_to_install
 from jikko.ports.models import FunctionCall, Media, ModelFailure, ModelRequest, PromptMessage, ToolChoice
 from jikko.providers.config import ProviderConfig
-from jikko.providers.progress import AnswerCollector
+from jikko.providers.progress import AnswerCollector, without_progress
 from jikko.providers.sdk_errors import MakeClient, SdkClient, client_options, failing_as_models_do
 from jikko.values import json_value
 
 _MAX_TOKENS: Final = 8192
 """Default of the limit that the protocol requires."""
+_PIECE_BYTES: Final = 1024
+"""Bytes of a stream that are taken at once: some events."""
 _RENAMED: Final = {"stop": "stop_sequences", "max_completion_tokens": "max_tokens"}
 _OURS: Final = frozenset(
     {"model", "messages", "stream", "system", "tools", "tool_choice", "response_format", "json_schema"}
@@ -43,13 +47,12 @@ class AnthropicMessages:
         progress.sent()
         with failing_as_models_do():
             # Always streamed: the SDK limits long answers that are not.
-            events = await client.messages.create(**_arguments(request))
+            events = await self._answered(client.messages.create(**_arguments(request)))
+            # The SDK skips what is no event, such as pings, without giving way.
+            events.response.aiter_bytes = partial(_paced, events.response.aiter_bytes, progress)
             try:
                 async for event in events:
                     _take(event, progress)
-                    progress.took(1)
-                    if progress.is_due:
-                        await progress.give_way()
             finally:
                 await events.close()
         if progress.finish_reason is None:
@@ -58,11 +61,20 @@ class AnthropicMessages:
     async def models(self) -> list[str]:
         client = await self._connected()
         with failing_as_models_do():
-            page = await client.models.list()
+            page = await self._answered(client.models.list())
             return [model.id for model in page.data]
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _answered(self, request: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self._config.patience) as deadline:
+                return await request
+        except TimeoutError:
+            if deadline.expired():
+                raise without_progress(self._config.patience) from None
+            raise
 
     async def _connected(self) -> Any:
         try:
@@ -75,14 +87,30 @@ class AnthropicMessages:
             ) from None
 
 
+async def _paced(read: Callable[[], AsyncIterator[bytes]], progress: AnswerCollector) -> AsyncIterator[bytes]:
+    async for received in read():
+        for begin in range(0, len(received), _PIECE_BYTES):
+            piece = received[begin : begin + _PIECE_BYTES]
+            progress.took(1, len(piece))
+            yield piece
+            await progress.give_way()
+
+
 def _client(config: ProviderConfig) -> Any:
+    import aiohttp
     import anthropic
 
+    from jikko.concurrency.bounded_connections import ConnectionPool
+
+    options = client_options()
+    http = anthropic.DefaultAioHttpClient(**options)
+    # Its transport opens sessions, too, but with connections that bound nothing.
+    http._transport.client = lambda: aiohttp.ClientSession(connector=ConnectionPool(ssl=options["verify"]))
     common: dict[str, Any] = {
         "max_retries": 0,
         "timeout": anthropic.Timeout(config.timeout, connect=config.connect_timeout, pool=None),
         "default_headers": dict(config.headers),
-        "http_client": anthropic.DefaultAioHttpClient(**client_options()),
+        "http_client": http,
     }
     if config.base_url:
         common["base_url"] = config.base_url

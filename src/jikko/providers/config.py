@@ -90,6 +90,14 @@ class ProviderConfig:
     """Unset environment variables of the entry."""
 
     @property
+    def patience(self) -> float:
+        """Seconds without a part of the answer while the connection is kept alive, and of a whole answer.
+
+        DeepSeek keeps queued requests alive for up to ten minutes.
+        """
+        return 3 * self.timeout
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Return the values to be masked."""
         return tuple(filter(None, (self.api_key, *self.headers.values())))

@@ -1,5 +1,6 @@
 """Collector of a streamed answer."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -48,11 +49,15 @@ class AnswerCollector:
     """Collects the chunks of one answer and forwards them; keeps its counts if the answer is interrupted."""
 
     def __init__(
-        self, emit: Callable[[Chunk], None] | None, max_characters: int, share: TimeSlice | None = None
+        self,
+        emit: Callable[[Chunk], None] | None,
+        max_characters: int,
+        share: TimeSlice | None = None,
+        patience: float = math.inf,
     ) -> None:
         """``emit``: Called with each chunk of text or reasoning. ``max_characters``: Of text, reasoning and arguments
         together; pictures may have four times as many bytes. ``share``: Time slice of the event loop, for fast
-        answers."""
+        answers. ``patience``: Seconds of events without a part of the answer."""
         self._emit = emit
         self._share = share
         self._taken = 0
@@ -60,6 +65,9 @@ class AnswerCollector:
         self._room = max_characters
         self._max = max_characters
         self._room_for_media = BYTES_PER_CHARACTER * max_characters
+        self._patience = patience
+        self._progress, self._idle_since, self._idle_bytes = 0, math.inf, 0
+        """Room left at the last progress; since when, and in how many bytes, there was none."""
         self._together: list[str] | None = None
         """Texts to be merged into one event."""
         self._text: list[str] = []
@@ -82,9 +90,19 @@ class AnswerCollector:
         """Note the time of the request: earlier work, such as starting a server, is not latency."""
         self.began = time.perf_counter()
 
-    def took(self, events: int) -> None:
-        """Count events. See ``is_due``."""
+    def took(self, events: int, size: int) -> None:
+        """Count events, see ``is_due``, and their bytes. Raises ``ModelFailure``: for too long, or in too many bytes,
+        none was a part of the answer."""
         self._taken += events
+        self._idle_bytes += size
+        if self._progress != (room := self._room + self._room_for_media):
+            self._progress, self._idle_since, self._idle_bytes = room, math.inf, 0
+        elif self._idle_bytes > BYTES_PER_CHARACTER * self._max:
+            raise too_large(f"{self._max} characters")
+        elif self._idle_since == math.inf:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > self._patience:
+            raise without_progress(self._patience)
 
     @property
     def is_due(self) -> bool:
@@ -195,6 +213,15 @@ class AnswerCollector:
 def _believed(count: float) -> int:
     # In this order: infinite numbers, and those that are none, have no whole part.
     return int(min(max(0, count), MAX_TOKENS))
+
+
+def without_progress(seconds: float) -> ModelFailure:
+    """The failure of an answer whose connection is only kept alive."""
+    return ModelFailure(
+        f"The provider sent no part of its answer for {seconds:g} s, though it was not silent (the limit is three "
+        "times the timeout of the provider).",
+        kind="InvokeConnectionError",
+    )
 
 
 def too_large(limit: str) -> ModelFailure:

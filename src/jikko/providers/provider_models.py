@@ -75,7 +75,7 @@ class ProviderModels:
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             share = TimeSlice(self._share, request.app_id)
-            progress = AnswerCollector(emit if request.stream else None, config.max_answer, share)
+            progress = AnswerCollector(emit if request.stream else None, config.max_answer, share, config.patience)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:

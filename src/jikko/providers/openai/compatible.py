@@ -92,7 +92,7 @@ class OpenAICompatible:
         client: OpenAIClient = await self._client.get()
         left = MAX_AUDIO_BYTES
         with failing_as_models_do():
-            async with client.answer("/audio/speech", speech_body(model, text, voice)) as response:
+            async with client.answer("/audio/speech", speech_body(model, text, voice)) as (response, _):
                 async for received in response.content.iter_any():
                     left -= len(received)
                     if left < 0:
@@ -123,9 +123,10 @@ class OpenAICompatible:
     ) -> None:
         reader = AnswerReader(progress)
         progress.sent()
-        async with client.answer(path, body) as response:
+        async with client.answer(path, body) as (response, deadline):
             if body.get("stream") and "json" not in response.headers.get("content-type", ""):
-                stream = _StreamedAnswer(reader, progress, joined, self._config.max_answer)
+                deadline.reschedule(None)
+                stream = _StreamedAnswer(reader, progress, joined)
                 await client.read(response, stream.take, progress.give_way)
                 stream.finish()
             else:
@@ -146,7 +147,7 @@ class OpenAICompatible:
         """The answer to a request, of ``most`` bytes. ``what``: It is, in the message."""
         client: OpenAIClient = await self._client.get()
         with failing_as_models_do():
-            async with client.answer(path, body, file) as response:
+            async with client.answer(path, body, file) as (response, _):
                 refusal = ModelFailure(f"The {what} has more than {most} bytes.", kind="InvokeBadRequestError")
                 return await self._read_whole(response, most, refusal)
 
@@ -237,6 +238,8 @@ def _unreadable(why: str) -> ModelFailure:
 # Streamed answers: events of which only the data count.
 
 _DATA: Final = b"data:"
+_IDLE_BYTES: Final = 128
+"""Bytes of comments that take as long as an event."""
 
 
 class SseParser:
@@ -245,15 +248,13 @@ class SseParser:
     Written for what model servers send: other fields and comments are skipped.
     """
 
-    __slots__ = ("_data", "_rest", "pending")
+    __slots__ = ("_data", "_rest")
 
     def __init__(self) -> None:
         self._rest = bytearray()
         """A line that is not complete."""
         self._data: bytes | bytearray | None = None
         """The lines of the event so far, joined: as a list, short ones would take many times their length."""
-        self.pending = 0
-        """Bytes of the event that is not complete yet."""
 
     def feed(self, received: bytes) -> list[bytes]:
         """Take the next bytes. Returns the data of the events that they complete."""
@@ -262,7 +263,6 @@ class SseParser:
             return [received[6:-2]]  # as nearly always
         if received.find(b"\n") < 0:  # ``in`` tries a number first, and fails
             self._rest += received
-            self.pending += len(received)
             return []
         if self._rest:
             received = b"".join((self._rest, received))
@@ -285,7 +285,6 @@ class SseParser:
                     self._data = self._data if isinstance(self._data, bytearray) else bytearray(self._data)
                     self._data += b"\n" + data
         self._rest += rest
-        self.pending = len(rest) + len(self._data or b"")
         return events
 
     def finish(self) -> list[bytes]:
@@ -296,11 +295,11 @@ class SseParser:
 class _StreamedAnswer:
     """Reads one streamed answer as its bytes come."""
 
-    __slots__ = ("_joined", "_max", "_parser", "_progress", "_reader")
+    __slots__ = ("_joined", "_parser", "_progress", "_reader")
 
-    def __init__(self, reader: AnswerReader, progress: AnswerCollector, joined: bool, max_characters: int) -> None:
-        """``joined``: Texts that come together are one. ``max_characters``: Of the answer."""
-        self._reader, self._progress, self._joined, self._max = reader, progress, joined, max_characters
+    def __init__(self, reader: AnswerReader, progress: AnswerCollector, joined: bool) -> None:
+        """``joined``: Texts that come together are one."""
+        self._reader, self._progress, self._joined = reader, progress, joined
         self._parser = SseParser()
 
     def take(self, received: bytes) -> bool:
@@ -316,9 +315,7 @@ class _StreamedAnswer:
         else:
             for event in events:
                 self._reader.event(event)
-        progress.took(len(events) or 1)
-        if self._parser.pending > BYTES_PER_CHARACTER * self._max:
-            raise too_large(f"{self._max} characters")
+        progress.took(max(len(events), len(received) // _IDLE_BYTES, 1), len(received))
         return True
 
     def finish(self) -> None:

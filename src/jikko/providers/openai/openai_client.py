@@ -1,5 +1,6 @@
 """HTTP client of OpenAI's protocol, including Azure: URLs, keys, and raw answers."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from jikko.concurrency.alarm import IdleTimer
 from jikko.log_context import log_context
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
+from jikko.providers.progress import without_progress
 from jikko.providers.sdk_errors import failure_of, is_stale
 from jikko.trace_context import headers_of
 from jikko.values import Json
@@ -24,7 +26,6 @@ _MAX_REFUSAL_BYTES: Final = 65_536
 """Bytes of an error answer that are read."""
 _READ_BYTES: Final = 2048
 """Bytes of a streamed answer that are taken at once: some events."""
-_KEEP_ALIVE_SECONDS: Final = 15.0
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS: Final = 5
 _DEPLOYED: Final = frozenset(
@@ -73,9 +74,10 @@ class OpenAIClient:
         import aiohttp
         import yarl
 
+        from jikko.concurrency.bounded_connections import ConnectionPool
         from jikko.providers.openai.arriving_body import ArrivingBody
 
-        self._aiohttp, self._url, self._body = aiohttp, yarl.URL, ArrivingBody
+        self._aiohttp, self._url, self._body, self._pool = aiohttp, yarl.URL, ArrivingBody, ConnectionPool
         self._config = config
         self._session: aiohttp.ClientSession | None = None
         self._is_azure = config.type == "azure"
@@ -97,8 +99,9 @@ class OpenAIClient:
     @asynccontextmanager
     async def answer(
         self, path: str, body: Mapping[str, Json] | None = None, file: UploadedFile | None = None
-    ) -> AsyncIterator["aiohttp.ClientResponse"]:
-        """The response to a request, read in the block; leaving it early takes its connection with it.
+    ) -> AsyncIterator[tuple["aiohttp.ClientResponse", asyncio.Timeout]]:
+        """The response to a request, read in the block before the deadline, which a stream lifts. Leaving it early
+        takes its connection with it.
 
         Args:
             path: Below the address of the provider.
@@ -108,24 +111,28 @@ class OpenAIClient:
             RefusedRequest: Its status is no success.
             ModelFailure: The request cannot be sent, there is no answer, or reading it fails.
         """
+        deadline = asyncio.timeout(self._config.patience)
         try:
-            try:
-                response = await self._sent(path, body, file)
-            except self._aiohttp.ClientError as error:
-                if not is_stale(error):
-                    raise
-                # Servers close connections that nothing came over for a while; the next request finds out.
-                response = await self._sent(path, body, file)
-            try:
-                if response.status >= 300:  # also a redirect that leads nowhere
-                    raise RefusedRequest(response.status, await _beginning(response), response.headers)
-                yield response
-            finally:
-                # Also when cancelled.
-                response.close()
+            async with deadline:
+                try:
+                    response = await self._sent(path, body, file)
+                except self._aiohttp.ClientError as error:
+                    if not is_stale(error):
+                        raise
+                    # Servers close connections that nothing came over for a while; the next request finds out.
+                    response = await self._sent(path, body, file)
+                try:
+                    if response.status >= 300:  # also a redirect that leads nowhere
+                        raise RefusedRequest(response.status, await _beginning(response), response.headers)
+                    yield response, deadline
+                finally:
+                    # Also when cancelled.
+                    response.close()
         except (ModelFailure, RefusedRequest):
             raise
         except Exception as error:
+            if deadline.expired():
+                raise without_progress(self._config.patience) from None
             raise failure_of(error, urlsplit(self._config.base_url).hostname or "") from None
 
     async def read(
@@ -223,7 +230,7 @@ class OpenAIClient:
         connect, silent = self._config.connect_timeout, self._config.timeout
         return self._aiohttp.ClientSession(
             # How many requests are under way is limited by ``max_concurrent``.
-            connector=self._aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            connector=self._pool(),
             cookie_jar=self._aiohttp.DummyCookieJar(),
             timeout=self._aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silent),
             trust_env=False,
