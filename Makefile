@@ -32,15 +32,19 @@ WORKERS ?= 6
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder -p tests.late -o console_output_style=classic
 
 # Runs the tests that a marker expression chooses: several at a time, the longest files first (tests/durations.py), and
-# then by themselves those that can have nothing beside them. A second argument says where to look.
+# then by themselves those that can have nothing beside them. A second argument says where to look. PARTS chooses one of
+# the two: `.ci/run` has several targets side by side, and the latter behind all of them.
+PARTS := parallel serial
 define pytest
 	@code=0; set -x; \
-	$(BIN)/python -W error -m pytest $(PARALLEL) -m "not serial and not long$(if $(1), and $(1))" $(2) || code=1; \
-	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" $(SERIAL) || code=1; \
+	$(if $(filter parallel,$(PARTS)),$(BIN)/python -W error -m pytest $(PARALLEL) \
+		-m "not serial and not long$(if $(1), and $(1))" $(2) || code=1;) \
+	$(if $(filter serial,$(PARTS)),$(BIN)/python -W error -m pytest \
+		-m "serial$(if $(1), and $(1))" $(SERIAL) || code=1;) \
 	exit $$code
 endef
 
-.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other other-venv test-brief quick durations check lint lint-types lint-rest format bench house site
+.PHONY: help run console console-dev console-if-newer test test-all test-first test-tools test-other other-venv test-brief quick durations check lint lint-types lint-rest format bench house site
 .PHONY: files test-newest test-oldest test-fast faults mutants lock sbom wheel clean
 .DEFAULT_GOAL := help
 
@@ -63,9 +67,11 @@ console-if-newer: $(BIN)/python
 test: $(VENV)/.development ## Run every test that needs no root, no browser, no server and no package registry
 	$(call pytest,not services)
 
-test-all: $(VENV)/.development test-tools console-if-newer ## Run every test; then, if there is a second tested Python, what depends on it
-	$(call pytest,)
+test-all: test-first ## Run every test; then, if there is a second tested Python, what depends on it
 	@$(MAKE) --no-print-directory test-other
+
+test-first: $(VENV)/.development test-tools console-if-newer
+	$(call pytest,)
 
 test-tools: # Programs of Debian that tests of `test-all` run
 	@scripts/install_test_tools.sh
