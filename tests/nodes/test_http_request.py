@@ -123,6 +123,12 @@ class TestBody:
         # Characters, not bytes.
         assert (await bench.recorded()).endswith("\r\nContent-Length: 14\r\n\r\né 3 start.gone")
 
+    async def test_a_raw_text_that_becomes_empty_is_recorded_as_its_template(self) -> None:
+        bench = Bench(method="post", body=body("raw-text", {"value": "{{#start.none#}}"}))
+
+        assert (await bench.sent()).body == b""
+        assert (await bench.recorded()).endswith("\r\nContent-Length: 16\r\n\r\n{{#start.none#}}")
+
     @pytest.mark.parametrize("headers", ["Content-Type: text/csv", "content-type: text/csv"])
     async def test_a_content_type_of_the_user_stays(self, headers: str) -> None:
         sent = await Bench(method="post", headers=headers, body=body("raw-text", {"value": "a"})).sent()

@@ -94,7 +94,8 @@ class BodyTemplate(Struct, frozen=True):
         return self.items[0]
 
     def _text(self, text: MaskedText) -> PreparedBody:
-        return PreparedBody(text.used.encode(), text.recorded, _CONTENT_TYPES[self.type])
+        # A text that becomes empty is recorded as its template. Source: Dify 1.15.
+        return PreparedBody(text.used.encode(), text.recorded or self.items[0].value.source, _CONTENT_TYPES[self.type])
 
     async def _json(self, text: MaskedText) -> PreparedBody:
         try:
