@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ async def test_a_program_that_ignores_signals_is_killed_when_the_server_ends_mea
 
     assert calling.cancelled()
     await until(lambda: not _lives(int(said.read_text())))
+    # Python 3.11 hears of it from a thread. The loop must not be closed before.
+    await until(lambda: not any("waitpid" in thread.name for thread in threading.enumerate()))
 
 
 def _lives(number: int) -> bool:
