@@ -74,7 +74,7 @@ def _of(make: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
         document = make(Document, status=status)
         yield f"document {status}", document_bodies.document_body(document, 7, fields)
         for which in ("all", "only", "without"):
-            detail = document_bodies.document_detail(document, SegmentCounts(3, 100, 5), fields, which)
+            detail = document_bodies.document_detail(document, document.rule, SegmentCounts(3, 100, 5), fields, which)
             yield f"document {status} {which}", detail
         yield f"indexing {status}", document_bodies.status_body(IndexingStatus(document, 4, 6))
 

@@ -33,10 +33,8 @@ async def of_file(
     owner: str,
     content: bytes = TEXT.encode(),
     name: str = "a 梟.txt",
-    *,
-    called: str | None = None,
 ) -> str:
-    form: dict[str, Any] = {"data": json.dumps({"process_rule": BY_LINE, "name": called})}
+    form: dict[str, Any] = {"data": json.dumps({"process_rule": BY_LINE, "name": "only a file that is replaced.txt"})}
     answer = await client.post(
         f"/v1/datasets/{owner}/document/create-by-file", data=form, files={"file": (name, content)}
     )
@@ -77,7 +75,7 @@ async def test_of_several_files_of_one_name_and_of_what_is_said_of_them_the_firs
     client: httpx.AsyncClient,
 ) -> None:
     own = await dataset(client)
-    said = [json.dumps({"name": name, "process_rule": {"mode": "automatic"}}) for name in ("first", "second")]
+    said = [json.dumps({"doc_language": name, "process_rule": {"mode": "automatic"}}) for name in ("日本語", "second")]
 
     answer = await client.post(
         f"/v1/datasets/{own}/document/create-by-file",
@@ -88,7 +86,8 @@ async def test_of_several_files_of_one_name_and_of_what_is_said_of_them_the_firs
     await client.index()  # type: ignore[attr-defined]
 
     document = answer.json()["document"]
-    assert document["name"] == "first"
+    assert document["name"] == "a.txt"
+    assert (await get(client, f"/{own}/documents/{document['id']}"))["doc_language"] == "日本語"
     assert await texts(client, f"/{own}/documents/{document['id']}") == ["一"]
 
 
@@ -156,7 +155,13 @@ async def test_a_zip_has_one_to_a_hundred_documents(client: httpx.AsyncClient, i
 
 async def test_documents_with_one_name_are_one_zip_and_none_hides_another(client: httpx.AsyncClient) -> None:
     own = await dataset(client)
-    ids = [await of_file(client, own, b"%d" % number, "梟.txt", called=f"{number}") for number in range(3)]
+    ids = [await of_file(client, own, b"%d" % number, f"{number}.txt") for number in range(3)]
+    for number, each in enumerate(ids):
+        await client.patch(
+            f"/v1/datasets/{own}/documents/{each}",
+            files={"file": ("梟.txt", b"%d" % number)},
+            data={"data": json.dumps({"name": f"{number}"})},
+        )
 
     answer = await client.post(f"/v1/datasets/{own}/documents/download-zip", json={"document_ids": ids})
 
@@ -187,7 +192,7 @@ async def test_a_zip_takes_no_more_than_so_many_bytes_in_all(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = await dataset(client)
-    ids = [await of_file(client, own, content, called=repr(content)) for content in (b"123", b"4567")]
+    ids = [await of_file(client, own, content, f"{len(content)}.txt") for content in (b"123", b"4567")]
     at = f"/v1/datasets/{own}/documents/download-zip"
     monkeypatch.setattr(document_routes, "MAX_ZIPPED_BYTES", 6)
 

@@ -222,9 +222,13 @@ async def test_what_is_no_form_no_object_or_no_operator_is_an_invalid_parameter(
     model = {"search_method": "keyword_search", "reranking_enable": False, "score_threshold_enabled": False, "top_k": 1}
     asked = {"query": "x", "retrieval_model": {**model, "metadata_filtering_conditions": conditions}}
 
-    for path, body in (("document/create-by-text", []), ("document/create-by-file", {}), ("retrieve", asked)):
+    for path, body, code in (
+        ("document/create-by-text", [], "invalid_param"),
+        ("document/create-by-file", {}, "no_file_uploaded"),
+        ("retrieve", asked, "invalid_param"),
+    ):
         answer = await client.post(f"{own}/{path}", json=body)
-        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param"), answer.text
+        assert (answer.status_code, answer.json()["code"]) == (400, code), answer.text
 
 
 @pytest.mark.parametrize(

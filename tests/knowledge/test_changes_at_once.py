@@ -173,7 +173,7 @@ async def test_a_child_chunk_that_is_deleted_while_it_is_changed_stays_away(
         once(embedder, lambda: knowledge.child_chunks.delete(*path, child.id))
         with pytest.raises(NotFound):
             await knowledge.child_chunks.change(*path, child.id, "cuckoo")
-        assert await knowledge.child_chunks.page(*path, keyword="", number=1, limit=9) == ([], 0)
+        assert await knowledge.child_chunks.page(segment, keyword="", number=1, limit=9) == ([], 0)
 
 
 async def test_documents_of_two_forms_do_not_meet_in_one_dataset(tmp_path: Path) -> None:

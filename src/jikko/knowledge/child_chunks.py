@@ -17,14 +17,11 @@ class ChildChunks:
         self._index = index
         self._clock = clock
 
-    async def page(
-        self, dataset_id: str, document_id: str, segment_id: str, *, keyword: str, number: int, limit: int
-    ) -> tuple[list[ChildChunk], int]:
-        """Return a page of a segment's child chunks, by position, and the total. Raises ``NotFound``."""
-        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+    async def page(self, segment_id: str, *, keyword: str, number: int, limit: int) -> tuple[list[ChildChunk], int]:
+        """Return a page of a segment's child chunks, by position, and the total."""
         stores = await self._knowledge.made()
         return await stores.segments.list_children(
-            segment.id, keyword=keyword, offset=(number - 1) * limit, limit=limit
+            segment_id, keyword=keyword, offset=(number - 1) * limit, limit=limit
         )
 
     async def add(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
@@ -61,7 +58,7 @@ class ChildChunks:
         self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
     ) -> ChildChunk:
         place = await self._index.place(dataset_id, document_id)
-        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        child = await self.get(dataset_id, document_id, segment_id, child_id)
         nodes, _ = await self._index.nodes(place, [(child.segment_id, child.id, content)])
         changed = replace(child, content=content, words=len(content), type="customized", updated_at=self._clock())
         stores, node = await self._knowledge.made(), nodes[0] if nodes else None
@@ -71,10 +68,11 @@ class ChildChunks:
 
     async def delete(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> None:
         """Delete a child chunk. Raises ``NotFound``."""
-        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        child = await self.get(dataset_id, document_id, segment_id, child_id)
         await (await self._knowledge.made()).segments.delete_child(child)
 
-    async def _child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> ChildChunk:
+    async def get(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> ChildChunk:
+        """Return a child chunk. Raises ``NotFound``."""
         document, segment = await self._segments.get(dataset_id, document_id, segment_id)
         if segment.document_id != document.id:  # unlike segments, children must be of the path's document (Dify)
             raise NotFound("Segment not found.")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from jikko.dsl.encrypted_ids import check_decryption
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import is_uuid, new_id
-from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
+from jikko.knowledge.retrieval.retrieval_model import FIRST_DEFAULT, checked_retrieval_model
 from jikko.ports.clock import Clock
 from jikko.ports.models import DefaultModels, ModelFailure
 from jikko.ports.other_models import Embedder, Reranker
@@ -203,7 +203,7 @@ class Datasets(Struct, eq=False):
         stores = await self.knowledge.made()
         if dataset.technique is None and wishes.technique is None:
             raise InvalidParam("indexing_technique is required.")
-        if dataset.technique is not None and dataset.doc_form is not None:
+        if dataset.technique is not None and dataset.doc_form == form:
             return dataset
         wished = dataset if dataset.technique is not None else self._with_models(dataset, wishes)
         if form == "hierarchical_model" and wished.technique == "economy":
@@ -211,14 +211,15 @@ class Datasets(Struct, eq=False):
 
         def change(current: Dataset) -> Dataset:
             if current.technique is None:
+                model = wished.retrieval_model or (FIRST_DEFAULT if wished.technique == "high_quality" else None)
                 current = replace(
                     current,
                     technique=wished.technique,
                     embedding_provider=wished.embedding_provider,
                     embedding_model=wished.embedding_model,
-                    retrieval_model=current.retrieval_model or wished.retrieval_model,
+                    retrieval_model=current.retrieval_model or model,
                 )
-            return replace(current, doc_form=current.doc_form or form)
+            return replace(current, doc_form=form if current.doc_form == dataset.doc_form else current.doc_form)
 
         changed = await stores.datasets.change_dataset(dataset.id, change)
         if changed is None:

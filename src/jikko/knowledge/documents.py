@@ -31,7 +31,7 @@ class NewSource(NamedTuple):
 
 def text_source(name: str, text: str) -> NewSource:
     """Make a source of a text. As in Dify, its reported size is in characters."""
-    return NewSource(name, text.encode("utf-8", "replace"), size=len(text))
+    return NewSource(name[:_MAX_TEXT_NAME_LENGTH], text.encode("utf-8", "replace"), size=len(text))
 
 
 def source_of(name: str, content: bytes, mime_type: str) -> NewSource:
@@ -60,6 +60,8 @@ def file_of(source: NewSource, now: float) -> SourceFile:
 FORMS: Final = ("text_model", "hierarchical_model", "qa_model")
 ACTIONS: Final = ("enable", "disable", "archive", "un_archive")
 _MAX_NAME_LENGTH: Final = 255
+_MAX_TEXT_NAME_LENGTH: Final = 200
+"""Longer names are cut, also those of texts. (Dify)"""
 
 
 class IndexingStatus(NamedTuple):
@@ -87,7 +89,6 @@ class Documents:
         rule_required: bool = False,
         form: str = "",
         language: str = "English",
-        name: str | None = None,
     ) -> Document:
         """Add a document, or replace the one of that name, and index it. Raises ``InvalidParam``, ``NotFound``.
 
@@ -95,23 +96,25 @@ class Documents:
             wishes: Technique and models for a dataset without any.
             rule: Process rule; ``None``: that of the newest document, or the automatic one.
             rule_required: Whether the automatic one must be given explicitly.
-            name: If not the source's.
         """
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         if dataset.provider == "external":
             raise InvalidParam("External datasets have no documents of their own.")
-        form = _checked_form(form, dataset)
-        last = await stores.documents.last_rule(dataset.id) if rule is None else None
+        last = await stores.documents.last_rule(dataset.id)
+        # Without documents, the dataset may change its form. (Dify)
+        form = _checked_form(form, dataset if last is not None else replace(dataset, doc_form=None))
         if rule is None and last is None and rule_required:
             raise InvalidParam("process_rule is required.")
         rule_id, kept = (
-            last if last is not None else (new_id(), checked_rule(AUTOMATIC if rule is None else rule, form))
+            last
+            if rule is None and last is not None
+            else (new_id(), checked_rule(AUTOMATIC if rule is None else rule, form))
         )
         await self._datasets.index_with(dataset, wishes, form)
         now, batch = self._clock(), new_batch(self._clock())
         file = file_of(source, now)
-        called = checked_name(name or source.name)
+        called = stored_name(source.name)
 
         def make(dataset: Dataset, old: Document | None, position: int) -> tuple[Document, Job]:
             _checked_form(form, dataset)
@@ -153,23 +156,21 @@ class Documents:
         """
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
+        if source is None and rule is None:
+            raise InvalidParam("Data source or Process rule is required")
+        form = _checked_form(form, dataset)
+        kept = None if rule is None else checked_rule(rule, form)
         old = await stores.documents.document(dataset.id, document_id.lower())
         if old is None:
             raise NotFound("Document not found")
-        _checked_form(form, dataset)
         _require_available(old)
-        if source is None and rule is None:
-            raise InvalidParam("Data source or Process rule is required")
-        kept = None if rule is None else checked_rule(rule, old.form)
         now = self._clock()
-        batch = new_batch(now)
 
         def change(current: Document) -> tuple[Document, Job]:
             _require_available(current)
             document = replace(
                 current,
-                name=checked_name(name or (source.name if source is not None else current.name)),
-                batch=batch,
+                name=stored_name(name or (source.name if source is not None else current.name)),
                 rule=current.rule if kept is None else kept,
                 rule_id=current.rule_id if kept is None else new_id(),
                 file=current.file if source is None else file_of(source, now),
@@ -193,6 +194,11 @@ class Documents:
         if document is None:
             raise NotFound("Document not found.")
         return dataset, document
+
+    async def newest_rule(self, dataset_id: str) -> JsonObject:
+        """Return the process rule of a dataset's newest document, or the automatic one."""
+        found = await (await self._knowledge.made()).documents.last_rule(dataset_id)
+        return AUTOMATIC if found is None else found[1]
 
     async def page(
         self, dataset_id: str, *, keyword: str, status: str, page: int, limit: int
@@ -295,12 +301,9 @@ def _checked_form(form: str, dataset: Dataset) -> str:
     return form
 
 
-def checked_name(name: str) -> str:
-    """Return a document's validated name. Raises ``InvalidParam``."""
-    name = name.replace("\x00", "").encode("utf-8", "replace").decode()
-    if not name:
-        raise InvalidParam("name: must be a text that is not empty")
-    return name[:_MAX_NAME_LENGTH]
+def stored_name(name: str) -> str:
+    """Return a document's name as it is stored; an empty one too. (Dify)"""
+    return name.replace("\x00", "").encode("utf-8", "replace").decode()[:_MAX_NAME_LENGTH]
 
 
 def instead_of(old: Document, new: Document) -> Document:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from jikko.errors import InvalidParam
 from jikko.ids import is_uuid, new_id
 from jikko.knowledge.datasets import Datasets, DatasetWishes, Wake
-from jikko.knowledge.documents import NewSource, checked_name, file_of, instead_of, new_batch, text_source, with_job
+from jikko.knowledge.documents import NewSource, file_of, instead_of, new_batch, stored_name, text_source, with_job
 from jikko.knowledge.indexing.cutting_stage import child_of, segment_of
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.metadata import BUILT_IN, Metadata, Tags
@@ -177,13 +177,13 @@ class Imports:
         ]
 
     async def _put(self, stores: KnowledgeStores, dataset: Dataset, given: GivenDocument) -> Document:
-        if dataset.doc_form != given.form:
+        if dataset.doc_form is None:
             await self._datasets.index_with(dataset, DatasetWishes(), given.form)
         taken = set(await stores.segments.segments([each.id.lower() for each in given.segments]))
         named = await stores.documents.documents([given.id.lower()])
         own_id = given.id.lower() if is_uuid(given.id) and not named else new_id()
         source = given.source or text_source(given.name, "\n\n".join(each.content for each in given.segments))
-        now, name, rule = self._clock(), checked_name(given.name), _rule_of(given)
+        now, name, rule = self._clock(), stored_name(given.name), _rule_of(given)
 
         def make(dataset: Dataset, old: Document | None, position: int) -> tuple[Document, Job]:
             if dataset.doc_form != given.form:

@@ -211,7 +211,9 @@ class Segments:
         if not is_new and answer == segment.answer:
             words = segment.words
         given = wishes.keywords or None
-        if given is None and is_new and place.model is None:
+        if is_new and place.model is not None:
+            given = None  # as in Dify
+        elif given is None and is_new:
             given = await asyncio.to_thread(lambda: keywords(content, cutter()))
         children: list[ChildChunk] | None = None
         nodes: list[IndexEntry] | None = None

@@ -1,11 +1,12 @@
 """Datasets in Dify's JSON. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.dify.bodies import timed_body_from
 from jikko.knowledge.datasets import DatasetView
+from jikko.knowledge.metadata import BUILT_IN
 from jikko.knowledge.retrieval.retrieval_model import SHOWN_DEFAULT
 from jikko.ports.stores.knowledge_records import MetadataField, Tag
 from jikko.values import Json, Seconds, Uuid
@@ -31,7 +32,7 @@ class TagOfDataset(Struct):
 class FieldName(Struct):
     """Metadata field of a dataset."""
 
-    id: Uuid
+    id: Annotated[str, Meta(description="`built-in`, or a UUID.")]
     name: str
     type: str
 
@@ -139,7 +140,7 @@ def dataset_body(
     return timed_body_from(
         dataset,
         DatasetBody,
-        data_source_type="upload_file" if counts.documents else None,
+        data_source_type="upload_file" if dataset.doc_form else None,
         indexing_technique=dataset.technique,
         document_count=counts.documents,
         word_count=counts.words,
@@ -150,12 +151,14 @@ def dataset_body(
         tags=[TagOfDataset(tag.id, tag.name) for tag in view.tags],
         external_knowledge_info=_external_info(view),
         external_retrieval_model=_external_retrieval(own, dataset.external_retrieval_model),
-        doc_metadata=[field_name(field) for field in view.fields],
+        doc_form=dataset.doc_form if counts.documents else None,
+        doc_metadata=[field_name(field) for field in view.fields]
+        + [FieldName("built-in", name, kind) for name, kind in BUILT_IN.items() if dataset.built_in_fields],
         built_in_field_enabled=dataset.built_in_fields,
         icon_info=IconInfo(),
         total_documents=counts.documents,
         total_available_documents=counts.available,
-        partial_member_list=[] if members else UNSET,
+        partial_member_list=[] if members or (detail and dataset.permission == "partial_members") else UNSET,
     )
 
 

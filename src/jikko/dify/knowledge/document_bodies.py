@@ -1,7 +1,7 @@
 """Documents in Dify's JSON. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -9,7 +9,7 @@ from jikko.dify.bodies import timed_body_from, whole_seconds
 from jikko.dify.knowledge.dataset_bodies import ACCOUNT_ID
 from jikko.knowledge.documents import IndexingStatus
 from jikko.knowledge.metadata import BUILT_IN, built_in_values
-from jikko.ports.stores.knowledge_records import UNDER_WAY, Document, MetadataField
+from jikko.ports.stores.knowledge_records import UNDER_WAY, Document, JsonObject, MetadataField
 from jikko.repositories.knowledge.document_repository import SegmentCounts
 from jikko.values import Json, Seconds, Uuid
 
@@ -180,13 +180,17 @@ def document_body(document: Document, hits: int, fields: Sequence[MetadataField]
 
 
 def document_detail(
-    document: Document, counts: SegmentCounts, fields: Sequence[MetadataField], which: str
+    document: Document, newest_rule: JsonObject, counts: SegmentCounts, fields: Sequence[MetadataField], which: str
 ) -> DocumentDetail:
-    """Encode a document in detail. ``which``: Its metadata: ``all``, ``only`` or ``without``."""
+    """Encode a document in detail.
+
+    Args:
+        newest_rule: Process rule of the dataset.
+        which: Its metadata: ``all``, ``only`` or ``without``.
+    """
     values: list[Value] | None = values_of(document, fields) or None
     if which == "only":
         return DocumentDetail(document.id, doc_type=None, doc_metadata=values)
-    rule: dict[str, Any] = {"mode": document.rule["mode"], "rules": document.rule["rules"]}
     began, ended = document.started_at, document.completed_at
     return timed_body_from(
         document,
@@ -194,8 +198,8 @@ def document_detail(
         data_source_type="upload_file",
         data_source_info={"upload_file": _file(document)},
         dataset_process_rule_id=document.rule_id,
-        dataset_process_rule=rule,
-        document_process_rule={"id": document.rule_id, "dataset_id": document.dataset_id, **rule},
+        dataset_process_rule=newest_rule,
+        document_process_rule={"id": document.rule_id, "dataset_id": document.dataset_id, **document.rule},
         created_by=ACCOUNT_ID,
         indexing_status=document.status,
         indexing_latency=None if began is None or ended is None else max(0.0, ended - began),

@@ -21,6 +21,9 @@ SHOWN_DEFAULT: Final[dict[str, Json]] = {
     "score_threshold": None,
 }
 """Displayed for a dataset without one, which is searched with ``top_k`` 4 all the same. (Dify)"""
+FIRST_DEFAULT: Final = {**SHOWN_DEFAULT, "top_k": 4}
+"""That of a dataset whose technique is chosen by its first document, with vectors. (Dify)"""
+WEIGHT_TYPES: Final = ("semantic_first", "keyword_first", "customized")
 
 
 class Weights(Struct, frozen=True):
@@ -107,7 +110,10 @@ def checked_retrieval_model(given: Any) -> dict[str, Json]:
     if named is not None and not _has_texts(named, "reranking_provider_name", "reranking_model_name"):
         problems.append("retrieval_model.reranking_model: has reranking_provider_name and reranking_model_name")
     if weights is not None and not _are_weights(weights):
-        problems.append("retrieval_model.weights: has vector_setting.vector_weight and keyword_setting.keyword_weight")
+        problems.append(
+            "retrieval_model.weights: has vector_setting (vector_weight, embedding_provider_name, "
+            f"embedding_model_name), keyword_setting (keyword_weight) and weight_type ({', '.join(WEIGHT_TYPES)})"
+        )
     conditions = given.get("metadata_filtering_conditions")
     if conditions is not None and not isinstance(conditions, dict):
         problems.append("retrieval_model.metadata_filtering_conditions: must be an object")
@@ -133,24 +139,27 @@ def checked_retrieval_model(given: Any) -> dict[str, Json]:
 def _shown_weights(given: Any) -> Json:
     if given is None:
         return None
-    vector = given["vector_setting"]
+    vector, keyword = given.get("vector_setting") or {}, given.get("keyword_setting") or {}
     return {
         "weight_type": given.get("weight_type"),
-        "keyword_setting": {"keyword_weight": given["keyword_setting"]["keyword_weight"]},
+        "keyword_setting": {"keyword_weight": keyword.get("keyword_weight")},
         "vector_setting": {
-            "vector_weight": vector["vector_weight"],
-            "embedding_model_name": vector.get("embedding_model_name"),
-            "embedding_provider_name": vector.get("embedding_provider_name"),
+            name: vector.get(name) for name in ("vector_weight", "embedding_model_name", "embedding_provider_name")
         },
     }
 
 
 def _are_weights(value: Any) -> bool:
-    return (
-        weights_of(value) is not None
-        and _has_texts(value, "weight_type")
-        and _has_texts(value["vector_setting"], "embedding_provider_name", "embedding_model_name")
-    )
+    """Return whether weights are valid. Each part may be missing; incomplete ones have no effect. (Dify)"""
+    if not isinstance(value, dict) or value.get("weight_type") not in (None, *WEIGHT_TYPES):
+        return False
+    vector, keyword = value.get("vector_setting"), value.get("keyword_setting")
+    if vector is not None and not (isinstance(vector, dict) and _is_number(vector.get("vector_weight"))):
+        return False
+    names = ("embedding_provider_name", "embedding_model_name")
+    if vector is not None and not all(isinstance(vector.get(name), str) for name in names):
+        return False
+    return keyword is None or (isinstance(keyword, dict) and _is_number(keyword.get("keyword_weight")))
 
 
 def _has_texts(value: Any, *names: str) -> bool:

@@ -65,20 +65,15 @@ def rule_of(kept: dict[str, Any]) -> ProcessRule:
     cleaning = frozenset(each["id"] for each in rules.get("pre_processing_rules") or () if each.get("enabled"))
     if kept["mode"] == "automatic":
         return ProcessRule("automatic", cleaning, Segmentation(500, chunk_overlap=50))
-    children = rules.get("subchunk_segmentation")
-    rule = ProcessRule(
-        kept["mode"],
-        cleaning,
-        _segmentation(rules["segmentation"]),
-        None if children is None else _segmentation(children),
-        rules.get("parent_mode") == "full-doc",
-    )
-    if rule.mode == "hierarchical" and rule.children is None:
-        raise CuttingError("cutting.no_subchunks")
-    for part in (rule.segmentation, rule.children):
-        if part is not None:
-            part.check()
-    return rule
+    segmentation, children, full_doc = _segmentation(rules["segmentation"]), None, False
+    if kept["mode"] == "hierarchical":
+        if rules.get("subchunk_segmentation") is None:
+            raise CuttingError("cutting.no_subchunks")
+        children, full_doc = _segmentation(rules["subchunk_segmentation"]), rules.get("parent_mode") == "full-doc"
+        children.check()
+    if not full_doc:
+        segmentation.check()
+    return ProcessRule(kept["mode"], cleaning, segmentation, children, full_doc)
 
 
 def _segmentation(given: dict[str, Any]) -> Segmentation:
@@ -102,39 +97,39 @@ def checked_rule(given: Any, form: str) -> dict[str, Json]:
     cleaning = rules.get("pre_processing_rules")
     if cleaning is None:
         raise InvalidParam("Process rule pre_processing_rules is required")
+    parent_mode, children = rules.get("parent_mode"), rules.get("subchunk_segmentation")
+    if parent_mode not in (None, "paragraph", "full-doc"):
+        raise InvalidParam("process_rule.rules.parent_mode: must be 'paragraph' or 'full-doc'")
+    if mode == "hierarchical":
+        parent_mode = parent_mode or "paragraph"
+    segmentation = _checked_segmentation(rules.get("segmentation"), "segmentation")
+    if not segmentation["max_tokens"] and (mode != "hierarchical" or parent_mode != "full-doc"):
+        raise InvalidParam("Process rule segmentation max_tokens is required")
     kept: dict[str, Json] = {
         "pre_processing_rules": _checked_cleaning(cleaning),
-        "segmentation": _checked_segmentation(rules.get("segmentation"), "segmentation"),
-        "parent_mode": None,
-        "subchunk_segmentation": None,
+        "segmentation": segmentation,
+        "parent_mode": parent_mode,
+        "subchunk_segmentation": None if children is None else _checked_segmentation(children, "subchunk_segmentation"),
     }
-    if mode == "hierarchical":
-        parent_mode = rules.get("parent_mode")
-        if parent_mode not in (None, "paragraph", "full-doc"):
-            raise InvalidParam("process_rule.rules.parent_mode: must be 'paragraph' or 'full-doc'")
-        kept["parent_mode"] = parent_mode or "paragraph"
-        if rules.get("subchunk_segmentation") is not None:
-            kept["subchunk_segmentation"] = _checked_segmentation(
-                rules["subchunk_segmentation"], "subchunk_segmentation"
-            )
     return {"mode": mode, "rules": kept}
 
 
 def _checked_cleaning(given: Any) -> list[dict[str, Json]]:
     if not isinstance(given, list):
         raise InvalidParam("process_rule.rules.pre_processing_rules: must be a list")
-    kept = []
+    kept = {}
     for each in given:
         if (
             not isinstance(each, dict)
             or not isinstance(each.get("id"), str)
+            or not each["id"]
             or not isinstance(each.get("enabled"), bool)
         ):
             raise InvalidParam(
                 "process_rule.rules.pre_processing_rules: each has an id (text) and enabled (true or false)"
             )
-        kept.append({"id": each["id"], "enabled": each["enabled"]})
-    return kept
+        kept[each["id"]] = {"id": each["id"], "enabled": each["enabled"]}
+    return list(kept.values())
 
 
 def _checked_segmentation(given: Any, name: str) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from jikko.dify.knowledge.dataset_bodies import DatasetBody, DatasetPage, dataset_body
 from jikko.dify.knowledge.segment_bodies import AskedQuery, Retrieved, external_record, record_body
 from jikko.errors import InvalidParam
-from jikko.http.request_fields import checked, must
+from jikko.http.request_fields import must
 from jikko.http.requests import Request
 from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, lenient_page, rows_of
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
@@ -122,11 +122,11 @@ async def change_dataset(request: Request, body: DatasetChanges) -> DatasetBody:
 
     Only the given fields. A new technique or model reindexes everything.
     """
-    wishes = DatasetWishes(**{name: value for name, value in asdict(body).items() if value is not UNSET})
-    datasets, dataset_id = knowledge_of(request).datasets, request.path_params["dataset_id"]
-    await datasets.get(dataset_id)
-    datasets.check_models(wishes)
-    dataset = await datasets.change(dataset_id, wishes)
+    given = {name: value for name, value in asdict(body).items() if value is not UNSET}
+    # As in Dify, null clears a description, and only that.
+    wishes = DatasetWishes(**given | ({"description": ""} if body.description is None else {}))
+    knowledge_of(request).datasets.check_models(wishes)
+    dataset = await knowledge_of(request).datasets.change(request.path_params["dataset_id"], wishes)
     return await _shown(request, dataset, members=True)
 
 
@@ -173,17 +173,12 @@ class RetrieveRequest(Struct):
 
 
 @DatasetRoute(
-    "POST",
-    "/v1/datasets/{dataset_id}/retrieve",
-    (404, 503),
-    body=RetrieveRequest,
-    older=("/v1/datasets/{dataset_id}/hit-testing",),
+    "POST", "/v1/datasets/{dataset_id}/retrieve", (404, 503), older=("/v1/datasets/{dataset_id}/hit-testing",)
 )
-async def retrieve(request: Request) -> Retrieved:
+async def retrieve(request: Request, body: RetrieveRequest) -> Retrieved:
     """Test the retrieval of a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
-    body = checked(await request.json(lists_are=InvalidParam), RetrieveRequest)
     if not body.query:
         raise InvalidParam("query: is required")
     given = body.retrieval_model

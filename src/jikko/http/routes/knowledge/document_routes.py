@@ -46,6 +46,9 @@ class _Wishes(Struct, rename=OF_WISHES):
     retrieval_model: dict[str, Json] | None = None
     embedding_model: str | None = None
     embedding_provider: str | None = None
+    original_document_id: Annotated[str | None, Meta(description="A document to replace, instead of adding one.")] = (
+        None
+    )
 
 
 class DocumentFilter(Paged):
@@ -66,7 +69,9 @@ class NewTextDocument(_Wishes, kw_only=True, rename=OF_WISHES):
 class FileWishes(_Wishes, rename=OF_WISHES):
     """Settings of a file: the form field ``data``, in JSON."""
 
-    name: str | None = None
+    name: Annotated[
+        str | None, Meta(description="New name of a replaced document; a new one has that of its file.")
+    ] = None
 
 
 class FileForm(Struct):
@@ -104,18 +109,13 @@ def _dashed(path: str, **fields: Any) -> DatasetRoute:
     return DatasetRoute("POST", path, (404, 503), older=(path.replace("-", "_"),), **fields)
 
 
-@_dashed("/v1/datasets/{dataset_id}/document/create-by-text", body=NewTextDocument)
-async def create_document_by_text(request: Request) -> CreatedDocument:
+@_dashed("/v1/datasets/{dataset_id}/document/create-by-text")
+async def create_document_by_text(request: Request, body: NewTextDocument) -> CreatedDocument:
     """Add a text.
 
     Replaces a document with the same name.
     """
-    dataset_id = request.path_params["dataset_id"]
-    knowledge = knowledge_of(request)
-    await knowledge.datasets.get(dataset_id)
-    body = checked(await request.json(lists_are=InvalidParam), NewTextDocument)
-    source = text_source(body.name, body.text)
-    return await _created(request, dataset_id, source, body)
+    return await _created(request, text_source(body.name, body.text), body)
 
 
 @_dashed("/v1/datasets/{dataset_id}/document/create-by-file", **_FORM)
@@ -124,36 +124,26 @@ async def create_document_by_file(request: Request) -> CreatedDocument:
 
     A form with ``file``, and ``data`` in JSON.
     """
-    dataset_id = request.path_params["dataset_id"]
-    await knowledge_of(request).datasets.get(dataset_id)
     source, data = await sent_file(request)
-    body = checked(data, FileWishes)
     # As in Dify: a file needs a rule, unless an earlier document had one; a text does not.
-    return await _created(request, dataset_id, source, body, name=body.name, rule_required=True)
+    return await _created(request, source, checked(data, FileWishes), rule_required=True)
 
 
 async def _created(
-    request: Request,
-    dataset_id: str,
-    source: NewSource,
-    body: _Wishes,
-    *,
-    name: str | None = None,
-    rule_required: bool = False,
+    request: Request, source: NewSource, body: NewTextDocument | FileWishes, *, rule_required: bool = False
 ) -> CreatedDocument:
     wishes = body_from(body, DatasetWishes, name=None)
-    datasets = knowledge_of(request).datasets
-    await datasets.get(dataset_id)
-    datasets.check_models(wishes)
+    knowledge_of(request).datasets.check_models(wishes)
+    if body.original_document_id:
+        return await _updated(request, source, body, body.original_document_id)
     document = await knowledge_of(request).documents.add(
-        dataset_id,
+        request.path_params["dataset_id"],
         source,
         wishes,
         rule=body.process_rule,
         rule_required=rule_required,
         form=body.doc_form,
         language=body.doc_language,
-        name=name,
     )
     return await _with_batch(request, document)
 
@@ -161,7 +151,7 @@ async def _created(
 @_dashed("/v1/datasets/{dataset_id}/documents/{document_id}/update-by-text")
 async def update_document_by_text(request: Request, body: TextChanges) -> CreatedDocument:
     """Replace a text."""
-    if body.text is not None and not body.name:
+    if body.text is not None and body.name is None:
         raise InvalidParam("name: is required when text is provided")
     # As in Dify, an empty text counts as missing.
     source = text_source(body.name or "", body.text) if body.text else None
@@ -188,9 +178,20 @@ async def _replaced(request: Request) -> CreatedDocument:
     return await _updated(request, source, checked(data, FileWishes))
 
 
-async def _updated(request: Request, source: NewSource | None, body: TextChanges | FileWishes) -> CreatedDocument:
+async def _updated(
+    request: Request,
+    source: NewSource | None,
+    body: TextChanges | NewTextDocument | FileWishes,
+    document_id: str = "",
+) -> CreatedDocument:
+    path = request.path_params
     document = await knowledge_of(request).documents.update(
-        *request.path_params.values(), source=source, name=body.name, rule=body.process_rule, form=body.doc_form
+        path["dataset_id"],
+        document_id or path["document_id"],
+        source=source,
+        name=body.name,
+        rule=body.process_rule,
+        form=body.doc_form,
     )
     return await _with_batch(request, document)
 
@@ -225,13 +226,15 @@ async def indexing_status(request: Request) -> BatchStatus:
 async def get_document(request: Request) -> DocumentDetail:
     """Read a document."""
     knowledge = knowledge_of(request)
+    dataset, document = await knowledge.documents.get(*request.path_params.values())
     which = request.query.get("metadata", "all")
     if which not in ("all", "only", "without"):
         raise UploadRefused(f"Invalid metadata value: {which}", code="invalid_metadata")
-    dataset, document = await knowledge.documents.get(*request.path_params.values())
     fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
     counts = await knowledge.documents.counts([document])
-    return document_detail(document, counts[document.id], fields, which)
+    return document_detail(
+        document, await knowledge.documents.newest_rule(dataset.id), counts[document.id], fields, which
+    )
 
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", (403, 404, 503))

@@ -16,7 +16,7 @@ from jikko.http.bodies.multipart_forms import files_of, form_of, is_form
 from jikko.http.operation import DeclaredHandler, DeclaredRoute, Operation, ids_in
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, deleted
-from jikko.inputs.uploads import checked_name, the_file
+from jikko.inputs.uploads import checked_name, shortened, the_file
 from jikko.knowledge.documents import NewSource, source_of
 from jikko.knowledge.files import is_readable
 from jikko.knowledge.service import Knowledge
@@ -35,13 +35,15 @@ class DatasetRoute(DeclaredRoute, frozen=True, kw_only=True):
     nothing: ClassVar[tuple[str, Callable[[], Response]]] = "*/*", deleted
 
     def __call__(self, handler: DeclaredHandler) -> Operation:
-        """Make the operation, which checks the key and its rate limit."""
+        """Make the operation, which first checks the key, and then that a dataset in the path exists. (Dify)"""
         route, answered = self.declared(handler)
 
         @wraps(handler)
         async def guarded(request: Request) -> SendableResponse:
             if not await knowledge_of(request).keys.open(api_key(request)):
                 raise Unauthorized("Access token is invalid")
+            if dataset_id := request.path_params.get("dataset_id"):
+                await knowledge_of(request).datasets.get(dataset_id)
             return await answered(request, request)
 
         return Operation(handler=guarded, **asdict(replace(route, ids=ids_in(route.path))))
@@ -95,7 +97,7 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, dict[str, Any]]:
-    """Return the file of a form, and its field ``data``.
+    """Return the file of a form, and its field ``data``, which is checked first.
 
     Args:
         required: Whether the file is required.
@@ -104,26 +106,24 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
         UploadRefused: ``no_file_uploaded``, ``too_many_files`` (under several names) or ``filename_not_exists_error``.
         PayloadTooLarge: ``file_too_large``; or ``data`` has too many elements.
         UnsupportedMediaType: ``unsupported_file_type``.
-        InvalidParam: ``data`` is not a JSON object, or the body is JSON instead of a form.
+        InvalidParam: ``data`` is not a JSON object.
     """
     if not is_form(request):
-        if required and "json" in (request.header(b"content-type") or "").lower():
-            raise InvalidParam("file: is required, as a part of a form (multipart/form-data)")
         if required:
-            raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+            raise UploadRefused("Send the file as a part of a form (multipart/form-data).", code="no_file_uploaded")
         return None, await request.json(lists_are=InvalidParam)
     most = request.api.files.limits.max_other
     async with form_of(request, most, _too_large(most), in_memory=True, has_long_fields=True) as form:
-        data = next(iter(form.getlist("data")), None)
-        source = await _source(files_of(form), most, required)
-        return source, await _data(data if isinstance(data, str) else "", max(1, request.api.settings.max_elements))
+        text = next(iter(form.getlist("data")), None)
+        data = await _data(text if isinstance(text, str) else "", max(1, request.api.settings.max_elements))
+        return await _source(files_of(form), most, required), data
 
 
 async def _source(files: "list[tuple[str, UploadFile]]", most: int, required: bool) -> NewSource | None:
     if not required and all(name != "file" for name, _ in files):
         return None
     part = the_file(files)
-    name = checked_name(part.filename or "")
+    name = shortened(checked_name(part.filename or ""))
     if not is_readable(name):
         raise UnsupportedMediaType(f"Files such as {name!r} cannot be read as documents.", code="unsupported_file_type")
     content = await part.read(most + 1)

@@ -41,13 +41,13 @@ class NewSegment(Struct):
 
 
 class Misshaped(Struct):
-    """Error for missing segments. As in Dify, this one error of the API has neither code nor status."""
+    """Error for invalid segments. As in Dify, this one error of the API has neither code nor status."""
 
     error: str
 
 
 class NewSegments(Struct):
-    segments: list[NewSegment] | None = None
+    segments: Annotated[list[NewSegment], Meta(min_length=1)]
 
 
 class SegmentChanges(Struct):
@@ -92,12 +92,13 @@ async def add_segments(request: Request) -> SendableResponse | AddedSegments:
     They can be retrieved as soon as this returns.
     """
     await knowledge_of(request).documents.get(*request.path_params.values())
-    body = checked(await request.json(lists_are=InvalidParam), NewSegments)
-    if not body.segments:
-        return json_response(Misshaped("segments: is required"), 400)
+    try:
+        body = checked(await request.json(lists_are=InvalidParam), NewSegments)
+    except InvalidParam as error:
+        return json_response(Misshaped(str(error)), 400)
     for index, each in enumerate(body.segments):
         if not each.content.strip():
-            raise InvalidParam(f"segments[{index}].content: is empty")
+            return json_response(Misshaped(f"segments[{index}].content: is empty"), 400)
     wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
     dataset_id, document_id = request.path_params.values()
     document, added = await knowledge_of(request).segments.add(dataset_id, document_id, wishes)
@@ -141,26 +142,31 @@ async def delete_segment(request: Request) -> None:
 @DatasetRoute("GET", _CHILDREN, (400, 404), query=Paged)
 async def list_child_chunks(request: Request) -> ChildPage:
     """List child chunks, by position."""
+    _, segment = await knowledge_of(request).segments.get(*request.path_params.values())
     number, limit = strict_page(request.query)
     limit = rows_of(limit)
     found, total = await knowledge_of(request).child_chunks.page(
-        *request.path_params.values(), keyword=request.query.get("keyword", ""), number=number, limit=limit
+        segment.id, keyword=request.query.get("keyword", ""), number=number, limit=limit
     )
     return ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit)
 
 
-@DatasetRoute("POST", _CHILDREN, (404, 503))
-async def add_child_chunk(request: Request, body: ChildText) -> OneChild:
+@DatasetRoute("POST", _CHILDREN, (404, 503), body=ChildText)
+async def add_child_chunk(request: Request) -> OneChild:
     """Add a child chunk after the others."""
     dataset_id, document_id, segment_id = request.path_params.values()
+    await knowledge_of(request).segments.get(dataset_id, document_id, segment_id)
+    body = checked(await request.json(lists_are=InvalidParam), ChildText)
     child = await knowledge_of(request).child_chunks.add(dataset_id, document_id, segment_id, body.content)
     return OneChild(child_body(child))
 
 
-@DatasetRoute("PATCH", _CHILD, (404, 503))
-async def change_child_chunk(request: Request, body: ChildText) -> OneChild:
+@DatasetRoute("PATCH", _CHILD, (404, 503), body=ChildText)
+async def change_child_chunk(request: Request) -> OneChild:
     """Change a child chunk."""
     dataset_id, document_id, segment_id, child_id = request.path_params.values()
+    await knowledge_of(request).child_chunks.get(dataset_id, document_id, segment_id, child_id)
+    body = checked(await request.json(lists_are=InvalidParam), ChildText)
     child = await knowledge_of(request).child_chunks.change(dataset_id, document_id, segment_id, child_id, body.content)
     return OneChild(child_body(child))
 
