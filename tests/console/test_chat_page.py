@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.acceptance.workflows import app, end, node, template
 from tests.console.apps import placed
-from tests.console.conftest import Site, Visit
+from tests.console.conftest import SMALL, Site, Visit
 
 HOSTILE_USER = "<b>eve\u202e</b>"
 
@@ -73,6 +73,15 @@ def test_the_list_is_kept_to_a_user_by_its_address_while_conversations_are_opene
     expect(japanese.get_by_label("このユーザーの会話だけ")).to_have_value("nobody")
     japanese.get_by_role("button", name="すべてのユーザーの会話").click()
     japanese.wait_for_url(re.compile(f"/chat/{chat}$"))
+
+
+def test_a_long_name_of_a_conversation_moves_nothing_aside(site: Site, visit: Visit) -> None:
+    [chat] = [one["id"] for one in site.api("GET", "apps").json()["data"] if one["name"] == "Talks"]
+    talk = asked(site, chat, "long", "返品についての長い質問 🙂 " * 20)
+    page = visit(f"/chat/{chat}/{talk}?user=long", size=SMALL)
+    expect(page.get_by_role("article")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("返品")
+    assert page.get_by_role("main").evaluate("main => main.scrollWidth <= main.clientWidth")
 
 
 def test_marks_of_direction_are_shown_wherever_a_name_is(site: Site, visit: Visit) -> None:

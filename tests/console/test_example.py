@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import ViewportSize, expect
 
 from tests.acceptance.echo import EchoServer
+from tests.acceptance.workflows import app, end, start
 from tests.console.album import keep
 from tests.console.conftest import LARGE, SMALL, Site, Visit, site_in
 
@@ -49,6 +50,17 @@ def test_it_is_published_and_run_by_the_keyboard(
     page.goto(f"{empty.url}/")
     expect(page.get_by_role("link", name="Example quote")).to_be_visible()
     expect(page.get_by_role("button", name=begin)).to_have_count(0)
+
+
+def test_a_file_is_chosen_where_files_are_dropped(empty: Site, visit: Visit, tmp_path: Path) -> None:
+    (tmp_path / "返品.yml").write_text(app("返品 📦", [start("q"), end(text="start.q")], "start>end"), encoding="utf-8")
+    page = visit("/", at=empty)
+    page.get_by_label("Choose workflow files").set_input_files(tmp_path / "返品.yml")
+    dialog = page.get_by_role("dialog", name="Import a file")
+    expect(dialog).to_contain_text("A new workflow.")
+    dialog.get_by_role("button", name="Import and publish").press("Enter")
+    dialog.get_by_role("link", name="Open").press("Enter")
+    expect(page.get_by_role("heading", name="返品 📦")).to_be_visible()
 
 
 def test_a_second_click_makes_no_second_app(empty: Site, visit: Visit) -> None:

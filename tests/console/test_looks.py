@@ -115,14 +115,15 @@ def settle(page: Page) -> None:
         expect(page.locator(".graph .node").first).to_be_visible()
 
 
-def test_dialogs_break_no_rule_of_accessibility(site: Site, visit: Visit, axe: str) -> None:
-    page = visit("/")
+@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+def test_dialogs_break_no_rule_of_accessibility(site: Site, visit: Visit, axe: str, locale: str) -> None:
+    page = visit("/", locale=locale)
     settle(page)
     page.evaluate(axe)
     for keys, name in (("Control+k", "jump"), ("?", "keys")):
         page.keyboard.press(keys)
         expect(page.get_by_role("dialog")).to_be_visible()
-        picture(page, name)
+        picture(page, f"{name}-{locale}")
         assert page.evaluate(AXE_RUN) == []
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.acceptance.client import Client
@@ -40,7 +41,7 @@ def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
         if word == "Hello":
             expect(dialog).to_contain_text("A new workflow.")
         else:
-            expect(dialog).to_contain_text("Changes from version 1, the current one")
+            expect(dialog).to_contain_text("Becomes version 2. Changes from version 1, the current one")
             expect(dialog.locator("del b")).to_have_text("Hello")
             expect(dialog.locator("ins b")).to_have_text("Goodbye")
         dialog.get_by_role("button", name="Import and publish").click()
@@ -293,6 +294,24 @@ def test_one_escape_closes_the_search_and_keys_are_told_by_where_they_act(site: 
         expect(dialog.get_by_role("region", name=name, exact=True)).to_contain_text(key)
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en-US", {"trace": "Runs", "ISSUE": "Runs that failed", "health": "System"}),
+        ("ja-JP", {"トレース": "実行", "エラー": "失敗した実行"}),
+    ],
+)
+def test_pages_are_found_by_the_words_that_people_look_for(visit: Visit, locale: str, words: dict[str, str]) -> None:
+    page = visit("/", locale=locale)
+    expect(page.get_by_role("main")).to_be_visible()
+    for word, name in words.items():
+        page.keyboard.press("Control+k")
+        page.get_by_role("combobox").fill(word)
+        expect(page.get_by_role("option").filter(has=page.get_by_text(name, exact=True))).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_back_leads_to_the_place_in_the_list_with_the_pages_that_were_loaded(site: Site, visit: Visit) -> None:
     for number in range(60):
         site.start("greets", name=f"of many {number}")
@@ -325,6 +344,24 @@ def test_new_runs_wait_for_a_click_and_no_row_moves(site: Site, visit: Visit) ->
     button.click()
     expect(page.locator(f'[data-row="{new}"]')).to_be_visible()
     expect(button).to_have_count(0)
+
+
+def test_new_runs_come_by_themselves_once_they_are_followed(site: Site, visit: Visit) -> None:
+    page = visit("/runs?t=all")
+    follow = page.get_by_role("button", name="Live tail")
+    follow.focus()
+    page.keyboard.press("Enter")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.wait_for_url("**follow=1*")
+    page.reload()
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    for name in ("追う 🙂", "later"):
+        new = site.run("greets", name=name)
+        expect(page.locator("[data-row]").first).to_have_attribute("data-row", new)
+    expect(page.get_by_role("button", name=re.compile("new run$"))).to_have_count(0)
+    follow.press("Enter")
+    site.run("greets", name="waits")
+    expect(page.get_by_role("button", name="1 new run")).to_be_visible()
 
 
 def test_the_list_is_walked_and_filtered_by_keyboard_and_says_so_in_its_address(site: Site, visit: Visit) -> None:

@@ -81,3 +81,6 @@ def test_branches_are_named_and_the_graph_fills_the_screen(site: Site, visit: Vi
     wait_for(lambda: page.evaluate("document.fullscreenElement?.className") == "graph")
     page.get_by_role("button", name="Full screen").click()
     wait_for(lambda: page.evaluate("document.fullscreenElement") is None)
+    page.set_viewport_size(SMALL)
+    page.get_by_role("button", name="Full screen").press("Enter")
+    wait_for(lambda: page.evaluate("document.fullscreenElement?.className") == "graph")

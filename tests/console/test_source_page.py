@@ -80,6 +80,30 @@ def test_a_workflow_shows_the_lines_of_the_step_that_is_chosen(site: Site, visit
     wait_for(lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
+@pytest.mark.parametrize(("locale", "whole"), [("en-US", "Whole file"), ("ja-JP", "ファイル全体")])
+def test_the_whole_file_is_read_with_the_lines_of_the_step_marked(
+    site: Site, visit: Visit, failed: str, axe: str, locale: str, whole: str
+) -> None:
+    page = visit(f"/runs/{failed}?node=judge&tab=source", locale=locale)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = page.get_by_role("button", name=whole)
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    file = page.locator("pre.numbered").last
+    expect(file).to_contain_text('"kind": "app"')
+    own = file.locator(".own")
+    expect(own.first).to_be_in_viewport()
+    lines = "".join(own.all_text_contents())
+    assert json.loads(lines.strip().rstrip(","))["id"] == "judge"
+    button.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    wait_for(lambda: page.evaluate("navigator.clipboard.readText()") == BROKEN)
+    keep(page, f"whole-file-{locale}", axe)
+    button.press("Enter")
+    expect(own).to_have_count(0)
+
+
 def test_a_viewer_sees_no_source(site: Site, visit: Visit, failed: str) -> None:
     page = visit(f"/runs/{failed}", token=site.viewer)
     expect(page.get_by_role("tree")).to_be_focused()

@@ -117,6 +117,8 @@ def test_code_is_coloured_and_formulas_are_drawn(site: Site, visit: Visit, axe: 
     expect(answer.locator("a, img, script, [id]")).to_have_count(0)
     assert "taken" not in page.title()
     keep(page, "written", axe)
+    page.set_viewport_size(SMALL)
+    assert page.locator(".pane").evaluate("pane => pane.scrollWidth <= pane.clientWidth")
     assert refused == []
 
 

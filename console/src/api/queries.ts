@@ -51,7 +51,11 @@ export function useGraph(run: RunDetail | undefined) {
   return { ...app, data: run?.graph ?? app.data?.graph }
 }
 export const useVersions = (id: string) =>
-  useQuery({ queryKey: ['versions', id], queryFn: () => list<Version>(`apps/${id}/versions`) })
+  useQuery({
+    queryKey: ['versions', id],
+    queryFn: () => list<Version>(`apps/${id}/versions`),
+    enabled: id !== '',
+  })
 export const useKeys = (id: string, on: boolean) =>
   useQuery({ queryKey: ['keys', id], queryFn: () => list<Key>(`apps/${id}/keys`), enabled: on })
 export const useDiff = (id: string, from: string, to: string) =>

@@ -392,9 +392,6 @@ export interface components {
             status: string;
             hits: number;
         };
-        KnowledgeSets: {
-            data: components["schemas"]["KnowledgeSet"][];
-        };
         KnowledgeSet: {
             id: string;
             name: string;
@@ -406,6 +403,9 @@ export interface components {
             available: number;
             words: number;
             updated_at: number;
+        };
+        KnowledgeSets: {
+            data: components["schemas"]["KnowledgeSet"][];
         };
         LogPage: {
             data: (components["schemas"]["RunStartedEvent"] | components["schemas"]["RunRecoveredEvent"] | components["schemas"]["RunParkedEvent"] | components["schemas"]["NodeStartedEvent"] | components["schemas"]["NodeAttemptedEvent"] | components["schemas"]["NodeFinishedEvent"] | components["schemas"]["ContainerStartedEvent"] | components["schemas"]["RoundStartedEvent"] | components["schemas"]["RoundFinishedEvent"] | components["schemas"]["TextChunkEvent"] | components["schemas"]["TextReplacedEvent"] | components["schemas"]["ReasoningChunkEvent"] | components["schemas"]["AgentLoggedEvent"] | components["schemas"]["StepRecordedEvent"] | components["schemas"]["FormRequestedEvent"] | components["schemas"]["FormClosedEvent"] | components["schemas"]["RunPausedEvent"] | components["schemas"]["RunResumedEvent"] | components["schemas"]["RunBeganEvent"] | components["schemas"]["RunRetriedEvent"] | components["schemas"]["RunFinishedEvent"] | components["schemas"]["UnknownEventEvent"])[];
@@ -901,6 +901,9 @@ export interface components {
         };
         NewFile: {
             file: string;
+        };
+        NewSet: {
+            name: string;
         };
         NewShare: {
             days: number;

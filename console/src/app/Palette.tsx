@@ -10,17 +10,18 @@ import { visible } from '../words/visible.ts'
 import { recent, t, type Word } from '../words/words.ts'
 import { useWho } from './Shell.tsx'
 
-const PAGES: readonly [string, Word, string][] = [
+/** Address, name, icon, and other words that people look for it by. */
+const PAGES: readonly [string, Word, string, Word?][] = [
   ['/', 'page.workflows', 'flows'],
-  ['/runs', 'page.runs', 'runs'],
+  ['/runs', 'page.runs', 'runs', 'jump.also.runs'],
   ['/runs?status=paused', 'runs.that_wait', 'paused'],
-  ['/runs?status=failed', 'runs.that_failed', 'failed'],
+  ['/runs?status=failed', 'runs.that_failed', 'failed', 'jump.also.failed'],
   ['/charts', 'page.charts', 'chart'],
   ['/triggers', 'page.triggers', 'bolt'],
   ['/triggers?state=failed', 'delivery.that_failed', 'failed'],
   ['/chat', 'page.chat', 'chat'],
   ['/knowledge', 'page.knowledge', 'book'],
-  ['/system', 'page.system', 'system'],
+  ['/system', 'page.system', 'system', 'jump.also.system'],
 ]
 
 /** Pages, workflows and runs by their names and ids. */
@@ -48,7 +49,9 @@ function useHits(text: string, to: (path: string) => void): Hit[] {
     placeholderData: before => before,
   })
   const has = (name: string) => name.toLowerCase().includes(text.toLowerCase())
-  const pages = PAGES.filter(([path, word]) => has(t(word)) && (path !== '/chat' || who.features.chat))
+  const pages = PAGES.filter(
+    ([path, word, , also]) => has(`${t(word)}, ${also ? t(also) : ''}`) && (path !== '/chat' || who.features.chat),
+  )
   return [
     ...(apps.data ?? [])
       .filter(app => has(app.name))

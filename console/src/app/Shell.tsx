@@ -187,7 +187,7 @@ function Who({ session }: { session: Session }) {
 const SCOPES: readonly [Scope, Word][] = [
   ['everywhere', 'keys.everywhere'],
   ['runs', 'page.runs'],
-  ['run', 'runs.run'],
+  ['run', 'keys.run'],
   ['steps', 'steps'],
 ]
 

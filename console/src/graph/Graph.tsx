@@ -241,7 +241,7 @@ export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, f
           <Icon name="fit" />
         </button>
         {document.fullscreenEnabled && (
-          <button type="button" className="btn icon small only-large" aria-label={t('graph.full')} onClick={fill}>
+          <button type="button" className="btn icon small" aria-label={t('graph.full')} onClick={fill}>
             <Icon name="expand" />
           </button>
         )}

@@ -13,14 +13,15 @@ const LONGEST = 50_000
 /** Lines, words and blanks in which the library looks for its parts again from each character. JSON has no such parts. */
 const SLOW = /[^\n]{5000}|\w{1000}|\s{1000}/
 
-type Code = { text: string; language: string; numbered?: boolean; failing?: number | undefined }
+type Marks = { numbered?: boolean | undefined; failing?: number | undefined; own?: readonly number[] | undefined }
+type Code = Marks & { text: string; language: string }
 
 const Found = lazy(async () => {
   const { tokens } = await import('./highlight.ts').catch(() => ({ tokens: plain }))
   return {
-    default: function Found({ text, language, numbered, failing }: Code) {
+    default: function Found({ text, language, ...marks }: Code) {
       const found = useMemo(() => tokens(text, language), [text, language])
-      return <Shown tokens={found} numbered={numbered} failing={failing} />
+      return <Shown tokens={found} {...marks} />
     },
   }
 })
@@ -31,21 +32,20 @@ const plain = (text: string): Token[] => [{ text, kind: '' }]
  * The text of a code block.
  *
  * `language`: as Markdown names it; code of JSON needs none. `numbered`: each line is an element; `failing`: the one, from
- * 1, at which its run failed.
+ * 1, at which its run failed; `own`: the first and the last of those that are asked about.
  */
-export function Coloured({ text, language, numbered = false, failing }: Code) {
+export function Coloured({ text, language, ...marks }: Code) {
   const said = language.toLowerCase() || (/^\s*[[{]\s*["[{\]}\d]/.test(text) ? 'json' : '')
-  const asItIs = <Shown tokens={plain(text)} numbered={numbered} failing={failing} />
+  const asItIs = <Shown tokens={plain(text)} {...marks} />
   if (text.length > LONGEST || !LANGUAGES.test(said) || (said !== 'json' && SLOW.test(text))) return asItIs
   return (
     <Suspense fallback={asItIs}>
-      <Found text={text} language={said} numbered={numbered} failing={failing} />
+      <Found text={text} language={said} {...marks} />
     </Suspense>
   )
 }
 
-type Lines = { tokens: readonly Token[]; numbered?: boolean | undefined; failing?: number | undefined }
-function Shown({ tokens, numbered, failing }: Lines) {
+function Shown({ tokens, numbered, failing, own: [from = 1, to = 0] = [] }: Marks & { tokens: readonly Token[] }) {
   if (!numbered) return tokens.map(part)
   const lines: ReactNode[][] = [[]]
   for (const { text, kind } of tokens)
@@ -62,7 +62,9 @@ function Shown({ tokens, numbered, failing }: Lines) {
           {line}
         </mark>
       ) : (
-        <span key={index}>{line}</span>
+        <span key={index} className={index + 1 >= from && index < to ? 'own' : undefined}>
+          {line}
+        </span>
       ),
     )
 }

@@ -61,6 +61,11 @@ class Datasets(Struct, eq=False):
     clock: Clock
     wake: Wake
 
+    @property
+    def usual_technique(self) -> str:
+        """Technique of a dataset whose creator names none."""
+        return "high_quality" if "embedding" in self.defaults else "economy"
+
     async def create(self, wishes: DatasetWishes) -> Dataset:
         """Create a dataset. Raises ``InvalidParam``, ``DatasetNameTaken`` or ``DatasetIdTaken``."""
         if wishes.id is not None and not is_uuid(wishes.id):

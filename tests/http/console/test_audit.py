@@ -90,6 +90,7 @@ async def test_every_change_is_kept(scene: Scene, operator: httpx.AsyncClient) -
         ("DELETE", f"apps/{echo.id}/keys/{key['id']}", {}),
         ("POST", f"apps/{echo.id}/webhook-secret", {}),
         ("POST", f"apps/{echo.id}/files", {"files": file}),
+        ("POST", "datasets", {"json": {"name": "規程 📘"}}),
         ("POST", f"runs/{run['id']}/stop", {}),
         ("POST", f"runs/{run['id']}/retry", {"json": {"from_node_id": "end"}}),
         ("POST", f"runs/{run['id']}/shares", {"json": {"days": 1}}),

@@ -56,6 +56,23 @@ async def test_datasets_documents_segments_and_what_is_found(
         assert (await viewer.get(f"{API}/{missing}")).status_code == 404
 
 
+async def test_a_dataset_is_created_by_its_name(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    path, body = f"{API}/datasets", {"name": "規程 📘 \ue000"}
+    assert (await viewer.post(path, json=body)).status_code == 403
+    created = decoded(await operator.post(path, json=body), 201)
+    [listed] = decoded(await viewer.get(path))["data"]
+    assert listed == created
+    # There is no embedding model.
+    assert (created["name"], created["technique"], created["documents"]) == (body["name"], "economy", 0)
+    taken = await operator.post(path, json=body)
+    assert (taken.status_code, taken.json()["code"]) == (409, "dataset_name_duplicate")
+    for wrong in ("", "x" * 41, 1):
+        refused = await operator.post(path, json={"name": wrong})
+        assert (refused.status_code, refused.json()["message"][:11]) == (400, "name: must ")
+
+
 async def test_a_document_is_added_by_its_file(
     scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
 ) -> None:

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from 'wouter'
 import { get } from '../../api/client.ts'
 import type { Dataset } from '../../api/types.ts'
+import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, Gone, Loaded } from '../../parts/Panel.tsx'
@@ -9,6 +10,7 @@ import { visible } from '../../words/visible.ts'
 import { t, tn } from '../../words/words.ts'
 import { about, Datasets } from './Datasets.tsx'
 import { Documents } from './Documents.tsx'
+import { NewDataset } from './NewDataset.tsx'
 import '../../../styles/hits.css'
 import '../../../styles/knowledge.css'
 
@@ -19,6 +21,7 @@ export default function KnowledgePage({ dataset }: { dataset: string }) {
     queryFn: () => get<{ data: Dataset[] }>('datasets').then(page => page.data),
     refetchInterval: 10_000,
   })
+  const may = useMay()
   const chosen = sets.data?.find(one => one.id === dataset)
   useTitle(chosen?.name ?? t('page.knowledge'))
   if (dataset && sets.data && !chosen)
@@ -51,6 +54,7 @@ export default function KnowledgePage({ dataset }: { dataset: string }) {
           ) : (
             <div className="panel">
               {list.length === 0 ? <Empty>{t('knowledge.none')}</Empty> : <Datasets list={list} />}
+              {may && <NewDataset />}
             </div>
           )
         }

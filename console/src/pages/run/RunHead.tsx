@@ -55,7 +55,7 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
     [t('run.by'), visible(run.user)],
   ]
   const act = (what: Promise<unknown>) => void what.catch(fail)
-  const save = (path: string) => act(request('GET', path).then(keep))
+  const save = (path: string, name?: string) => act(request('GET', path).then(answer => keep(answer, name)))
   const first = proposed(choices)
   const related = run.lineage?.retry_of ?? run.lineage?.retries.at(-1)
   const entries: Entry[] = [
@@ -75,6 +75,15 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
     ...(may ? [{ label: t('call.title'), icon: 'key', act: call }] : []),
     ...(may && shares ? [{ label: t('share.title'), icon: 'link', act: share }] : []),
     ...(over ? [{ label: t('run.test'), icon: 'check', act: () => save(`runs/${run.id}/test`) }] : []),
+    ...(may && over
+      ? [
+          {
+            label: t('act.export.title'),
+            icon: 'download',
+            act: () => save(`runs/${run.id}`, `run-${run.id}.json`),
+          },
+        ]
+      : []),
     ...(may ? [{ label: t('source.file'), icon: 'download', act: () => save(sourceOf(run)) }] : []),
     ...(may ? [{ label: t('import'), icon: 'upload', act: publish }] : []),
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },

@@ -58,10 +58,7 @@ export default function ActOn({ deed, of, close }: { deed: Deed; of: readonly Ru
       },
       stop.current.signal,
     )
-    if (lines.length > 0) {
-      const headers = { 'Content-Disposition': 'attachment; filename="runs.jsonl"' }
-      await keep(new Response(`${lines.join('\n')}\n`, { headers }))
-    }
+    if (lines.length > 0) await keep(new Response(`${lines.join('\n')}\n`), 'runs.jsonl')
     setOver(true)
   }
   const summary = tn('act.done', done - refused.length, { all: count(runs.length) })

@@ -39,11 +39,13 @@ export function RunsPage() {
   const panel = useRef<HTMLDivElement>(null)
   const search = useRef<HTMLInputElement>(null)
   const now = useNow(runs.some(run => run.status === 'running'))
+  const follows = read('follow') === '1'
   useEffect(() => {
     if (live.fresh > 0) announce(tn('runs.new', live.fresh))
-  }, [live.fresh])
+    if (live.fresh > 0 && follows) void showNew()
+  }, [live.fresh, follows, showNew])
   const isThere = query.data !== undefined
-  const hasNew = live.fresh > 0
+  const hasNew = live.fresh > 0 && !follows
   // Its keys act where the focus is: here, unless something else has it. A button that goes takes the focus with it.
   useEffect(() => {
     if (isThere && !hasNew && document.activeElement === document.body) panel.current?.focus({ preventScroll: true })
@@ -70,6 +72,14 @@ export function RunsPage() {
         <h1>{t('page.runs')}</h1>
         <AppName />
         <span className="more" />
+        <button
+          type="button"
+          className="btn"
+          aria-pressed={follows}
+          onClick={() => change({ follow: follows ? undefined : '1' })}
+        >
+          {t('runs.follow')}
+        </button>
         <Link className="btn" href={`/charts${read('app') ? `?app=${read('app')}` : ''}`}>
           <Icon name="chart" />
           {t('page.charts')}
@@ -97,7 +107,7 @@ export function RunsPage() {
             }
           />
         </div>
-        {live.fresh > 0 && (
+        {hasNew && (
           <button type="button" className="new" onClick={() => void showNew()}>
             {tn('runs.new', live.fresh)} <kbd>n</kbd>
           </button>

@@ -74,7 +74,7 @@ export function useRuns(filter: Filter) {
     if (!loaded) return
     const over = new AbortController()
     let before = false
-    setLive({ fresh: 0, connected: false })
+    setLive(({ connected }) => ({ fresh: 0, connected }))
     const hear = (tick: Tick) => {
       setLive(now => ({ ...now, counts: tick.counts, capped: tick.capped ?? false, fresh: tick.new }))
       cache.setQueryData<Pages>(['runs', key], old => old && changed(old, tick.changed))

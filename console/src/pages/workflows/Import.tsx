@@ -1,8 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { ApiError, call, type Options, type Query } from '../../api/client.ts'
-import { useApp } from '../../api/queries.ts'
+import { useApp, useVersions } from '../../api/queries.ts'
 import type { Imported, UploadedApp } from '../../api/types.ts'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
@@ -67,18 +67,9 @@ export default function Import({ files, choose, close }: Props) {
     <Dialog label={t('import')} close={close} heading={null} className={found && done === 'look' ? 'wide full' : ''}>
       <div className="in stack dialogbody">
         {done === 'look' && (
-          <label className="drop dim">
-            <Icon name="upload" />
+          <Drop choose={choose}>
             {files.length > 0 ? files.map(file => visible(file.name)).join(', ') : t('import.drop')}
-            <input
-              type="file"
-              className="sr"
-              multiple
-              accept=".yml,.yaml,.json,.difypkg"
-              aria-label={t('import.choose')}
-              onChange={event => choose([...(event.target.files ?? [])])}
-            />
-          </label>
+          </Drop>
         )}
         {error !== null && (
           <Failure
@@ -123,6 +114,22 @@ export default function Import({ files, choose, close }: Props) {
     </Dialog>
   )
 }
+
+/** Where workflow files are chosen. The page around it takes those that are dropped. */
+export const Drop = ({ choose, children }: { choose: Props['choose']; children: ReactNode }) => (
+  <label className="drop dim">
+    <Icon name="upload" />
+    {children}
+    <input
+      type="file"
+      className="sr"
+      multiple
+      accept=".yml,.yaml,.json,.difypkg"
+      aria-label={t('import.choose')}
+      onChange={event => choose([...(event.target.files ?? [])])}
+    />
+  </label>
+)
 
 const isLate = (error: unknown): boolean => error instanceof ApiError && error.code === 'version_changed'
 
@@ -171,10 +178,12 @@ const published = async ({ trial, problems }: Found, file: File | undefined): Pr
 /** What a file is going to be: a new workflow, or a version that differs so. */
 function Becomes({ trial }: { trial: UploadedApp }) {
   const { outcome, version, difference, graph, problems } = trial
-  const before = useApp(difference ? (trial.app_id ?? '') : '', version?.workflow_id)
+  const app = difference ? (trial.app_id ?? '') : ''
+  const before = useApp(app, version?.workflow_id)
+  const next = Math.max(0, ...(useVersions(app).data ?? []).map(one => one.number)) + 1
   return (
     <>
-      <p className="in dim">{t(`import.${outcome}`, { n: version?.number ?? 0 })}</p>
+      <p className="in dim">{t(`import.${outcome}`, { n: version?.number ?? 0, next })}</p>
       {graph && (!difference || before.data || before.error) ? (
         <Boundary>
           <Suspense fallback={<Skeleton rows={8} />}>

@@ -12,7 +12,7 @@ import { Empty, Loaded } from '../../parts/Panel.tsx'
 import { Ticks } from '../../parts/Ticks.tsx'
 import { ago, costs, count, duration, moment, percent, t, tn, type Word, whyNoCost } from '../../words/words.ts'
 import { Example } from './Example.tsx'
-import Import from './Import.tsx'
+import Import, { Drop } from './Import.tsx'
 import '../../../styles/workflows.css'
 import { visible } from '../../words/visible.ts'
 
@@ -73,6 +73,7 @@ export default function WorkflowsPage() {
                   <p>
                     <Code text={t('workflows.none')} />
                   </p>
+                  {may && <Drop choose={setDropped}>{t('import.drop')}</Drop>}
                   {mayPublish && <Example />}
                 </div>
               )

@@ -107,7 +107,7 @@ async def add(
             found = await knowledge.datasets.find(dataset)
         except NotFound:
             if technique is None:
-                wishes.technique = "high_quality" if "embedding" in assembly.default_models or model else "economy"
+                wishes.technique = "high_quality" if model else knowledge.datasets.usual_technique
             with suppress(DatasetNameTaken):  # a concurrent command has just created it
                 await knowledge.datasets.create(wishes)
             found = await knowledge.datasets.find(dataset)

@@ -1,4 +1,4 @@
-"""Reading of datasets, documents and segments; and a search with scores."""
+"""Datasets, their documents and segments; and a search with scores."""
 
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from jikko.http.console.app_bodies import PhraseBody
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import must
+from jikko.http.routes.knowledge.dataset_routes import Name
 from jikko.http.routes.knowledge.knowledge_requests import sent_file
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
@@ -59,6 +60,12 @@ class KnowledgeDocuments(Struct):
 
     data: list[KnowledgeDocument]
     total: int
+
+
+class NewSet(Struct):
+    """Dataset to create."""
+
+    name: Name
 
 
 class NewFile(Struct):
@@ -130,6 +137,18 @@ async def list_datasets(call: ConsoleRequest) -> list[KnowledgeSet]:
             body_from(one, KnowledgeSet, documents=counts.documents, available=counts.available, words=counts.words)
         )
     return found
+
+
+@VisitorRoute("POST", "datasets", (409, 503), status=201, scope="knowledge:write")
+async def create_set(call: ConsoleRequest, body: NewSet) -> KnowledgeSet:
+    """Create a dataset.
+
+    It is searched by vectors if there is a default embedding model, otherwise by keywords.
+    """
+    datasets = call.request.api.knowledge.datasets
+    made = await datasets.create(DatasetWishes(name=body.name, technique=datasets.usual_technique))
+    call.note("created dataset", repr(made.name))
+    return body_from(made, KnowledgeSet, documents=0, available=0, words=0)
 
 
 @VisitorRoute("GET", "datasets/{dataset_id}/documents", (400, 404, 503), scope="knowledge:read")
