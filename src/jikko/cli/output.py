@@ -201,6 +201,8 @@ def _words(value: Any, column: str) -> str:
     if column.rpartition("_")[2] == "at" and isinstance(value, (int, float)):
         with suppress(ValueError, OverflowError, OSError):  # not a time, in the response of another server
             return iso(value, "seconds")
+    if column in ("elapsed", "elapsed_time") and isinstance(value, (int, float)):
+        return took(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

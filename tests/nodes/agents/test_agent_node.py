@@ -146,6 +146,7 @@ async def test_what_a_strategy_says_is_folded_into_outputs() -> None:
         "total_tokens": 5,
         "prompt_tokens": 3,
         "completion_tokens": 2,
+        "prompt_price": 0.15,
         "total_price": 0.25,
         "currency": "JPY",
         "latency": 1,
@@ -173,7 +174,8 @@ async def test_what_a_strategy_says_is_folded_into_outputs() -> None:
     assert outputs["json"][0]["data"] == {"done": True}
     assert (outputs["usage"]["total_tokens"], outputs["usage"]["total_price"]) == (5, "0.25")
     assert result.usage is not None
-    assert (result.usage.total_tokens, result.usage.total_price, result.usage.currency) == (5, "0.25", "JPY")
+    usage = result.usage
+    assert (usage.total_tokens, usage.total_price, usage.prompt_price, usage.currency) == (5, "0.25", "0.15", "JPY")
     log: Any = result.metadata["agent_log"]
     assert [(entry["id"], entry["status"], entry["error"]) for entry in log] == [
         ("1", "success", None),

@@ -172,19 +172,8 @@ def _reported(metadata: Mapping[str, Any]) -> ReportedUsage:
         latency=float(latency) if isinstance(latency, (int, float)) and not isinstance(latency, bool) else 0.0,
     )
     total = _decimal(metadata.get("total_price"))
-    recorded = replace_price(usage.as_usage(), total)
+    recorded = replace(usage.as_usage(), total_price=f"{total:f}")
     return ReportedUsage({**usage.as_json(), "total_price": recorded.total_price}, recorded)
-
-
-def replace_price(usage: Usage, total: Decimal) -> Usage:
-    """Return a usage with another price."""
-    return Usage(
-        total_tokens=usage.total_tokens,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_price=f"{total:f}",
-        currency=usage.currency,
-    )
 
 
 def _whole(value: Any) -> int:
