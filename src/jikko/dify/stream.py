@@ -14,7 +14,6 @@ from jikko.errors import JikkoError
 from jikko.events import (
     ContainerStarted,
     Event,
-    FormRequested,
     NodeEvent,
     NodeFinished,
     RoundFinished,
@@ -179,7 +178,9 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[MessageData]:
             messages.append(("node_finished", _finished(execution, execution.status)))
     if record.status == "paused":
         # Here Dify sends the form as in the file, with unresolved references.
-        forms = [_as_written(form) for form in waiting.values()]
+        forms = [
+            msgspec.structs.replace(form, form={**form.form, "form_content": form.source}) for form in waiting.values()
+        ]
         messages += [("human_input_required", dify_events.form_requested(form)) for form in forms]
         paused = dify_events.run_paused(record, forms)
         messages.append(("workflow_paused", paused))
@@ -203,10 +204,6 @@ def _gathered(log: list[Event]) -> dict[str, Json]:
     files = [file for event in texts for file in event.outputs.get("files") or []]
     answer = "".join(str(event.outputs.get("answer") or "") for event in texts)
     return {"answer": answer, "files": {"value_type": "array[file]", "value": files}}
-
-
-def _as_written(form: FormRequested) -> FormRequested:
-    return msgspec.structs.replace(form, form={**form.form, "form_content": form.source})
 
 
 def _node(execution: NodeExecution) -> dict[str, Any]:

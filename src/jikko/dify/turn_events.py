@@ -1,9 +1,10 @@
 """Stream messages of a chat turn, and their encoding from its run's events.
 Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from jikko.dify import stream_messages
 from jikko.dify.dify_events import MessageData, event_message, pause_reason
@@ -19,13 +20,15 @@ from jikko.events import (
     TextChunk,
     TextReplaced,
 )
-from jikko.ports.stores.messages import AnnotationReply, Message, MessageMetadata
+from jikko.ports.stores.messages import Message, MessageMetadata
 from jikko.record import RunIdentity, RunRecord
 from jikko.runs.turn_fold import TurnFold
 from jikko.values import Json, Seconds, Selector, Uuid
 
 if TYPE_CHECKING:
     from jikko.dify.app_events import AppEvents
+
+A = TypeVar("A", bound=Struct)
 
 
 class Account(Struct):
@@ -64,6 +67,20 @@ class ChatAnswer(_Turn, tag="message"):
     """Complete answer to a question."""
 
 
+class AppAnswer(Struct, kw_only=True):
+    """Complete answer of an app without a workflow."""
+
+    event: str = "message"
+    task_id: str
+    id: str
+    message_id: str
+    conversation_id: str | UnsetType
+    mode: str
+    answer: str
+    metadata: AnswerMetadata
+    created_at: int
+
+
 class PausedTurn(Struct):
     """State of a turn that waits for forms."""
 
@@ -100,50 +117,51 @@ class ChatAccepted(Struct):
     created_at: Seconds
 
 
-def answer_metadata(metadata: MessageMetadata) -> AnswerMetadata:
-    """Encode an answer's metadata."""
+def _answer_metadata(metadata: MessageMetadata) -> AnswerMetadata:
     reply = metadata.annotation_reply
-    return AnswerMetadata(
-        annotation_reply=None if reply is None else _annotation(reply),
-        retriever_resources=metadata.retriever_resources,
-        usage=metadata.usage,
-        reasoning=metadata.reasoning,
-    )
-
-
-def _annotation(reply: AnnotationReply) -> AnsweredByAnnotation:
-    return AnsweredByAnnotation(reply.id, Account(reply.id, reply.account_name))
+    shown = None if reply is None else AnsweredByAnnotation(reply.id, Account(reply.id, reply.account_name))
+    return AnswerMetadata(shown, metadata.retriever_resources, metadata.usage, metadata.reasoning)
 
 
 _WHOLE = ("succeeded", "partial-succeeded")
 """Run statuses with a complete answer."""
 
 
-def _envelope(conversation_id: str, message_id: str, created_at: float, task_id: str) -> dict[str, Json]:
-    """Return the common fields of all stream messages: the answered message, and the time of the question."""
-    return {
-        "conversation_id": conversation_id,
-        "message_id": message_id,
-        "created_at": int(created_at),
-        "task_id": task_id,
-    }
+class AnsweredMessage:
+    """The answered message, which all its stream messages begin with."""
 
+    def __init__(self, mode: str, conversation_id: str, message_id: str, created_at: float, task_id: str) -> None:
+        """``created_at``: When the question came."""
+        self.mode = mode
+        self.id = message_id
+        named = {} if mode == "completion" else {"conversation_id": conversation_id}
+        self.fields = {**named, "message_id": message_id, "created_at": int(created_at), "task_id": task_id}
 
-def _end(place: dict[str, Json], metadata: MessageMetadata, files: list[Json]) -> dict[str, Json]:
-    """Make the end of a complete answer."""
-    own = {"id": place["message_id"], "metadata": answer_metadata(metadata), "files": files}
-    return {"event": "message_end", **place, **own}
+    @classmethod
+    def of_run(cls, record: RunRecord, fold: TurnFold) -> "AnsweredMessage":
+        turn = fold.turn
+        return cls(turn.mode, turn.conversation_id, turn.message_id, record.created_at, record.identity.task_id)
 
+    @classmethod
+    def of_message(cls, message: Message, mode: str, task_id: str) -> "AnsweredMessage":
+        return cls(mode, message.conversation_id, message.id, message.created_at, task_id)
 
-def _piece(place: dict[str, Json], text: str, selector: Selector) -> dict[str, Json]:
-    """Make a chunk of the answer."""
-    return {
-        "event": "message",
-        **place,
-        "id": place["message_id"],
-        "answer": text,
-        "from_variable_selector": selector,
-    }
+    def event(self, name: str, **own: Json) -> dict[str, Json]:
+        """Make a stream message: the common fields, and its own."""
+        return {"event": name, **self.fields, **own}
+
+    def piece(self, text: str, selector: Selector | None) -> dict[str, Json]:
+        """Make a chunk of the answer."""
+        return self.event("message", id=self.id, answer=text, from_variable_selector=selector)
+
+    def end(self, metadata: MessageMetadata, files: list[Json] | None) -> dict[str, Json]:
+        """Make the end of a complete answer."""
+        return self.event("message_end", id=self.id, metadata=_answer_metadata(metadata), files=files)
+
+    def answer(self, kind: Callable[..., A], text: str, metadata: MessageMetadata, **more: Any) -> A:
+        """Make a blocking answer. ``more``: Fields that only its kind has."""
+        fields = {"conversation_id": UNSET, **self.fields, **more}
+        return kind(id=self.id, mode=self.mode, answer=text, metadata=_answer_metadata(metadata), **fields)
 
 
 class MessageEvents:
@@ -151,8 +169,10 @@ class MessageEvents:
 
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         assert began.turn is not None
+        turn = began.turn
         self._identity = identity
-        self.fold = TurnFold(began, began.turn, is_retry=identity.retry_of is not None)
+        self.fold = TurnFold(began, turn, is_retry=identity.retry_of is not None)
+        self.answered = AnsweredMessage(turn.mode, turn.conversation_id, turn.message_id, began.at, identity.task_id)
         self._files = 0
         """Files of the answer shown so far."""
 
@@ -161,29 +181,27 @@ class MessageEvents:
         self.fold.apply(event)
         self._files = len(self.fold.files)
 
+    def replaced(self) -> dict[str, Json]:
+        """Return the answer so far, for a client that joins late."""
+        return self._replaced(self.fold.text)
+
+    def _replaced(self, text: str, reason: str = "") -> dict[str, Json]:
+        return self.answered.event("message_replace", answer=text, reason=reason)
+
+    def spoken(self, audio: str) -> dict[str, Json]:
+        """Return a chunk of the answer's audio, MP3 in base64; an empty one marks its end."""
+        return self.answered.event("tts_message" if audio else "tts_message_end", audio=audio)
+
 
 class TurnEvents(MessageEvents):
     """Stream messages of one turn, in order."""
 
-    def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
-        super().__init__(identity, began)
-        turn = self.fold.turn
-        self._place = _envelope(turn.conversation_id, turn.message_id, began.at, identity.task_id)
-
     def run_message(self, name: str, data: MessageData) -> dict[str, Json]:
         """Make a message about the turn's run."""
-        return {"event": name, **self._place, "workflow_run_id": self._identity.run_id, "data": data}
-
-    def replaced(self) -> dict[str, Json]:
-        """Return the answer so far, for a client that joins late."""
-        return self._replaced(self.fold.text, "")
-
-    def spoken(self, audio: str) -> dict[str, Json]:
-        """Return a chunk of the answer's audio, MP3 in base64; an empty one marks its end."""
-        return {"event": "tts_message" if audio else "tts_message_end", **self._place, "audio": audio}
+        return {"event": name, **self.answered.fields, "workflow_run_id": self._identity.run_id, "data": data}
 
     def piece(self, event: TextChunk) -> dict[str, Json]:
-        return _piece(self._place, event.text, event.selector)
+        return self.answered.piece(event.text, event.selector)
 
     def of(self, record: RunRecord, event: Event) -> list[dict[str, Json]]:
         """Fold the next event, and return its messages."""
@@ -195,8 +213,7 @@ class TurnEvents(MessageEvents):
                 return [self._replaced(event.text, event.reason)]
             case ReasoningChunk() if not event.said:
                 data = {"reasoning": event.text, "node_id": event.node_id, "is_final": event.final}
-                data = {"message_id": self._place["message_id"], **data}
-                return [{"event": "reasoning_chunk", **self._place, "data": data}]
+                return [self.answered.event("reasoning_chunk", data={"message_id": self.answered.id, **data})]
         message = event_message(record, event)
         if message is None:
             return []
@@ -204,25 +221,21 @@ class TurnEvents(MessageEvents):
         if isinstance(event, NodeFinished):
             messages += self._new_files()
         elif isinstance(event, RunFinished) and event.status in _WHOLE:
-            messages.insert(0, _end(self._place, self.fold.metadata(), self.fold.files))
+            messages.insert(0, self.answered.end(self.fold.metadata(), self.fold.files))
         return messages
-
-    def _replaced(self, text: str, reason: str) -> dict[str, Json]:
-        return {"event": "message_replace", **self._place, "answer": text, "reason": reason}
 
     def _new_files(self) -> list[dict[str, Json]]:
         """Return new files made by nodes. The end user's files, and remote ones, are known to the client."""
         new, self._files = self.fold.files[self._files :], len(self.fold.files)
         made = [file for file in new if file.get("transfer_method") == "tool_file"]
         return [
-            {
-                "event": "message_file",
-                **self._place,
-                "id": str(file.get("related_id") or ""),
-                "type": file["type"],
-                "belongs_to": "assistant",
-                "url": file["url"],
-            }
+            self.answered.event(
+                "message_file",
+                id=str(file.get("related_id") or ""),
+                type=file["type"],
+                belongs_to="assistant",
+                url=file["url"],
+            )
             for file in made
         ]
 
@@ -238,44 +251,39 @@ def events_of(identity: RunIdentity, began: RunStarted) -> "TurnEvents | AppEven
     return AppEvents(identity, began)
 
 
-def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:
+def answer_body(record: RunRecord, fold: TurnFold) -> Struct:
     """Make the blocking answer of a succeeded or stopped run."""
-    turn, task_id = fold.turn, record.identity.task_id
-    return _answer(turn.conversation_id, turn.message_id, record.created_at, task_id, fold.text, fold.metadata())
+    return AnsweredMessage.of_run(record, fold).answer(_kind(fold.turn.mode), fold.text, fold.metadata())
 
 
-def replied_body(message: Message, task_id: str) -> ChatAnswer:
+def replied_body(message: Message, mode: str, task_id: str) -> Struct:
     """Make the answer to a question without a run."""
-    answer = message.answer
-    return _answer(message.conversation_id, message.id, message.created_at, task_id, answer.text, answer.metadata)
+    answered, answer = AnsweredMessage.of_message(message, mode, task_id), message.answer
+    return answered.answer(_kind(mode), answer.text, answer.metadata)
 
 
-def _answer(
-    conversation_id: str, message_id: str, at: float, task_id: str, text: str, metadata: MessageMetadata
-) -> ChatAnswer:
-    told = answer_metadata(metadata)
-    return ChatAnswer(task_id, message_id, message_id, conversation_id, "advanced-chat", text, told, int(at))
+def _kind(mode: str) -> type[Struct]:
+    return AppAnswer if mode in BASIC_MODES else ChatAnswer
 
 
-def replied_messages(message: Message, task_id: str) -> list[dict[str, Json]]:
+def replied_messages(message: Message, mode: str, task_id: str) -> list[dict[str, Json]]:
     """Make the stream of a question without a run."""
-    place = _envelope(message.conversation_id, message.id, message.created_at, task_id)
-    return [_piece(place, message.answer.text, ()), _end(place, message.answer.metadata, [])]
+    answered, answer = AnsweredMessage.of_message(message, mode, task_id), message.answer
+    return [answered.piece(answer.text, ()), answered.end(answer.metadata, [])]
 
 
 def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequested]) -> ChatPaused:
     """Make the blocking answer of a paused run."""
-    turn, at = fold.turn, int(record.created_at)
-    metadata = answer_metadata(fold.metadata(is_whole=False))
-    status, elapsed, tokens, steps, _ = totals(record)
+    metadata, run_id = fold.metadata(is_whole=False), record.identity.run_id
+    status, elapsed, tokens, steps, at = totals(record)
     data = PausedTurn(
-        turn.message_id,
+        fold.turn.message_id,
         "advanced-chat",
-        turn.conversation_id,
-        turn.message_id,
-        record.identity.run_id,
+        fold.turn.conversation_id,
+        fold.turn.message_id,
+        run_id,
         fold.text,
-        metadata,
+        _answer_metadata(metadata),
         at,
         [form.node_id for form in forms],
         [pause_reason(form) for form in forms],
@@ -284,15 +292,5 @@ def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequeste
         tokens,
         steps,
     )
-    return ChatPaused(
-        record.identity.task_id,
-        turn.message_id,
-        turn.message_id,
-        turn.conversation_id,
-        "advanced-chat",
-        fold.text,
-        metadata,
-        at,
-        record.identity.run_id,
-        data,
-    )
+    answered = AnsweredMessage.of_run(record, fold)
+    return answered.answer(ChatPaused, fold.text, metadata, workflow_run_id=run_id, data=data)

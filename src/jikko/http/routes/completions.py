@@ -5,8 +5,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from jikko.conversations.turns import TurnRequest
-from jikko.dify.app_events import AppAnswer
-from jikko.dify.turn_events import ChatAccepted
+from jikko.dify.turn_events import AppAnswer, ChatAccepted
 from jikko.errors import WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.operation import Route

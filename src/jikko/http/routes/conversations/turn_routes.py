@@ -208,15 +208,9 @@ async def turn_answer(request: Request, app: App, begun: StartOutcome | Message,
         return await answer(request, begun, mode, _APP_TURN if is_basic else _TURN)
     task_id = new_id()
     if mode == "streaming":
-        messages = (
-            app_events.app_replied_messages(begun, app.mode, task_id)
-            if is_basic
-            else turn_events.replied_messages(begun, task_id)
-        )
-        return whole_stream(b"".join(map(dify_events.frame, messages)), greets=not is_basic)
-    if is_basic:
-        return json_response(app_events.app_replied_body(begun, app.mode, task_id))
-    return json_response(turn_events.replied_body(begun, task_id))
+        replied = app_events.app_replied_messages if is_basic else turn_events.replied_messages
+        return whole_stream(b"".join(map(dify_events.frame, replied(begun, app.mode, task_id))), greets=not is_basic)
+    return json_response(turn_events.replied_body(begun, app.mode, task_id))
 
 
 def flag(value: Json, name: str) -> bool:
@@ -257,7 +251,7 @@ class _AppTurnBodies(_TurnBodies):
         if end.status == "failed":
             code, status = app_events.failure_of(fold.failed_by)
             return refusal(Error(code, end.error or "", status))
-        return json_response(app_events.app_answer_body(run.record, fold))
+        return json_response(turn_events.answer_body(run.record, fold))
 
 
 _TURN: Final = _TurnBodies()
