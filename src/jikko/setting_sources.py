@@ -36,7 +36,7 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
     in_file = _file(file)
     env = [
         layer(OPTION, given.pop("env", None) or {}),
-        layer(VARIABLE, _values_in(environment)),
+        layer(VARIABLE, {name.removeprefix(VARIABLE): value for name, value in environment.items() if is_value(name)}),
         layer(FILE, _env_table(in_file.pop("env", {}), file)),
     ]
     values["env"] = tuple(each for each in env if each.values)
@@ -76,10 +76,6 @@ def _file(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{file} cannot be read: {error}") from None
-
-
-def _values_in(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name.removeprefix(VARIABLE): value for name, value in environment.items() if is_value(name)}
 
 
 def is_value(variable: str) -> bool:

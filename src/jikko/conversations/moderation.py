@@ -101,7 +101,11 @@ class Moderation:
         if rules is None:
             return asked
         if not rules.is_known:
-            raise _unknown(rules)
+            raise InvalidParam(
+                f"The app wants its questions and answers moderated by {rules.kind!r}, which this version of Jikko "
+                "cannot do; it can by 'keywords', 'api' and 'openai_moderation'. Change it in the features of the "
+                "workflow (sensitive_word_avoidance)."
+            )
         if rules.inputs is None:
             return asked
         if rules.kind != "api":
@@ -187,11 +191,3 @@ def _texts(value: Json) -> Iterator[str]:
                 yield from _texts(item)
         case int() | float() if not isinstance(value, bool):
             yield str(value)
-
-
-def _unknown(rules: Rules) -> InvalidParam:
-    return InvalidParam(
-        f"The app wants its questions and answers moderated by {rules.kind!r}, which this version of Jikko cannot do; "
-        "it can by 'keywords', 'api' and 'openai_moderation'. Change it in the features of the workflow "
-        "(sensitive_word_avoidance)."
-    )

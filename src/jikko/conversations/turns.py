@@ -29,7 +29,6 @@ from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models, UnknownProvider
-from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.messages import (
     Conversation,
     Message,
@@ -145,7 +144,9 @@ class Turns(Struct, eq=False, kw_only=True):
         else:
             state = await replies
         workflow = await self._workflow(app, request, opened)
-        asked = _of(await self._asked(app, workflow, request), opened, state)
+        asked = replace(
+            await self._asked(app, workflow, request), conversation=opened and opened.conversation, replies=state
+        )
         given = asked
         waited: list[bool] = []
         later = asyncio.get_running_loop().call_soon(waited.append, True)
@@ -350,7 +351,3 @@ class _Answered(Exception):
     def __init__(self, message: Message) -> None:
         super().__init__()
         self.message = message
-
-
-def _of(asked: UserQuery, opened: Opened | None, replies: ReplyState | None) -> UserQuery:
-    return replace(asked, conversation=opened and opened.conversation, replies=replies)

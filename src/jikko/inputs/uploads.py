@@ -142,7 +142,7 @@ class FileService(Struct, eq=False):
                 app_id=app_id,
                 end_user_id=end_user_id,
                 name=shortened(name),
-                mime_type=_mime_type(part.content_type),
+                mime_type=part.content_type.partition(";")[0].strip().lower()[:255],
                 max_size=self.limits.for_upload(extension),
             )
         except FileTooLarge:
@@ -251,10 +251,6 @@ def checked_name(given: str) -> str:
     if "/" in name or "\\" in name:
         raise InvalidParam("Filename contains invalid characters")
     return name
-
-
-def _mime_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()[:255]
 
 
 def _headers(file: StoredFile, *, as_attachment: bool) -> dict[str, str]:

@@ -64,7 +64,7 @@ def connection_failure(error: BaseException) -> str:
         return "it closes the connection; check that it accepts nats_certificate, and host and port in nats_url"
     if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
         return f"{system_reason(error)}; check host and port in nats_url, and that NATS listens there"
-    text = _text(error)
+    text = str(error).removeprefix("nats: ").strip(" '") or type(error).__name__
     if _NO_GREETING in text:
         return _NO_NATS
     return "; ".join([text, *(advice for hint, advice in _ADVICE if hint in text.lower())][:2])
@@ -93,7 +93,3 @@ def account_shortage(limits: AccountLimits) -> str:
         return f"its account wants a bound for each stream; {_OF_ACCOUNTS[10113]}"
     too_little = 0 in (limits.max_memory, limits.max_storage) or 0 <= limits.max_streams < _STREAMS
     return f"its account may keep too little; {_ROOM}" if too_little else ""
-
-
-def _text(error: BaseException) -> str:
-    return str(error).removeprefix("nats: ").strip(" '") or type(error).__name__

@@ -56,7 +56,8 @@ async def upload(request: Request, app: App) -> File:
     A form with ``file`` and ``user``.
     """
     api = request.api
-    async with read_form(request, api.files.limits.largest, _too_large()) as form:
+    # Dify's message is empty. Source: docs/dify-behaviour.md, “File uploads”.
+    async with read_form(request, api.files.limits.largest, PayloadTooLarge("", code="file_too_large")) as form:
         if form is None:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         owner = await api.end_users.known(app.id, form.user or ANONYMOUS)
@@ -94,11 +95,6 @@ async def download_made(request: Request) -> SendableResponse:
     if not file_id:
         raise NotFound("File not found or signature is invalid")
     return _sent(await request.api.files.download(file_id, request.query))
-
-
-def _too_large() -> PayloadTooLarge:
-    # Dify's message is empty. Source: docs/dify-behaviour.md, “File uploads”.
-    return PayloadTooLarge("", code="file_too_large")
 
 
 def _sent(download: Download) -> SendableResponse:

@@ -101,7 +101,7 @@ class AgentNode(NodeConfig, frozen=True):
             is_app = strategy.of_app
             raise NodeFailure(
                 masks.masked(str(failure)) if is_app else f"Failed to invoke agent: {masks.masked(str(failure))}",
-                kind=_kind(failure) if is_app else "",
+                kind=(failure.kind if isinstance(failure, AgentFailure) else type(failure).__name__) if is_app else "",
                 inputs=inputs,
                 usage=host.usage,
                 metadata={"agent_log": outputs.log(), **metadata},
@@ -188,11 +188,6 @@ class AgentNode(NodeConfig, frozen=True):
             user=run.user,
             key=ctx.idempotency_key,
         )
-
-
-def _kind(failure: Exception) -> str:
-    """Return the ``error_type`` for agents of apps without a workflow."""
-    return failure.kind if isinstance(failure, AgentFailure) else type(failure).__name__
 
 
 def _set_value(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:

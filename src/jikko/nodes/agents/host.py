@@ -56,11 +56,6 @@ def model_digest(request: ModelRequest) -> str:
     return _digest("model", asked)
 
 
-def tool_digest(name: ToolName, parameters: Mapping[str, Json]) -> str:
-    """Return the digest that identifies a tool call."""
-    return _digest("tool", [name.provider_type, name.provider, name.tool, dict(parameters)])
-
-
 def _digest(kind: str, asked: Any) -> str:
     plain = msgspec.to_builtins(asked, enc_hook=str)
     return hashlib.sha256(encode_json([kind, plain])).hexdigest()
@@ -146,7 +141,7 @@ class NodeHost:
         return completion
 
     async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
-        digest = tool_digest(name, parameters)
+        digest = _digest("tool", [name.provider_type, name.provider, name.tool, dict(parameters)])
         kept = self._taken(digest)
         if kept is None:
             self._check("tool_calls", self._ctx.agents.tool_calls + self._calling, self._limits.tool_calls)

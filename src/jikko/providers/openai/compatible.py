@@ -92,7 +92,9 @@ class OpenAICompatible:
         client: OpenAIClient = await self._client.get()
         left = MAX_AUDIO_BYTES
         with failing_as_models_do():
-            async with client.answer("/audio/speech", speech_body(model, text, voice)) as (response, _):
+            async with client.answer(
+                "/audio/speech", {"model": model, "input": text, "voice": voice, "response_format": "mp3"}
+            ) as (response, _):
                 async for received in response.content.iter_any():
                     left -= len(received)
                     if left < 0:
@@ -190,11 +192,6 @@ class _Transcript(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Transcript).decode
-
-
-def speech_body(model: str, text: str, voice: str) -> dict[str, Any]:
-    """The body of ``/audio/speech``."""
-    return {"model": model, "input": text, "voice": voice, "response_format": "mp3"}
 
 
 def transcript(body: bytes) -> str:
