@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from jikko.concurrency.fair_semaphore import FairQueue
+from jikko.concurrency.fair_queue import FairQueue
 
 
 def queue(turns: FairQueue[str], owner: str, *items: str) -> None:

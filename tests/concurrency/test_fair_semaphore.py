@@ -4,9 +4,15 @@ import asyncio
 
 import pytest
 
-from jikko.concurrency.fair_semaphore import FairSemaphore, max_for_one_app
+from jikko.concurrency.fair_semaphore import FairSemaphore
+from jikko.concurrency.memory_budget import max_for_one_app
 
 pytestmark = pytest.mark.anyio
+
+
+async def _settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 class Office:
@@ -36,7 +42,7 @@ class Office:
         for name in names:
             self._leave[name].set()
         await asyncio.gather(*(self._tasks[name] for name in names))
-        await asyncio.sleep(0)
+        await _settled()
 
     def cancel(self, *names: str) -> None:
         for name in names:
@@ -45,7 +51,7 @@ class Office:
     async def settle(self, *names: str) -> None:
         """Wait until those who were cancelled are gone."""
         await asyncio.gather(*(self._tasks[name] for name in names), return_exceptions=True)
-        await asyncio.sleep(0)
+        await _settled()
 
 
 async def test_a_free_place_is_had_without_giving_up_the_event_loop() -> None:

@@ -5,12 +5,18 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from jikko.concurrency.fair_semaphore import max_for_one_app
-
 WAIT_SECONDS: Final = 45.0
 """Timeout of a wait, in seconds."""
 MAX_WAITING: Final = 100
 """Waiting requests per app: each may already hold some memory."""
+
+
+def max_for_one_app(number: int, share: float) -> int:
+    """Return the most permits that one app may hold: its share, at least 1, and never all unless there is only 1.
+
+    Otherwise an app that holds permits for long, as with an endless loop, would block all others.
+    """
+    return number if share >= 1 or number == 1 else min(number - 1, max(1, int(number * share)))
 
 
 class MemoryBudget:
@@ -23,6 +29,9 @@ class MemoryBudget:
     A holder never asks for more, so there is no deadlock. A holder that barely uses its reservation while others wait
     is cut off: within a time span its bytes must arrive.
     """
+
+    wait_seconds: float | None = WAIT_SECONDS
+    max_waiting: float = MAX_WAITING
 
     def __init__(self, size: int, app_share: float, seconds: float) -> None:
         """Args:
@@ -58,14 +67,14 @@ class MemoryBudget:
         if not self._waiting and self._is_within_share(reservation) and reservation.size <= self._free:
             self._take(reservation)
             return reservation
-        if self.waiting(app_id) >= MAX_WAITING:
+        if self.waiting(app_id) >= self.max_waiting:
             return None
         granted = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(app_id, OrderedDict())[reservation] = granted
         self._hand_out()
         try:
             if not granted.done():
-                await asyncio.wait((granted,), timeout=WAIT_SECONDS)
+                await asyncio.wait((granted,), timeout=self.wait_seconds)
         except asyncio.CancelledError:
             if granted.done():
                 self.leave(reservation)
@@ -89,8 +98,11 @@ class MemoryBudget:
         self.shrink(reservation, 0)
 
     def _is_within_share(self, reservation: "Reservation") -> bool:
-        held = self._held[reservation.app_id]
-        return not held or held + reservation.size <= self._max_for_one_app
+        return self._has_share(reservation.app_id, reservation.size)
+
+    def _has_share(self, app_id: str, size: int) -> bool:
+        held = self._held[app_id]
+        return not held or held + size <= self._max_for_one_app
 
     def _take(self, reservation: "Reservation") -> None:
         self._free -= reservation.size
@@ -105,6 +117,8 @@ class MemoryBudget:
         self._held[app_id] -= size
         if not self._held[app_id]:
             del self._held[app_id]
+        if app_id in self._waiting:
+            self._waiting.move_to_end(app_id)
         self._hand_out()
 
     def _remove(self, reservation: "Reservation") -> "asyncio.Future[None]":

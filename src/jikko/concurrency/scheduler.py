@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
-from jikko.concurrency.fair_semaphore import FairQueue
+from jikko.concurrency.fair_queue import FairQueue
 
 SLICE: Final = 0.0007
 """Length of a slice, in seconds."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from jikko.concurrency.fair_semaphore import APP_SHARE, FairQueue, max_for_one_app
+from jikko.concurrency.fair_queue import FairQueue
+from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.concurrency.memory_budget import max_for_one_app
 from jikko.masking import masked
 from jikko.ports.models import ModelFailure, UnknownProvider
 from jikko.providers.backends import Backend, MakeBackend

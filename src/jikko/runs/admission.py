@@ -10,7 +10,7 @@ from math import inf
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jikko.concurrency.fair_semaphore import FairQueue
+from jikko.concurrency.fair_queue import FairQueue
 from jikko.errors import TooManyRequests
 
 

@@ -77,9 +77,9 @@ def build_console(
             LoadInfo("queued", admission.queued(), settings.max_queued_runs or None),
         ]
         if isinstance(ports.sandbox, ForkServerSandbox):
-            found.append(LoadInfo("programs", ports.sandbox.places.taken, ports.sandbox.places.number))
+            found.append(LoadInfo("programs", ports.sandbox.places.taken, ports.sandbox.places.size))
         if isinstance(ports.http, AiohttpClient):
-            found.append(LoadInfo("requests", ports.http.places.taken, ports.http.places.number))
+            found.append(LoadInfo("requests", ports.http.places.taken, ports.http.places.size))
         if isinstance(ports.models, ProviderModels):
             found.append(LoadInfo("models", *ports.models.connections.under_way()))
         return found
