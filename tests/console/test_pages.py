@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.acceptance.client import Client
+from tests.acceptance.echo import EchoServer
 from tests.acceptance.workflows import app, end, iteration, node, python, start, template
 from tests.console.apps import placed
 from tests.console.conftest import SMALL, Site, Visit, wait_for
@@ -346,6 +347,20 @@ def test_new_runs_wait_for_a_click_and_no_row_moves(site: Site, visit: Visit) ->
     expect(button).to_have_count(0)
 
 
+def test_a_listed_run_that_no_longer_matches_shows_what_became_of_it(
+    site: Site, visit: Visit, echo: EchoServer
+) -> None:
+    run = site.start("waits", name="filtered")
+    echo.wait_for_calls("/hold/filtered/1")
+    page = visit(f"/runs?t=all&status=running&app={site.api('GET', f'runs/{run}').json()['app']['id']}")
+    row = page.locator(f'[data-row="{run}"]')
+    expect(row).to_have_text("Running")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    site.api("POST", f"runs/{run}/stop")
+    expect(row).to_have_text("Stopped")
+    expect(page.locator(".foot")).to_contain_text(re.compile(r"1 of 1\b"))
+
+
 def test_new_runs_come_by_themselves_once_they_are_followed(site: Site, visit: Visit) -> None:
     page = visit("/runs?t=all")
     follow = page.get_by_role("button", name="Live tail")
@@ -412,11 +427,16 @@ def test_the_neighbours_of_a_run_are_those_of_the_list_that_it_was_opened_from(s
 
 def test_a_run_is_removed(site: Site, visit: Visit) -> None:
     run = site.run("greets", name="to be removed")
-    page = visit(f"/runs/{run}")
+    page = visit("/runs?status=succeeded")
+    page.locator(f'[data-row="{run}"]').click()
     page.get_by_role("button", name="More").click()
     page.get_by_role("menuitem", name="Delete the run").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    page.wait_for_url("**/console/runs")
+    page.wait_for_url("**/console/runs?status=succeeded")
+    expect(page.locator("[data-row]").first).to_be_visible()
+    expect(page.locator(f'[data-row="{run}"]')).to_have_count(0)
+    page.go_back()
+    page.wait_for_url("**/console/runs?status=succeeded")
     assert site.api("GET", f"runs/{run}").status_code == 404
     page.goto(f"{site.url}/runs/{run}")
     expect(page.get_by_role("heading", name="No such run")).to_be_visible()

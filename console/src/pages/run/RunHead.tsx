@@ -27,7 +27,7 @@ type Props = {
   share: () => void
   /** Import a file that has been changed. */
   publish: () => void
-  to: (path: string) => void
+  to: (path: string, how?: { replace: boolean }) => void
   fail: (error: unknown) => void
 }
 
@@ -170,7 +170,7 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
           text={t('run.delete.text')}
           action={t('delete')}
           close={() => setAsking(false)}
-          act={() => act(remove(`runs/${run.id}`).then(() => to('/runs')))}
+          act={() => act(remove(`runs/${run.id}`).then(() => to(`/runs${listSearch()}`, { replace: true })))}
         />
       )}
     </div>

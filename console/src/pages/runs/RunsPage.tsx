@@ -65,7 +65,9 @@ export function RunsPage() {
     event.preventDefault()
   }
   const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
-  const all = `${count(read('status') ? shownCount(counts, read('status')) : total)}${capped ? '+' : ''}`
+  const matching = read('status') ? shownCount(counts, read('status')) : total
+  // Runs that no longer match stay listed.
+  const all = `${count(Math.max(matching, runs.length))}${capped ? '+' : ''}`
   return (
     <main id="main" className="page runs">
       <div className="head">

@@ -30,7 +30,9 @@ class RunTick(Struct):
     counts: Mapping[RunStatus, int]
     capped: bool
     new: Annotated[int, Meta(description="Number of runs newer than the client's; 10,001 means more.")]
-    changed: Annotated[list[Run], Meta(description="Changed runs, at most 50, including new ones.")]
+    changed: Annotated[
+        list[Run], Meta(description="Changed runs, at most 50, including new ones, and those that no longer match.")
+    ]
 
 
 class ListedRuns(RunsFilter):
@@ -80,7 +82,7 @@ async def _frame(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | Non
 async def _shared(call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str]) -> tuple[RunCounts, list[Run]]:
     """Return what all clients of the same list share: the counts, and the changed runs."""
     runs, now = call.console.runs, call.request.api.clock()
-    changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
+    changed = await runs.shown(await runs.pages.those(wanted.lasting, moved)) if moved else []
     return await runs.pages.counts(wanted), [run_body(run, now) for run in changed]
 
 

@@ -49,6 +49,13 @@ class RunFilter(Struct, frozen=True, kw_only=True):
         return replace(self, app_id=None, statuses=(), after=None, before=None) == RunFilter()
 
     @property
+    def lasting(self) -> "RunFilter":
+        """Without the conditions that a run stops or starts to match while it runs."""
+        return replace(
+            self, statuses=(), min_elapsed=None, min_tokens=None, min_cost=None, error=None, failed_at=None, retry=None
+        )
+
+    @property
     def versions(self) -> frozenset[str] | None:
         """Ids of matching versions in lower case; ``None`` for all."""
         if self.workflow_id is None:
