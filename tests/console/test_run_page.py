@@ -2,11 +2,14 @@
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.console.album import keep
 from tests.console.apps import FAILS, HOSTILE, LARGE_NUMBER, ROUNDS
-from tests.console.conftest import SMALL, Site, Visit
+from tests.console.conftest import LARGE, SMALL, Site, Visit
+
+JAPANESE = ("その他", "呼び出し方", "編集してここから再実行")
 
 
 def steps(page: Page, name: str) -> Locator:
@@ -234,3 +237,39 @@ def test_the_end_of_a_run_is_what_its_record_says(site: Site, visit: Visit) -> N
     assert len(record["outputs"]["got"]) == ROUNDS - 1
     shown.get_by_text(f"[ {ROUNDS - 1} ]").click()
     expect(shown).to_contain_text(f'0: "{record["outputs"]["got"][0]}"')
+
+
+@pytest.mark.parametrize(("size", "locale"), [(LARGE, "en-US"), (SMALL, "ja-JP")], ids=["1440", "390"])
+def test_back_closes_a_dialog_and_one_that_was_closed_leaves_no_trace_for_back(
+    site: Site, visit: Visit, size: ViewportSize, locale: str
+) -> None:
+    """As on a telephone, where Back is how people close what is open."""
+    more, call, edit = ("More", "Call by API", "Edit and run again from here") if locale == "en-US" else JAPANESE
+    run = site.run("fails", q="戻る 🔙")
+    page = visit("/runs?status=failed", size=size, locale=locale)
+    page.locator(f'[data-row="{run}"]').press("Enter")
+    dialog = page.get_by_role("dialog")
+
+    def opened(name: str) -> None:
+        if name == call:
+            page.get_by_role("button", name=more, exact=True).press("Enter")
+        page.get_by_role("menuitem" if name == call else "button", name=name).last.press("Enter")
+        expect(dialog).to_be_visible()
+
+    for name in (call, edit):
+        opened(name)
+        page.go_back()
+        expect(dialog).to_have_count(0)
+        page.wait_for_url(f"**/runs/{run}?*")
+        opened(name)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        page.wait_for_url(f"**/runs/{run}?*")
+    opened(edit)
+    page.reload()
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.go_back()
+    page.wait_for_url("**/console/runs?status=failed")

@@ -4,8 +4,16 @@ import { useLocation, useSearch } from 'wouter'
 
 export type Changes = Record<string, string | undefined>
 
-/** The search parameters of the address, and a function that changes some of them (`undefined` takes one away). */
-export function useAddress(): [get: (name: string) => string, set: (changes: Changes, keep?: boolean) => void] {
+/** State of an entry of the history that was added to this page's own. */
+const ADDED = 'added'
+
+/** The search parameters of the address, a function that changes some of them (`undefined` takes one away; `keep` adds
+ * an entry to the history), and one that takes away the parameter of a dialog, with the entry that was added for it. */
+export function useAddress(): [
+  get: (name: string) => string,
+  set: (changes: Changes, keep?: boolean) => void,
+  close: (name: string) => void,
+] {
   const search = useSearch()
   const [path, go] = useLocation()
   const get = useCallback((name: string) => new URLSearchParams(search).get(name) ?? '', [search])
@@ -19,9 +27,18 @@ export function useAddress(): [get: (name: string) => string, set: (changes: Cha
       }
       const text = params.toString()
       if (text !== new URLSearchParams(window.location.search).toString())
-        go(`${path}${text ? `?${text}` : ''}`, { replace: !keep })
+        go(`${path}${text ? `?${text}` : ''}`, { replace: !keep, state: keep ? ADDED : history.state })
     },
     [path, go],
   )
-  return [get, set]
+  const close = useCallback(
+    (name: string) => {
+      if (history.state !== ADDED) return set({ [name]: undefined })
+      // A second call before the address has changed must not go back twice.
+      history.replaceState(null, '')
+      history.back()
+    },
+    [set],
+  )
+  return [get, set, close]
 }

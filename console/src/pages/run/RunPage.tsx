@@ -41,7 +41,7 @@ export default function RunPage({ id }: { id: string }) {
   const run = query.data
   const may = useMay()
   const view = useRunView(id)
-  const [read, change] = useAddress()
+  const [read, change, shut] = useAddress()
   const [path, to] = useLocation()
   const [failure, setFailure] = useState('')
   const [files, setFiles] = useState<File[] | null>(null)
@@ -186,7 +186,7 @@ export default function RunPage({ id }: { id: string }) {
           run={run}
           choices={choices}
           retry={retry}
-          edit={node => change({ edit: node })}
+          edit={node => change({ edit: node }, true)}
           box={inspector}
         />
       </div>
@@ -204,14 +204,14 @@ export default function RunPage({ id }: { id: string }) {
       {run && may && read('call') && (
         <Boundary>
           <Suspense>
-            <CallRun run={run} close={() => change({ call: undefined })} />
+            <CallRun run={run} close={() => shut('call')} />
           </Suspense>
         </Boundary>
       )}
       {run && may && read('share') && (
         <Boundary>
           <Suspense>
-            <ShareRun run={run} close={() => change({ share: undefined })} />
+            <ShareRun run={run} close={() => shut('share')} />
           </Suspense>
         </Boundary>
       )}
@@ -222,11 +222,9 @@ export default function RunPage({ id }: { id: string }) {
               run={run}
               node={read('edit')}
               titleOf={node => titleOf(view, node)}
-              close={() => change({ edit: undefined })}
-              to={again => {
-                change({ edit: undefined })
-                to(`/runs/${again}${listSearch()}`)
-              }}
+              close={() => shut('edit')}
+              // In the place of the dialog: Back leads to the run.
+              to={again => to(`/runs/${again}${listSearch()}`, { replace: true })}
             />
           </Suspense>
         </Boundary>
@@ -241,7 +239,7 @@ export default function RunPage({ id }: { id: string }) {
       {run && !shared && read('compare') && (
         <Boundary>
           <Suspense>
-            <CompareRuns pair={pairOf(run, read('compare'))} view={view} close={() => change({ compare: undefined })} />
+            <CompareRuns pair={pairOf(run, read('compare'))} view={view} close={() => shut('compare')} />
           </Suspense>
         </Boundary>
       )}

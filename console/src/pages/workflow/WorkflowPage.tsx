@@ -35,7 +35,7 @@ import '../../../styles/runs.css'
 import { visible } from '../../words/visible.ts'
 
 export default function WorkflowPage({ id }: { id: string }) {
-  const [read, change] = useAddress()
+  const [read, change, shut] = useAddress()
   const app = useApp(id, read('version') || undefined)
   useTitle(app.data?.name ?? t('runs.workflow'))
   if (app.error instanceof ApiError && app.error.status === 404) {
@@ -48,17 +48,26 @@ export default function WorkflowPage({ id }: { id: string }) {
       </main>
     )
   }
-  return <Workflow app={app.data} compare={read('compare')} setCompare={to => change({ compare: to })} />
+  return (
+    <Workflow
+      app={app.data}
+      compare={read('compare')}
+      setCompare={to => change({ compare: to }, !read('compare'))}
+      close={() => shut('compare')}
+    />
+  )
 }
 
 function Workflow({
   app,
   compare,
   setCompare,
+  close,
 }: {
   app: AppDetail
   compare: string
-  setCompare: (to: string | undefined) => void
+  setCompare: (to: string) => void
+  close: () => void
 }) {
   const may = useMay()
   const [read, change] = useAddress()
@@ -192,13 +201,7 @@ function Workflow({
         </div>
       </div>
       {compare && versions.data && (
-        <Compare
-          app={app}
-          versions={versions.data}
-          pair={compare}
-          choose={setCompare}
-          close={() => setCompare(undefined)}
-        />
+        <Compare app={app} versions={versions.data} pair={compare} choose={setCompare} close={close} />
       )}
       {asking && (
         <Confirm
