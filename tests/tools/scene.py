@@ -81,6 +81,8 @@ async def scene(
     apps: Sequence[str] = (),
     allow: Sequence[str] = LOOPBACK,
     files: Mapping[str, bytes] | None = None,
+    workflows: Any = None,
+    knowledge: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Scene]:
     """Args:
@@ -100,10 +102,10 @@ async def scene(
         files=contents,
         documents=nothing,
         sandbox=nothing,
-        workflows=nothing,
+        workflows=workflows,
         speech=nothing,
         defaults={},
-        knowledge=nothing,
+        knowledge=knowledge,
         plugins=NoTools(),
     )
     try:

@@ -11,11 +11,15 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from jikko.outbound.outbound_client import AiohttpClient
 from jikko.ports.tools import ToolFailure, ToolNotFound
+from jikko.tools.mcp.mcp_requests import TokenCache
+from jikko.tools.tools_file import OAuthClient
 from tests.effort import PATIENCE
+from tests.outbound.clients import LOOPBACK
 from tests.outbound.server import RawServer, Received, answer, serving
 from tests.tools.scene import scene
-from tests.tools.test_mcp_tools import INITIALIZED, SAY, mcp, text
+from tests.tools.test_mcp_tools import EVENTS, INITIALIZED, SAY, mcp, text
 
 pytestmark = pytest.mark.anyio
 
@@ -137,6 +141,42 @@ async def test_a_gigabyte_of_events_is_not_read(tmp_path: Path) -> None:
         assert server.sent < 64 << 20
 
 
+async def test_a_server_that_asks_without_end_gets_a_hundred_replies(tmp_path: Path) -> None:
+    replied: list[int] = []
+    enough = asyncio.Event()
+
+    async def ask(writer: asyncio.StreamWriter, request: Received) -> None:
+        writer.write(EVENTS)
+        for number in range(150):
+            ping = {"jsonrpc": "2.0", "id": number, "method": "ping"}
+            writer.write(b"data: " + json.dumps(ping).encode() + b"\n\n")
+        await writer.drain()
+        await enough.wait()
+        reply = {"jsonrpc": "2.0", "id": json.loads(request.body)["id"], "result": text("done")}
+        writer.write(b"data: " + json.dumps(reply).encode() + b"\n\n")
+        await writer.drain()
+
+    inner = mcp({"tools/call": ask})
+
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        message = json.loads(request.body)
+        if "result" not in message:
+            return await inner(writer, request)
+        writer.write(answer(b"", "202 Accepted"))
+        await writer.drain()
+        replied.append(message["id"])
+        if len(replied) == 100:
+            enough.set()
+
+    async with (
+        serving({"/mcp": act}) as server,
+        scene(tmp_path, entry(server, "/mcp", known_tools=[SAY])) as tools,
+        asyncio.timeout(PATIENCE),
+    ):
+        assert (await tools.call("mcp", "m", "say")).text == "done"
+    assert replied == [*range(100)]
+
+
 # OAuth.
 
 
@@ -225,6 +265,21 @@ async def test_a_token_that_has_ended_is_asked_for_anew(tmp_path: Path) -> None:
         asked = here.given
         await tools.call("mcp", "m", "say")
     assert here.given > asked
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "lasts"), [(3600, 3570), (31.5, 1.5), (30, 0), (-1, 0), (None, 270), ("60", 270), (True, 270)]
+)
+async def test_a_token_is_replaced_half_a_minute_before_it_ends(expires_in: Any, lasts: float) -> None:
+    # The clock is read when a token is given, and at each later use.
+    times = iter((1000.0, 1000 + lasts, 1000.25 + lasts, 1000.25 + lasts))
+    async with serving({"/token": Authorization(expires_in=expires_in).token}) as server:
+        http = AiohttpClient(allow=LOOPBACK, app_share=1, max_connections=1)
+        tokens = TokenCache(http, lambda: next(times))
+        client = OAuthClient(token_url=server.url("/token"), id="i", secret=SECRET)
+        shown = [await tokens.header(client, "https://a.test/mcp", "") for _ in range(3)]
+        await http.close()
+    assert [token for _, token in shown] == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
 
 
 @pytest.mark.parametrize(

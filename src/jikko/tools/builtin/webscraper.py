@@ -129,10 +129,8 @@ _EXCLUDED_TAGS: Final = frozenset(
     | {"object", "svg", "details", "dialog", "summary", "canvas", "noscript", "script", "template", "data", "style"}
     | {"nav"}
 )
-_EMPTY: Final = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
-)
-"""Void elements."""
+_EMPTY: Final = frozenset({"area", "input", "track"})
+"""Those of them that have no content."""
 _BLOCKS: Final = frozenset(
     {"address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "div", "dl", "dt", "figcaption"}
     | {"figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "li", "main", "ol", "p"}

@@ -15,7 +15,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import PurePath
 from typing import Any, Final
@@ -30,14 +30,14 @@ from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
-    ContentBlock,
     Implementation,
     ListToolsResult,
     PaginatedRequestParams,
-    Tool,
     jsonrpc_message_adapter,
 )
-from pydantic import TypeAdapter, ValidationError
+from mcp_types.methods import parse_server_result
+from mcp_types.version import LATEST_HANDSHAKE_VERSION
+from pydantic import ValidationError
 
 from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.tools import ToolFailure
@@ -163,10 +163,8 @@ def _first(group: BaseExceptionGroup[Any]) -> Any:
 
 _MAX_PARTS: Final = 2000
 """Maximum number of parts of an answer to repair; beyond it each must be valid."""
-_LISTS: Final[dict[str, Callable[[Any], Any]]] = {
-    "content": TypeAdapter(ContentBlock).validate_python,
-    "tools": Tool.model_validate,
-}
+_LISTS: Final = {"content": "tools/call", "tools": "tools/list"}
+"""Lists of parts, with the methods of their answers."""
 
 
 @asynccontextmanager
@@ -194,26 +192,31 @@ async def _mend_all(read_stream: Any, to_session: Any) -> None:
 def _mend(result: Any) -> None:
     if not isinstance(result, dict):
         return
-    for name, read in _LISTS.items():
+    for name, method in _LISTS.items():
         parts = result.get(name)
         if isinstance(parts, list) and len(parts) <= _MAX_PARTS:
-            result[name] = [part for part in map(_with_properties, parts) if _is_read(read, part)]
+            result[name] = [part for part in map(_with_objects, parts) if _is_read(method, {name: [part]})]
 
 
-def _with_properties(part: Any) -> Any:
-    """Return a tool with only those parameters that are described by mappings; anything else unchanged."""
-    schema: Any = part.get("inputSchema") if isinstance(part, dict) else None
-    if not isinstance(schema, dict) or schema.get("properties") is None:
+def _with_objects(part: Any) -> Any:
+    """Return a tool whose schemas are of objects, with only those parameters that are described by mappings; anything
+    else unchanged. Some servers leave out the type."""
+    if not isinstance(part, dict):
         return part
-    properties = schema["properties"]
-    listed = properties if isinstance(properties, dict) else {}
-    described = {name: each if isinstance(each, dict) else {} for name, each in listed.items()}
-    return {**part, "inputSchema": {**schema, "properties": described}}
+    schemas = {name: part[name] for name in ("inputSchema", "outputSchema") if isinstance(part.get(name), dict)}
+    for name, schema in schemas.items():
+        schemas[name] = {**schema, "type": "object"}
+        if schema.get("properties") is not None:
+            properties = schema["properties"]
+            listed = properties if isinstance(properties, dict) else {}
+            described = {key: each if isinstance(each, dict) else {} for key, each in listed.items()}
+            schemas[name]["properties"] = described
+    return {**part, **schemas}
 
 
-def _is_read(read: Callable[[Any], Any], part: Any) -> bool:
+def _is_read(method: str, result: dict[str, Any]) -> bool:
     try:
-        read(part)
+        parse_server_result(method, LATEST_HANDSHAKE_VERSION, result)
     except (ValidationError, RecursionError):
         return False
     return True
