@@ -143,7 +143,15 @@ async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_tur
     assert sum(size > ONE_TINY_PIECE for size in pieces) <= len(urls)
 
 
-async def test_what_came_in_tiny_chunks_is_read_as_a_few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("most", [ONE_READ, 2000])
+async def test_what_came_in_tiny_chunks_is_read_as_a_few_parts(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    received = bounded_connections.Handler.data_received
+
+    def in_pieces(self: bounded_connections.Handler, data: bytes) -> None:
+        for begin in range(0, len(data) or 1, most):
+            received(self, data[begin : begin + most])
+
+    monkeypatch.setattr(bounded_connections.Handler, "data_received", in_pieces)
     taken: list[int] = []
     take = StreamReader._read_nowait_chunk
 

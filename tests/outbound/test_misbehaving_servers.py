@@ -315,6 +315,17 @@ async def continues(writer: asyncio.StreamWriter, request: Received) -> None:
         await writer.drain()
 
 
+async def continues_again_and_again(writer: asyncio.StreamWriter, request: Received) -> None:
+    begin = b"HTTP/1.1 "  # of a head, read by itself
+    writer.write(begin)
+    await asyncio.sleep(0.05)
+    for _ in range(8000):
+        await writer.drain()
+        await asyncio.sleep(0)
+        writer.write((b"100 Continue\r\n\r\n" + begin) * 10)
+    writer.write(answer(b"ok").removeprefix(begin))
+
+
 async def extends_a_chunk(writer: asyncio.StreamWriter, request: Received) -> None:
     writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5")
     while True:
@@ -343,11 +354,15 @@ async def compresses_nothing(writer: asyncio.StreamWriter, request: Received) ->
         await writer.drain()
 
 
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
 @pytest.mark.parametrize(
     "act",
-    [continues, extends_a_chunk, has_tiny_chunks_with_extensions, writes_a_length_without_end, compresses_nothing],
+    [
+        *(continues, continues_again_and_again, extends_a_chunk, has_tiny_chunks_with_extensions),
+        *(writes_a_length_without_end, compresses_nothing),
+    ],
 )
-async def test_what_never_ends_and_is_no_body_is_given_up_after_some_megabytes(act: Act) -> None:
+async def test_what_never_ends_and_is_no_body_is_given_up_after_some_megabytes(act: Act, is_kept: bool) -> None:
     sent = 0
 
     async def counted(writer: asyncio.StreamWriter, request: Received) -> None:
@@ -362,7 +377,9 @@ async def test_what_never_ends_and_is_no_body_is_given_up_after_some_megabytes(a
         writer.write = count  # type: ignore[assignment, method-assign]
         await act(writer, request)
 
-    async with serving({"/": counted}) as server, client() as http:
+    async with serving({"/": counted, "/kept": answer(b"ok")}) as server, client() as http:
+        if is_kept:
+            await http.send(get(server.url("/kept")))
         tracemalloc.start()
         try:
             with pytest.raises(HttpFailure) as caught:

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 
@@ -86,9 +86,6 @@ class Handler(ResponseHandler):
         """Received data, and the offset of its unparsed part."""
         self._rests = False
         """Whether reading pauses until the next slice."""
-        self._has_tiny_chunks = False
-        """Whether a piece of this answer had many tiny chunks."""
-        self._room: float = _MAX_HEAD_BYTES
         self.begin()
 
     @property
@@ -100,9 +97,11 @@ class Handler(ResponseHandler):
         self._room, self._is_read = count, True
 
     def begin(self) -> None:
+        """Await the head of the next answer."""
         self._room = _MAX_HEAD_BYTES
-        self._is_read = self._is_acknowledged = False
+        self._is_read = False
         self._has_tiny_chunks = False
+        """Whether a piece of this answer had many tiny chunks."""
 
     def data_received(self, data: bytes) -> None:
         if not data:
@@ -113,10 +112,9 @@ class Handler(ResponseHandler):
         elif self._is_read and len(data) <= _HEAD_PIECE_BYTES and len(data) <= self._room:
             # As a model's token.
             self._room -= len(data)
-            super().data_received(data)
+            self._parse(data)
         else:
-            if not self._is_acknowledged:
-                self._is_acknowledged = True
+            if not self._is_read:
                 self._acknowledge()
             self._rest = data
             self._slice.begin()
@@ -152,26 +150,28 @@ class Handler(ResponseHandler):
                 return
 
     def _parse(self, piece: bytes) -> None:
-        payload, before = self._payload, self._parts()
+        payload, parts = self._payload, self._parts()
         super().data_received(piece)
-        if not self._is_read and self._payload is not None and self._payload is not EMPTY_PAYLOAD:
-            self.expect(math.inf)
-        self._join(self._parts() - (before if self._payload is payload else 0))
+        if self._payload is not payload:  # that of the previous answer stays until a head was read
+            parts = 0
+            if not self._is_read and self._payload is not None and self._payload is not EMPTY_PAYLOAD:
+                self.expect(math.inf)
+        if (new := self._parts() - parts) > _MANY_PARTS:
+            self._join(new)
 
     def _parts(self) -> int:
         # The payload of an answer without a body has no buffer.
         return len(getattr(self._payload, "_buffer", ()))
 
     def _join(self, new: int) -> None:
-        """Merge the last ``new`` parts of the body, if they are many.
+        """Merge the last ``new`` parts of the body.
 
         The reader takes them one by one, within one turn of the event loop. For chunks of one byte that takes three
         times as long as parsing them.
         """
-        if new > _MANY_PARTS and self._payload is not None:
-            self._has_tiny_chunks = True
-            parts = self._payload._buffer
-            parts.append(b"".join(reversed([parts.pop() for _ in range(new)])))
+        self._has_tiny_chunks = True
+        parts = cast(StreamReader, self._payload)._buffer
+        parts.append(b"".join(reversed([parts.pop() for _ in range(new)])))
 
     def _forget_rest(self) -> None:
         self._rest, self._begin = b"", 0
