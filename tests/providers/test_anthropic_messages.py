@@ -1,7 +1,10 @@
 """Anthropic's protocol, over a real socket."""
 
 import asyncio
+import base64
 import json
+import struct
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -153,6 +156,49 @@ async def test_vertex_is_asked_for_the_model_of_its_project_and_region(monkeypat
         await models.complete(request())
 
     assert fake.exchanges[0].path.startswith("/projects/my-project/locations/asia-northeast1/publishers/anthropic/")
+
+
+def frame(event: dict[str, Any]) -> bytes:
+    """An event in Amazon's binary format: lengths, headers, payload, and two checksums."""
+    payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
+    headers = b""
+    for name, value in ((b":event-type", b"chunk"), (b":message-type", b"event")):
+        headers += struct.pack(f">B{len(name)}sBH{len(value)}s", len(name), name, 7, len(value), value)
+    begin = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
+    message = begin + struct.pack(">I", zlib.crc32(begin)) + headers + payload
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+@pytest.mark.parametrize("pings", [0, 1_000_000])
+async def test_bedrock_streams_in_amazons_format_and_is_kept_alive_within_bounds(
+    pings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "of-amazon")
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(200, "Content-Type: application/vnd.amazon.eventstream", "Transfer-Encoding: chunked")
+        text = (piece(0, type="text_delta", text=text) for text in ("こんに", "ちは 🌸"))
+        for event in (started(5), block(0, type="text", text=""), *text):
+            await exchange.raw(frame(event))
+        for _ in range(pings):
+            await exchange.raw(frame({"type": "ping"}) * 100)
+        for event in ended("end_turn", 3):
+            await exchange.raw(frame(event))
+        await exchange.send(b"0\r\n\r\n")
+
+    pieces: list[Chunk] = []
+    entry = {"type": "bedrock", "region": "ap-northeast-1", "max_answer": 20_000}
+    async with served(answer, **entry) as (fake, models):
+        asked = models.complete(request(), pieces.append)
+        if pings:
+            with pytest.raises(ModelFailure, match="max_answer"):
+                await asked
+        else:
+            assert (await asked).text == "こんにちは 🌸"
+
+    assert pieces == [Chunk("こんに", ""), Chunk("ちは 🌸", "")]
+    assert fake.exchanges[0].path == "/model/claude/invoke-with-response-stream"
+    assert fake.exchanges[0].headers["authorization"] == "Bearer of-amazon"
 
 
 async def test_tool_calls_come_in_pieces() -> None:
