@@ -1,16 +1,20 @@
 """Output of a connection, and its chunks."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from jikko.server.connections.connection_bytes import Outbox
+from jikko.server.connections.connection_bytes import Intake, Outbox
+from jikko.server.connections.http_exchange import Exchange
 from jikko.server.connections.http_protocol import HttpProtocol
+from jikko.server.connections.slow_readers import BodyWatch
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +79,31 @@ async def asked(
         yield wire
     finally:
         protocol.connection_lost(None)
+
+
+async def test_a_closed_connection_leaves_nothing_to_the_garbage_collector() -> None:
+    receiving: ContextVar[Any] = ContextVar("receiving")
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        receiving.set(receive)  # timers of the connection have this context
+        await send(head(content_length="5"))
+        await send(body(b"hello"))
+
+    def of_connections() -> int:
+        return sum(type(each) in (HttpProtocol, Exchange, Intake, BodyWatch) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = of_connections()
+        async with asked(application) as wire:
+            await wire.answered.wait()
+            assert of_connections() == before + 4
+        await asyncio.sleep(0)
+        del wire
+        assert of_connections() == before
+    finally:
+        gc.enable()
 
 
 async def test_head_and_body_of_an_answer_leave_in_one_piece() -> None:

@@ -69,8 +69,9 @@ class Intake:
                 self._transport.resume_reading()
 
     def end(self) -> None:
-        """Drop pending bytes: the connection is closed."""
-        self._rest, self._begin = b"", 0
+        """Drop pending bytes, and the receiver: the connection is closed."""
+        self._rest = b""
+        del self._hand_on
 
     def _go_on(self) -> None:
         self._slice.begin()
@@ -78,7 +79,7 @@ class Intake:
             piece = self._rest[self._begin : self._begin + _PIECE_BYTES]
             self._begin += len(piece)
             if self._begin >= len(self._rest):
-                self.end()
+                self._rest, self._begin = b"", 0
             self._hand_on(piece)
             if self._slice.is_over:
                 break

@@ -108,6 +108,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._unread.end(self.transport)
         if self._rest_timer is not None:
             self._rest_timer.cancel()
+            self._rest_timer = None
         self.intake.end()
         if self._answered is not None:
             self._answered.disconnect()
@@ -119,7 +120,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self.writable.notify_all()
         if exc is None:
             self.transport.close()
-        del self._parser  # a reference cycle
+        del self._parser, self._body_watch  # reference cycles
 
     def data_received(self, data: bytes) -> None:
         self.intake.take(data)
