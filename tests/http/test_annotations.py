@@ -71,7 +71,7 @@ async def test_a_page_that_is_full_says_that_there_is_more(client: httpx.AsyncCl
     assert [[item["id"] for item in page["data"]] for page in pages] == [ids[:0:-1], ids[:1]]
     assert [page["has_more"] for page in pages] == [True, False]
     assert (exact["has_more"], exact["total"]) == (True, 3)
-    assert capped["limit"] == 100
+    assert capped["limit"] == 1000
     assert ([item["id"] for item in found["data"]], found["total"]) == ([ids[1]], 1)
 
 

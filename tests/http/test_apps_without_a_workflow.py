@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,24 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def chat_of(folder: Path, provider: str, **config: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Client of a chat app. Models of ``openai`` are fake ones."""
-    model = {"provider": provider, "name": "m", "mode": "chat", "completion_params": {}}
-    source = json.dumps({"app": {"name": "雑談", "mode": "chat"}, "model_config": {"model": model, **config}}).encode()
-    settings = Settings(home=folder, fake_models=provider == "openai")
+async def client_of_file(folder: Path, source: str, *, fake_models: bool = True) -> AsyncIterator[httpx.AsyncClient]:
+    """Client of an app, on a whole server in process."""
+    settings = Settings(home=folder, fake_models=fake_models)
     async with assemble(settings, in_memory=True, environment={}) as assembly:
-        published = await assembly.apps.publish(source, source="test")
+        published = await assembly.apps.publish(source.encode(), source="test")
         headers = {"Authorization": f"Bearer {await assembly.app_keys.issue(published.app.id)}"}
         transport = httpx.ASGITransport(create_app(assembly))
         async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers) as client:
             yield client
+
+
+def chat_of(
+    folder: Path, provider: str, *, mode: str = "chat", **config: Any
+) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    """Client of an app without a workflow. Models of ``openai`` are fake ones."""
+    model = {"provider": provider, "name": "m", "mode": "chat", "completion_params": {}}
+    source = json.dumps({"app": {"name": "雑談", "mode": mode}, "model_config": {"model": model, **config}})
+    return client_of_file(folder, source, fake_models=provider == "openai")
 
 
 async def ask(client: httpx.AsyncClient, **more: Any) -> httpx.Response:

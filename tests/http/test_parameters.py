@@ -66,7 +66,6 @@ async def test_a_file_without_features_has_those_of_an_app_that_was_just_made(wo
 
     limits = answer.pop("system_parameters")
     off = {"enabled": False}
-    image = {**off, "number_limits": 3, "detail": "high", "transfer_methods": ["remote_url", "local_file"]}
     assert limits["workflow_file_upload_limit"] == 10
     assert answer == {
         "opening_statement": "",
@@ -79,5 +78,18 @@ async def test_a_file_without_features_has_those_of_an_app_that_was_just_made(wo
         "more_like_this": off,
         "user_input_form": [],
         "sensitive_word_avoidance": off,
-        "file_upload": {"image": image},
+        "file_upload": {},
     }
+
+
+@pytest.mark.parametrize(("enabled", "shown"), [(False, ""), (True, "声")])
+async def test_only_speech_that_is_on_shows_its_voice(world: World, enabled: bool, shown: str) -> None:
+    file = json.loads(app("App", [start("q"), end(q="start.q")], "start>end"))
+    file["workflow"]["features"] = {"text_to_speech": {"enabled": enabled, "voice": "声", "autoPlay": "disabled"}}
+    published = await world.apps.publish(json.dumps(file).encode(), source="test")
+
+    async with client_of(world, published.app) as client:
+        speech = (await client.get("/v1/parameters")).json()["text_to_speech"]
+
+    assert (speech["voice"], speech["autoPlay"]) == (shown, "disabled")
+    assert ("language" in speech) is not enabled

@@ -157,9 +157,9 @@ def user_of(body: Mapping[str, Any]) -> str:
 
 
 def user_named(user: Any) -> str:
-    """Normalise a user to a text without NULs; ``""`` for ``None``.
+    """Normalise a user to a text without NULs; ``""`` for a missing one, as which 0 counts, too (Dify).
     Raises ``InvalidParam``: neither text nor number, or longer than 255 characters."""
-    if user is None:
+    if not user:
         return ""
     if isinstance(user, (int, float)) and not isinstance(user, bool):
         user = str(user)
@@ -221,6 +221,20 @@ def queried(query: Mapping[str, str], into: type[Query]) -> Query:
         return msgspec.convert(given, into, dec_hook=_parsed)
     except msgspec.ValidationError:
         raise InvalidParam("; ".join(problems(given, into, _worded, _parsed))) from None
+
+
+_WORDS: Final = {
+    **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
+    **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
+}
+
+
+def flag(value: Json, name: str) -> bool:
+    """Parse a boolean or a word for one. Raises ``InvalidParam``."""
+    word = _WORDS.get(str(value).strip().lower()) if isinstance(value, (str, int)) else None
+    if word is None:
+        raise InvalidParam(f"{name}: must be a boolean")
+    return word
 
 
 def is_on(text: str) -> bool:

@@ -82,7 +82,7 @@ async def list_annotations(request: Request, app: App, asked: AnnotationFilter) 
     limit = min(asked.limit, _MAX_LIMIT)
     found, total = await request.api.chat.annotations.page(app.id, asked.keyword, asked.page, limit)
     items = [_item(annotation) for annotation in found]
-    return AnnotationPage(items, len(items) == limit, limit, total, asked.page)
+    return AnnotationPage(items, len(items) == limit, asked.limit, total, asked.page)
 
 
 @_Route("POST", "/v1/apps/annotations", (503,), status=201)

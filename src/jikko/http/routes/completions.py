@@ -9,12 +9,23 @@ from jikko.dify.turn_events import AppAnswer, ChatAccepted
 from jikko.errors import WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.operation import Route
-from jikko.http.request_fields import AnyUser, CallbackUrl, GivenFiles, StartMode, UserRequest, checked, must, user_of
+from jikko.http.request_fields import (
+    AnyUser,
+    CallbackUrl,
+    GivenFiles,
+    StartMode,
+    TraceSession,
+    UserRequest,
+    check_trace_session,
+    checked,
+    must,
+    user_of,
+)
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.turn_routes import stopped_turn, turn_answer
 from jikko.http.routes.run_routes import Stopped
-from jikko.http.starts import StartRoute, start_options_of
+from jikko.http.starts import StartRoute, TraceQuery, start_options_of
 from jikko.repositories.app_store import App
 from jikko.values import Json
 
@@ -31,6 +42,7 @@ class CompletionRequest(Struct):
     response_mode: StartMode = None
     files: GivenFiles = None
     callback_url: CallbackUrl = None
+    trace_session_id: TraceSession = None
 
 
 @StartRoute(
@@ -39,11 +51,13 @@ class CompletionRequest(Struct):
     {200: AppAnswer, 202: ChatAccepted},
     tag="Completion apps",
     body=CompletionRequest,
+    query=TraceQuery,
 )
 async def complete(request: Request) -> SendableResponse:
     """Complete a text."""
     app, user, body = await _asked(request)
     asked = checked(body, CompletionRequest)
+    check_trace_session(request, asked.trace_session_id)
     mode = asked.response_mode or "blocking"
     turn = TurnRequest(
         query=asked.query,

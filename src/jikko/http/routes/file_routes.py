@@ -9,7 +9,7 @@ from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.bodies.multipart_forms import read_form
 from jikko.http.operation import AppRoute, Route
-from jikko.http.request_fields import is_on
+from jikko.http.request_fields import flag
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, StreamResponse, encoded
 from jikko.ids import is_uuid
@@ -65,15 +65,16 @@ async def upload(request: Request, app: App) -> File:
     return api.files.described(stored, base_url=request.base_url)
 
 
-@_Route("GET", "/v1/files/{file_id}/preview", (403, 404), answers={200: _ANYTHING}, ids=("file_id",))
+@_Route("GET", "/v1/files/{file_id}/preview", (400, 403, 404), answers={200: _ANYTHING}, ids=("file_id",))
 async def preview(request: Request, app: App, asked: Attachment) -> SendableResponse:
     """Download a file of a chat message of the app."""
     api, file_id = request.api, request.path_params["file_id"]
+    as_attachment = bool(asked.as_attachment) and flag(asked.as_attachment, "as_attachment")
     if not await api.conversations.uses_file(app.id, file_id):
         if await api.conversations.uses_file(None, file_id):
             raise Forbidden("Access to the requested file is denied", code="file_access_denied")
         raise NotFound("File not found in message context", code="file_not_found")
-    return _sent(await api.files.preview(file_id, as_attachment=is_on(asked.as_attachment)))
+    return _sent(await api.files.preview(file_id, as_attachment=as_attachment))
 
 
 @_signed("/files/{file_id}/file-preview", hot=True)

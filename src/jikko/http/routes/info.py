@@ -28,14 +28,9 @@ _OFF = {"enabled": False}
 _SILENT = {"enabled": False, "voice": "", "language": ""}
 _FILES_PER_RUN = 10
 """Dify's limit for editors, not enforced for runs. Source: docs/dify-behaviour.md, “Size limits”."""
-_NO_UPLOAD = {
-    "image": {"enabled": False, "number_limits": 3, "detail": "high", "transfer_methods": ["remote_url", "local_file"]}
-}
-
-
 _WITH_ICONS = ("builtin", "api", "plugin")
 """Kinds of tools with icons."""
-_NO_ICON = {"content": "🔧", "background": "#FFEAD5"}
+_NO_ICON = {"content": "😁", "background": "#252525"}
 
 
 class Index(Struct):
@@ -147,7 +142,7 @@ async def parameters(request: Request, app: App) -> Parameters:
     features: dict[str, Any] = dict(workflow.document.features)
     start = next((node for node in workflow.document.nodes if node.id == workflow.document.root), None)
     variables = start.data.get("variables") if start is not None and start.type == "start" else None
-    speech = features.get("text_to_speech") or {}
+    speech = features.get("text_to_speech") or _SILENT
     is_basic = app.mode in BASIC_MODES
     opening = features.get("opening_statement")
     form = (
@@ -157,20 +152,20 @@ async def parameters(request: Request, app: App) -> Parameters:
     def feature(name: str, otherwise: dict[str, Json] = _OFF) -> dict[str, Json]:
         found: dict[str, Json] = features.get(name) or otherwise
         # text_to_speech may be a YAML alias in the file: Dify then has one object for both. [QUIRK]
-        return {**_SILENT, **found} if found is speech and not is_basic else found
+        return {**found, **_SILENT} if found is speech and not (is_basic or found.get("enabled")) else found
 
     return Parameters(
         opening_statement=opening if is_basic else opening or "",
         suggested_questions=features.get("suggested_questions") or [],
         suggested_questions_after_answer=feature("suggested_questions_after_answer"),
         speech_to_text=feature("speech_to_text"),
-        text_to_speech=speech or _OFF if is_basic else {**_SILENT, **speech},
+        text_to_speech=feature("text_to_speech", _OFF if is_basic else _SILENT),
         retriever_resource=feature("retriever_resource"),
         more_like_this=feature("more_like_this"),
         user_input_form=form or [],
         sensitive_word_avoidance=feature("sensitive_word_avoidance"),
         annotation_reply=await _annotation_reply(api, app) if is_basic else _OFF,
-        file_upload=features["shown_file_upload"] if is_basic else feature("file_upload", _NO_UPLOAD),
+        file_upload=features["shown_file_upload"] if is_basic else feature("file_upload", {}),
         system_parameters=_system_parameters(api.files.limits),
     )
 
@@ -194,15 +189,18 @@ async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
 
 @AppRoute("GET", "/v1/meta", tag="Applications")
 async def meta(request: Request, app: App) -> Meta:
-    """Read icons of tools, for agent apps."""
+    """Read icons of tools: those of tool nodes, or of an agent app."""
     api = request.api
-    if app.mode != "agent-chat":
+    try:
+        nodes = (await api.workflows.get(app)).document.nodes
+    except (NotFound, InvalidDocument):
         return Meta()
-    workflow = await api.workflows.get(app)
-    agent = next((node for node in workflow.document.nodes if node.type == "agent"), None)
+    if app.mode == "agent-chat":
+        entries = [entry for node in nodes if node.type == "agent" for entry in tools_of_agent(node.data)]
+    else:
+        entries = [{**node.data, "type": ""} for node in nodes if node.type == "tool"]
     icons = {}
-    for entry in tools_of_agent(agent.data) if agent is not None else ():
-        name = tool_name(entry)
+    for name in map(tool_name, entries):
         if name.provider_type in _WITH_ICONS:
             icon = api.tools.icon(name)
             icons[name.tool] = _NO_ICON if icon is None else icon

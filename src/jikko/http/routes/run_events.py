@@ -22,6 +22,7 @@ from jikko.http.request_fields import queried, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import PING, RETRY, EventStream, SendableResponse, list_response, no_content
 from jikko.http.routes.record_routes import damaged, record_of
+from jikko.http.routes.run_routes import no_run
 from jikko.long_texts import encode_giving_way, first_long
 from jikko.record import RunRecord, folded
 from jikko.repositories.app_store import App
@@ -100,9 +101,12 @@ async def attach(request: Request) -> SendableResponse:
     # Source: docs/dify-behaviour.md, “Rejoining a stream”.
     api, app = request.api, await authenticated(request)
     user = user_of(request.query)
-    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
+    try:
+        record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
+    except NotFound:
+        raise no_run(app) from None
     if record.identity.user != user:
-        raise NotFound("Workflow run not found.")
+        raise no_run(app)
     asked = queried(request.query, Listening)
     snapshot, stay = asked.include_state_snapshot.lower() == "true", asked.continue_on_pause.lower() == "true"
     return EventStream(_attached(request, app, record, snapshot, stay))

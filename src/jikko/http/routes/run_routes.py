@@ -7,7 +7,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from jikko.dify import bodies
-from jikko.errors import BadRequest, NotFound, WrongAppMode
+from jikko.dsl.document import BASIC_MODES
+from jikko.errors import BadRequest, JikkoError, NotFound, WrongAppMode
 from jikko.http.auth import api_key, authenticated
 from jikko.http.operation import AppRoute, Route
 from jikko.http.request_fields import (
@@ -79,15 +80,14 @@ async def run_version(request: Request) -> SendableResponse:
     return await _run(request, request.path_params["workflow_id"])
 
 
-@Route("GET", "/v1/workflows/run/{workflow_run_id}", {200: bodies.RunDetail}, (404,), hot=True)
+@Route("GET", "/v1/workflows/run/{workflow_run_id}", {200: bodies.RunDetail}, (400, 404), hot=True)
 async def run_detail(request: Request) -> Response:
     """Read a run."""
     api = request.api
     # One statement finds the run and checks that the key opens its app. Only if it finds nothing is the key looked up.
     detail = await api.runs.records.detail(api_key(request), request.path_params["workflow_run_id"])
     if detail is None:
-        await authenticated(request)
-        raise NotFound("Workflow run not found.")
+        raise no_run(await authenticated(request))
     return Response(bodies.detail_body(detail, lambda outputs: api.files.fresh(outputs, base_url=request.base_url)))
 
 
@@ -123,10 +123,10 @@ async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
     user = user_of(body)
     if app.mode != "workflow":
         raise _other_mode()
+    asked = checked(body, RunRequest)
+    check_trace_session(request, asked.trace_session_id)
     if workflow_id is not None and not is_uuid(workflow_id):
         raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
-    check_trace_session(request, body.get("trace_session_id"))
-    asked = checked(body, RunRequest)
     mode = asked.response_mode or "blocking"
     options = start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body)
     start = StartRequest(
@@ -141,6 +141,11 @@ async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
     return await (
         refused_in_stream(request, app, started, workflow_id, asked.inputs) if mode == "streaming" else started()
     )
+
+
+def no_run(app: App) -> JikkoError:
+    """Make the error for an unknown run. Dify has none of apps without a workflow, and says so first."""
+    return _other_mode() if app.mode in BASIC_MODES else NotFound("Workflow run not found.")
 
 
 def _other_mode() -> WrongAppMode:

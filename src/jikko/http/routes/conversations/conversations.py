@@ -21,10 +21,10 @@ from jikko.dify.conversation_bodies import (
 from jikko.dsl.declared_variables import fits
 from jikko.errors import BadRequest, InvalidParam, NotFound
 from jikko.http.operation import ChatRoute
-from jikko.http.request_fields import AnyUser, Id, checked, must, queried
+from jikko.http.request_fields import AnyUser, Id, checked, flag, must, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.conversations.turn_routes import chat_app_and_user, chat_request, flag, own_conversation
+from jikko.http.routes.conversations.turn_routes import chat_app_and_user, chat_request, own_conversation
 from jikko.ports.stores.messages import ConversationQuery, ConversationVariable, Order
 from jikko.values import Json
 
@@ -140,7 +140,7 @@ async def conversation_variables(request: Request) -> SendableResponse:
     app, user = await chat_app_and_user(request, anonymous=True)
     asked = queried(request.query, VariableFilter)
     last_id, limit, part = asked.last_id, asked.limit, asked.variable_name
-    if part and _NAME.fullmatch(part) is None:
+    if "variable_name" in request.query and _NAME.fullmatch(part) is None:
         raise InvalidParam("variable_name: must consist of letters, digits, hyphens, underscores and periods")
     conversation = await own_conversation(request, app, user, request.path_params["conversation_id"])
     found = await request.api.conversations.variables(conversation.id)

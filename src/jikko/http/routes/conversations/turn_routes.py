@@ -29,6 +29,7 @@ from jikko.http.request_fields import (
     UserRequest,
     check_trace_session,
     checked,
+    flag,
     must,
     user_named,
     user_of,
@@ -94,12 +95,6 @@ async def own_conversation(request: Request, app: App, user: str, conversation_i
     return found
 
 
-_WORDS: Final = {
-    **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
-    **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
-}
-
-
 class ChatRequest(Struct):
     """Question to a chat app."""
 
@@ -146,13 +141,12 @@ async def chat(request: Request) -> SendableResponse:
     """Ask a question, in a new conversation or an existing one."""
     api = request.api
     app, user, body = await chat_request(request)
-    check_trace_session(request, body.get("trace_session_id"))
     asked = checked(body, ChatRequest)
-    conversation_id = asked.conversation_id or ""
-    if app.mode in BASIC_MODES:
-        conversation_id = conversation_id.strip()
+    conversation_id = (asked.conversation_id or "").strip()
+    name_wanted = flag(asked.auto_generate_name, "auto_generate_name")
     if conversation_id and not is_uuid(conversation_id):
         raise InvalidParam("conversation_id: must be a valid UUID")
+    check_trace_session(request, asked.trace_session_id)
     version = None if app.mode in BASIC_MODES else asked.workflow_id or None
     if version and not is_uuid(version):
         raise BadRequest(f"Invalid workflow_id format: {version!r}.")
@@ -168,7 +162,7 @@ async def chat(request: Request) -> SendableResponse:
         conversation_id=conversation_id.lower(),
         files=asked.files,
         workflow_id=version,
-        name_wanted=flag(asked.auto_generate_name, "auto_generate_name"),
+        name_wanted=name_wanted,
         streamed=mode == "streaming",
         base_url=request.base_url,
     )
@@ -211,14 +205,6 @@ async def turn_answer(request: Request, app: App, begun: StartOutcome | Message,
         replied = app_events.app_replied_messages if is_basic else turn_events.replied_messages
         return whole_stream(b"".join(map(dify_events.frame, replied(begun, app.mode, task_id))), greets=not is_basic)
     return json_response(turn_events.replied_body(begun, app.mode, task_id))
-
-
-def flag(value: Json, name: str) -> bool:
-    """Parse a boolean or a word for one. Raises ``InvalidParam``."""
-    word = _WORDS.get(str(value).strip().lower()) if isinstance(value, (str, int)) else None
-    if word is None:
-        raise InvalidParam(f"{name}: must be a boolean")
-    return word
 
 
 class _TurnBodies(RunBodies):
