@@ -51,6 +51,31 @@ def is_file(value: Json) -> bool:
     return isinstance(value, dict) and value.get("dify_model_identity") == FILE_IDENTITY
 
 
+def remote_file(
+    url: str, kind: str, *, filename: str, extension: str, mime_type: str, size: int = -1, id: Json = None
+) -> dict[str, Json]:
+    """Return the mapping of a file elsewhere. ``kind``: Its ``type``. ``size``: In bytes, -1 if unknown."""
+    return {
+        "dify_model_identity": FILE_IDENTITY,
+        "id": id,
+        "type": kind,
+        "transfer_method": "remote_url",
+        "remote_url": url,
+        "reference": None,
+        "filename": filename,
+        "extension": extension,
+        "mime_type": mime_type,
+        "size": size,
+        "related_id": None,
+        "url": url,
+    }
+
+
+def as_list(value: Json) -> list[Any]:
+    """Return the value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
 def files_in(outputs: dict[str, Json]) -> list[dict[str, Json]]:
     """Return the file mappings found directly in outputs: as a value, or as a list element."""
     found: list[dict[str, Json]] = []

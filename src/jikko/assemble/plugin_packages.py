@@ -19,7 +19,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.files.signing_keys import UrlSigner
 from jikko.files.store import Files
-from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.nodes.tools.conversion import NotConvertible, all_converted
 from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.install.installer import PluginInstaller
 from jikko.plugins.install.package_sources import PluginSources, download
@@ -203,11 +203,8 @@ class PluginPackages:
         tools = PluginTools(self.runtime, models=self._models, tools=lambda: tools)
         try:
             found = await tools.find(ToolName(provider_type="builtin", provider=provider, tool=tool))
-            values = {each.name: each.default for each in found.parameters if each.default is not None} | dict(given)
-            for parameter in found.parameters:
-                if parameter.name in values:
-                    values[parameter.name] = converted(values[parameter.name], parameter)
-            await tools.call(ToolCall(tool=found, parameters=values), line)
+            defaults = {each.name: each.default for each in found.parameters if each.default is not None}
+            await tools.call(ToolCall(tool=found, parameters=all_converted(defaults | dict(given), found)), line)
         except NotConvertible as problem:
             return str(problem)
         except ToolNotFound as lack:

@@ -71,13 +71,10 @@ async def webhook_secret(assembly: Assembly, app: str, new: bool, as_json: bool)
 
 
 def _entry(entry: Any) -> dict[str, Any]:
+    same = ("app_id", "url", "state", "attempts", "error")
     return {
         "workflow_run_id": entry.run_id,
-        "app_id": entry.app_id,
-        "url": entry.url,
-        "state": entry.state,
-        "attempts": entry.attempts,
-        "error": entry.error,
+        **{name: getattr(entry, name) for name in same},
         "created_at": int(entry.created_at),
         "next_at": int(entry.next_at) if entry.state == "pending" else None,
     }

@@ -15,7 +15,7 @@ from jikko.cli.output import show_entry, some
 from jikko.cli.running.given_inputs import pairs_of
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import NotFound
-from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.nodes.tools.conversion import NotConvertible, all_converted
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
 from jikko.settings import Settings
@@ -150,10 +150,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str 
         try:
             provider = _chosen(provider_name, assembly.tools.providers())
             found = await assembly.tools.find(replace(provider, tool=tool_name), app_id=app_id)
-            parameters: dict[str, Any] = dict(given)
-            for parameter in found.parameters:
-                if parameter.name in parameters:
-                    parameters[parameter.name] = converted(parameters[parameter.name], parameter)
+            parameters = all_converted(given, found)
             unknown = [name for name in given if found.parameter(name) is None]
             if unknown:
                 raise Failure(f"{tool} has no parameter {', '.join(unknown)}", code="invalid_param")

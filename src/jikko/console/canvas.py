@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from jikko.dsl.load import decoded
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.values import Json, encode_json
+from jikko.values import Json, as_list, encode_json
 
 _WIDTH, _HEIGHT = 244.0, 54.0
 """Default size of a node."""
@@ -76,7 +76,7 @@ def picture_of(text: bytes, *, literals: bool = True) -> Graph:
     except YamlProblem:
         return Graph([], [])
     graph = _mapping(_mapping(_mapping(root).get("workflow")).get("graph"))
-    raw = [node for node in _list(graph.get("nodes")) if isinstance(node, dict) and isinstance(node.get("id"), str)]
+    raw = [node for node in as_list(graph.get("nodes")) if isinstance(node, dict) and isinstance(node.get("id"), str)]
     by_id = {node["id"]: node for node in raw}
     edges = list(_edges(graph.get("edges"), by_id))
     places = {node_id: _place(by_id, node_id) for node_id in by_id}
@@ -127,9 +127,9 @@ def _cases(kind: str, data: Mapping[str, Any]) -> list[Json]:
     match kind:
         case "if-else":
             old = {name: data[name] for name in ("logical_operator", "conditions") if name in data}
-            return [{"case_id": "true", **old}] if data.get("cases") is None else _list(data["cases"])
+            return [{"case_id": "true", **old}] if data.get("cases") is None else as_list(data["cases"])
         case "question-classifier":
-            return _list(data.get("classes"))
+            return as_list(data.get("classes"))
         case "list-operator":
             filter_by = _mapping(data.get("filter_by"))
             return [{"variable": data.get("variable"), **filter_by}] if filter_by.get("enabled") else []
@@ -198,7 +198,7 @@ def _depths(ids: list[str], edges: list[GraphEdge]) -> dict[str, int]:
 
 
 def _edges(raw: Json, nodes: Mapping[str, Any]) -> Iterator[GraphEdge]:
-    for number, edge in enumerate(_list(raw)):
+    for number, edge in enumerate(as_list(raw)):
         ends = [_mapping(edge).get(name) for name in ("source", "target")]
         if not all(isinstance(each, str) and each in nodes for each in ends):
             continue
@@ -212,16 +212,16 @@ def _branch(data: Mapping[str, Any], handle: str) -> str:
     """Return the name of a node's branch; ``""`` if unnamed."""
     match data.get("type"):
         case "if-else":
-            cases = [case.get("case_id") or case.get("id") for case in map(_mapping, _list(data.get("cases")))]
+            cases = [case.get("case_id") or case.get("id") for case in map(_mapping, as_list(data.get("cases")))]
             place = next((place for place, case in enumerate(cases or ["true"]) if case == handle), None)
             if place is None:
                 return "ELSE" if handle == "false" else ""
             return f"ELIF {place + 1}" if place else "IF"
         case "question-classifier":
-            classes = map(_mapping, _list(data.get("classes")))
+            classes = map(_mapping, as_list(data.get("classes")))
             names = {str(one.get("id")): one.get("label") or one.get("name") for one in classes}
         case "human-input":
-            names = {str(one.get("id")): one.get("title") for one in map(_mapping, _list(data.get("user_actions")))}
+            names = {str(one.get("id")): one.get("title") for one in map(_mapping, as_list(data.get("user_actions")))}
         case _:
             return ""
     return str(names.get(handle) or "")[:_MAX_LABEL_LENGTH]
@@ -232,7 +232,7 @@ def _detail(kind: str, data: Mapping[str, Any]) -> str:
     if isinstance(model.get("name"), str):
         return str(model["name"])
     if kind == "start":
-        count = len(_list(data.get("variables")))
+        count = len(as_list(data.get("variables")))
         return f"{count} input" + ("" if count == 1 else "s")
     if kind == "code":
         language = str(data.get("code_language") or "")
@@ -262,14 +262,14 @@ def _note_text(raw: Json) -> str:
     if not isinstance(tree, dict):
         return raw[:_MAX_NOTE_LENGTH]
     lines: list[str] = []
-    for block in _list(_mapping(tree.get("root")).get("children")):
+    for block in as_list(_mapping(tree.get("root")).get("children")):
         words: list[str] = []
         pending: list[Json] = [block]
         while pending and len(words) < _MAX_NOTE_LENGTH:
             part = _mapping(pending.pop())
             if isinstance(part.get("text"), str):
                 words.append(part["text"])
-            pending += reversed(_list(part.get("children")))
+            pending += reversed(as_list(part.get("children")))
         lines.append("".join(words))
     return "\n".join(lines).strip()[:_MAX_NOTE_LENGTH]
 
@@ -283,7 +283,3 @@ def _number(*values: Json) -> float | None:
 
 def _mapping(value: Json) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _list(value: Json) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -256,9 +256,6 @@ class _NotedFields(Fields):
     def standing_at(self, where: str) -> Fields:
         return self
 
-    def get(self, name: str, default: Json = None) -> Json:
-        return self.raw.get(name, default)
-
     def text(self, name: str, default: str = "", *, required: bool = False) -> str:
         at = self._ask(name, _TEXT, required=required)
         found = _Answer(self._reading.answer(f"{at} text", "x" if required else default, "x", default))

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam
@@ -19,7 +19,7 @@ from jikko.ports.files.file_store import FileStore, file_id_of
 from jikko.ports.files.file_types import FILE_TYPES, detect_type, extension_for, mime_type_of, stated_type
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
 from jikko.ports.stores.file_index import StoredFile
-from jikko.values import FILE_IDENTITY, Json
+from jikko.values import Json, remote_file
 
 
 class FileRules(Struct, frozen=True):
@@ -224,20 +224,8 @@ class FileInputs:
         if not url:
             raise InvalidParam("Invalid file url")
         found = await probe(url, self._http, app_id=asker.app_id)
-        return {
-            "dify_model_identity": FILE_IDENTITY,
-            "id": raw.get("id"),
-            "type": _resolved(detect_type(found.extension, found.mime_type), declared, strict=strict),
-            "transfer_method": "remote_url",
-            "remote_url": url,
-            "reference": None,
-            "filename": found.filename,
-            "extension": found.extension,
-            "mime_type": found.mime_type,
-            "size": found.size,
-            "related_id": None,
-            "url": url,
-        }
+        kind = _resolved(detect_type(found.extension, found.mime_type), declared, strict=strict)
+        return remote_file(url, kind, id=raw.get("id"), **asdict(found))
 
 
 class _Asker(Struct, frozen=True):

@@ -20,7 +20,7 @@ from jikko.proving.case_file import CaseFile, FlowCase, NodeMock
 from jikko.proving.verdict import CaseResult, NodeNames, started
 from jikko.record import RunRecord
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.values import Json, encode_json, is_file, stored_files
+from jikko.values import Json, as_list, encode_json, is_file, stored_files
 
 OUTSIDE: Final = frozenset(
     ("agent", "http-request", "knowledge-retrieval", "llm", "parameter-extractor", "question-classifier", "tool")
@@ -47,7 +47,7 @@ def recorded_case(
         expect.pop("outputs", None)
         if answer is not None:
             expect["answer"] = {"equals": answer}
-        sent = [_given(file, files) for file in _listed(first.system.get("files"))]
+        sent = [_given(file, files) for file in as_list(first.system.get("files"))]
         attached = {"files": [str(path).removeprefix("@") for path in sent if isinstance(path, str)]}
         asked = {"say": str(first.system.get("query") or ""), **(attached if attached["files"] else {})}
         return {**case, "turns": [{**asked, "expect": expect}]}
@@ -121,10 +121,6 @@ def _given(value: Json, files: Mapping[str, str]) -> Json:
         path = files.get(str(value.get("related_id")))
         return value if path is None else f"@{path}"
     return f"@{value}" if isinstance(value, str) and value.startswith("@") else value
-
-
-def _listed(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 RecordedAnswers: TypeAlias = dict[str, dict[str, list[NodeMock]]]

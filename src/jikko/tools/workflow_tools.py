@@ -30,7 +30,7 @@ from jikko.ports.tools import (
 )
 from jikko.tools.directory import EntryTools, ToolsDirectory, reported_usage
 from jikko.tools.tools_file import AppParameter, WorkflowProvider
-from jikko.values import Json, is_file
+from jikko.values import Json, as_list, is_file
 
 _TYPES: Final = {
     "text-input": "string",
@@ -84,7 +84,7 @@ class WorkflowTools(EntryTools):
         app = await self._app(provider)
         given = {parameter.name: call.parameters.get(parameter.name) for parameter in call.tool.parameters}
         system = [one.name for one in call.tool.parameters if one.type == _FILES]
-        files = [file for name in system for file in _listed(given.pop(name)) if file is not None]
+        files = [file for name in system for file in as_list(given.pop(name)) if file is not None]
         for one in call.tool.parameters:
             if one.type == "files" and isinstance(listed := given.get(one.name), list):
                 given[one.name] = [file for file in listed if file is not None]
@@ -126,10 +126,6 @@ class WorkflowTools(EntryTools):
             what = Phrase("tool.app_asks", {"app": repr(provider.app)})
             raise ToolNotFound(what, Phrase("remedy.tool_cannot_ask"))
         return app
-
-
-def _listed(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 def _parameter(name: str, how: AppParameter, variable: InnerInput | None) -> ToolParameter:

@@ -12,7 +12,6 @@ from typing import Any, Final
 import click
 
 from jikko.apps.dsl_file import is_test_file
-from jikko.apps.versions import check as check_file
 from jikko.assemble.installation import installation_of
 from jikko.cli.apps.environment_options import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, as_word, command_line, dsl_sources, outside_of
@@ -26,7 +25,6 @@ from jikko.errors import InvalidSettings
 from jikko.forecast.forecast import Forecast, forecast
 from jikko.graph.mocks import unknown_mocks
 from jikko.inputs.samples import samples_of
-from jikko.nodes.registry import BY_TYPE
 from jikko.proving.case_plan import read_plan
 from jikko.terminal_text import printable, shown
 
@@ -100,7 +98,7 @@ def check(
     graphs = []
     for source in dsl_sources(files, with_tests=True):
         is_test = is_test_file(Path(source.name)) and not source.error
-        checked = None if is_test else _checked(source)
+        checked = None if is_test else source.checked()
         if here.mocks and checked is not None and checked.graph is not None:
             graphs.append(checked.graph)
         report = (
@@ -123,11 +121,6 @@ def check(
     limit = _GRAVITY.index("warning" if strict else fail_on)
     if not exit_zero and found & {*_GRAVITY[: limit + 1]}:
         sys.exit(1)
-
-
-def _checked(source: DslSource) -> Any:
-    """Compile the file; ``None`` if it is unreadable."""
-    return None if source.error else check_file(source.text, source=source.name, node_classes=BY_TYPE)
 
 
 def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language: Language = "en") -> dict[str, Any]:

@@ -38,6 +38,10 @@ class DslSource:
     error: Phrase | None = None
     """Reason why it is unreadable; ``None`` if it was read."""
 
+    def checked(self) -> Any:
+        """Compile the file (``Checked``); ``None`` if it is unreadable."""
+        return None if self.error else check(self.text, source=self.name, node_classes=BY_TYPE)
+
 
 def dsl_sources(paths: Iterable[str], *, with_tests: bool = False) -> Iterator[DslSource]:
     """Read the files one after the other; test files only with ``with_tests``. A folder stands for the ``*.yml`` and
@@ -63,7 +67,7 @@ def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """Iterate over file names with their compiled files (``Checked``); ``None``, after an error line, for unusable
     ones."""
     for source in dsl_sources(paths):
-        checked = None if source.error else check(source.text, source=source.name, node_classes=BY_TYPE)
+        checked = source.checked()
         usable = checked is not None and checked.document is not None and checked.graph is not None
         if not usable:
             why = source.error.text() if source.error else "cannot be imported; `jikko check` shows why"

@@ -206,18 +206,7 @@ class JsonReplayReport:
     """JSON report: one object per run, each on a line, and a summary."""
 
     def add(self, result: ReplayedResult) -> None:
-        told: dict[str, Any] = {
-            "run": result.run,
-            "outcome": result.outcome,
-            "assumed": result.assumed,
-            "asked": result.asked,
-            "where": result.where,
-            "difference": msgspec.to_builtins(result.difference),
-            "reason": result.reason,
-            "tokens": result.tokens,
-            "price": [str(each) for each in result.price],
-        }
-        click.echo(shown(json.dumps(told, ensure_ascii=False)))
+        click.echo(shown(json.dumps(msgspec.to_builtins(result), ensure_ascii=False)))
 
     def close(self, sums: ReplaySums, seconds: float) -> None:
         summary: dict[str, Any] = {

@@ -22,16 +22,14 @@ class ChildBody(Struct):
     updated_at: Seconds
 
 
-class SegmentBody(Struct, kw_only=True):
+class _AnySegment(Struct, kw_only=True):
     id: Uuid
     position: int
     document_id: Uuid
     content: str
-    sign_content: str
     answer: str | None
     word_count: int
     tokens: int
-    keywords: list[str] | None
     index_node_id: Uuid
     index_node_hash: str
     hit_count: int
@@ -41,12 +39,17 @@ class SegmentBody(Struct, kw_only=True):
     status: str
     created_by: Uuid = ACCOUNT_ID
     created_at: Seconds
-    updated_at: Seconds
-    updated_by: Uuid | None = ACCOUNT_ID
     indexing_at: Seconds | None
     completed_at: Seconds | None
     error: str | None
     stopped_at: Seconds | None
+
+
+class SegmentBody(_AnySegment, kw_only=True):
+    sign_content: str
+    keywords: list[str] | None
+    updated_at: Seconds
+    updated_by: Uuid | None = ACCOUNT_ID
     child_chunks: list[ChildBody]
     attachments: list[Json] = []
     summary: None = None
@@ -103,31 +106,11 @@ class DocumentOfSegment(Struct):
     doc_metadata: Json
 
 
-class FoundSegment(Struct):
+class FoundSegment(_AnySegment, kw_only=True):
     """Found segment."""
 
-    id: Uuid
-    position: int
-    document_id: Uuid
-    content: str
     sign_content: None
-    answer: str | None
-    word_count: int
-    tokens: int
     keywords: list[str]
-    index_node_id: Uuid
-    index_node_hash: str
-    hit_count: int
-    enabled: bool
-    disabled_at: Seconds | None
-    disabled_by: Uuid | None
-    status: str
-    created_by: Uuid
-    created_at: Seconds
-    indexing_at: Seconds | None
-    completed_at: Seconds | None
-    error: str | None
-    stopped_at: Seconds | None
     document: DocumentOfSegment
 
 

@@ -123,26 +123,14 @@ class StreamOptions(Struct):
     include_usage: bool = False
 
 
-class ChatCompletionRequest(Struct):
-    """Question in OpenAI's format. Other model settings (``temperature``, …) are the app's own."""
+class OpenaiRequest(Struct, kw_only=True):
+    """Common fields of questions. Other model settings (``temperature``, …) are the app's own."""
 
     model: Annotated[str, Meta(description="The app: see /v1/models.")]
-    messages: Annotated[
-        list[dict[str, Json]],
-        Meta(
-            description="The user's last message is the question. Earlier ones become the memory of a new "
-            "conversation; an existing conversation has its own."
-        ),
-    ]
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
     user: Annotated[str | None, Meta(description="The end user; default: one for each key.")] = None
-    n: Annotated[int | None, Meta(description="1: an app gives one answer.")] = None
     tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored unless forced.")] = None
     tool_choice: Any = None
-    response_format: dict[str, Json] | None = None
-    logprobs: bool | None = None
-    modalities: list[str] | None = None
     conversation_id: Annotated[
         str | None, Meta(description="The conversation to continue, as named by an answer. Not part of OpenAI.")
     ] = None
@@ -151,6 +139,28 @@ class ChatCompletionRequest(Struct):
         Meta(description="Inputs of the app's form, by name; also as JSON in metadata.inputs. Not part of OpenAI."),
     ] = None
     metadata: dict[str, Json] | None = None
+
+    def require_own_tools(self) -> None:
+        """Raises ``InvalidParam``: the request forces tools."""
+        if self.tool_choice not in (None, "auto", "none"):
+            raise InvalidParam("tool_choice: an app calls its own tools; leave it out, or 'auto'")
+
+
+class ChatCompletionRequest(OpenaiRequest, kw_only=True):
+    """Question in OpenAI's chat format."""
+
+    messages: Annotated[
+        list[dict[str, Json]],
+        Meta(
+            description="The user's last message is the question. Earlier ones become the memory of a new "
+            "conversation; an existing conversation has its own."
+        ),
+    ]
+    stream_options: StreamOptions | None = None
+    n: Annotated[int | None, Meta(description="1: an app gives one answer.")] = None
+    response_format: dict[str, Json] | None = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = None
 
 
 class ChatCompletionMessage(Struct):
@@ -249,8 +259,7 @@ def _require_possible(given: ChatCompletionRequest) -> None:
         raise InvalidParam("n: an app gives one answer")
     if given.logprobs:
         raise InvalidParam("logprobs: not supported by apps")
-    if given.tool_choice not in (None, "auto", "none"):
-        raise InvalidParam("tool_choice: an app calls its own tools; leave it out, or 'auto'")
+    given.require_own_tools()
     if (given.response_format or {}).get("type", "text") != "text":
         raise InvalidParam("response_format: the app decides the form of its answer; leave it out")
     if "audio" in (given.modalities or ()):

@@ -18,6 +18,7 @@ from jikko.http.openai.chat_completions import (
     ASKING,
     OPENAI,
     OpenaiErrorDetail,
+    OpenaiRequest,
     answer_headers,
     asking,
     error_detail,
@@ -38,27 +39,16 @@ from jikko.values import Json
 _PREFIX = "resp_"
 
 
-class ResponseRequest(Struct):
-    """Question by OpenAI's Responses API. Other model settings are the app's own."""
+class ResponseRequest(OpenaiRequest, kw_only=True):
+    """Question by OpenAI's Responses API."""
 
-    model: Annotated[str, Meta(description="The app: see /v1/models.")]
     input: Annotated[str | list[dict[str, Json]], Meta(description="The question, or messages ending with it.")]
     instructions: Annotated[str | None, Meta(description="Instructions at the start of a new conversation.")] = None
     previous_response_id: Annotated[
         str | None, Meta(description="Earlier answer of the same user, whose conversation is continued.")
     ] = None
-    stream: bool | None = None
     background: Annotated[bool | None, Meta(description="Answer at once; poll GET /v1/responses/{id}.")] = None
-    user: Annotated[str | None, Meta(description="The end user; default: one for each key.")] = None
-    tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored unless forced.")] = None
-    tool_choice: Any = None
     text: dict[str, Json] | None = None
-    conversation_id: Annotated[str | None, Meta(description="The conversation to continue. Not part of OpenAI.")] = None
-    inputs: Annotated[
-        dict[str, Json] | str | None,
-        Meta(description="Inputs of the app's form, by name; also as JSON in metadata.inputs. Not part of OpenAI."),
-    ] = None
-    metadata: dict[str, Json] | None = None
 
 
 class OutputText(Struct):
@@ -205,8 +195,7 @@ def _messages(items: list[dict[str, Json]]) -> list[dict[str, Json]]:
 
 def _require_possible(given: ResponseRequest) -> None:
     """Raise ``InvalidParam`` for unsupported parameters that would change the answer."""
-    if given.tool_choice not in (None, "auto", "none"):
-        raise InvalidParam("tool_choice: an app calls its own tools; leave it out, or 'auto'")
+    given.require_own_tools()
     form = (given.text or {}).get("format")
     if isinstance(form, dict) and form.get("type", "text") != "text":
         raise InvalidParam("text.format: the app decides the form of its answer; leave it out")

@@ -23,7 +23,7 @@ from jikko.nodes.node_context import Context
 from jikko.nodes.node_variables import NOTHING, MaskedText
 from jikko.ports.files.file_types import extension_for
 from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage
-from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
+from jikko.values import UNSET, Json, Selector, Unset, remote_file
 
 _OPEN = "<think>\n"
 _CLOSE = "\n</think>"
@@ -308,7 +308,7 @@ async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], 
         extension = extension_for(made.mime_type, made.filename)
         name = made.filename or f"{made.kind}-{number}{extension}"
         if made.url:
-            file: dict[str, Json] = _elsewhere(made, name, extension)
+            file = remote_file(made.url, made.kind, filename=name, extension=extension, mime_type=made.mime_type)
         else:
             file = await ctx.ports.files.make(
                 made.data,
@@ -321,20 +321,3 @@ async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], 
         files.append(file)
         links.append(f"\n![{name}]({file['url']})")
     return files, "".join(links)
-
-
-def _elsewhere(made: Media, name: str, extension: str) -> dict[str, Json]:
-    return {
-        "dify_model_identity": FILE_IDENTITY,
-        "id": None,
-        "type": made.kind,
-        "transfer_method": "remote_url",
-        "remote_url": made.url,
-        "reference": None,
-        "filename": name,
-        "extension": extension,
-        "mime_type": made.mime_type,
-        "size": -1,
-        "related_id": None,
-        "url": made.url,
-    }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from jikko.ports.tools import ToolParameter
+from jikko.ports.tools import Tool, ToolParameter
 from jikko.values import Json, is_too_deep, json_value
 
 _TRUE: Final = frozenset({"true", "yes", "y", "1"})
@@ -21,6 +21,12 @@ def converted(value: Json, parameter: ToolParameter) -> Json:
         return value if convert is None else convert(value)
     except NotConvertible as problem:
         raise NotConvertible(f"the parameter {parameter.name} {problem}") from None
+
+
+def all_converted(values: Mapping[str, Json], tool: Tool) -> dict[str, Json]:
+    """Convert the values of a tool's parameters; see ``converted``."""
+    declared = {parameter.name: parameter for parameter in tool.parameters}
+    return {name: converted(value, declared[name]) if name in declared else value for name, value in values.items()}
 
 
 def _string(value: Json) -> Json:

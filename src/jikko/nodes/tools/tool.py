@@ -12,7 +12,7 @@ from jikko.lang.templates import Template
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.node_context import Context, Variables
 from jikko.nodes.node_variables import SECRET_MESSAGE, contains_secret
-from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.nodes.tools.conversion import NotConvertible, all_converted
 from jikko.nodes.tools.tool_outputs import ToolOutputs, tool_call
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import Tool, ToolFailure, ToolName, ToolNotFound, ToolParameter
@@ -165,7 +165,7 @@ class ToolNode(NodeConfig, frozen=True):
         about: dict[str, Any] = {"kind": "ToolRuntimeInvocationError", "inputs": recorded, "metadata": info}
         outputs, began = ToolOutputs(ctx), asyncio.get_running_loop().time()
         try:
-            call = tool_call(ctx, tool, _converted(used | settings, tool))
+            call = tool_call(ctx, tool, all_converted(used | settings, tool))
             usage = await ctx.ports.tools.call(call, outputs.take)
             return Result(outputs=await outputs.outputs(began), inputs=recorded, usage=usage, metadata=info)
         except NotConvertible as problem:
@@ -258,11 +258,3 @@ class ToolNode(NodeConfig, frozen=True):
         given = [(each.value(ctx.variables), each.value(ctx.recorded)) for each in self.given.parameters]
         rendered = [used for used, shown in given if isinstance(used, str) and used != shown]
         return SECRET_MESSAGE if contains_secret(message, secrets, rendered) else message
-
-
-def _converted(values: Mapping[str, Json], tool: Tool) -> dict[str, Json]:
-    found = dict(values)
-    for parameter in tool.parameters:
-        if parameter.name in found:
-            found[parameter.name] = converted(found[parameter.name], parameter)
-    return found

@@ -3,7 +3,6 @@
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
-from msgspec.structs import asdict
 from starlette.datastructures import QueryParams
 
 from jikko.dify.knowledge.segment_bodies import (
@@ -22,6 +21,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, rows_of, strict_page
 from jikko.knowledge.segments import SegmentWishes
+from jikko.ports.stores.knowledge_records import Document, Segment
 
 _SEGMENTS: Final = "/v1/datasets/{dataset_id}/documents/{document_id}/segments"
 _SEGMENT: Final = f"{_SEGMENTS}/{{segment_id}}"
@@ -50,12 +50,8 @@ class NewSegments(Struct):
     segments: Annotated[list[NewSegment], Meta(min_length=1)]
 
 
-class SegmentChanges(Struct):
-    content: str | None = None
-    answer: str | None = None
-    keywords: list[str] | None = None
-    enabled: bool | None = None
-    regenerate_child_chunks: bool = False
+class SegmentChanges(SegmentWishes):
+    pass
 
 
 class ChangedSegment(Struct):
@@ -110,6 +106,10 @@ async def add_segments(request: Request) -> SendableResponse | AddedSegments:
 async def get_segment(request: Request) -> OneSegment:
     """Read a segment."""
     document, segment = await knowledge_of(request).segments.get(*request.path_params.values())
+    return await _shown(request, document, segment)
+
+
+async def _shown(request: Request, document: Document, segment: Segment) -> OneSegment:
     children = await knowledge_of(request).segments.children_of([segment])
     return OneSegment(segment_body(segment, children.get(segment.id, ())), document.form)
 
@@ -123,11 +123,8 @@ async def change_segment(request: Request) -> OneSegment:
     dataset_id, document_id, segment_id = request.path_params.values()
     await knowledge_of(request).segments.get(dataset_id, document_id, segment_id)
     wishes = checked(await request.json(lists_are=InvalidParam), ChangedSegment).segment
-    document, segment = await knowledge_of(request).segments.change(
-        dataset_id, document_id, segment_id, SegmentWishes(**asdict(wishes))
-    )
-    children = await knowledge_of(request).segments.children_of([segment])
-    return OneSegment(segment_body(segment, children.get(segment.id, ())), document.form)
+    document, segment = await knowledge_of(request).segments.change(dataset_id, document_id, segment_id, wishes)
+    return await _shown(request, document, segment)
 
 
 @DatasetRoute("DELETE", _SEGMENT, (404, 503))
