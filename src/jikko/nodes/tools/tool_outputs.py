@@ -8,9 +8,10 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from jikko.nodes.files.file_content import fetched
 from jikko.nodes.node_context import Context
 from jikko.ports.files.file_types import extension_for, mime_type_of, stated_type
-from jikko.ports.http import HttpFailure, OutgoingRequest
+from jikko.ports.http import HttpFailure
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.ports.tools import (
@@ -231,14 +232,9 @@ class ToolOutputs:
     async def _fetched(self, url: str) -> Json | None:
         limit = self._ctx.ports.limits.max_http_file
         try:
-            answer = await self._ctx.ports.http.send(
-                OutgoingRequest(method="GET", url=url, max_bytes=limit, app_id=self._ctx.run.app_id)
-            )
+            answer = await fetched(self._ctx.ports.http, url, app_id=self._ctx.run.app_id, max_bytes=limit)
         except HttpFailure as failure:
             self._say(f"Failed to download image: {failure}")
-            return None
-        if not 200 <= answer.status < 300:
-            self._say(f"Failed to download image: the server answered with status {answer.status}")
             return None
         mime_type = stated_type(answer.header("content-type")) or mime_type_of(urlsplit(url).path)
         self._bounds.spend_bytes(len(answer.body))

@@ -92,11 +92,8 @@ class McpTools(EntryTools):
         library = await self._connection()
         given = call.parameters.items()
         arguments = {name: value for name, value in given if value is not None and str(value).strip()}
-        try:
-            async with self._session(library, provider, auth, call.app_id, self._max_bytes) as session:
-                result = await library.call(session, name.tool, arguments)
-        except ToolFailure as failure:
-            raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
+        async with self._session(library, provider, auth, call.app_id, self._max_bytes) as session:
+            result = await library.call(session, name.tool, arguments)
         answer = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         has_schema = await self._has_output_schema(provider, auth, name, call.app_id)
         async for message in messages_of(answer, has_output_schema=has_schema):
@@ -130,11 +127,8 @@ class McpTools(EntryTools):
                 if wanted in known[3] or not is_old:
                     return known[3]
             library = await self._connection()
-            try:
-                async with self._session(library, provider, auth, app_id, library.LIST_BYTES) as session:
-                    listed = await library.tools_of(session)
-            except ToolFailure as failure:
-                raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
+            async with self._session(library, provider, auth, app_id, library.LIST_BYTES) as session:
+                listed = await library.tools_of(session)
             problems: list[Diagnostic] = []
             tools = read_tools(Fields("tools", tool, problems) for tool in listed)
             self._asked[key] = provider, auth, time.monotonic(), tools
@@ -144,13 +138,16 @@ class McpTools(EntryTools):
     async def _session(
         self, library: Any, provider: McpProvider, auth: Auth, app_id: str, max_bytes: int
     ) -> AsyncIterator[Any]:
-        async with AsyncExitStack() as stack:
-            if provider.transport == "sse":
-                await stack.enter_async_context(self._streams.place(app_id))
-            connecting = library.connected(
-                provider, auth, self._http, self._tokens, app_id=app_id, max_bytes=max_bytes, seconds=self._seconds
-            )
-            yield await stack.enter_async_context(connecting)
+        try:
+            async with AsyncExitStack() as stack:
+                if provider.transport == "sse":
+                    await stack.enter_async_context(self._streams.place(app_id))
+                connecting = library.connected(
+                    provider, auth, self._http, self._tokens, app_id=app_id, max_bytes=max_bytes, seconds=self._seconds
+                )
+                yield await stack.enter_async_context(connecting)
+        except ToolFailure as failure:
+            raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
 
     async def _has_output_schema(self, provider: McpProvider, auth: Auth, name: ToolName, app_id: str) -> bool:
         tools = await self.tools_of(provider, auth, wanted=name.tool, app_id=app_id)
