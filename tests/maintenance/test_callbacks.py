@@ -133,6 +133,19 @@ async def test_it_is_signed_as_standard_webhooks_want_it(scene: Scene, ended: st
     assert int(headers["webhook-timestamp"]) == int(scene.world.now)
 
 
+async def test_a_new_secret_signs_from_then_on(scene: Scene, ended: str) -> None:
+    app_id = (await scene.world.apps.all())[0].id
+    before, new = await scene.callbacks.secret(app_id), await scene.callbacks.new_secret(app_id)
+    await scene.callbacks.deliver(render)
+
+    assert new != before
+    assert await scene.callbacks.secret(app_id) == new
+    (request,) = scene.receiver.requests
+    headers, body = dict(request.headers), f"the end of {ended}: succeeded".encode()
+    signed = signature(new, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+    assert headers["webhook-signature"] == signed
+
+
 def test_the_signature_is_that_of_the_specifications_example() -> None:
     made = signature(
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -388,8 +401,22 @@ class PagesOfTwo(CallbacksInMemory):
         7,
         "http://x/" + "y" * 2000,
         "http://" + "梟" * 254,
+        "http://a:0/",
+        "http://a:65536/",
+        "http://x/" + "y" * 1992,
     ],
 )
 def test_an_address_that_is_none_is_refused(url: object) -> None:
     with pytest.raises(InvalidParam, match="callback_url"):
         checked_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://a", "HTTPS://a.test:65535/梟?q=1#x", "http://[::1]:8/", "http://" + "a" * 253),
+        "http://x/" + "y" * 1991,
+    ],
+)
+def test_any_address_of_the_web_is_taken_as_it_is(url: str) -> None:
+    assert checked_url(url) == url

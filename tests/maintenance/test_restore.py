@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +174,95 @@ def test_a_list_that_names_what_lies_outside_is_none(backup: Path, tmp_path: Pat
 
     assert refused.exit_code == 1
     assert "is neither a backup" in refused.output
+
+
+def test_of_several_backups_the_newest_is_restored_and_named(backup: Path, tmp_path: Path) -> None:
+    several = tmp_path / "several"
+    for name, at in (("new", 2e9), ("old", 1e9), ("unfinished", 0.0)):
+        shutil.copytree(backup, several / name, symlinks=True)
+        rewrite(several / name, partial(dict.update, at=at))
+    (several / "old" / "jikko.db").unlink()
+    (several / "no backup.txt").write_text("")
+
+    done = command("restore", several, home=tmp_path / "home 2")
+
+    assert done.exit_code == 0, done.output
+    assert str(several / "new") in done.output
+    for folder, told in (
+        (several / "unfinished", "was broken off while it was made"),
+        (tmp_path / "home 2" / "plugins", "is neither a backup nor a folder of backups."),
+        (tmp_path / "nowhere", "does not exist."),
+        (several / "old", "old is incomplete: jikko.db cannot be read: No such file or directory. Restore an earlier"),
+    ):
+        refused = command("restore", folder, home=tmp_path / "home 3")
+        assert refused.exit_code == 1
+        assert told in refused.output
+    assert not (tmp_path / "home 3").exists()
+
+
+def test_the_first_five_parts_that_are_damaged_are_named_and_the_others_counted(backup: Path, tmp_path: Path) -> None:
+    missing = {f"{name} 📦": "0" * 64 for name in range(6)}
+    rewrite(backup, lambda manifest: manifest["files"].update(missing))
+    six = command("restore", "--check", backup, home=tmp_path / "new").output
+    rewrite(backup, lambda manifest: manifest["files"].pop("5 📦"))
+    five = command("restore", "--check", backup, home=tmp_path / "new").output
+    rewrite(
+        backup, lambda manifest: (manifest.update(contents=9), [manifest["files"].pop(name, "") for name in missing])
+    )
+    contents = command("restore", "--check", backup, home=tmp_path / "new").output
+
+    listed = "; ".join(f"{name} 📦 cannot be read: No such file or directory" for name in range(5))
+    assert f"is incomplete: {listed}; and 1 more. Restore an earlier one" in " ".join(six.split())
+    assert f"is incomplete: {listed}. Restore an earlier one" in " ".join(five.split())
+    assert "of the contents of files 8 are missing" in " ".join(contents.split())
+
+
+def test_what_was_restored_is_private_though_its_backup_was_not(backup: Path, tmp_path: Path) -> None:
+    for path in (backup, *backup.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    home = tmp_path / "new"
+    home.mkdir(mode=0o755)
+
+    assert command("restore", backup, home=home).exit_code == 0
+    shown = {path.relative_to(home).as_posix(): path.stat().st_mode & 0o077 for path in (home, *home.glob("*"))}
+    assert shown == dict.fromkeys(shown, 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), ""),
+        (("serve.lock",), ""),
+        (("c", "a", "b"), "holds other things (a, b, c); nothing was written."),
+        (("d", "c", "a", "b"), "holds other things (a, b, c and 1 more); nothing was written."),
+        (("jikko.db", "a"), "is a data folder, or a backup of an earlier version, without the id of its original;"),
+        (("backup.json",), "holds other things (backup.json); nothing was written."),
+    ],
+)
+def test_a_backup_takes_the_place_of_nothing_else(
+    backup: Path, tmp_path: Path, names: tuple[str, ...], told: str
+) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    for name in names:
+        (target / name).write_text("mine")
+    made = command("backup", target, home=tmp_path / "home")
+
+    assert (made.exit_code == 0) == (not told)
+    assert told in " ".join(made.output.split())
+    if told:
+        assert sorted(path.name for path in target.iterdir()) == sorted(names)
+
+
+def test_a_backup_of_another_data_folder_is_not_overwritten(backup: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    assert command("apps", "import", tmp_path / "flow.yml", home=other).exit_code == 0
+    refused = command("backup", backup, home=other)
+    assert refused.exit_code == 1
+    assert "is a backup of another data folder; nothing was written." in " ".join(refused.output.split())
+    for folder, told in ((other, "is the data folder itself"), (other / "files" / "x", "would be a copy of itself")):
+        refused = command("backup", folder, home=other)
+        assert refused.exit_code == 1
+        assert told in " ".join(refused.output.split())
+    assert command("backup", backup, home=tmp_path / "home").exit_code == 0

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jikko.errors import StoreUnavailable
 from jikko.events import Event, NodeFinished, RunResumed
 from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing_keys import SigningKeys, UrlSigner
@@ -281,3 +282,44 @@ def test_tokens_that_expire_are_removed_while_the_server_runs(caplog: pytest.Log
     caplog.set_level(logging.INFO)
     in_virtual_time(an_hour())
     assert [record.getMessage() for record in caplog.records] == ["1 tokens of the console had expired"]
+
+
+def test_what_grows_old_later_is_removed_within_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
+    class Runs:
+        """One is old when the server starts, two are half an hour later, and none is in between."""
+
+        def __init__(self) -> None:
+            self.looks: list[float] = []
+
+        async def prune(self, before: float, *, limit: int, app_id: str | None = None) -> int:
+            self.looks.append(asyncio.get_running_loop().time())
+            return {0: 1, 3: 2}.get(len(self.looks) - 1, 0)
+
+        async def created_before(self, before: float) -> list[str]:
+            if len(self.looks) == 2:
+                raise StoreUnavailable("the disk is full")
+            return []
+
+    class NoFiles:
+        async def expire(self, before: float, **_: object) -> int:
+            return 0
+
+        async def sweep(self, after: str = "") -> str:
+            return ""
+
+    runs: Any = Runs()
+    files: Any = NoFiles()
+
+    async def an_hour() -> None:
+        watching = asyncio.ensure_future(Retention(runs, files, lambda: NOW).watch(30))
+        await asyncio.sleep(3599)
+        watching.cancel()
+
+    caplog.set_level(logging.INFO)
+    in_virtual_time(an_hour())
+    assert runs.looks == [0.0, 600.0, 1200.0, 1800.0, 2400.0, 3000.0]
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 runs and 0 files were older than 30 days",
+        "old runs and files cannot be removed, trying again later: the disk is full",
+        "2 runs and 0 files were older than 30 days",
+    ]

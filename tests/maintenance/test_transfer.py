@@ -122,6 +122,34 @@ async def test_one_app_can_be_chosen(stores: tuple[RunStore, RunStore]) -> None:
     assert json.loads(line)["owner"]["run_id"] == theirs.id
 
 
+async def test_a_stretch_of_time_has_the_runs_that_began_in_it(stores: tuple[RunStore, RunStore]) -> None:
+    runs = sorted((Draft() for _ in range(6)), key=lambda run: run.id)
+    for run, at in zip(runs, (99.0, None, 100.0, 200.0, 199.5, 150.0), strict=True):
+        await stores[0].append(run.step(started()) if at is None else run.whole(at))
+
+    lines = [line async for line in export_lines(stores[0], since=100.0, until=200.0, damaged=print)]
+
+    assert [json.loads(line)["owner"]["run_id"] for line in lines] == [runs[2].id, runs[4].id, runs[5].id]
+
+
+@pytest.mark.parametrize(
+    ("format_", "told"), [(1, "sk-012************or"), (2, "\ue000KEY\ue001sk-012************or\ue002")]
+)
+async def test_the_marks_of_secrets_are_masks_in_lines_that_had_them(
+    stores: tuple[RunStore, RunStore], format_: int, told: str
+) -> None:
+    run = Draft()
+    marked = "\ue000KEY\ue001sk-012************or\ue002"
+    await stores[0].append(run.step(started(q=marked), finished()))
+    (line,) = await exported(stores[0])
+
+    await import_lines(stores[1], [line.replace(b'"format":2', b'"format":%d' % format_)])
+
+    (first, *_) = await stores[1].events(run.id)
+    assert isinstance(first, RunStarted)
+    assert first.inputs == {"q": told}
+
+
 async def test_an_import_that_is_repeated_changes_nothing(stores: tuple[RunStore, RunStore]) -> None:
     run = Draft()
     await stores[0].append(run.whole())
