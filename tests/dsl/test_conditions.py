@@ -123,6 +123,8 @@ def test_a_condition_without_a_variable_is_invalid_and_an_unfinished_one_fails_w
         ("a {{#n.x#}}", "a {{#n.x#}}", []),
         (["a", "b"], ["a", "b"], []),
         (True, True, []),
+        (1, True, []),
+        (0.0, False, []),
         (None, None, []),
         (5, "5", ["value: is the number 5, which Dify refuses here (put it in quotes)"]),
         (1.5, "1.5", ["value: is the number 1.5, which Dify refuses here (put it in quotes)"]),
@@ -132,7 +134,7 @@ def test_a_condition_without_a_variable_is_invalid_and_an_unfinished_one_fails_w
 def test_a_value_is_a_text_a_list_a_boolean_or_null(value: Any, read_as: Any, problems: list[str]) -> None:
     conditions, found = read_one(value=value)
 
-    assert conditions[0].value == read_as
+    assert (conditions[0].value, type(conditions[0].value)) == (read_as, type(read_as))
     assert conditions[0].template == (Template.parse(read_as) if isinstance(read_as, str) else None)
     assert found == [f"warning: data.break_conditions[0].{problem}" for problem in problems]
 

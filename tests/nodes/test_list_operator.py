@@ -78,9 +78,12 @@ async def test_numbers(operator: str, value: Json, kept: list[float]) -> None:
     assert (await operated([1, 2, 3, 2.5], condition(operator, value))).outputs["result"] == kept
 
 
-@pytest.mark.parametrize(("operator", "kept"), [("is", [True, True]), ("is not", [False])])
-async def test_booleans(operator: str, kept: list[bool]) -> None:
-    assert (await operated([True, False, True], condition(operator, True))).outputs["result"] == kept
+@pytest.mark.parametrize(
+    ("operator", "value", "kept"),
+    [("is", True, [True, True]), ("is not", True, [False]), ("is", 1, [True, True]), ("is", 0, [False])],
+)
+async def test_booleans(operator: str, value: Json, kept: list[bool]) -> None:
+    assert (await operated([True, False, True], condition(operator, value))).outputs["result"] == kept
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def _read_condition(entry: Fields) -> Condition | None:
         entry.problem("variable_selector", Phrase("document.selector_empty"), Phrase("remedy.variable"), fatal=False)
     if operator is None:
         return None
-    value = _read_value(entry)
+    raw = entry.get("value")
+    value = bool(raw) if raw in (0, 1) else _read_value(entry)
     return Condition(
         selector=selector,
         operator=operator,

@@ -47,10 +47,10 @@ class ElementCondition(Struct, frozen=True):
     def read(cls, data: Fields) -> Self:
         operator = data.choice("comparison_operator", OPERATORS, "contains")
         value = data.get("value")
-        if value is None or (isinstance(value, (str, int, float)) and not isinstance(value, bool)):
+        if value in (0, 1):
+            return cls(data.text("key"), operator, bool(value))
+        if value is None or isinstance(value, (str, int, float)):
             return cls(data.text("key"), operator, Template.parse(data.text("value")))
-        if isinstance(value, bool):
-            return cls(data.text("key"), operator, value)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             data.problem("value", Phrase("document.no_value"), Phrase("remedy.comparable"))
             return cls(data.text("key"), operator, ())
