@@ -101,3 +101,12 @@ async def test_a_completion_has_a_trace_session_too(tmp_path: Path) -> None:
         answer = await client.post(at, json={**body(), "query": "夜🌙", SESSION: "夜"})
 
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("mode", ["blocking", "streaming"])
+async def test_an_advanced_prompt_that_is_missing_fails_the_answer(tmp_path: Path, mode: str) -> None:
+    async with chat_of(tmp_path, "openai", prompt_type="advanced") as client:
+        answer = await ask(client, response_mode=mode)
+
+    assert answer.status_code == (400 if mode == "blocking" else 200)
+    assert '"completion_request_error"' in answer.text

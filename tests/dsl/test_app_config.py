@@ -52,12 +52,43 @@ def test_an_app_is_a_chain_of_nodes(mode: str, config: Any, nodes: list[str]) ->
 
 
 def test_datasets_of_old_files_stand_among_the_tools_and_are_taken_once() -> None:
-    old = {"tools": [{"dataset": {"enabled": True, "id": OTHER}}, {"dataset": {"enabled": False, "id": "gone"}}]}
-    listed = {"datasets": {"datasets": [{"dataset": {"id": DATASET}}, {"dataset": {"id": OTHER}}]}}
+    old = {
+        "enabled": True,
+        "tools": [{"dataset": {"enabled": True, "id": OTHER}}, {"dataset": {"enabled": False, "id": "gone"}}],
+    }
+    listed = {"datasets": {"datasets": [{"dataset": {"enabled": True, "id": each}} for each in (DATASET, OTHER)]}}
 
     document = read("chat", version="0.1.0", agent_mode=old, dataset_configs=listed)
 
     assert data(document, "knowledge-retrieval")["dataset_ids"] == [DATASET, OTHER]
+
+
+@pytest.mark.parametrize("switch", [{}, {"enabled": False}, {"enabled": None}])
+def test_a_dataset_counts_only_if_it_is_switched_on(switch: Any) -> None:
+    listed = {"datasets": {"datasets": [{"dataset": {**switch, "id": DATASET}}]}}
+    old = {**switch, "tools": [{"dataset": {"enabled": True, "id": OTHER}}]}
+
+    document = read("chat", agent_mode=old, dataset_configs=listed)
+
+    assert [node.type for node in document.nodes] == ["start", "llm", "answer"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "ranking"),
+    [
+        ({"reranking_enable": False}, (True, "reranking_model")),
+        ({"reranking_enable": True, "reranking_enabled": False}, (False, "reranking_model")),
+        ({"reranking_mode": "weighted_score", "weights": {"a": 1}}, (True, "weighted_score")),
+        ({"reranking_mode": "weighted_score", "weights": None}, (True, "reranking_model")),
+    ],
+)
+def test_several_datasets_are_ranked_whatever_the_key_in_the_file_says(settings: Any, ranking: Any) -> None:
+    listed = {"datasets": {"datasets": [{"dataset": {"enabled": True, "id": each}} for each in (DATASET, OTHER)]}}
+
+    document = read("chat", dataset_configs={**listed, **settings})
+
+    given = data(document, "knowledge-retrieval")["multiple_retrieval_config"]
+    assert (given["reranking_enable"], given["reranking_mode"]) == ranking
 
 
 def test_datasets_of_an_agent_are_its_last_tools() -> None:
@@ -112,7 +143,7 @@ def test_defaults_of_the_form_are_not_applied_and_inputs_of_conditions_are_found
     form = [{"text-input": {"label": "X", "variable": "topic", "default": "d", "required": False}}]
     conditions = {"conditions": [{"name": "topic", "comparison_operator": "is", "value": "{{topic}}"}]}
     configs = {
-        "datasets": {"datasets": [{"dataset": {"id": DATASET}}]},
+        "datasets": {"datasets": [{"dataset": {"enabled": True, "id": DATASET}}]},
         "metadata_filtering_mode": "manual",
         "metadata_filtering_conditions": conditions,
     }

@@ -103,9 +103,10 @@ class AppGraph:
     def _external_data(self) -> Iterator[Mapping[str, Any]]:
         """Yield the external data tools, one per variable."""
         seen: set[str] = set()
-        form = (entry.raw.get("external_data_tool") for entry in self._config.mappings("user_input_form"))
-        for entry in [*(each.raw for each in self._config.mappings("external_data_tools")), *form]:
-            if not isinstance(entry, Mapping) or entry.get("enabled") is False or not entry.get("config"):
+        form = [entry.raw.get("external_data_tool") for entry in self._config.mappings("user_input_form")]
+        listed = [each.raw for each in self._config.mappings("external_data_tools") if each.raw.get("enabled")]
+        for entry in [*listed, *form]:
+            if not isinstance(entry, Mapping) or not entry.get("config"):
                 continue
             if (name := str(entry.get("variable") or "")) and name not in seen:
                 seen.add(name)
@@ -165,11 +166,12 @@ class AppGraph:
     def _datasets(self) -> list[str]:
         configs = self._config.mapping("dataset_configs")
         listed = [entry.get("dataset") for entry in configs.mapping("datasets").mappings("datasets")]
-        listed += [entry.get("dataset") for entry in self._tools() if len(entry.raw) < _MAX_TOOL_KEYS]
+        if self._config.mapping("agent_mode").raw.get("enabled"):
+            listed += [entry.get("dataset") for entry in self._tools() if len(entry.raw) == 1]
         found = [
             str(dataset["id"])
             for dataset in listed
-            if isinstance(dataset, Mapping) and dataset.get("id") and dataset.get("enabled") is not False
+            if isinstance(dataset, Mapping) and dataset.get("id") and dataset.get("enabled")
         ]
         return list(dict.fromkeys(found))
 
@@ -186,8 +188,9 @@ class AppGraph:
         ranking = {
             "top_k": configs.get("top_k", 4) or 4,
             "score_threshold": configs.get("score_threshold") if configs.get("score_threshold_enabled") else None,
-            "reranking_enable": bool(configs.get("reranking_enable", False)),
-            "reranking_mode": configs.get("reranking_mode") or "reranking_model",
+            # Files have another key, ``reranking_enable``, which has no effect. [QUIRK]
+            "reranking_enable": bool(configs.get("reranking_enabled", True)),
+            "reranking_mode": configs.get("reranking_mode") if configs.get("weights") else "reranking_model",
             "reranking_model": {
                 "provider": model_provider(provider),
                 "model": str(named.get("reranking_model_name") or named.get("model") or ""),
@@ -253,7 +256,7 @@ class AppGraph:
             mode.problem("strategy", MISSING, Phrase("remedy.agent_strategy"), fatal=False)
             return "none"
         provider = str(self._config.mapping("model").get("provider") or "")
-        return known or (_FUNCTION_CALLING if "openai" in provider.split("/") else _REACT)
+        return known or (_FUNCTION_CALLING if provider == "openai" else _REACT)
 
 
 def dataset_tool(dataset_id: str) -> str:
