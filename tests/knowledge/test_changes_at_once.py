@@ -193,3 +193,11 @@ async def test_documents_of_two_forms_do_not_meet_in_one_dataset(tmp_path: Path)
         with pytest.raises(InvalidParam, match="doc_form"):
             await one.documents.add(dataset.id, text_source("a", "x"), DatasetWishes(), form="text_model")
         assert [each.form for each in await other.documents.all(dataset.id)] == ["qa_model"]
+
+        # An emptied dataset may change its form, but not beside a document that was added meanwhile.
+        [first] = await other.documents.all(dataset.id)
+        await other.documents.delete(dataset.id, first.id)
+        with pytest.raises(InvalidParam, match="doc_form"):
+            await one.documents.add(dataset.id, text_source("a", "x"), DatasetWishes(), form="text_model")
+        assert [each.form for each in await other.documents.all(dataset.id)] == ["qa_model"]
+        assert (await other.datasets.get(dataset.id)).doc_form == "qa_model"

@@ -201,8 +201,8 @@ class Datasets(Struct, eq=False):
         self.wake()
 
     async def index_with(self, dataset: Dataset, wishes: DatasetWishes, form: str) -> Dataset:
-        """Return the dataset as set up by its first document: existing settings stay. Raises ``InvalidParam``: neither
-        document nor dataset has a technique; or an invalid model."""
+        """Return the dataset as set up by its first document: existing settings stay, and the form beside other
+        documents. Raises ``InvalidParam``: neither document nor dataset has a technique; or an invalid model."""
         if wishes.retrieval_model is not None:
             checked_retrieval_model(wishes.retrieval_model)  # validated even if the dataset's own stays
         stores = await self.knowledge.made()
@@ -224,7 +224,7 @@ class Datasets(Struct, eq=False):
                     embedding_model=wished.embedding_model,
                     retrieval_model=current.retrieval_model or model,
                 )
-            return replace(current, doc_form=form if current.doc_form == dataset.doc_form else current.doc_form)
+            return replace(current, doc_form=form)
 
         changed = await stores.datasets.change_dataset(dataset.id, change)
         if changed is None:

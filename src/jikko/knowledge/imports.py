@@ -177,7 +177,7 @@ class Imports:
         ]
 
     async def _put(self, stores: KnowledgeStores, dataset: Dataset, given: GivenDocument) -> Document:
-        if dataset.doc_form is None:
+        if dataset.doc_form != given.form:
             await self._datasets.index_with(dataset, DatasetWishes(), given.form)
         taken = set(await stores.segments.segments([each.id.lower() for each in given.segments]))
         named = await stores.documents.documents([given.id.lower()])

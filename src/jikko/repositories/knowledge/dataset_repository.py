@@ -5,6 +5,8 @@ from __future__ import annotations  # operations are functions created per call
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from jikko.errors import Conflict
 from jikko.ports.stores.knowledge_records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
 from jikko.repositories.knowledge.knowledge_tables import (
@@ -34,6 +36,7 @@ _TAGS_OF: Final = f"""
 SELECT tag_use.dataset_id, {TAGS.columns} FROM knowledge.tag_use JOIN knowledge.tag ON tag.id = tag_use.tag_id
 WHERE dataset_id IN :ids ORDER BY tag.key
 """
+_HAS_DOCUMENTS: Final = "SELECT 1 FROM knowledge.document WHERE dataset_id = :id LIMIT 1"
 _HAS_TAGS: Final = """
 (SELECT count(*) FROM knowledge.tag_use WHERE dataset_id = dataset.id AND tag_id IN :tag_ids) = :tags
 """
@@ -123,8 +126,8 @@ class DatasetStore:
 
     @written
     def change_dataset(self, dataset_id: str, change: Callable[[Dataset], Dataset]) -> Operation[Dataset | None]:
-        """Apply ``change`` to a dataset in a transaction. Returns the changed dataset, or ``None`` if it does not
-        exist.
+        """Apply ``change`` to a dataset in a transaction; its form stays while it has documents. Returns the changed
+        dataset, or ``None`` if it does not exist.
 
         Raises ``DatasetNameTaken``, and any ``JikkoError`` of ``change``; nothing is changed then.
         """
@@ -132,6 +135,8 @@ class DatasetStore:
         if found is None:
             return None
         changed = change(found)
+        if found.doc_form not in (None, changed.doc_form) and (yield Row(_HAS_DOCUMENTS, id=dataset_id)):
+            changed = replace(changed, doc_form=found.doc_form)
         if changed.name != found.name:
             yield Row(IN_TURN)
             yield from _require_free_name(changed)
