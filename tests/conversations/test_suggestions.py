@@ -62,6 +62,29 @@ async def test_a_model_thinks_of_them_when_they_are_asked_for(world: World) -> N
     assert request.messages[-1].text == "\n".join(f"Human: {q}\nAssistant: yes, {q}" for q in "bcd")
 
 
+async def test_an_app_may_choose_the_model_and_say_what_to_ask(world: World) -> None:
+    models = Suggesting()
+    model = {"provider": "openai", "name": "小さい", "mode": "chat", "completion_params": {"temperature": 0.9}}
+    feature = {"enabled": True, "model": model, "prompt": "猫について 🐈"}
+    async with talking(world, models, {"suggested_questions_after_answer": feature}, defaults={}) as chat:
+        answer = await suggested(chat, (await chat.ask("a")).json()["message_id"])
+
+    assert answer[1]["data"] == ["Why?", "なぜ 🙂"]
+    [request] = models.asked
+    assert (request.provider, request.model) == ("langgenius/openai/openai", "小さい")
+    assert request.parameters == {"temperature": 0.9}
+    assert request.messages[0].text.startswith("猫について 🐈")
+
+
+async def test_the_default_model_helps_out_if_the_chosen_one_fails(world: World) -> None:
+    models = Suggesting(ModelFailure("消えた", kind="ModelNotExistError"))
+    feature = {"enabled": True, "model": {"provider": "openai", "name": "m"}}
+    async with talking(world, models, {"suggested_questions_after_answer": feature}) as chat:
+        await suggested(chat, (await chat.ask("a")).json()["message_id"])
+
+    assert [request.model for request in models.asked] == ["m", FAKES["llm"].model]
+
+
 async def test_without_the_feature_there_are_none(world: World) -> None:
     for features in ({}, {"suggested_questions_after_answer": {"enabled": False}}):
         async with talking(world, Suggesting(), features) as chat:

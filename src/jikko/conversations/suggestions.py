@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jikko.apps.versions import Workflows
+from jikko.dsl.repair import model_provider
 from jikko.errors import BadRequest, NotFound
 from jikko.nodes.model.reasoning import split_reasoning
-from jikko.ports.models import DefaultModels, ModelFailure, ModelRequest, Models
+from jikko.ports.models import DefaultModels, ModelFailure, ModelName, ModelRequest, Models
 from jikko.ports.models import PromptMessage as Prompt
 from jikko.ports.stores.messages import Message
 from jikko.repositories.app_store import App
@@ -27,15 +29,17 @@ _MAX_TURNS: Final = 10
 _ASKED: Final = (
     "The user's message is the end of a conversation between a human and an assistant. Think of the three questions "
     "that the human is most likely to ask next, each short (at most 20 characters where the language allows), in the "
-    "language of the conversation. Answer with a JSON array of three strings and nothing else."
+    "language of the conversation."
 )
+_FORM: Final = "Answer with a JSON array of three strings and nothing else."
+_PARAMETERS: Final[dict[str, Any]] = {"max_tokens": 256, "temperature": 0}
 
 
 class Suggestions:
     """Makes suggestions on request; they are not stored."""
 
     def __init__(self, store: ConversationStore, workflows: Workflows, models: Models, defaults: DefaultModels) -> None:
-        """``defaults``: Its ``llm`` makes them; without one there are none."""
+        """``defaults``: Its ``llm`` makes them for apps that name no model; without one there are none."""
         self._store = store
         self._workflows = workflows
         self._models = models
@@ -48,26 +52,42 @@ class Suggestions:
         if message is None:
             raise NotFound("Message Not Exists.")
         workflow = await self._workflows.get(app)
-        if not workflow.document.feature("suggested_questions_after_answer"):
+        feature = workflow.document.feature("suggested_questions_after_answer")
+        if not feature:
             raise BadRequest("Suggested Questions Is Disabled.")
-        if self._model is None:
-            return []
+        given = feature.get("prompt")
+        asked = given if isinstance(given, str) and given.strip() else _ASKED
         before = await self._store.messages(message.conversation_id, before=message.id, limit=_TURNS - 1) or []
-        request = ModelRequest(
-            provider=self._model.provider,
-            model=self._model.model,
-            messages=(Prompt("system", (_ASKED,)), Prompt("user", (_transcript([*reversed(before), message]),))),
-            parameters={"max_tokens": 256, "temperature": 0},
-            stream=False,
-            app_id=app.id,
+        messages = (
+            Prompt("system", (f"{asked} {_FORM}",)),
+            Prompt("user", (_transcript([*reversed(before), message]),)),
         )
-        try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                answer = await self._models.complete(request)
-        except (ModelFailure, TimeoutError) as failure:
-            log.warning("no questions were suggested in the app %s: %s", app.name, failure or "the model was silent")
-            return []
-        return questions_in(answer.text)
+        default = [] if self._model is None else [(self._model, _PARAMETERS)]
+        for model, parameters in (*_chosen(feature.get("model")), *default):
+            request = ModelRequest(
+                provider=model.provider,
+                model=model.model,
+                messages=messages,
+                parameters=parameters,
+                stream=False,
+                app_id=app.id,
+            )
+            try:
+                async with asyncio.timeout(_TIMEOUT_SECONDS):
+                    return questions_in((await self._models.complete(request)).text)
+            except (ModelFailure, TimeoutError) as failure:
+                log.warning(
+                    "no questions were suggested in the app %s: %s", app.name, failure or "the model was silent"
+                )
+        return []
+
+
+def _chosen(given: Any) -> Iterator[tuple[ModelName, dict[str, Any]]]:
+    """Yield the model that an app names for its suggestions, if any, and its parameters."""
+    match given:
+        case {"provider": str(provider), "name": str(name)} if provider and name:
+            parameters = given.get("completion_params")
+            yield ModelName(model_provider(provider), name), dict(parameters) if isinstance(parameters, Mapping) else {}
 
 
 def questions_in(answer: str) -> list[str]:
