@@ -100,8 +100,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     holder: str = ""
     """Name of the server process that executes the run, or empty."""
     format: int = 1
-    """Lowest ``LOG_FORMAT`` that has all its events: older processes leave the run to others. Not kept after
-    the end."""
+    """Lowest ``LOG_FORMAT`` with all its events: older processes leave it to others. Not kept after the end."""
 
     @property
     def is_known(self) -> bool:

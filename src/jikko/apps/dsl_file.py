@@ -40,8 +40,7 @@ def dsl_files_below(folder: Path) -> list[Path]:
 
 
 def test_files_below(folder: Path) -> list[Path]:
-    """Return the test files below a folder, found as by ``dsl_files_below``. Raises ``OSError`` if a folder cannot be
-    read."""
+    """Return the test files below a folder, found as by ``dsl_files_below``. Raises ``OSError``: unreadable."""
     return list(filter(is_test_file, _files_below(folder)))
 
 
@@ -72,8 +71,7 @@ def _raise(error: OSError) -> None:
 
 
 def read_dsl_file(file: Path) -> bytes:
-    """Read a file up to one byte more than allowed, so that a file too large is not read whole. Raises ``OSError`` if
-    it cannot be read."""
+    """Read a file up to one byte more than allowed: one too large is not read whole. Raises ``OSError``."""
     with file.open("rb") as opened:
         return opened.read(LoadLimits().max_bytes + 1)
 

@@ -118,8 +118,7 @@ def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:
 
 
 def empty_secrets(variables: Iterable[Variable]) -> list[str]:
-    """Return the names of secrets without a value, in the order of the file. Dify leaves their values out of
-    an export."""
+    """Return the names of secrets without a value, in the file's order. Dify exports none of their values."""
     return [variable.name for variable in variables if variable.value_type == "secret" and variable.value == ""]
 
 
@@ -153,8 +152,7 @@ def unused(values: EnvLayer, apps: Iterable[tuple[App, Sequence[Variable]]]) -> 
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """Parse ``NAME=VALUE`` arguments; the last of a name counts. Raises ``InvalidParam``: a name or the sign is
-    missing."""
+    """Parse ``NAME=VALUE`` arguments; the last of a name counts. Raises ``InvalidParam``: no name, or no sign."""
     values = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")

@@ -30,8 +30,7 @@ def keep_key(home: Path, entry: ApiKey, key: str, name: str) -> Path:
 
 
 def write_key(file: Path, key: str) -> None:
-    """Write a key to a file, and make it readable by the owner only. Raises ``OSError``, with the file's name, if it
-    cannot be written."""
+    """Write a key to a file that only the owner can read. Raises ``OSError``, with the file's name."""
     try:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
             if hasattr(os, "fchmod"):

@@ -37,8 +37,7 @@ def key_for(shared: str, app_id: str) -> str:
 
 
 def digest(key: str) -> bytes:
-    """Return the stored digest of a key. A key has at least 142 random bits, so a fast hash is as safe as a
-    slow one."""
+    """Return the stored digest of a key. A key has at least 142 random bits, so a fast hash suffices."""
     return hashlib.sha256(key.encode("utf-8", "replace")).digest()
 
 
@@ -48,8 +47,7 @@ def hint_of(key: str) -> str:
 
 
 def checked_key(text: str) -> str:
-    """Validate a given key, stripped of white space. Raises ``InvalidParam``, without quoting it, if it is not
-    a key."""
+    """Validate a given key, stripped of white space. Raises ``InvalidParam``, which does not quote it."""
     key = text.strip()
     if _KEY.fullmatch(key) is None:
         raise InvalidParam("Not an API key: it must be `app-` and 24 to 200 letters and digits, on one line.")

@@ -22,8 +22,7 @@ class Need(NamedTuple):
 
 
 def needs_of(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Need]:
-    """Return the models that nodes call, in node order, including those passed to agents. ``nodes``: Id and data of
-    each."""
+    """Return the models that nodes and their agents call, in node order. ``nodes``: Id and data of each."""
     found = []
     for node_id, data in nodes:
         title = str(data.get("title") or node_id)

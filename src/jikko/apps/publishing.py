@@ -220,8 +220,7 @@ class AppCatalog(Struct, eq=False):
         return await self.store.versions(app.id)
 
     async def version(self, app: App, which: str) -> WorkflowVersion:
-        """Find a version of an app by number or id; ``""`` for the current one. Raises ``NotFound`` if there
-        is none."""
+        """Find a version of an app by number or id; ``""`` for the current one. Raises ``NotFound``."""
         versions = await self.store.versions(app.id)
         numbers = {str(version.number): version.id for version in versions}
         found = await self.store.version(app.id, numbers.get(which, which or app.workflow_id))

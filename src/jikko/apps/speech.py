@@ -121,8 +121,7 @@ class AppSpeech(Struct, eq=False):
     """Calls its ``speech_to_text`` and ``text_to_speech``."""
 
     async def check_hearing(self, app: App) -> None:
-        """Require that the app transcribes. Raises ``InvalidParam``: it does not; ``WrongAppMode``: its workflow is
-        unusable."""
+        """Require that the app transcribes. Raises ``InvalidParam``; ``WrongAppMode``: its workflow is unusable."""
         if not await self._feature(app, "speech_to_text"):
             raise InvalidParam("Speech to text is not enabled")
 
@@ -210,8 +209,7 @@ class AppSpeech(Struct, eq=False):
         return Narration(self.speech, partial(self.script, app, feature))
 
     def script(self, app: App, feature: Mapping[str, Any], text: str, voice: str = "") -> Script:
-        """Return the model's input. ``feature``: The app's ``text_to_speech``. Raises ``WrongAppMode`` if there is no
-        model for it."""
+        """Return the model's input. ``feature``: The app's ``text_to_speech``. Raises ``WrongAppMode``: no model."""
         model = self.defaults.get("text_to_speech")
         if model is None:
             raise WrongAppMode(

@@ -35,8 +35,7 @@ CHANGING: Final[Mapping[str, tuple[str, ...]]] = {
     "apps webhook-secret": ("new",),
     "knowledge map": ("text", "workspace"),
 }
-"""Changing commands, with the parameters of which at least one makes it a change; empty: they always change
-something."""
+"""Changing commands, with the parameters one of which makes it a change; empty: always a change."""
 _TRIALS: Final = ("dry_run", "dry")
 _REPORTED: Final = ("revoke", "which", "unset", "reason", "scopes")
 """Options whose values are recorded; for others only their presence is."""

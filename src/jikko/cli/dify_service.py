@@ -81,8 +81,7 @@ class DifyService:
         return self.read(path, value, kind)
 
     async def file(self, url: str) -> bytes | None:
-        """Download a signed address; ``None`` if it is unavailable. Raises ``Failure``: this server does not answer
-        now."""
+        """Download a signed address; ``None`` if it is unavailable. Raises ``Failure``: the server is unreachable."""
         own = self._url.removesuffix("/v1")
         try:
             parts = urlsplit(url)

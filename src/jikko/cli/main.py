@@ -76,8 +76,7 @@ def main() -> None:
 
 
 def _leave(code: int) -> None:
-    """Exit without finalising Python: threads of the bucket library, which may still release an object, would abort it
-    then."""
+    """Exit without finalising Python: threads of the bucket library may still release objects, and abort it."""
     import logging
 
     logging.shutdown()

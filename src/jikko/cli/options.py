@@ -29,8 +29,7 @@ _SETTINGS = ("home", "providers", "tools")
 
 
 def variable_option(*names: str, variable: str = "", **options: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Return an option that an environment variable sets, too. ``variable``: Without ``JIKKO_``; by default that of the
-    option's name."""
+    """Return an option with an environment variable. ``variable``: Without ``JIKKO_``; default: the option's name."""
     variable = variable or names[0].removeprefix("--").replace("-", "_").upper()
     return click.option(*names, envvar=f"{PREFIX}{variable}", show_envvar=True, **options)
 
@@ -127,8 +126,7 @@ def taking_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[.
 
 
 def with_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[..., Any]:
-    """Decorate like ``taking_settings``, with the option ``--home`` and, if the function takes ``as_json``,
-    ``--json``."""
+    """Decorate like ``taking_settings``, with the option ``--home`` and, for ``as_json``, ``--json``."""
     command = taking_settings(work)
     return home_option(json_option(command) if "as_json" in work.__annotations__ else command)
 

@@ -36,8 +36,7 @@ from jikko.ports.cluster import Answer, Command, EventsAppended, Hint, Member, O
 logger = logging.getLogger(__name__)
 
 _RETURN_SECONDS: Final = 0.5
-"""Delay before returning a run that this worker has a slot for but may not start (its app is at its share), which
-prevents ping-pong."""
+"""Delay before returning a run that this worker may not start (its app is at its share): no ping-pong."""
 
 
 class RunOffers:

@@ -74,8 +74,7 @@ class Access:
     """Authentication of visitors."""
 
     def __init__(self, store: ConsoleStore, clock: Clock, setting: str = "") -> None:
-        """``setting``: The operator's token from the settings, or empty. Raises ``InvalidSettings``: it could be
-        guessed."""
+        """``setting``: The operator's token from the settings, or empty. Raises ``InvalidSettings``: guessable."""
         if setting and len(setting) < _MIN_LENGTH:
             raise InvalidSettings(
                 f"{SETTING_NAME} has {len(setting)} characters; a secure token has at least {_MIN_LENGTH}, "

@@ -77,8 +77,7 @@ class ForecastCache(Struct, eq=False):
     async def judged(
         self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
     ) -> tuple[CheckedFile, AppForecast]:
-        """Read and check a file. ``source``: Its name in messages. ``values``: Overrides of its app's environment
-        variables."""
+        """Read and check a file. ``source``: Its name in messages. ``values``: Overrides of environment variables."""
         return await run_in_thread(self._judge, (text, source, app_name, values), queue="records")
 
     def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[CheckedFile, AppForecast]:

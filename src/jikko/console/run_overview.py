@@ -23,8 +23,7 @@ class VersionModels(Struct, eq=False):
 
     apps: AppStore
     _known: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Models by version, without a limit: names are short, and eviction would mean reading files for each
-        request."""
+    """Models by version, without a limit: names are short, and eviction would mean reading files again."""
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def of(self, app_id: str, workflow_id: str) -> Collection[str]:

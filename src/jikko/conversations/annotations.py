@@ -74,8 +74,7 @@ class Annotations(Struct, eq=False):
         return await self.store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=None, created_at=self.clock()))
 
     async def job(self, app_id: str, job_id: str, *, replying: bool) -> ReplyJob:
-        """Return a job of an app. ``replying``: Whether it enables replies. Raises ``InvalidParam`` if there
-        is none."""
+        """Return a job of an app. ``replying``: Whether it enables replies. Raises ``InvalidParam``: there is none."""
         job = await self.store.job(app_id, job_id)
         if job is None or (job.setting is not None) != replying:
             raise InvalidParam("The job does not exist.")

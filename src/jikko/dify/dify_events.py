@@ -309,8 +309,7 @@ def _container_started(event: ContainerStarted) -> dict[str, Any]:
 
 
 def _plain(inputs: dict[str, Json]) -> dict[str, Json]:
-    """Return a container's inputs. Files in them lack ``related_id`` and ``url``: Dify sends its stored form.
-    [QUIRK]"""
+    """Return a container's inputs, files without ``related_id`` and ``url``: Dify sends its stored form. [QUIRK]"""
     if not files_in(inputs):
         return inputs
     return {

@@ -28,8 +28,7 @@ def refuse_encrypted(content: bytes) -> None:
 
 
 def check_zip(content: bytes) -> None:
-    """Raises ``DocumentFailure`` unless this is a zip archive within bounds: ``zipfile`` unpacks no more than the
-    stated sizes."""
+    """Raises ``DocumentFailure`` unless a zip archive within bounds: ``zipfile`` unpacks no more than stated."""
     refuse_encrypted(content)
     if content.startswith(OLE_MAGIC):
         raise DocumentFailure("extraction.old_office")

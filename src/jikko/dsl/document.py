@@ -214,8 +214,7 @@ def check_references(
 
 
 def variables_read(node: NodeEntry, owners: Collection[str]) -> list[Selector]:
-    """Return the variables of given owners in a node's configuration: owner and name, each once. ``owners``: Ids of
-    nodes, and ``sys``."""
+    """Return the variables in a node's configuration: owner and name, each once. ``owners``: Node ids, and ``sys``."""
     found: dict[Selector, None] = {}
     pending: list[Any] = [node.data]
     while pending:

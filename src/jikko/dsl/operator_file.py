@@ -28,8 +28,7 @@ class OperatorFile:
         source: str,
         keys: tuple[str, ...],
     ) -> None:
-        """``source``: Its name in errors. ``keys``: Permitted top-level keys. Raises ``InvalidSettings`` if it is not
-        YAML."""
+        """``source``: Its name in errors. ``keys``: Permitted top-level keys. Raises ``InvalidSettings``: not YAML."""
         self._text, self._kind, self._source = text, kind, source
         try:
             raw = parse(decoded(text), _LIMITS)
@@ -70,8 +69,7 @@ def read_operator_file(file: Path, kind: str) -> bytes:
 
 
 def filled_in(fields: Fields, environment: Mapping[str, str], unset: list[str], *, but: str = "") -> Fields:
-    """Return fields with ``${NAME}`` expanded, except in the field ``but``; problems quote the file. ``unset``: See
-    ``expanded``."""
+    """Return fields with ``${NAME}`` expanded, except ``but``; problems quote the file. ``unset``: See ``expanded``."""
     values = {name: value if name == but else expanded(value, environment, unset) for name, value in fields.raw.items()}
     return Fields(fields.where, values, fields.problems, fields.raw)
 

@@ -74,8 +74,7 @@ class KeyFiles:
         return sorted(path for path in found if path.suffix.removeprefix(".").isdecimal())
 
     def add(self) -> Path:
-        """Create a key that is accepted, but does not sign yet. Returns its file. Raises ``OSError`` if it cannot be
-        written."""
+        """Create a key that is accepted, but does not sign yet. Returns its file. Raises ``OSError``."""
         # In steps of two: `make_newest` needs the number between.
         number = max(int(time.time()), *(int(path.suffix[1:]) + 2 for path in self.older()), 0)
         path = self._path.with_name(f"{self._path.name}.{number}")

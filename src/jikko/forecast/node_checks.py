@@ -206,8 +206,7 @@ def _of_request(
 
 
 def _unsendable(node: "HttpRequest") -> tuple[str, str, str] | None:
-    """Return why the first header that can never be sent fails, by its constant parts: code, name, code of the
-    remedy."""
+    """Return why the first header that can never be sent fails: code, name, code of the remedy."""
     listed = [(line.name.source, (line.name, line.value)) for line in node.headers]
     if node.api_key is not None and node.api_key.type != "basic":
         listed.append((node.api_key.header, (node.api_key.key, None)))

@@ -44,8 +44,7 @@ class _One(Struct, frozen=True):
 
 
 def diagnose_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
-    """Yield why a node that needs its variables will fail. Dispatched by type name, so that no other class is
-    imported."""
+    """Yield why a node that needs its variables will fail. By type name, so that no other class is imported."""
     match node.type:
         case "if-else":
             yield from _of_conditions(node, entry, known)

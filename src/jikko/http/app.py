@@ -173,8 +173,7 @@ class _Application:
         return no_page() if refused is None else refused.response(NotFound(f"Nothing at {path[:200]}."))
 
     def _misplaced(self, path: str) -> SendableResponse | None:
-        """Return a hint for a base URL that lacks ``/v1`` or has it twice. ``path``: Empty if malformed, which gives no
-        hint."""
+        """Return a hint for a base URL without ``/v1``, or with two. ``path``: Empty if malformed: no hint."""
         meant = path[3:] if path.startswith("/v1/v1/") else f"/v1{path}"
         if not path or not self._router.methods(meant):
             return None

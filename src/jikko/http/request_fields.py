@@ -96,8 +96,7 @@ def checked(body: dict[str, Any], into: type[Body]) -> Body:
 
 
 def worded(message: str, kind: Any) -> tuple[str, str]:
-    """Translate a message of msgspec for clients: the place within the value, and the problem. ``kind``: The expected
-    type."""
+    """Translate a message of msgspec for clients: place and problem. ``kind``: The expected type."""
     place = _PLACE.search(message)
     bare = message if place is None else message[: place.start()]
     return "" if place is None else place[1], _what(bare, kind)

@@ -46,8 +46,7 @@ class DatasetKeys:
             raise NotFound(f"No key {key_id}.")
 
     async def open(self, key_digest: bytes) -> bool:
-        """Return whether a key with that SHA-256 is valid. Counts the request; raises ``TooManyRequests`` above the
-        rate limit."""
+        """Return whether a key with that SHA-256 is valid. Counts the request; raises ``TooManyRequests``."""
         stores = await self._knowledge.existing()
         if stores is None or not await stores.datasets.has_key(key_digest):
             return False

@@ -230,8 +230,7 @@ class Documents:
         return [IndexingStatus(each, counts[each.id].completed, counts[each.id].total) for each in found]
 
     async def delete(self, dataset_id: str, document_id: str) -> None:
-        """Delete a document, even while it is being indexed. Raises ``NotFound``, or ``Forbidden`` if it is
-        archived."""
+        """Delete a document, even during indexing. Raises ``NotFound``, or ``Forbidden``: archived."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
 

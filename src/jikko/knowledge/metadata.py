@@ -79,8 +79,7 @@ class Metadata:
         return field
 
     async def rename(self, dataset_id: str, field_id: str, name: str) -> MetadataField:
-        """Rename a field, in values too. Raises ``InvalidParam``: the name is taken, or no such field;
-        or ``NotFound``."""
+        """Rename a field, in values too. Raises ``InvalidParam``: taken, or no such field; ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         found = await stores.documents.fields(dataset.id)

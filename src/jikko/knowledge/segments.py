@@ -287,8 +287,7 @@ class Segments:
         )
 
     def _cut_children(self, document: Document, segments: Sequence[Segment], now: float) -> list[ChildChunk]:
-        """Cut new texts into children, yielding to others. Raises ``InvalidParam`` if the document's rule is
-        unusable."""
+        """Cut new texts into children, yielding to others. Raises ``InvalidParam``: the rule is unusable."""
         try:
             rule = rule_of(document.rule)
             if rule.children is None:

@@ -57,8 +57,7 @@ class Context(Protocol):
 
     @property
     def idempotency_key(self) -> str:
-        """Idempotency key of this execution for other systems, constant over all attempts. Made of run, node
-        and round."""
+        """Idempotency key of this execution for other systems, by run, node and round: constant over all attempts."""
 
     @property
     def ports(self) -> NodePorts: ...

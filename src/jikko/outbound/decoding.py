@@ -26,8 +26,7 @@ class BodyCollector:
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
-        """``encoding``: The Content-Encoding header. ``limit``: Bytes. Raises ``HttpFailure`` if the encoding is
-        unsupported."""
+        """``encoding``: The Content-Encoding header. ``limit``: Bytes. Raises ``HttpFailure``: unsupported."""
         self._limit = limit
         self._content = bytearray()
         """One buffer: tiny parts would take twenty times as much."""

@@ -35,8 +35,7 @@ from jikko.ports.http import (
 _FRAMING: Final = frozenset(
     {"content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}
 )
-"""Headers of connection and framing. A wrong one would let a request run into the next on its connection (request
-smuggling)."""
+"""Headers of connection and framing. A wrong one lets a request run into the next (request smuggling)."""
 _NO_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Idempotent methods, which may be retried. Source: RFC 9110, section 9.2.2."""

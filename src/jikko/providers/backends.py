@@ -27,8 +27,7 @@ class Backend(Protocol):
         """
 
     async def models(self) -> list[str]:
-        """Return the names of available models: the cheapest test of a key. Raises ``ModelFailure`` without an
-        answer."""
+        """Return the available models: the cheapest test of a key. Raises ``ModelFailure`` without an answer."""
 
     async def close(self) -> None:
         """Close its connections. Idempotent."""

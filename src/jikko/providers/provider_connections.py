@@ -223,8 +223,7 @@ class ProviderBackends:
         return config
 
     def backend(self, config: ProviderConfig) -> Backend:
-        """Return an entry's backend, created at the first call. Raises ``ModelFailure`` if its library is not
-        installed."""
+        """Return an entry's backend, created at the first call. Raises ``ModelFailure``: missing library."""
         reached = self._reached_by(config)
         if reached.backend is None:
             make = self._of_plugins().backend if config.type == "plugin" else self._make[config.type]

@@ -196,8 +196,7 @@ class SdkClient:
         self._client: AsyncLazy[Any] = AsyncLazy(partial(make, config))
 
     async def get(self) -> Any:
-        """Return the client. Raises ``ModelFailure`` for this configuration, ``ImportError`` if its library lacks a
-        part."""
+        """Return the client. Raises ``ModelFailure`` for this configuration, ``ImportError``: library too old."""
         try:
             return await self._client.get()
         except (ModelFailure, ImportError):

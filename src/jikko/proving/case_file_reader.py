@@ -146,8 +146,7 @@ def _check_score(name: str, rule: ScoreRule, folder: Path, problems: list[Diagno
 
 
 def _checked(value: Any, kind: inspect.Type, where: str, problems: list[Diagnostic]) -> Any:
-    """Return the value without parts of the wrong shape, which are added to the problems; ``_WRONG`` if nothing is
-    left."""
+    """Return the value without parts of the wrong shape, which become problems; ``_WRONG``: nothing left."""
     match kind:
         case inspect.AnyType():
             return value

@@ -193,8 +193,7 @@ def _unknown(name: str, where: str, names: NodeNames) -> Iterator[Diagnostic]:
 
 class Snapshots:
     def __init__(self, plan: CasePlan, *, update: bool) -> None:
-        """``update``: Whether to store current results. Raises ``OSError``, ``ValueError`` if the file exists and is
-        unreadable."""
+        """``update``: Whether to store current results. Raises ``OSError``, ``ValueError``: unreadable file."""
         self.path = snapshots_beside(plan.path)
         self._update = update
         self._kept: dict[str, Any] = _read(self.path) if self.path.exists() else {}

@@ -128,8 +128,7 @@ def _change(
 async def compare_runs(
     store: RunStore, conversations: ConversationStore, first: RunRecord, second: RunRecord
 ) -> RunDifference:
-    """Return how the second run differs from the first so far. Raises ``LogDamaged``, ``StoreUnavailable``: a log
-    cannot be read."""
+    """Return how the second run differs from the first so far. Raises ``LogDamaged``, ``StoreUnavailable``."""
     (before, old), (after, new) = await _read(store, conversations, first), await _read(store, conversations, second)
     return await run_in_thread(lambda _: run_difference(before, after, old, new), None, queue="records")
 

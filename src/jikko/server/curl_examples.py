@@ -35,8 +35,7 @@ _ID: Final = """sed 's/.*"id": *"\\([^"]*\\)".*/\\1/'"""
 
 
 def bearer(key: str, file: Path | None) -> str:
-    """Return the authorisation header for ``curl``, quoted for a shell. ``file``: File to read the key from, instead of
-    showing it."""
+    """Return the authorisation header for ``curl``, quoted for a shell. ``file``: Has the key, which is not shown."""
     if file is None:
         return shlex.quote(f"Authorization: Bearer {key}")
     return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'

@@ -107,8 +107,7 @@ class Reloading:
         self._seen = {file: _state(file) for file in files}
 
     async def watch(self, assembly: Assembly, *, every: float = _POLL_SECONDS) -> None:
-        """Publish each file again when it changes, until cancelled. Failures are logged. ``every``: Interval in
-        seconds."""
+        """Publish each file again when it changes, until cancelled. Failures are logged. ``every``: Seconds."""
         while True:
             for file, seen in self._seen.items():
                 state = _state(file)

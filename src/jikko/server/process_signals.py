@@ -35,8 +35,7 @@ class Haste:
         """Whether SIGHUP is the only signal so far."""
 
     def is_asked_for(self, number: signal.Signals, *, stopping: bool) -> bool:
-        """Note a signal. Returns whether it requests an immediate stop. ``stopping``: Whether the process is already
-        stopping."""
+        """Note a signal. Returns whether it requests an immediate stop. ``stopping``: Already stopping."""
         if number == _HANGUP:
             self._hung_up = self._hung_up or not stopping
             return False

@@ -35,8 +35,7 @@ def prepare_process(log_level: str, log_format: str) -> None:
 
 
 def _allow_connections() -> None:
-    """Raise the limit of open files and sockets to the system's maximum: the default is 1,024, and each connection
-    takes one."""
+    """Raise the limit of open files and sockets to the system's maximum, from usually 1,024."""
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

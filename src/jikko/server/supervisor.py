@@ -278,8 +278,7 @@ _TIMEOUT_SECONDS = 2.0
 
 
 class Gathering:
-    """Collects workers' metrics, and keeps those of dead workers. Counts since a dead worker's last response
-    are lost."""
+    """Collects workers' metrics, keeping dead workers' up to their last response."""
 
     def __init__(self) -> None:
         self._snapshots: dict[str, Snapshot] = {}

@@ -81,8 +81,7 @@ class ToolsDirectory:
         return found
 
     async def credentials(self, provider: ToolProvider, app_id: str) -> Auth:
-        """Return an app's credentials for a provider. Raises ``ToolNotFound`` if the provider is for other
-        apps only."""
+        """Return an app's credentials for a provider. Raises ``ToolNotFound``: only for other apps."""
         if provider.apps and app_id:
             app = await self._apps.app(app_id)
             own = provider.apps.get(app.name) if app is not None else None

@@ -74,8 +74,7 @@ class ToolService(Struct, eq=False):
         return found
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """Return all tools of a provider, asking it if necessary. Raises ``ToolNotFound``: not configured, or no
-        answer."""
+        """Return all tools of a provider, asking it if necessary. Raises ``ToolNotFound``: unknown, or silent."""
         kind = self._require(provider)
         async with self._deadline_of_asking(provider):
             return await kind.offered(provider) if isinstance(kind, ToolListing) else []

@@ -226,8 +226,7 @@ def _text_at(value: Json, path: Sequence[str]) -> str | None:
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS, _MAX_RETRY_SECONDS = 5.0, 300.0
-"""Delay before a retry that could not be started is attempted again: the time by which it is late, within
-these bounds."""
+"""Delay before a retry that could not be started is attempted again: its lateness, within these bounds."""
 _GIVE_UP_SECONDS: Final = 3600.0
 """Seconds after which a permanent error, such as an invalid environment value, makes a delivery dead."""
 _PASSING: Final = (TooManyRequests, NoRoom, ServerStopping, StoreUnavailable, LogTooNew)
@@ -292,8 +291,7 @@ class DeliveryRetries(Struct, eq=False):
                 full[delivery.app_id] = decision.look_at
 
     async def _handle(self, delivery: Delivery) -> Decision | None:
-        """Handle one delivery. Its failure does not delay the others. Raises ``StoreUnavailable`` if the record is
-        unusable."""
+        """Handle one delivery. Its failure does not delay others. Raises ``StoreUnavailable``."""
         try:
             return await self._advance(delivery)
         except StoreUnavailable:

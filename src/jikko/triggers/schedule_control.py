@@ -80,8 +80,7 @@ class ScheduleControl(Struct, eq=False):
         await self.store.change(trigger.id, now, paused=None, until=now)
 
     async def fire(self, trigger: Trigger) -> float:
-        """Run now, besides the due times. Returns the run's ``sys.timestamp``. Raises ``NotFound`` if the trigger is
-        not a schedule."""
+        """Run now, besides the due times. Returns the run's ``sys.timestamp``. Raises ``NotFound``: not a schedule."""
         await self._read(trigger)
         now = self.clock()
         await self.store.add_waiting([self._waiting(trigger, now, BY_HAND)])
@@ -99,8 +98,7 @@ class ScheduleControl(Struct, eq=False):
         return await self.store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
 
     async def drop_backfill(self, trigger: Trigger) -> int:
-        """Cancel the waiting due times of backfills. Returns how many. Raises ``NotFound`` if the trigger is not a
-        schedule."""
+        """Cancel the waiting due times of backfills. Returns how many. Raises ``NotFound``: not a schedule."""
         await self._state(trigger)
         return await self.store.drop(trigger.id, OVERLAPS, self.clock())
 

@@ -46,8 +46,7 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
         ).decode()
 
     def due_times(self, config: Mapping[str, Any]) -> DueTimes:
-        """Return the due times of a schedule with these options. ``config``: Of the node. Raises ``InvalidSchedule`` if
-        it is invalid."""
+        """Return the due times of a schedule with these options. ``config``: The node's. Raises ``InvalidSchedule``."""
         zone = zone_of(timezone_of(config))
         bounds = {
             name: moment.replace(tzinfo=moment.tzinfo or zone).timestamp()
@@ -61,8 +60,7 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
 
 
 def read_triggers_file(file: Path) -> Mapping[str, ScheduleOptions]:
-    """Read the options of schedules, by ``APP/NODE``. Raises ``InvalidSettings``, with every problem, if the file
-    cannot be read."""
+    """Read the options of schedules, by ``APP/NODE``. Raises ``InvalidSettings``, with every problem."""
     return parse_triggers_file(read_operator_file(file, "triggers"), source=str(file))
 
 

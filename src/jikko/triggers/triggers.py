@@ -72,8 +72,7 @@ class Triggers:
         return unmatched, [names for names in doubled if len(names) > 1]
 
     async def find(self, which: str) -> Trigger:
-        """Find a trigger by id, or as ``APP/NODE``: name or id of the app, and id of the node. Raises ``NotFound`` if
-        there is none."""
+        """Find a trigger by id, or as ``APP/NODE``: name or id of the app, and id of the node. Raises ``NotFound``."""
         trigger = await self._store.find(which) if is_uuid(which) else await self._named(which)
         if trigger is None:
             raise NotFound(f"No trigger {which!r}; `jikko triggers list` lists the triggers.")

@@ -55,8 +55,7 @@ def inputs_of(
 
 
 async def sent(service: AsyncClient, value: Any) -> Any:
-    """Return an input for a request, after uploading local files. Raises ``Failure``: a file cannot be read or
-    uploaded."""
+    """Return an input for a request, after uploading local files. Raises ``Failure``: a file cannot be sent."""
     if isinstance(value, list):
         return [await sent(service, item) for item in value]
     if not isinstance(value, Upload):

@@ -256,8 +256,7 @@ def _lacking(problems: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
 def _shopping_list(
     lacks: Mapping[str, Mapping[str, None]], files: Sequence[str], providers: Any, language: Language
 ) -> Iterator[str]:
-    """Iterate over what all files together lack, with the commands that install it; for a providers file, the lines to
-    add."""
+    """Iterate over what all files together lack, with the command or the lines of a providers file that add it."""
     if not lacks:
         return
     yield worded("summary.lacks", language=language)

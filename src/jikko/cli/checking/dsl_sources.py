@@ -64,8 +64,7 @@ def dsl_sources(paths: Iterable[str], *, with_tests: bool = False) -> Iterator[D
 
 
 def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Iterate over file names with their compiled files (``Checked``); ``None``, after an error line, for unusable
-    ones."""
+    """Iterate over file names with their compiled files (``Checked``); ``None``, after an error line: unusable."""
     for source in dsl_sources(paths):
         checked = source.checked()
         usable = checked is not None and checked.document is not None and checked.graph is not None

@@ -37,8 +37,7 @@ class RemoteServer:
         self._open = build_opener(_NoRedirects).open
 
     def json(self, method: str, path: str, *request: Any, **options: Any) -> Any:
-        """Send a request for JSON, as ``raw``. Raises ``Failure``: the server does not answer, refuses, or is not
-        Jikko."""
+        """Send a request for JSON, as ``raw``. Raises ``Failure``: unreachable, refused, or not Jikko."""
         try:
             return json.loads(self.raw(method, path, *request, **options) or b"null")
         except (ValueError, RecursionError):

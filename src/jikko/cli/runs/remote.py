@@ -49,8 +49,7 @@ class Server:
         return await asyncio.to_thread(self._connection.json, "GET", f"/v1/workflows/run/{run_id}/lineage")
 
     async def post(self, path: str, body: dict[str, Any], *, seconds: float | None = 30) -> dict[str, Any]:
-        """Send a body, with the user, and return the response. Raises ``Failure``: the server does not answer, or
-        refuses."""
+        """Send a body, with the user, and return the response. Raises ``Failure``: unreachable, or refused."""
         sent = json.dumps({"user": self._user, **body}).encode()
         found = await asyncio.to_thread(self._connection.json, "POST", path, sent, seconds=seconds)
         if not isinstance(found, dict):

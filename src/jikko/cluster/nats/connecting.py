@@ -45,8 +45,7 @@ class NatsAccess(Struct, frozen=True):
     """PEM file of its private key. ``None``: in the same file."""
 
     def options(self, client: "StrictClient") -> dict[str, Any]:
-        """Return the client's connection options. Raises ``InvalidSettings``: a file is unusable, or a library is
-        missing."""
+        """Return the client's connection options. Raises ``InvalidSettings``: unusable file, or missing library."""
         client.encryption = Encryption(self)
         made: dict[str, Any] = {"tls": client.encryption.context()}
         if (path := self.credentials) is None:
@@ -106,8 +105,7 @@ class StrictClient(Client):
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """Return the TLS context of the next connection. Raises ``Error`` if there is none at the moment; the library
-        retries."""
+        """Return the TLS context of the next connection. Raises ``Error``: none now; the library retries."""
         if self.encryption is None:
             return super().ssl_context
         try:

@@ -132,8 +132,7 @@ class NatsLink:
         return self.client.is_connected
 
     async def declare(self) -> None:
-        """Declare the JetStream resources: three replicas where there are several servers. Raises ``Error``: see
-        ``NATS_ERRORS``."""
+        """Declare the JetStream resources: three replicas on several servers. Raises ``Error``: see ``NATS_ERRORS``."""
         kept = streams(self.names, self._member_seconds, self.per_minute)
         for config in [*kept, *(rate_stream(self.names, rate) for rate in self._more_rates)]:
             await self._declare_copied(config)

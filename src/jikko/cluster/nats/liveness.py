@@ -50,8 +50,7 @@ class Liveness:
         )
 
     def is_cut_off(self, now: float) -> bool:
-        """Return whether there are others, and this member has received nothing for its timeout, not even its own
-        heartbeat."""
+        """Return whether there are others, and this member receives nothing, not even its own heartbeat."""
         return len(self._last_heartbeats) > 1 and self.silence(now) > self._seconds
 
     def on_heartbeat(self, name: str, count: int, now: float, seconds: float = 0.0) -> None:

@@ -68,8 +68,7 @@ class Parts:
         self._begun: OrderedDict[bytes, list[bytes]] = OrderedDict()
 
     def add(self, part: bytes) -> Command | None:
-        """Add a part. Returns the request if it was the last. Raises ``ValueError`` if this version does not know the
-        request."""
+        """Add a part. Returns the request if it was the last. Raises ``ValueError``: unknown to this version."""
         mark, name, piece = part[:1], part[1:_HEAD], part[_HEAD:]
         if mark == _MORE:
             self._begun.setdefault(name, []).append(piece)

@@ -99,8 +99,7 @@ def files_of(form: "FormData") -> "list[tuple[str, UploadFile]]":
 
 
 def limited(receive: Receive, limit: int, too_large: JikkoError) -> Receive:
-    """Limit a body to ``limit`` bytes: a form without an announced length goes to disk. Receiving more raises
-    ``too_large``."""
+    """Limit a body to ``limit`` bytes, also without an announced length. More raises ``too_large``."""
     size = 0
 
     async def received() -> Message:

@@ -72,8 +72,7 @@ class ManageTool(Struct, frozen=True):
     schema: Schema
     """Schema of its arguments."""
     places: Mapping[str, tuple[str, str]]
-    """By argument, its part of the request (``path``, ``query``, ``header``, ``body``, ``file``), and its name
-    there."""
+    """By argument, its part of the request (``path``, ``query``, ``header``, ``body``, ``file``) and name there."""
 
     def listed(self, name: str) -> dict[str, Json]:
         """Return its entry in ``tools/list``."""

@@ -137,8 +137,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _query(query: type[Struct]) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of a query. Those without a default are required; the others name it in their
-    description."""
+    """Yield the parameters of a query. Those without a default are required; others name it."""
     [schema] = _components([query]).values()
     for name, part in schema["properties"].items():
         words = part.pop("description", "")

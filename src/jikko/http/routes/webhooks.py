@@ -245,8 +245,7 @@ def _hurries(request: Request) -> bool:
 
 
 async def _result(request: Request, outcome: StartOutcome, seconds: float) -> SendableResponse:
-    """Answer with the run's outcome if it ends in time, else that it has started: webhook callers cannot fill
-    in forms."""
+    """Answer with the run's outcome if it ends in time, else that it has started: callers cannot fill in forms."""
     end = None
     with suppress(TimeoutError, RunLeft):
         async with asyncio.timeout(seconds):

@@ -70,8 +70,7 @@ class Indexing:
         self._lease = lease
         self._name = name or SERVER + new_id()
         self._in_hand: defaultdict[Model, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """By model: held while a batch is embedded and written, so that a process that dies loses one batch
-        per model."""
+        """By model: held while a batch is embedded and written: a process that dies loses one per model."""
         self.alarm = alarm or Alarm(clock)
         """Set it when there is a job."""
 

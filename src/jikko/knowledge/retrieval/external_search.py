@@ -27,8 +27,7 @@ class ExternalApis:
         self._clock = clock
 
     async def add(self, name: str, endpoint: str, api_key: str) -> ExternalApi:
-        """Register an API, without calling it. Raises ``InvalidParam``: invalid URL; ``Conflict``: the name is
-        taken."""
+        """Register an API, without calling it. Raises ``InvalidParam``: invalid URL; ``Conflict``: name taken."""
         if not is_web_address(endpoint) or not name:
             raise InvalidParam("An external knowledge API has a name, and an address such as https://host/path.")
         api = ExternalApi(id=new_id(), name=name, endpoint=endpoint, api_key=api_key, created_at=self._clock())

@@ -36,8 +36,7 @@ class Query:
         """Usage of the embedding models."""
 
     async def vector(self, made_by: str) -> bytes:
-        """Return its vector by a model (``embedder_name``): 32-bit floats. Raises ``ModelFailure`` if the
-        model fails."""
+        """Return its vector by a model (``embedder_name``): 32-bit floats. Raises ``ModelFailure``."""
         task = self._vectors.get(made_by)
         if task is None:
             task = self._vectors[made_by] = asyncio.create_task(self._embed(made_by))

@@ -45,8 +45,7 @@ def at_least(candidates: Sequence[Candidate], threshold: float | None) -> list[C
 
 
 def keyword_likeness(query: str, texts: Sequence[str], cut: Cut) -> list[float]:
-    """Return the similarity of a query to texts, 0 to 1: the cosine of tf-idf vectors, in which rare keywords weigh
-    more."""
+    """Return the similarity of a query to texts, 0 to 1: the cosine of tf-idf vectors."""
     asked = set(keywords(query, cut))
     held = [set(keywords(text, cut)) for text in texts]
     frequency = Counter(word for words in held for word in words)

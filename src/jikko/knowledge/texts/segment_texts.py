@@ -130,8 +130,7 @@ class DraftSegment(Struct, frozen=True, gc=False):
 
 
 def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[DraftSegment]:
-    """Yield the segments, in order. Raises ``CuttingError`` for too many. ``texts``: Of a file; no chunk spans two of
-    them."""
+    """Yield the segments, in order. Raises ``CuttingError``: too many. ``texts``: No chunk spans two of them."""
     room = ChunkBudget(texts)
     if rule.mode != "hierarchical":
         for text in texts:

@@ -130,8 +130,7 @@ class AgentOutputs:
         self._outputs.flush()
 
     async def outputs(self) -> dict[str, Json]:
-        """Store files, and return the outputs. Raises ``ToolFailure``: a file is too large, or storing takes
-        too long."""
+        """Store files, and return the outputs. Raises ``ToolFailure``: a file too large, or storing too slow."""
         made = await self._outputs.outputs(asyncio.get_running_loop().time())
         logs = [_entry(entry, self._ctx.node_id) for entry in self._logs.values()]
         text, files, json = made.pop("text"), made.pop("files"), made.pop("json")

@@ -60,8 +60,7 @@ class _Pool:
         return self._variables.get(selector)
 
     def target(self, selector: Selector) -> tuple[Json, str]:
-        """Return value and type of a target variable, which must be a whole one. Raises ``AssignmentRefused`` if it
-        does not exist."""
+        """Return value and type of a target, a whole variable. Raises ``AssignmentRefused``: there is none."""
         value = self.get(selector) if len(selector) == 2 else UNSET
         if value is UNSET:
             raise AssignmentRefused(f"Variable {list(selector)} not found")

@@ -71,8 +71,7 @@ class OutputCheck:
     def declared(
         self, result: Mapping[str, Json], outputs: Mapping[str, OutputSpec], prefix: str = "", depth: int = 1
     ) -> dict[str, Json]:
-        """Return the converted outputs. Raises ``NodeFailure``: missing, undeclared, of the wrong type, or too
-        large."""
+        """Return the converted outputs. Raises ``NodeFailure``: missing, undeclared, of another type, too large."""
         self._check_depth(depth)
         found: dict[str, Json] = {}
         for name, spec in outputs.items():

@@ -37,8 +37,7 @@ class Start:
 
     @cached_property
     def _schemas(self) -> dict[str, JsonSchema]:
-        """Return the schemas by variable, compiled in the first run: the library is imported only for workflows with
-        schemas."""
+        """Return the schemas by variable, compiled in the first run: only they need the library."""
         return {
             variable.name: JsonSchema(variable.json_schema, "draft 7")
             for variable in self.variables

@@ -51,8 +51,7 @@ async def chosen_dataset(
 async def called_dataset(
     ctx: Context, model: ModelConfig, datasets: Sequence[SearchedDataset], query: str
 ) -> str | None:
-    """Return the dataset that a model chooses by a function call without parameters. Raises ``NodeFailure`` if the
-    model fails."""
+    """Return the dataset that a model chooses by a function call. Raises ``NodeFailure``: the model fails."""
     nothing: dict[str, Json] = {"type": "object", "properties": {}, "required": []}
     tools = tuple(FunctionTool(each.id, _about(each), nothing) for each in datasets)
     asked = (PromptMessage("user", (query,)),)

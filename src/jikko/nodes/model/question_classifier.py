@@ -133,8 +133,7 @@ class QuestionClassifier(NodeConfig, frozen=True):
             return await call(ctx, replace(request, schema=None))
 
     def _chosen(self, completion: Completion, ids: list[str]) -> int:
-        """Return the index of the class in an answer, by default the first. Raises ``NodeFailure`` if it is
-        not JSON."""
+        """Return the index of the class in an answer, by default the first. Raises ``NodeFailure``: not JSON."""
         answer = fenced_object(without_reasoning(completion.text))
         if answer is None:
             raise NodeFailure(

@@ -44,8 +44,7 @@ class LlamaServer:
         return self._process is not None and self._process.returncode is None
 
     async def client(self) -> OpenAICompatible:
-        """Return the client of the process, starting it if necessary. Raises ``ModelFailure`` if the model cannot be
-        served."""
+        """Return the client of the process, starting it if necessary. Raises ``ModelFailure``: it cannot serve."""
         async with self._starting:
             if self._client is None or not self.is_up:
                 await self.close()

@@ -17,8 +17,7 @@ class ArrivingBody(aiohttp.StreamReader):
 
     @classmethod
     def offer(cls, content: aiohttp.StreamReader, take: Callable[[bytes], bool]) -> None:
-        """Offer what comes from now on, whenever the reader waits. ``take``: returns whether it has taken a piece;
-        called in no task."""
+        """Offer what comes from now on, whenever the reader waits, in no task. ``take``: Returns whether it took it."""
         if type(content) is aiohttp.StreamReader:  # the empty one is shared
             body = cast(Any, content)
             # What parses the connection has made the object, which has no room for the function.

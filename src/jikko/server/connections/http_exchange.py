@@ -66,8 +66,7 @@ class Exchange(Struct, eq=False):
     """Whether all of the response was passed to the connection."""
     _is_chunked: bool = False
     _left: int | None = 0
-    """Announced bytes of the body that are not sent yet; ``None``: the body ends with the connection, since HTTP/1.0
-    lacks chunks."""
+    """Announced bytes of the body still to send; ``None``: ends with the connection (HTTP/1.0 has no chunks)."""
 
     # The request.
 
@@ -197,8 +196,7 @@ class Exchange(Struct, eq=False):
             raise RuntimeError(f"The application sent {kind!r} where it may not.")
 
     def _head(self, status: int, headers: Headers) -> bytes:
-        """Encode status line and headers, including the body's framing. Raises ``RuntimeError``: a header has an
-        invalid character."""
+        """Encode status line and headers, with the body's framing. Raises ``RuntimeError``: invalid header."""
         if self._expects_continue and self.has_more:
             # The client may send the body now, or omit it: the start of the next request is unknown.
             self.keep_alive = False

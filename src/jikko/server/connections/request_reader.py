@@ -91,8 +91,7 @@ class RequestReader(ABC):
         """Handle the end of the last request."""
 
     def feed(self, data: bytes) -> None:
-        """Parse received bytes. Raises ``Refused``: the request is invalid or too large. Then nothing more can be
-        parsed."""
+        """Parse received bytes. Raises ``Refused``: invalid, or too large; then nothing more can be parsed."""
         most = self._limits.bytes
         while data:
             room = most - self._unfinished

@@ -57,8 +57,7 @@ def hosts(values: Sequence[bytes], version: str) -> Refused | None:
 
 
 def codings(value: bytes, version: str) -> Refused | None:
-    """Return the refusal of an unsupported ``Transfer-Encoding`` (RFC 9112, 6.1 and 6.3), if it is one: only chunks are
-    read."""
+    """Return the refusal of a ``Transfer-Encoding`` other than chunks (RFC 9112, 6.1 and 6.3), if it is one."""
     if version == "1.0":
         return Refused(400, "bad_request", "A request of HTTP/1.0 must not have the header Transfer-Encoding.")
     names = [name.strip(b" \t").lower() for name in value.split(b",")]

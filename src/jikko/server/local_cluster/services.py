@@ -45,8 +45,7 @@ class LocalPostgres(LocalService):
         self.run([*command, "--locale=C.UTF-8"])
 
     def run(self, command: Sequence[str]) -> None:
-        """Run a PostgreSQL command as the server's user. Raises ``StoreUnavailable`` with the end of its output if it
-        fails."""
+        """Run a PostgreSQL command as the server's user. Raises ``StoreUnavailable`` with the end of its output."""
         options = {name: value for name, value in self.options.items() if name != "process_group"}
         try:
             done = subprocess.run(command, check=False, capture_output=True, text=True, **options)

@@ -47,8 +47,7 @@ class TokenCache:
         return tuple(token.text for token in self._held.values())
 
     async def header(self, client: OAuthClient, url: str, app_id: str, *, renew: bool = False) -> tuple[str, str]:
-        """Return the authorization header. Raises ``HttpFailure`` if there is no token. ``renew``: Discard the current
-        one."""
+        """Return the authorization header. Raises ``HttpFailure``: no token. ``renew``: Discard the current one."""
         key = (client, url)
         before = self._held.get(key)
         async with self._asking.setdefault(key, asyncio.Lock()):

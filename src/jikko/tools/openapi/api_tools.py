@@ -159,8 +159,7 @@ _EMPTY: Final = "Empty response from the tool, please check your parameters and 
 
 
 async def messages_of(answer: HttpResponse, url: str) -> AsyncIterator[ToolMessage]:
-    """Yield the messages of an answer. ``url``: For error texts. Raises ``ToolFailure``: a failure status, or too many
-    elements."""
+    """Yield the messages of an answer. ``url``: For error texts. Raises ``ToolFailure``: failed, or too large."""
     if answer.status in _GIVEN_UP:
         raise ToolFailure(f"Reached maximum retries (0) for URL {url} (status {answer.status})", reported=False)
     text = text_of(answer)
