@@ -94,6 +94,15 @@ async def test_a_workflow_tells_the_icons_of_its_tools(tmp_path: Path) -> None:
     assert icons == {"道具a": {"content": "😁", "background": "#252525"}}
 
 
+async def test_an_agent_tells_the_icons_of_disabled_tools_too(tmp_path: Path) -> None:
+    tool = {"provider_type": "api", "provider_id": "none", "tool_name": "道具", "enabled": False}
+    mode = {"enabled": True, "strategy": "react", "tools": [tool, {"dataset": {"enabled": True, "id": NOBODY}}]}
+    async with chat_of(tmp_path, "openai", mode="agent-chat", agent_mode=mode) as client:
+        icons = (await client.get("/v1/meta")).json()["tool_icons"]
+
+    assert icons == {"道具": {"content": "😁", "background": "#252525"}}
+
+
 async def test_a_completion_has_a_trace_session_too(tmp_path: Path) -> None:
     async with chat_of(tmp_path, "openai", mode="completion") as client:
         at = "/v1/completion-messages"

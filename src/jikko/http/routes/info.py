@@ -9,7 +9,6 @@ from msgspec import UNSET, Struct, UnsetType
 
 from jikko import __version__
 from jikko.apps.end_users import ANONYMOUS
-from jikko.apps.plugin_needs import tools_of_agent
 from jikko.assemble.assembly import Assembly
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidDocument, NotFound, WrongAppMode
@@ -196,7 +195,9 @@ async def meta(request: Request, app: App) -> Meta:
     except (NotFound, InvalidDocument):
         return Meta()
     if app.mode == "agent-chat":
-        entries = [entry for node in nodes if node.type == "agent" for entry in tools_of_agent(node.data)]
+        # As in Dify, disabled ones too.
+        [agent] = [node.data for node in nodes if node.type == "agent"]
+        entries = agent["agent_parameters"]["tools"]["value"]
     else:
         entries = [{**node.data, "type": ""} for node in nodes if node.type == "tool"]
     icons = {}
