@@ -21,6 +21,7 @@ from jikko.providers.backends import BACKENDS
 from jikko.providers.config import WELL_KNOWN, Providers, abilities, short_name
 from jikko.providers.embedder import ProviderEmbedder
 from jikko.providers.other_models import ProviderModerators, ProviderRerankers, ProviderSpeech
+from jikko.providers.provider_connections import ProviderBackends
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
 from tests.providers.calling import SCHEMA, TOOL
@@ -115,6 +116,10 @@ async def _files() -> AsyncIterator[str]:
     for workers in (1, 2, 6):
         shared = parsed.for_worker(workers).entries["langgenius/openai/openai"]
         yield f"{workers} workers: {shared.max_concurrent} at once, {shared.requests_per_minute} a minute"
+    for limits in ((), (5,), (5, 3), (5, 0)):
+        entries = {f"p{n}": {"base_url": "http://a", "max_concurrent": limit} for n, limit in enumerate(limits)}
+        limited = parse_providers(json.dumps({"providers": entries}), {})
+        yield f"limits {limits}: under way {ProviderBackends(limited, BACKENDS).under_way()}"
     for text in _BROKEN:
         yield f"$ {text!r}"
         try:

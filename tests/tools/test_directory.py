@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from jikko.ports.tools import ToolName, ToolNotFound
-from jikko.tools.directory import reported_usage
+from jikko.tools.directory import ToolsDirectory, reported_usage
+from tests.store.in_memory import AppsInMemory
 from tests.tools.scene import Scene, api, scene
 
 pytestmark = pytest.mark.anyio
+
+CODE = "code-of-the-served-app"
 
 
 def written(tools: Scene, text: str) -> None:
@@ -27,6 +30,18 @@ async def test_a_tool_that_is_added_is_there_at_once(tmp_path: Path) -> None:
         written(tools, json.dumps({"tools": {"a": api("http://a.test", "x")}}))
 
         assert (await tools.find("api", "a", "x")).name.tool == "x"
+
+
+async def test_all_that_is_listed_is_of_the_file_as_it_is_now(tmp_path: Path) -> None:
+    a = ToolName(provider_type="api", provider="a", tool="")
+    async with scene(tmp_path, {"a": api("http://a.test", "x")}) as tools:
+        directory = ToolsDirectory(tools.file, {}, AppsInMemory())
+        written(tools, json.dumps({"tools": {"a": api("http://a.test", "y")}, "mcp_servers": {CODE: {"app": "猫"}}}))
+
+        assert [tool.name.tool for tool in await tools.tools.offered(a)] == ["y"]
+        served = await directory.served(CODE)
+        assert served is not None
+        assert served.app == "猫"
 
 
 async def test_what_is_not_known_any_more_is_asked_for_and_not_guessed(tmp_path: Path) -> None:

@@ -335,12 +335,16 @@ async def _apps_and_datasets(folder: Path) -> AsyncIterator[str]:
             async for line in _called(tools, None, "dataset", "動物", "", values, app_id="app", run_id="run"):
                 yield line
         yield f"  > {_told(msgspec.to_builtins(knowledge.asked))} {knowledge.counted}"
+        for model in ("", "speaker", "#speaker", "openai#"):
+            async for line in _called(tools, None, "builtin", "audio", "tts", {"text": "言う", "model": model}):
+                yield line
         for kind in ("app", "dataset-retrieval", "odd", "builtin", "api"):
             async for line in _called(tools, None, kind, "stranger", "x", {}):
                 yield re.sub(r"file \S+tools.yml", "file tools.yml", line)
 
 
 _FILES: Final = (
+    "tools: {a: {type: htttp}, b: {}, c: {type: null}, d: {type: 5}}",
     "tools: {a: {type: mcp, url: 'http://a', command: x}, b: {type: mcp, command: '${X}'}, c: {type: mcp}}",
     "tools: {a: {type: mcp, url: '${X}', name: b}, c: {type: mcp, url: 'http://a/${X}', command: '${Y}${X}'}}",
     "tools: {a: {type: mcp, url: 'ftp://a', oauth: {token_url: 'nowhere', client_id: i, scopes: x, secret_in: hat}}}",
