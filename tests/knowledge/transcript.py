@@ -292,7 +292,7 @@ class _Session:
 
     def _shown(self, value: Any) -> str:
         self._learn(value)
-        text = json.dumps(self._news(value), ensure_ascii=False)
+        text = json.dumps(self._news(value), ensure_ascii=False, sort_keys=True)
         text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", self._number, text)
         text = re.sub(r'(?<=score": )[\d.]+', lambda found: f"{float(found[0]):.3f}", text)
         text = re.sub(r'(?<="batch": ")\d{10}\w{6}', "BATCH", text)
