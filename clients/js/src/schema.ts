@@ -1325,11 +1325,9 @@ export interface components {
             position: number;
             document_id: string;
             content: string;
-            sign_content: string;
             answer: string | null;
             word_count: number;
             tokens: number;
-            keywords: string[] | null;
             index_node_id: string;
             index_node_hash: string;
             hit_count: number;
@@ -1339,12 +1337,14 @@ export interface components {
             status: string;
             created_by: string;
             created_at: number;
-            updated_at: number;
-            updated_by: string | null;
             indexing_at: number | null;
             completed_at: number | null;
             error: string | null;
             stopped_at: number | null;
+            sign_content: string;
+            keywords: string[] | null;
+            updated_at: number;
+            updated_by: string | null;
             child_chunks: components["schemas"]["ChildBody"][];
             attachments: unknown[];
             summary: null;
@@ -2198,19 +2198,19 @@ export interface components {
         };
         ChatCompletionRequest: {
             model: string;
-            messages: Record<string, unknown>[];
             stream?: boolean | null;
-            stream_options?: components["schemas"]["StreamOptions"] | null;
             user?: string | null;
-            n?: number | null;
             tools?: Record<string, unknown>[] | null;
             tool_choice?: unknown;
-            response_format?: Record<string, unknown> | null;
-            logprobs?: boolean | null;
-            modalities?: string[] | null;
             conversation_id?: string | null;
             inputs?: Record<string, unknown> | string | null;
             metadata?: Record<string, unknown> | null;
+            messages: Record<string, unknown>[];
+            stream_options?: components["schemas"]["StreamOptions"] | null;
+            n?: number | null;
+            response_format?: Record<string, unknown> | null;
+            logprobs?: boolean | null;
+            modalities?: string[] | null;
         };
         StreamOptions: {
             include_usage?: boolean;
@@ -2237,6 +2237,7 @@ export interface components {
             response_mode?: ("async" | "blocking" | "streaming") | null;
             files?: Record<string, unknown>[] | null;
             callback_url?: string | null;
+            trace_session_id?: string | null;
         };
         DatasetChanges: {
             name?: string | null;
@@ -2312,7 +2313,7 @@ export interface components {
             name: string;
         };
         NewSegments: {
-            segments?: components["schemas"]["NewSegment"][] | null;
+            segments: components["schemas"]["NewSegment"][];
         };
         NewSegment: {
             content: string;
@@ -2330,6 +2331,7 @@ export interface components {
             retrieval_model?: Record<string, unknown> | null;
             embedding_model?: string | null;
             embedding_model_provider?: string | null;
+            original_document_id?: string | null;
             name: string;
             text: string;
         };
@@ -2343,18 +2345,18 @@ export interface components {
         };
         ResponseRequest: {
             model: string;
-            input: string | Record<string, unknown>[];
-            instructions?: string | null;
-            previous_response_id?: string | null;
             stream?: boolean | null;
-            background?: boolean | null;
             user?: string | null;
             tools?: Record<string, unknown>[] | null;
             tool_choice?: unknown;
-            text?: Record<string, unknown> | null;
             conversation_id?: string | null;
             inputs?: Record<string, unknown> | string | null;
             metadata?: Record<string, unknown> | null;
+            input: string | Record<string, unknown>[];
+            instructions?: string | null;
+            previous_response_id?: string | null;
+            background?: boolean | null;
+            text?: Record<string, unknown> | null;
         };
         RetrieveRequest: {
             query: string;
@@ -3867,7 +3869,9 @@ export interface operations {
     };
     complete: {
         parameters: {
-            query?: never;
+            query?: {
+                trace_session_id?: string;
+            };
             header?: {
                 "Idempotency-Key"?: string;
                 "X-Trace-Session-Id"?: string;
