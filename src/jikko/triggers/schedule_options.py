@@ -36,14 +36,9 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
 
     def digest(self, config: Mapping[str, Any]) -> str:
         """Return a fingerprint of what determines the due times. ``config``: Of the node."""
-        return msgspec.json.encode(
-            [
-                *(config.get(name) for name in ("mode", "frequency", "visual_config", "cron_expression", "timezone")),
-                *(self.start, self.end, self.exclude),
-            ],
-            enc_hook=str,
-            order="sorted",
-        ).decode()
+        names = ("mode", "frequency", "visual_config", "cron_expression", "timezone")
+        determining = [*map(config.get, names), self.start, self.end, self.exclude]
+        return msgspec.json.encode(determining, order="sorted").decode()
 
     def due_times(self, config: Mapping[str, Any]) -> DueTimes:
         """Return the due times of a schedule with these options. ``config``: The node's. Raises ``InvalidSchedule``."""
