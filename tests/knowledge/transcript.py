@@ -230,6 +230,7 @@ _STEPS: Final[Sequence[tuple[str, str, Any]]] = (
     ("GET", "/{1}/documents/{猫.txt}", None),
     ("POST", "/{1}/documents/{猫.txt}/update-by-text", {"name": "猫二.txt", "text": "cats again\nand again"}),
     ("GET", "/{1}/documents?status=queuing", None),
+    ("GET", "/{1}/documents/{猫.txt}", None),
     ("INDEX", "", None),
     ("GET", "/{1}/documents/{猫.txt}", None),
     ("GET", "/{1}/documents/{猫.txt}/segments", None),

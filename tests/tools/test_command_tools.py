@@ -115,6 +115,25 @@ def test_a_call_that_fails_says_why(arguments: tuple[str, ...], message: str, tm
     assert "Traceback" not in output
 
 
+def test_a_provider_is_found_by_its_key_before_one_of_that_name_slashes_and_all(tmp_path: Path) -> None:
+    path = tmp_path / "tools.yml"
+    entries = {
+        "one": api("http://a.test", "x", name="作者/道具"),
+        "作者/道具": api("http://127.0.0.1:1", "y", name="z"),
+    }
+    path.write_text(json.dumps({"tools": entries}))
+
+    for tool, told in (
+        ("作者/道具/y", "127.0.0.1 may not be reached"),
+        ("z/y", "127.0.0.1 may not be reached"),
+        ("作者/道具/x", "tool x not found; z has y"),
+        ("作者/y", "no provider '作者'"),
+    ):
+        code, _, output = called(tmp_path, "call", tool, "--tools", str(path))
+        assert code != 0
+        assert told in output, output
+
+
 def test_a_parameter_that_a_tool_has_not_is_an_error_of_who_called(tmp_path: Path) -> None:
     code, [error], _ = called(tmp_path, "call", "time/weekday", "yaer=1", "--json")
 
