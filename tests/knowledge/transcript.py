@@ -62,6 +62,11 @@ def _rule(mode: str = "custom", **more: Any) -> dict[str, Any]:
     return {"mode": mode, "rules": {"pre_processing_rules": cleaning, "segmentation": segmentation}}
 
 
+def _whole_document(parent: str) -> dict[str, Any]:
+    rules = _rule(max_tokens=0)["rules"]
+    return {"mode": "hierarchical", "rules": {**rules, "parent_mode": parent}}
+
+
 def _text(name: str, text: str, rule: Any = BY_LINE, **more: Any) -> dict[str, Any]:
     return {"name": name, "text": text, "process_rule": rule, **more}
 
@@ -118,6 +123,14 @@ _STEPS: Final[Sequence[tuple[str, str, Any]]] = (
     ("POST", "/{1}/document/create-by-text", _text("x", "y", _rule(max_tokens=49))),
     ("POST", "/{1}/document/create-by-text", _text("x", "y", _rule(max_tokens=None))),
     ("POST", "/{1}/document/create-by-text", _text("x", "y", _rule(chunk_overlap=-1))),
+    *(
+        ("POST", "/{1}/document/create-by-text", _text("x", "y", _rule(max_tokens=each)))
+        for each in (0, True, 1 << 31, (1 << 31) + 1)
+    ),
+    *(
+        ("POST", "/{1}/document/create-by-text", _text("x", "y", _whole_document(parent)))
+        for parent in ("full-doc", "paragraph", "page")
+    ),
     ("POST", "/{1}/document/create-by-text", _text("x", "y", {"mode": "odd"})),
     ("POST", "/{1}/document/create-by-text", _text("x", "y", _TREE)),
     ("POST", "/{2}/document/create-by-text", _text("語.txt", "猫は魚を食べる\n犬は骨を食べる")),
