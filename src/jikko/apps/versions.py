@@ -21,8 +21,10 @@ from jikko.errors import InvalidDocument, NotFound
 from jikko.graph.compile import compile_graph, environment_of
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import with_mocks
+from jikko.ids import new_id
 from jikko.nodes.contract import Node
 from jikko.nodes.flow.start import Start
+from jikko.record import RunIdentity
 from jikko.repositories.app_store import App, AppStore, WorkflowVersion
 from jikko.values import Json
 
@@ -43,6 +45,19 @@ class Workflow(Struct, frozen=True):
     document: DslDocument
     graph: CompiledGraph
     inputs: tuple[StartVariable, ...]
+
+    def new_run(self, app_id: str, end_user_id: str, user: str, *, retry_of: str | None = None) -> RunIdentity:
+        """Return the identity of a new run of this version."""
+        return RunIdentity(
+            run_id=new_id(),
+            task_id=new_id(),
+            app_id=app_id,
+            workflow_id=self.id,
+            version=self.version,
+            end_user_id=end_user_id,
+            user=user,
+            retry_of=retry_of,
+        )
 
 
 class CheckedFile(Struct, frozen=True):

@@ -37,7 +37,6 @@ from jikko.ports.stores.messages import (
     Opened,
 )
 from jikko.ports.stores.projections import StartOptions, TurnBegan
-from jikko.record import RunIdentity
 from jikko.repositories.app_store import App
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.idempotency import StartOutcome
@@ -229,15 +228,7 @@ class Turns(Struct, eq=False, kw_only=True):
     ) -> RunLog:
         """``asked``: For the run. ``shown``: For the message."""
         app, workflow = asked.app, asked.workflow
-        identity = RunIdentity(
-            run_id=new_id(),
-            task_id=new_id(),
-            app_id=app.id,
-            workflow_id=workflow.id,
-            version=workflow.version,
-            end_user_id=asked.end_user_id,
-            user=asked.user,
-        )
+        identity = workflow.new_run(app.id, asked.end_user_id, asked.user)
         opening = self._opening(shown, opened, request, identity.run_id)
         began, new = opening[-1], opening[0].new
         message = began.message

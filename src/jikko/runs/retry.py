@@ -14,7 +14,6 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_taken_over, nodes_to_repeat, top_of
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
 from jikko.events import Event, NodeStarted, RunRetried, RunStarted
-from jikko.ids import new_id
 from jikko.inputs.run_inputs import prepare
 from jikko.inputs.uploads import possible_file_ids
 from jikko.log_context import log_context
@@ -22,7 +21,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.projections import StartOptions, TurnRepeated
 from jikko.ports.stores.run_store import RunStore
-from jikko.record import RetryRecord, RunIdentity, RunRecord, beginning
+from jikko.record import RetryRecord, RunRecord, beginning
 from jikko.repositories.app_store import App
 from jikko.runs.retry_values import MockableNode, Outputs, RepeatedRun, RetryValues, mocks_by_id
 from jikko.runs.run_log import RunLog
@@ -112,16 +111,7 @@ class Retries(Struct, eq=False):
         record = await self.runs.records.record(app.id, run_id)
         beginning = await self._beginning(app, record, from_node, given or RetryValues(), current=current)
         other, workflow, began = record.identity, beginning.workflow, beginning.began
-        identity = RunIdentity(
-            run_id=new_id(),
-            task_id=new_id(),
-            app_id=other.app_id,
-            workflow_id=workflow.id,
-            version=workflow.version,
-            end_user_id=other.end_user_id,
-            user=other.user,
-            retry_of=other.run_id,
-        )
+        identity = workflow.new_run(other.app_id, other.end_user_id, other.user, retry_of=other.run_id)
         now = self.clock()
         values, turn = beginning.given.values, began.turn
         if turn is not None and beginning.given:

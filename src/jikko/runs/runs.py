@@ -12,7 +12,6 @@ from jikko.apps.versions import Workflow, Workflows, require_trigger
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
-from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.run_inputs import has_large_inputs, inputs_in_slices, prepare
 from jikko.log_context import log_context
@@ -118,16 +117,7 @@ class Runs:
                 workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
             )
         attached = await files.top_level(request.files, workflow.document.features, **asker) if request.files else []
-        run_id = new_id()
-        identity = RunIdentity(
-            run_id=run_id,
-            task_id=new_id(),
-            app_id=app.id,
-            workflow_id=workflow.id,
-            version=workflow.version,
-            end_user_id=end_user_id,
-            user=request.user,
-        )
+        identity = workflow.new_run(app.id, end_user_id, request.user)
         now = self._clock()
         system = {
             "files": attached,
@@ -135,7 +125,7 @@ class Runs:
             "app_id": app.id,
             "timestamp": int(now if request.timestamp is None else request.timestamp),
             "workflow_id": workflow.id,
-            "workflow_run_id": run_id,
+            "workflow_run_id": identity.run_id,
         }
         trace = log_context.get().trace
         started = RunStarted(

@@ -5,7 +5,7 @@ Source: OpenAI's API reference, “Chat”. See docs/openai.md for what an app d
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -31,14 +31,15 @@ from jikko.runs.idempotency import StartOutcome
 from jikko.values import Json
 
 
-async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any]) -> Asker:
-    """Return the user and the app, by ``model``, ``user``, ``conversation_id`` and ``inputs``. ``apps``: Apps of the
-    key.
+async def asking(request: Request) -> tuple[Asker, dict[str, Any]]:
+    """Return the user and the app, by ``model``, ``user``, ``conversation_id`` and ``inputs``, and the body.
 
     Raises:
         InvalidParam: Invalid field.
         NotFound: The key does not open an app of that name.
     """
+    apps = await opened(request)
+    body = await request.json()
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidParam(f"model: is required: {' or '.join(repr(model_id(app)) for app in apps)}")
@@ -54,7 +55,7 @@ async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any])
     if conversation and app.mode in WITH_FORMS:
         raise InvalidParam("conversation_id: the app does not keep conversations")
     user = user_named(body.get("user")) or anyone(request, "openai")
-    return Asker(app, user, conversation.lower(), inputs=inputs)
+    return Asker(app, user, conversation.lower(), inputs=inputs), body
 
 
 _PARAM: Final = re.compile(r"([a-z_]+(?:\[\d+\]|\.[a-z_]+)*): ")
@@ -225,9 +226,7 @@ async def read_model(request: Request) -> Response:
 @ASKING("POST", "/v1/chat/completions", {200: ChatCompletion}, body=ChatCompletionRequest)
 async def complete_chat(request: Request) -> SendableResponse:
     """Ask an app in OpenAI's chat format."""
-    apps = await opened(request)
-    body = await request.json()
-    asked = await asking(request, apps, body)
+    asked, body = await asking(request)
     app = asked.app
     given = checked(body, ChatCompletionRequest)
     _require_possible(given)

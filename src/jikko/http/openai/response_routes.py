@@ -103,9 +103,7 @@ class AppResponse(Struct, kw_only=True):
 @ASKING("POST", "/v1/responses", {200: AppResponse}, body=ResponseRequest)
 async def respond(request: Request) -> SendableResponse:
     """Ask an app by OpenAI's Responses API."""
-    apps = await opened(request)
-    body = await request.json()
-    asked = await asking(request, apps, body)
+    asked, body = await asking(request)
     given = checked(body, ResponseRequest)
     _require_possible(given)
     if given.previous_response_id:
