@@ -24,7 +24,7 @@ OUT_OF_TIME = Outcome(error="The run broke the wall time limit of 0.3 s", kind="
 
 
 class Sandboxes(NamedTuple):
-    """Two that differ in how long a program may take."""
+    """Two that work, and differ in how long a program may take."""
 
     hasty: ForkServerSandbox
     patient: ForkServerSandbox
@@ -62,6 +62,8 @@ async def sandboxes(request: pytest.FixtureRequest, anyio_backend: str) -> Async
         )
         for seconds in (0.3, PATIENCE)
     ]
+    for one in made:
+        assert await works(one)
     yield Sandboxes(*made)
     del os.environ["JIKKO_TEST_SECRET"]
     for one in made:
@@ -84,7 +86,6 @@ async def test_an_attack_fails_and_leaves_the_sandbox_as_it_was(
 ) -> None:
     # What may end by the clock has little time; for everything else it must not be the clock that ends it.
     sandbox = sandboxes.hasty if attack.held(OUT_OF_TIME) else sandboxes.patient
-    assert await works(sandbox)
     server = sandbox.fork_server
     assert server is not None
     known: dict[str, Json] = {

@@ -71,6 +71,8 @@ async def sandboxes(settings: Settings, anyio_backend: str) -> AsyncIterator[San
         )
         for seconds in (0.3, PATIENCE)
     ]
+    for one in made:
+        assert await test_attacks.works(one)
     yield Sandboxes(*made)
     del os.environ["JIKKO_TEST_SECRET"]
     for one in made:
