@@ -44,7 +44,7 @@ CALLS = {
     "blocking start->answer of a chat": (713, 689),
     "streaming start->end": (806, 784),
     "blocking 10-node chain": (1169, 1110),
-    "blocking iteration over 100 items": (13_692, 13_560),
+    "blocking iteration over 100 items": (13_692, 13_262),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,
 and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.

@@ -39,13 +39,14 @@ _TEXT_SECONDS: Final = 0.25
 class NodeContext:
     """``ContainerContext`` (and so ``Context``) of one execution. It is its own ``Variables``."""
 
-    __slots__ = ("_budget", "_frame", "_hidden", "_hidden_at", "_loop", "_node", "_recorded", "_started", "get")
+    __slots__ = ("_budget _frame _hidden _hidden_at _loop _node _recorded _started execution_id get").split()
 
     def __init__(self, loop: "Runner", frame: SubgraphRun, node: CompiledNode, started: NodeStarted) -> None:
         self._loop = loop
         self._frame = frame
         self._node = node
         self._started = started
+        self.execution_id = started.execution_id
         # The method itself: the most frequent read, without indirection.
         self.get = frame.scope.get
         self._budget: TextBudget | None = None
@@ -92,10 +93,6 @@ class NodeContext:
     @property
     def node_id(self) -> str:
         return self._node.id
-
-    @property
-    def execution_id(self) -> str:
-        return self._started.execution_id
 
     @property
     def idempotency_key(self) -> str:

@@ -71,27 +71,27 @@ class RetainedBytes:
 
     def add(self, events: Iterable[Event], sizes: Iterable[int]) -> None:
         for event, size in zip(events, sizes, strict=True):
-            if type(event) in _OF_THE_RUN:
-                self._run.bytes += size
-                continue
-            match event:
+            match event:  # the most frequent first
+                case NodeStarted():
+                    if event.node_type == "agent":
+                        self._open((event.execution_id,), self._around(event.rounds))
+                case _ if type(event) in _OF_THE_RUN:
+                    self._run.bytes += size
                 case NodeFinished():
                     self._close((event.execution_id,))
                     self._around(event.rounds).add(size)
                     for update in event.updates if event.rounds else ():
                         self._close(update.selector)
                         self._open(update.selector, self._run, size)
-                case NodeStarted(node_type="agent"):
-                    self._open((event.execution_id,), self._around(event.rounds))
-                case StepRecorded():
-                    self._scope((event.execution_id,)).add(size)
-                case ContainerStarted():
-                    self._open((event.execution_id,), self._around(event.rounds), size)
                 case RoundStarted():
                     self._open((event.execution_id, event.round), self._scope((event.execution_id,)), size)
                 case RoundFinished():
                     self._close((event.execution_id, event.round))
                     self._scope((event.execution_id,)).add(size)
+                case StepRecorded():
+                    self._scope((event.execution_id,)).add(size)
+                case ContainerStarted():
+                    self._open((event.execution_id,), self._around(event.rounds), size)
 
     def _scope(self, key: _Key) -> _Scope:
         """Return a scope. A missing one has closed: its bytes count nowhere."""
