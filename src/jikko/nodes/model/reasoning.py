@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_MAX_TAG: Final = 256
+_MAX_TAG: Final = 520
 """Maximum characters of an opening tag; longer ones are text."""
-_OPEN: Final = re.compile(rf"<think[^>]{{0,{_MAX_TAG - len('<think>')}}}>", re.IGNORECASE)
+_OPEN: Final = re.compile(rf"<think(?:\s[^<>]{{0,{_MAX_TAG - len('<think >')}}})?>", re.IGNORECASE)
 _CLOSE: Final = re.compile(r"</think>", re.IGNORECASE)
-_OPENING: Final = "<think"
+_OPENING: Final = re.compile(r"<think(?:\s[^<>]*)?")
 _CLOSING: Final = "</think>"
 _BLANK_LINES: Final = re.compile(r"\n\s*\n")
 
@@ -16,7 +16,8 @@ _BLANK_LINES: Final = re.compile(r"\n\s*\n")
 def split_reasoning(text: str) -> tuple[str, str]:
     """Return answer and reasoning of a whole text. Source: docs/dify-behaviour.md, “LLM”.
 
-    Blocks are joined with newlines; the answer's runs of blank lines collapse, and its ends are trimmed.
+    Blocks are joined with newlines, without blank ones; the answer's runs of blank lines collapse, and its ends are
+    trimmed.
     """
     answer, reasoning = [], []
     position = 0
@@ -25,7 +26,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
         reasoning.append(text[begin:stop].strip())
         position = end
     answer.append(text[position:])
-    return _BLANK_LINES.sub("\n\n", "".join(answer)).strip(), "\n".join(reasoning)
+    return _BLANK_LINES.sub("\n\n", "".join(answer)).strip(), "\n".join(filter(None, reasoning))
 
 
 def without_reasoning(text: str) -> str:
@@ -93,12 +94,12 @@ class ReasoningFilter:
 
     def _possible_tag(self, text: str) -> int | None:
         lowered = text[-_MAX_TAG:].lower()
-        wanted = _CLOSING if self._thinking else _OPENING
+        wanted = _CLOSING if self._thinking else "<think"
         offset = len(text) - len(lowered)
         start = lowered.find("<")
         while start >= 0:
             rest = lowered[start:]
-            if wanted.startswith(rest) or (not self._thinking and rest.startswith(_OPENING)):
+            if wanted.startswith(rest) or (not self._thinking and _OPENING.fullmatch(rest)):
                 return offset + start
             start = lowered.find("<", start + 1)
         return None
