@@ -153,6 +153,7 @@ async def test_what_is_shown_of_a_dataset_follows_its_settings(client: httpx.Asy
         ({"weight_type": "keyword_first", "keyword_setting": {"keyword_weight": 1}}, 200),
         ({"weight_type": "heavy"}, 400),
         ({"vector_setting": {"vector_weight": 1}}, 400),
+        ({"keyword_setting": {"keyword_weight": 10**400}}, 400),
     ],
 )
 async def test_weights_of_a_search_may_be_incomplete(client: httpx.AsyncClient, weights: Any, status: int) -> None:

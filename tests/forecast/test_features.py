@@ -56,6 +56,10 @@ def test_moderation_that_nobody_can_do_is_told(
     assert found(features, providers) == expected
 
 
+def test_suggestions_by_a_named_model_need_no_default_one() -> None:
+    assert found({"suggested_questions_after_answer": {"enabled": True, "model": {"provider": "p", "name": "m"}}}) == []
+
+
 @pytest.mark.parametrize("name", ["suggested_questions_after_answer", "speech_to_text", "text_to_speech"])
 def test_a_feature_without_its_model_is_warned_of(name: str) -> None:
     on = {name: {"enabled": True}}

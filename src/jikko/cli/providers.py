@@ -39,9 +39,16 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
     found = providers_of(settings)
     for config in found.entries.values():
         has_key = bool(config.api_key or config.credentials)
-        same = ("type", "base_url", "plugin", "max_concurrent", "requests_per_minute")
-        entry = {"provider": config.id, "has_key": has_key, "unset": list(config.unset)}
-        entry |= {name: getattr(config, name) for name in same}
+        entry = {
+            "provider": config.id,
+            "type": config.type,
+            "base_url": config.base_url,
+            "plugin": config.plugin,
+            "has_key": has_key,
+            "unset": list(config.unset),
+            "max_concurrent": config.max_concurrent,
+            "requests_per_minute": config.requests_per_minute,
+        }
         key = "key set" if has_key else "no key"
         key = f"environment variable {', '.join(config.unset)} is not set" if config.unset else key
         where = config.base_url or config.plugin or Path(str(config.options.get("path", ""))).name

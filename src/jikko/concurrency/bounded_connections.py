@@ -109,7 +109,7 @@ class Handler(ResponseHandler):
             self._parse(data)
         elif self._rest:
             self._rest, self._begin = self._rest[self._begin :] + data, 0
-        elif self._is_read and len(data) <= _HEAD_PIECE_BYTES and len(data) <= self._room:
+        elif self._is_read and not self._buffer and len(data) <= _HEAD_PIECE_BYTES and len(data) <= self._room:
             # As a model's token.
             self._room -= len(data)
             self._parse(data)

@@ -124,9 +124,7 @@ class MemoryBudget:
     def _remove(self, reservation: "Reservation") -> "asyncio.Future[None]":
         queue = self._waiting[reservation.app_id]
         granted = queue.pop(reservation)
-        if queue:
-            self._waiting.move_to_end(reservation.app_id)
-        else:
+        if not queue:
             del self._waiting[reservation.app_id]
         return granted
 
@@ -139,8 +137,10 @@ class MemoryBudget:
         )
 
     def _hand_out(self) -> None:
-        while (reservation := self._next()) is not None and reservation.size <= self._free:
+        while self._free and (reservation := self._next()) is not None and reservation.size <= self._free:
             granted = self._remove(reservation)
+            if reservation.app_id in self._waiting:
+                self._waiting.move_to_end(reservation.app_id)
             self._take(reservation)
             granted.set_result(None)
         self._watch()
@@ -164,7 +164,7 @@ class MemoryBudget:
         if reservation is not None and reservation.due <= asyncio.get_running_loop().time():
             # Cut off one, which releases its memory now, before looking at the next.
             self._filling.pop(reservation, None)
-            reservation.cut_off()
+            (reservation.cut_off or reservation.leave)()
         else:
             self._watch()
 
@@ -179,8 +179,9 @@ class Reservation:
         self.app_id = app_id
         self.size = size
         """Bytes."""
-        self.cut_off: Callable[[], object] = self.leave
-        """Called when others need the memory and too little has arrived; must lead to ``leave`` soon."""
+        self.cut_off: Callable[[], object] | None = None
+        """Called when others need the memory and too little has arrived; must lead to ``leave`` soon. By default
+        ``leave`` itself."""
         self.due = 0.0
         """Earliest time of a cut-off, by the event loop's clock."""
         self._seconds = 0.0

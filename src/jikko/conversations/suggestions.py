@@ -39,7 +39,7 @@ class Suggestions:
     """Makes suggestions on request; they are not stored."""
 
     def __init__(self, store: ConversationStore, workflows: Workflows, models: Models, defaults: DefaultModels) -> None:
-        """``defaults``: Its ``llm`` makes them for apps that name no model; without one there are none."""
+        """``defaults``: Its ``llm`` makes them if the app names no model, or if that one fails."""
         self._store = store
         self._workflows = workflows
         self._models = models
@@ -76,9 +76,8 @@ class Suggestions:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
                     return questions_in((await self._models.complete(request)).text)
             except (ModelFailure, TimeoutError) as failure:
-                log.warning(
-                    "no questions were suggested in the app %s: %s", app.name, failure or "the model was silent"
-                )
+                reason = failure or "the model was silent"
+                log.warning("%s suggested no questions in the app %s: %s", model.model, app.name, reason)
         return []
 
 

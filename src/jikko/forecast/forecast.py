@@ -273,7 +273,12 @@ def of_features(document: DslDocument, installation: Installation) -> Iterator[D
     if installation.fake_models:
         return
     for name, (purpose, so) in _NEEDS.items():
-        if _on(features, name) and purpose not in installation.providers.defaults:
+        feature = _on(features, name)
+        if (
+            feature
+            and purpose not in installation.providers.defaults
+            and not (purpose == "llm" and feature.get("model"))
+        ):
             where, remedy = f"{at}.{name}", default_model(purpose)
             yield Diagnostic("model.default", {"so": Phrase(so)}, where=where, severity="warning", remedy=remedy)
 

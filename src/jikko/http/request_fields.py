@@ -156,7 +156,8 @@ def user_of(body: Mapping[str, Any]) -> str:
 
 
 def user_named(user: Any) -> str:
-    """Normalise a user to a text without NULs; ``""`` for a missing one, as which 0 counts, too (Dify).
+    """Normalise a user to a text without NULs; ``""`` for a missing one or, as in Dify, 0 and the like.
+
     Raises ``InvalidParam``: neither text nor number, or longer than 255 characters."""
     if not user:
         return ""

@@ -61,7 +61,7 @@ FORMS: Final = ("text_model", "hierarchical_model", "qa_model")
 ACTIONS: Final = ("enable", "disable", "archive", "un_archive")
 _MAX_NAME_LENGTH: Final = 255
 _MAX_TEXT_NAME_LENGTH: Final = 200
-"""Longer names are cut, also those of texts. (Dify)"""
+"""Longer names of new documents are cut. (Dify)"""
 
 
 class IndexingStatus(NamedTuple):

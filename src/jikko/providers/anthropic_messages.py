@@ -93,7 +93,8 @@ async def _paced(read: Callable[[], AsyncIterator[bytes]], progress: AnswerColle
             piece = received[begin : begin + _PIECE_BYTES]
             progress.took(1, len(piece))
             yield piece
-            await progress.give_way()
+            if progress.is_due or len(received) > _PIECE_BYTES:
+                await progress.give_way()
 
 
 def _client(config: ProviderConfig) -> Any:

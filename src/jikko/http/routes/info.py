@@ -202,7 +202,7 @@ async def meta(request: Request, app: App) -> Meta:
         entries = [{**node.data, "type": ""} for node in nodes if node.type == "tool"]
     icons = {}
     for name in map(tool_name, entries):
-        if name.provider_type in _WITH_ICONS:
+        if name.tool and name.provider_type in _WITH_ICONS:
             icon = api.tools.icon(name)
             icons[name.tool] = _NO_ICON if icon is None else icon
     return Meta(icons)

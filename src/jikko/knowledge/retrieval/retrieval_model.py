@@ -83,7 +83,7 @@ def weights_of(given: Any) -> Weights | None:
         vector = given["vector_setting"]["vector_weight"]
         keyword = given["keyword_setting"]["keyword_weight"]
         return Weights(float(vector), float(keyword))
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
 
 
@@ -171,4 +171,4 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e308
