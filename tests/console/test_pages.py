@@ -426,17 +426,17 @@ def test_the_neighbours_of_a_run_are_those_of_the_list_that_it_was_opened_from(s
 
 
 def test_a_run_is_removed(site: Site, visit: Visit) -> None:
-    run = site.run("greets", name="to be removed")
-    page = visit("/runs?status=succeeded")
+    kept, run = site.run("greets", name="stays"), site.run("greets", name="to be removed")
+    page = visit("/runs?t=all&status=succeeded")
     page.locator(f'[data-row="{run}"]').click()
     page.get_by_role("button", name="More").click()
     page.get_by_role("menuitem", name="Delete the run").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    page.wait_for_url("**/console/runs?status=succeeded")
-    expect(page.locator("[data-row]").first).to_be_visible()
+    page.wait_for_url("**/console/runs?t=all&status=succeeded")
+    expect(page.locator(f'[data-row="{kept}"]')).to_be_visible()
     expect(page.locator(f'[data-row="{run}"]')).to_have_count(0)
     page.go_back()
-    page.wait_for_url("**/console/runs?status=succeeded")
+    page.wait_for_url("**/console/runs?t=all&status=succeeded")
     assert site.api("GET", f"runs/{run}").status_code == 404
     page.goto(f"{site.url}/runs/{run}")
     expect(page.get_by_role("heading", name="No such run")).to_be_visible()

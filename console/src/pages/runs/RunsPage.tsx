@@ -42,7 +42,7 @@ export function RunsPage() {
   const follows = read('follow') === '1'
   useEffect(() => {
     if (live.fresh > 0) announce(tn('runs.new', live.fresh))
-    if (live.fresh > 0 && follows) void showNew()
+    if (live.fresh > 0 && follows) void showNew(true).catch(() => undefined)
   }, [live.fresh, follows, showNew])
   const isThere = query.data !== undefined
   const hasNew = live.fresh > 0 && !follows
@@ -66,8 +66,9 @@ export function RunsPage() {
   }
   const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
   const matching = read('status') ? shownCount(counts, read('status')) : total
+  const more = capped ? '+' : ''
   // Runs that no longer match stay listed.
-  const all = `${count(Math.max(matching, runs.length))}${capped ? '+' : ''}`
+  const all = `${count(Math.max(matching, runs.length))}${more}`
   return (
     <main id="main" className="page runs">
       <div className="head">
@@ -119,7 +120,7 @@ export function RunsPage() {
           chosen={here}
           choose={choose}
           filter={filter}
-          total={all}
+          total={`${count(matching)}${more}`}
           more={query.hasNextPage}
           after={() => void showNew()}
         />

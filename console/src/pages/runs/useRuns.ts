@@ -1,6 +1,6 @@
 // The list of runs: pages that were asked for, brought up to date by the stream. New runs are counted, not put in.
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { get } from '../../api/client.ts'
 import { listen } from '../../api/stream.ts'
 import type { Counts, Run, RunPage, Tick } from '../../api/types.ts'
@@ -14,8 +14,8 @@ const AGAIN = 200
 const rowsOf = (list: { pages: readonly RunPage[] } | undefined): Run[] => list?.pages.flatMap(page => page.data) ?? []
 
 /** The rows that are listed as they are now, down to the oldest; `upTo`: from this one on, not from the newest there is.
- * What is newer takes no more pages than the list has rows for. */
-async function again(filter: Filter, old: Pages | undefined, upTo?: Run): Promise<Pages> {
+ * What is newer takes no more pages than the list has rows for; `tail`: and the list gets no longer. */
+async function again(filter: Filter, old: Pages | undefined, upTo?: Run, tail = false): Promise<Pages> {
   const rows = rowsOf(old)
   const oldest = rows.at(-1)
   const most = Math.max(old?.pages.length ?? 0, Math.ceil((2 * rows.length) / AGAIN))
@@ -28,6 +28,7 @@ async function again(filter: Filter, old: Pages | undefined, upTo?: Run): Promis
     found.pages.push(page)
     found.pageParams.push(cursor)
     cursor = page.next ?? undefined
+    if (tail && rowsOf(found).length >= rows.length) break
     if (page.data.some(run => run.id === oldest?.id || run.created_at < (oldest?.created_at ?? 0))) break
   } while (cursor && found.pages.length < most)
   return found
@@ -56,24 +57,30 @@ export function useRuns(filter: Filter) {
     refetchOnWindowFocus: false,
   })
   const renew = useCallback(
-    async (before: boolean) => {
+    async (before: boolean, tail = false) => {
       const old = cache.getQueryData<Pages>(['runs', key])
-      const found = await again(JSON.parse(key) as Filter, old, before ? old?.pages[0]?.data[0] : undefined)
+      const found = await again(JSON.parse(key) as Filter, old, before ? old?.pages[0]?.data[0] : undefined, tail)
       cache.setQueryData<Pages>(['runs', key], found)
       return found.pages[0]
     },
     [cache, key],
   )
-  const showNew = useCallback(async () => {
-    const page = await renew(false)
-    setLive(now => ({ ...now, fresh: 0, counts: page?.counts ?? {}, capped: page?.capped ?? false }))
-  }, [renew])
+  const showNew = useCallback(
+    async (tail = false) => {
+      const page = await renew(false, tail)
+      setLive(now => ({ ...now, fresh: 0, counts: page?.counts ?? {}, capped: page?.capped ?? false }))
+    },
+    [renew],
+  )
+  const isFetchedHere = useRef(false)
+  isFetchedHere.current = query.isFetchedAfterMount
   const loaded = query.data !== undefined
   const newest = query.data?.pages[0]?.data[0]?.id ?? ''
   useEffect(() => {
     if (!loaded) return
     const over = new AbortController()
-    let before = false
+    // What was kept from an earlier visit is read again.
+    let before = !isFetchedHere.current
     setLive(({ connected }) => ({ fresh: 0, connected }))
     const hear = (tick: Tick) => {
       setLive(now => ({ ...now, counts: tick.counts, capped: tick.capped ?? false, fresh: tick.new }))

@@ -180,7 +180,7 @@ function Becomes({ trial }: { trial: UploadedApp }) {
   const { outcome, version, difference, graph, problems } = trial
   const app = difference ? (trial.app_id ?? '') : ''
   const before = useApp(app, version?.workflow_id)
-  const next = Math.max(0, ...(useVersions(app).data ?? []).map(one => one.number)) + 1
+  const next = Math.max(version?.number ?? 0, ...(useVersions(app).data ?? []).map(one => one.number)) + 1
   return (
     <>
       <p className="in dim">{t(`import.${outcome}`, { n: version?.number ?? 0, next })}</p>
