@@ -65,7 +65,7 @@ def drive(
     command += [part for name, value in client.headers.items() for part in ("--header", f"{name}: {value}")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SCHEMATHESIS_")}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=3 * PATIENCE, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=10 * PATIENCE, check=False
     )
     assert "Test cases:" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
