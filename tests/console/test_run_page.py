@@ -267,6 +267,11 @@ def test_back_closes_a_dialog_and_one_that_was_closed_leaves_no_trace_for_back(
         expect(dialog).to_have_count(0)
         page.wait_for_url(f"**/runs/{run}?*")
     opened(edit)
+    page.evaluate("history.replaceState(history.state, '', `${location.href}&tab=log`)")  # as the page does
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.wait_for_url(lambda url: "tab=log" in url and "edit" not in url)
+    opened(edit)
     page.reload()
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")

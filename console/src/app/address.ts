@@ -34,6 +34,9 @@ export function useAddress(): [
   const close = useCallback(
     (name: string) => {
       if (history.state !== ADDED) return set({ [name]: undefined })
+      // What else the address learnt meanwhile, such as the place of a replay, stays.
+      const now = Object.fromEntries(new URLSearchParams(window.location.search))
+      addEventListener('popstate', () => set({ ...now, [name]: undefined }), { once: true })
       // A second call before the address has changed must not go back twice.
       history.replaceState(null, '')
       history.back()

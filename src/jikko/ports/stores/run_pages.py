@@ -50,7 +50,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
 
     @property
     def lasting(self) -> "RunFilter":
-        """Without the conditions that a run stops or starts to match while it runs."""
+        """Without the conditions that a run may stop to match, or match later; the keyword stays."""
         return replace(
             self, statuses=(), min_elapsed=None, min_tokens=None, min_cost=None, error=None, failed_at=None, retry=None
         )
