@@ -67,7 +67,7 @@ class Datasets(Struct, eq=False):
         return "high_quality" if "embedding" in self.defaults else "economy"
 
     async def create(self, wishes: DatasetWishes) -> Dataset:
-        """Create a dataset. Raises ``InvalidParam``, ``DatasetNameTaken`` or ``DatasetIdTaken``."""
+        """Create a dataset. Raises ``InvalidParam``, ``DatasetNameTaken``, or ``Conflict`` if the id is taken."""
         if wishes.id is not None and not is_uuid(wishes.id):
             raise InvalidParam("id: must be a UUID")
         stores = await self.knowledge.made()

@@ -170,7 +170,8 @@ def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[
     if manifest is None:
         if database.exists():
             return "is a data folder, or a backup of an earlier version, without the id of its original"
-        return f"holds other things ({_some(names)})"
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"holds other things ({', '.join(names[:3])}{more})"
     if not source_id:
         return "is a backup, but the database here is of an earlier version, without the id that would match them"
     # A damaged copy has no id, and is replaced: its mark suffices.
@@ -178,7 +179,3 @@ def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[
     if manifest.backup_of != source_id or (found and found != source_id):
         return "is a backup of another data folder"
     return ""
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -302,12 +302,9 @@ class _Upload:
 
     def _stored(self, path: Path) -> tuple[Path, BackupFile]:
         found = path.stat()
-        mode = stat.S_IMODE(found.st_mode)
-        return path, BackupFile(mode=mode, changed_ns=found.st_mtime_ns, blocks=self._file(path))
-
-    def _file(self, path: Path) -> list[str]:
         with path.open("rb") as file:
-            return self._all_blocks(iter(lambda: file.read(BLOCK), b""))
+            blocks = self._all_blocks(iter(lambda: file.read(BLOCK), b""))
+        return path, BackupFile(mode=stat.S_IMODE(found.st_mode), changed_ns=found.st_mtime_ns, blocks=blocks)
 
     def _all_blocks(self, blocks: Iterator[bytes]) -> list[str]:
         digests: list[str] = []

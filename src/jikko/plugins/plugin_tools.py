@@ -91,7 +91,10 @@ class PluginTools(Struct, eq=False):
             credentials = self.runtime.credentials(entry, provider, name.credential_id)
         except ToolNotFound as failure:
             raise ToolFailure(str(failure), reported=False) from None
-        _check(call.parameters, action)
+        for parameter in action.parameters:
+            value = call.parameters.get(parameter.name)
+            if value is None and parameter.required and parameter.default is None:
+                raise ToolFailure(f"the parameter {parameter.name} is required and has no value")
         request = {
             "type": "tool",
             "action": "invoke_tool",
@@ -159,14 +162,6 @@ def _action(entry: Entry, provider: ProviderDeclaration, name: str, missing: str
         what = Phrase(missing, {"name": repr(name), "plugin": plugin.id, "version": plugin.version})
         raise ToolNotFound(what, Phrase("remedy.it_has", has))
     return action
-
-
-def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
-    """Check required parameters before starting a plugin. Raises ``ToolFailure`` if one is missing."""
-    for parameter in action.parameters:
-        value = given.get(parameter.name)
-        if value is None and parameter.required and parameter.default is None:
-            raise ToolFailure(f"the parameter {parameter.name} is required and has no value")
 
 
 def _shown(failure: PluginFailure, provider: ProviderDeclaration) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from jikko.apps.versions import Workflow, Workflows
+from jikko.apps.versions import Workflows
 from jikko.errors import JikkoError, KeyTaken, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.nodes.flow.human_input import HumanInput
@@ -45,7 +45,19 @@ class InnerRuns(Struct, eq=False):
         app = await self.apps.app_named(name)
         if app is None or app.mode != _MODE:
             return None
-        return _described(app, await self._workflow(app))
+        try:
+            workflow = await self.workflows.get(app)
+        except JikkoError as error:
+            raise InnerRefused(str(error)) from None
+        return InnerApp(
+            id=app.id,
+            name=app.name,
+            inputs=tuple(
+                InnerInput(variable.name, variable.type, variable.required, variable.options)
+                for variable in workflow.inputs
+            ),
+            waits_for_humans=any(isinstance(node.node, HumanInput) for node in workflow.graph.nodes.values()),
+        )
 
     async def run(self, call: InnerCall) -> InnerOutcome:
         app = await self.apps.app(call.app.id)
@@ -111,24 +123,6 @@ class InnerRuns(Struct, eq=False):
         self._stopping.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("an inner run could not be stopped: %s", error)
-
-    async def _workflow(self, app: App) -> Workflow:
-        try:
-            return await self.workflows.get(app)
-        except JikkoError as error:
-            raise InnerRefused(str(error)) from None
-
-
-def _described(app: App, workflow: Workflow) -> InnerApp:
-    return InnerApp(
-        id=app.id,
-        name=app.name,
-        inputs=tuple(
-            InnerInput(variable.name, variable.type, variable.required, variable.options)
-            for variable in workflow.inputs
-        ),
-        waits_for_humans=any(isinstance(node.node, HumanInput) for node in workflow.graph.nodes.values()),
-    )
 
 
 def _outcome(end: RunFinished) -> InnerOutcome:

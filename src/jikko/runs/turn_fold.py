@@ -117,7 +117,9 @@ class TurnFold:
                 # Another run's changes were written with that run.
                 if event.updates and not self._takes_over:
                     values |= {
-                        update.selector[1]: update.value for update in event.updates if _is_kept(update.selector)
+                        update.selector[1]: update.value
+                        for update in event.updates
+                        if len(update.selector) == 2 and update.selector[0] == "conversation"
                     }
                     at = event.at
             elif type(event) in _TURNING:
@@ -156,14 +158,12 @@ class TurnFold:
 
     def metadata(self, *, is_whole: bool = True) -> MessageMetadata:
         """Return the answer's metadata. ``is_whole``: Whether the run has ended, so that its usage is known."""
+        cited = _of_api if self._is_basic else _numbered
         return MessageMetadata(
             usage=self._usage_of_models() if is_whole else None,
-            retriever_resources=self._cited() if self.turn.cites else [],
+            retriever_resources=cited(self._resources) if self.turn.cites else [],
             reasoning=self._reasoning,
         )
-
-    def _cited(self) -> list[dict[str, Json]]:
-        return _of_api(self._resources) if self._is_basic else _numbered(self._resources)
 
     def _logged(self, event: AgentLogged) -> None:
         if self.turn.mode != "agent-chat":
@@ -299,10 +299,6 @@ class TurnWrites:
             before[-1] = replace(began, message=replace(began.message, answer=changed.answer))
             del behind[-1]
         return before + behind
-
-
-def _is_kept(selector: tuple[str, ...]) -> bool:
-    return len(selector) == 2 and selector[0] == "conversation"
 
 
 def _identity(file: Json) -> Json:

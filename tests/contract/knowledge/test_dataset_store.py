@@ -5,10 +5,10 @@ import hashlib
 import pytest
 from msgspec.structs import replace
 
-from jikko.errors import InvalidParam
+from jikko.errors import Conflict, InvalidParam
 from jikko.ids import new_id
 from jikko.ports.stores.knowledge_records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
-from jikko.repositories.knowledge.dataset_repository import DatasetIdTaken, DatasetNameTaken
+from jikko.repositories.knowledge.dataset_repository import DatasetNameTaken
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 from tests.filled import filled
 
@@ -41,7 +41,7 @@ async def test_names_and_ids_are_taken_once(stores: KnowledgeStores) -> None:
 
     with pytest.raises(DatasetNameTaken):
         await stores.datasets.create_dataset(a_dataset("a"))
-    with pytest.raises(DatasetIdTaken):
+    with pytest.raises(Conflict, match="already exists"):
         await stores.datasets.create_dataset(replace(a_dataset("c"), id=first.id))
     with pytest.raises(DatasetNameTaken):
         await stores.datasets.change_dataset(second.id, lambda each: replace(each, name="a"))

@@ -12,10 +12,10 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,6 +27,7 @@ from jikko.plugins.process.budget import READ, Budget, Budgets
 from jikko.ports.http import Connections, HttpFailure
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _HEAD: Final = 65_536
 _HEAD_SECONDS: Final = 10.0
@@ -82,25 +83,22 @@ class NetworkGate:
         self._listener.listen()
         return f"http://{_USER}:{self._secret}@127.0.0.1:{self.port}"
 
-    @contextmanager
-    def offering(self, file: OfferedFile) -> Iterator[str]:
+    def offering(self, file: OfferedFile) -> AbstractContextManager[str]:
         """Offer a file to the plugin for the duration of the block. Yields its URL."""
-        token = secrets.token_urlsafe(24)
-        self._files[token] = file
-        try:
-            yield f"http://127.0.0.1:{self.port}/files/{token}"
-        finally:
-            self._files.pop(token, None)
+        return self._open("files", self._files, file)
+
+    def taking(self, upload: Upload) -> AbstractContextManager[str]:
+        """Accept one upload from the plugin for the duration of the block. Yields its URL."""
+        return self._open("uploads", self._uploads, upload)
 
     @contextmanager
-    def taking(self, upload: Upload) -> Iterator[str]:
-        """Accept one upload from the plugin for the duration of the block. Yields its URL."""
+    def _open(self, kind: str, offers: dict[str, T], offer: T) -> Iterator[str]:
         token = secrets.token_urlsafe(24)
-        self._uploads[token] = upload
+        offers[token] = offer
         try:
-            yield f"http://127.0.0.1:{self.port}/uploads/{token}"
+            yield f"http://127.0.0.1:{self.port}/{kind}/{token}"
         finally:
-            self._uploads.pop(token, None)
+            offers.pop(token, None)
 
     async def close(self) -> None:
         """Close the gate and its connections. Idempotent."""

@@ -139,19 +139,16 @@ class PluginInstaller(Struct, eq=False):
                     entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
                     if files.exists():
                         _move(files, self.installed.code(entry))
-                    await self._started(entry, environment)
+                    try:
+                        await self.try_start(entry)
+                    except PackageRefused as refusal:
+                        raise PackageRefused(f"{refusal}{_other_python(entry.plugin, environment)}") from None
                 except PackageRefused as problem:
                     refused = refused or problem
                 else:
                     return entry
         assert refused is not None
         raise refused
-
-    async def _started(self, entry: Entry, environment: Path) -> None:
-        try:
-            await self.try_start(entry)
-        except PackageRefused as refused:
-            raise PackageRefused(f"{refused}{_other_python(entry.plugin, environment)}") from None
 
 
 def _other_python(plugin: Plugin, environment: Path) -> str:

@@ -56,7 +56,8 @@ class Cgroup(Struct, eq=False):
         return []
 
     def excess(self) -> str:
-        return too_much_memory(self.memory) if _pairs(self.folder / "memory.events").get("oom_kill") else ""
+        events = dict(line.split() for line in _lines(self.folder / "memory.events"))
+        return too_much_memory(self.memory) if int(events.get("oom_kill", 0)) else ""
 
     def kill(self) -> None:
         with suppress(OSError):
@@ -107,7 +108,10 @@ def prepare(place: CgroupRoot | None = None) -> tuple[Cgroups | None, str]:
         wanted = (_NEEDED | {"cpu"}) & _words(base / "cgroup.controllers")
         if wanted - enabled:
             (base / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in sorted(wanted - enabled)))
-        _sweep(base)
+        for left in base.glob(f"{_PLUGIN}*"):
+            process = left.name.removeprefix(_PLUGIN).partition("-")[0]
+            if not Path("/proc", process).exists():
+                Cgroup(left, 0).kill()
     except OSError as error:
         return None, f"the control group {base} cannot be divided: {error.strerror}"
     return Cgroups(base), ""
@@ -177,13 +181,6 @@ def _move(own: Path, to: Path) -> None:
                 (to / "cgroup.procs").write_text(process)
 
 
-def _sweep(base: Path) -> None:
-    for left in base.glob(f"{_PLUGIN}*"):
-        process = left.name.removeprefix(_PLUGIN).partition("-")[0]
-        if not Path("/proc", process).exists():
-            Cgroup(left, 0).kill()
-
-
 def _mounted(process: int | str) -> tuple[Path, str] | None:
     """Return the mount point of the hierarchy, and the group at its root."""
     for line in _lines(Path(f"/proc/{process}/mountinfo")):
@@ -202,10 +199,6 @@ def _lines(file: Path) -> Iterator[str]:
 
 def _words(file: Path) -> frozenset[str]:
     return frozenset(word for line in _lines(file) for word in line.split())
-
-
-def _pairs(file: Path) -> dict[str, int]:
-    return {name: int(value) for name, _, value in (line.partition(" ") for line in _lines(file))}
 
 
 _SECONDS: Final = 1.0

@@ -75,13 +75,6 @@ class DatasetNameTaken(Conflict):
         super().__init__("The dataset name already exists. Please modify your dataset name.")
 
 
-class DatasetIdTaken(Conflict):
-    """Another dataset has the id; nothing was written."""
-
-    def __init__(self, dataset_id: str) -> None:
-        super().__init__(f"A dataset with the id {dataset_id} already exists.")
-
-
 class DatasetStore:
     """Datasets, tags, keys and external knowledge APIs. Contract: ``tests/contract/knowledge``."""
 
@@ -90,10 +83,10 @@ class DatasetStore:
 
     @written
     def create_dataset(self, dataset: Dataset) -> Operation[None]:
-        """Raises ``DatasetNameTaken`` or ``DatasetIdTaken``."""
+        """Raises ``DatasetNameTaken``, or ``Conflict`` if the id is taken; nothing is written then."""
         yield Row(IN_TURN)
         if (yield from DATASETS.one("WHERE id = :id", id=dataset.id)) is not None:
-            raise DatasetIdTaken(dataset.id)
+            raise Conflict(f"A dataset with the id {dataset.id} already exists.")
         yield from _require_free_name(dataset)
         yield from DATASETS.add([dataset])
 

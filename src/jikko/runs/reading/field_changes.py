@@ -1,7 +1,7 @@
 """Differences between two JSON values."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -28,12 +28,8 @@ def field_changes(path: str, old: Json, new: Json) -> Iterator[ChangedField]:
     elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from field_changes(f"{path}/{index}", one, other)
-    elif not _same(old, new):
+    elif type(old) is not type(new) or old != new:
         yield ChangedField(path, old, new)
-
-
-def _same(old: Any, new: Any) -> bool:
-    return type(old) is type(new) and bool(old == new)
 
 
 def escaped(name: str) -> str:

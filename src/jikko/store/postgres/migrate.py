@@ -172,8 +172,7 @@ async def describe_schema(database: Postgres) -> Phrase:
 
 async def is_there(database: Postgres) -> bool:
     """Return whether the database has tables of Jikko."""
-    found: bool = await database.value(_HAS_ANY)
-    return found
+    return bool(await database.value(_HAS_ANY))
 
 
 async def belong(database: Postgres, folder_id: str) -> None:

@@ -117,8 +117,7 @@ class DatabaseFileGuard:
             self._file = None
 
     def _data_version(self) -> int:
-        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        return version
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _look(self) -> _Log | None:
         try:

@@ -361,5 +361,4 @@ async def _spans(
 
 async def _count(database: Postgres, table: str, where: SqlCondition, most: str = "") -> int:
     sql = f"SELECT count(*) FROM (SELECT FROM {table} WHERE {where.text} {most}) AS counted"
-    count: int = await database.value(numbered(sql), *where.values)
-    return count
+    return int(await database.value(numbered(sql), *where.values))

@@ -138,19 +138,14 @@ async def extension_state(database: Postgres) -> tuple[Phrase, bool]:
     if row is None:
         return _NEEDED, False
     version = row[0] or row[1]
-    if _version(version) < _OLDEST:
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < _OLDEST:
         return Phrase("servers.old_pgvector", {"needed": _NEEDED, "version": version}), False
     return Phrase("servers.pgvector" if row[0] else "servers.pgvector_new", {"version": version}), True
 
 
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
-
-
 async def is_there(database: Postgres) -> bool:
     """Return whether the database has tables of datasets."""
-    found: bool = await database.value(_IS_THERE)
-    return found
+    return bool(await database.value(_IS_THERE))
 
 
 class PostgresKnowledge:
@@ -177,17 +172,14 @@ class PostgresKnowledge:
         if not self._is_open:
             async with self._opening:
                 if not self._is_open:
-                    await self._bring_up_to_date()
+                    try:
+                        await SCHEMA.migrate(self._database)
+                    except StoreUnavailable as error:
+                        if "vec" in str(error.__cause__):
+                            raise InvalidSettings(_NEEDED.text()) from None
+                        raise
                     self._is_open = True
         return self._stores
-
-    async def _bring_up_to_date(self) -> None:
-        try:
-            await SCHEMA.migrate(self._database)
-        except StoreUnavailable as error:
-            if "vec" in str(error.__cause__):
-                raise InvalidSettings(_NEEDED.text()) from None
-            raise
 
 
 async def known_ids(database: Postgres) -> KnownIds:

@@ -271,8 +271,7 @@ class PostgresRunStore:
         return await self._records(f"{_OPEN} AND holder = $1 {_OLDEST_FIRST}", text(holder))
 
     async def paused(self) -> int:
-        count: int = await self._database.value(_PAUSED)
-        return count
+        return int(await self._database.value(_PAUSED))
 
     async def holders(self) -> set[str]:
         return {row[0] for row in await self._database.fetch(_HOLDERS)}

@@ -147,8 +147,7 @@ def _looked_at(plan: IndexPlan) -> int:
 
 def total_of_all(connection: sqlite3.Connection) -> int:
     """See ``RunPages.total``."""
-    runs: int = connection.execute(_TOTAL).fetchone()[0]
-    return runs
+    return int(connection.execute(_TOTAL).fetchone()[0])
 
 
 def open_counts(connection: sqlite3.Connection) -> Mapping[RunStatus, int]:

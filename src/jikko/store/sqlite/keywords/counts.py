@@ -97,5 +97,4 @@ def _of_these(connection: sqlite3.Connection, search: KeywordSearch, keys: tuple
 
 
 def _count(connection: sqlite3.Connection, table: str, where: str, values: dict[str, Any]) -> int:
-    count: int = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()[0]
-    return count
+    return int(connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()[0])

@@ -117,7 +117,7 @@ class KeywordMatch:
         self._in_texts = f"{_OUTPUTS} OR {_INPUTS}" if self._text.isascii() else _OUTPUTS
         self._values: dict[str, Any] = {
             "app": app,
-            "keyword": f"%{_literal(self._text)}%",
+            "keyword": "%" + self._text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%",
             "run_id": _run_id(keyword),
         }
 
@@ -209,10 +209,6 @@ def _scanned(
 
 def _keys(places: Iterable[Place]) -> list[int]:
     return [key for _, key in places]
-
-
-def _literal(keyword: str) -> str:
-    return keyword.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _run_id(keyword: str) -> bytes | str | None:

@@ -189,8 +189,7 @@ class SqliteRunStore:
         return await self._records(_OPEN, {"holder": holder})
 
     async def paused(self) -> int:
-        count: int = await self._database.read(lambda connection: connection.execute(_PAUSED).fetchone()[0])
-        return count
+        return int(await self._database.read(lambda connection: connection.execute(_PAUSED).fetchone()[0]))
 
     async def holders(self) -> set[str]:
         return await self._database.read(lambda connection: {row[0] for row in connection.execute(_HOLDERS)})

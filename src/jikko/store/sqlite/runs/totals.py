@@ -154,5 +154,4 @@ def place(
 
 
 def _number(connection: sqlite3.Connection, sql: str, values: dict[str, Any]) -> int:
-    number: int = connection.execute(sql, values).fetchone()[0]
-    return number
+    return int(connection.execute(sql, values).fetchone()[0])
