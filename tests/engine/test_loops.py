@@ -231,3 +231,45 @@ async def test_a_number_is_of_the_type_that_it_began_with_whatever_it_holds_by_n
     assert isinstance(told(whole)[1][1], float) is (kind == "float")
     for border in range(1, len(whole.events)):
         assert told(await resume(compiled, whole.events[:border])) == told(whole)
+
+
+@pytest.mark.parametrize(
+    ("value", "added", "expected"),
+    [
+        pytest.param([], 7, ("succeeded", {"v": ["七", 7], "loop_round": 1}), id="an empty list accepts any element"),
+        pytest.param(["🎉"], 7, ("failed", {}), id="a list of texts refuses a number"),
+        pytest.param("文", 7, ("failed", {}), id="a text is no list"),
+    ],
+)
+async def test_a_loop_variable_has_the_type_of_its_first_value(value: Any, added: Any, expected: Any) -> None:
+    def append(source: str) -> dict[str, Any]:
+        return {
+            "variable_selector": ["each", "v"],
+            "operation": "append",
+            "input_type": "variable",
+            "value": ["start", source],
+        }
+
+    compiled = graph(
+        [
+            node("start", "start", variables=[]),
+            node(
+                "each",
+                "loop",
+                start_node_id="each-start",
+                loop_count=1,
+                break_conditions=[],
+                logical_operator="and",
+                loop_variables=[
+                    {"label": "v", "var_type": "array[string]", "value_type": "variable", "value": ["start", "value"]}
+                ],
+            ),
+            node("each-start", "loop-start", container="each"),
+            node("add", "assigner", container="each", version="2", items=[append("text"), append("added")]),
+        ],
+        edges("start --> each", "each-start --> add"),
+    )
+
+    log = await run(compiled, {"value": value, "text": "七", "added": added})
+
+    assert result(log)[:2] == expected

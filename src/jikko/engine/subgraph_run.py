@@ -8,7 +8,7 @@ from jikko.engine.schedule import Schedule
 from jikko.events import ContainerStarted, RoundFinished, RoundPath, Usage
 from jikko.graph.compiled import CompiledNode, Subgraph
 from jikko.lang.variables import follow
-from jikko.values import UNSET, Json, Selector, Unset
+from jikko.values import UNSET, Json, Selector, Unset, type_of
 
 
 class Scope:
@@ -19,13 +19,13 @@ class Scope:
     Source: docs/dify-behaviour.md, “Selectors”, “Iteration”.
     """
 
-    __slots__ = ("_declared", "_fractions", "_outer", "_values")
+    __slots__ = ("_declared", "_outer", "_types", "_values")
 
     def __init__(self, declared: Mapping[Selector, str], outer: "Scope | None" = None) -> None:
         self._values: dict[str, dict[str, Json]] = {}
         self._declared = declared
-        self._fractions: set[Selector] = set()
-        """Declared numbers of this scope with a fractional initial value."""
+        self._types: dict[Selector, str] = {}
+        """Types of initial values of this scope."""
         self._outer = outer
 
     def inner(self) -> "Scope":
@@ -47,29 +47,25 @@ class Scope:
         return UNSET
 
     def declared_type(self, selector: Selector) -> str | None:
-        """Return a variable's declared type, if it has one. A ``number`` is ``integer`` or ``float`` by its initial
-        value.
+        """Return a variable's declared type, if it has one. For a ``number``, and a loop variable with the value of
+        another variable, it is the type of the initial value.
 
-        Source: Dify 1.15, recordings assigner_ops and chat_convvar_types.
+        Source: Dify 1.15, recordings assigner_ops and chat_convvar_types; docs/dify-behaviour.md, “Loop”.
         """
-        kind = self._declared.get(selector)
-        if kind != "number":
-            return kind
         scope: Scope | None = self
         while scope is not None:
-            if selector in scope._fractions:
-                return "float"
+            if selector in scope._types:
+                return scope._types[selector]
             scope = scope._outer
-        return "integer"
+        return self._declared.get(selector)
 
     def begin(self, node_id: str, values: Mapping[str, Json]) -> None:
         """Write the initial values of declared variables."""
         self.write(node_id, values)
         for name, value in values.items():
-            if isinstance(value, float):
-                self._fractions.add((node_id, name))
-            else:
-                self._fractions.discard((node_id, name))
+            selector = (node_id, name)
+            if self._declared.get(selector) in (None, "number"):
+                self._types[selector] = type_of(value)
 
     def write(self, node_id: str, values: Mapping[str, Json]) -> None:
         if values:

@@ -1,27 +1,22 @@
 """Loop node: repeats its body until a condition holds."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.conditions import read_conditions, read_logical_operator
+from jikko.dsl.declared_variables import fits
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.operators import ConditionError
 from jikko.lang.variable_conditions import Case, evaluate_case
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values, container_metadata, total
 from jikko.nodes.node_context import ContainerContext
-from jikko.values import UNSET, Json, Selector, json_value
+from jikko.values import UNSET, Json, Selector, json_value, type_of
 
 VARIABLE_TYPES = tuple("string number object boolean array[string] array[number] array[object] array[boolean]".split())
-_ELEMENTS: Final[Mapping[str, type | tuple[type, ...]]] = {
-    "array[string]": str,
-    "array[number]": (int, float),
-    "array[object]": dict,
-    "array[boolean]": bool,
-}
 
 
 class LoopVariable(Struct, frozen=True):
@@ -52,11 +47,8 @@ class LoopVariable(Struct, frozen=True):
 
     @property
     def fits(self) -> bool:
-        """Return whether the elements of a constant list fit the type. Those of variables are not checked."""
-        element = _ELEMENTS.get(self.type)
-        if element is None or not isinstance(self.constant, list):
-            return True
-        return all(isinstance(item, element) for item in self.constant)
+        """Return whether a constant fits the type. Variables are not checked."""
+        return self.selector is not None or fits(self.constant, self.type)
 
 
 class Loop(NodeConfig, frozen=True):
@@ -80,7 +72,12 @@ class Loop(NodeConfig, frozen=True):
         )
 
     def declared(self, node_id: str) -> Mapping[Selector, str]:
-        return {(node_id, variable.label): variable.type for variable in self.variables}
+        # Only constants: the value of a variable counts as of its own type.
+        return {
+            (node_id, variable.label): type_of(variable.constant)
+            for variable in self.variables
+            if variable.selector is None
+        }
 
     async def run(self, ctx: ContainerContext) -> Result:
         first: dict[str, Json] = {}
@@ -173,19 +170,6 @@ class Loop(NodeConfig, frozen=True):
 
 def _constant(kind: str, value: Json) -> Json:
     """Return the initial value of a constant. Source: docs/dify-behaviour.md, “Loop” (``value_type: constant``)."""
-    if kind in ("array[string]", "array[number]", "array[object]"):
-        if not isinstance(value, str):
-            return []
-        loaded = json_value(value)
-        return loaded if isinstance(loaded, list) else []
-    fits: dict[str, type | tuple[type, ...]] = {
-        "string": str,
-        "number": (int, float),
-        "boolean": bool,
-        "object": dict,
-        "array[boolean]": list,
-    }
-    if isinstance(value, str) and kind != "string":
-        loaded = json_value(value)
-        return loaded if isinstance(loaded, fits[kind]) else value
-    return value
+    if kind in ("array[string]", "array[number]", "array[object]") and (not isinstance(value, str) or not value):
+        return []
+    return json_value(value, value) if isinstance(value, str) and kind != "string" else value
