@@ -182,4 +182,4 @@ def _credentials(model: PluginModel, provider: ProviderDeclaration, kind: str) -
 
 
 def _wrong(what: str) -> ModelFailure:
-    return ModelFailure(f"The plugin says {what}.", kind="InvokeBadRequestError")
+    return ModelFailure(f"The plugin says {what}.")

@@ -216,7 +216,7 @@ class ModelFailure(Exception):
         self,
         message: str,
         *,
-        kind: FailureKind,
+        kind: FailureKind = "InvokeBadRequestError",
         usage: ModelUsage | None = None,
         unsupported: Literal["", "tools", "structured_output"] = "",
         retry_after: float | None = None,

@@ -191,7 +191,7 @@ def _part(part: str | Media) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if part.kind not in ("image", "document"):
-        raise ModelFailure(f"Anthropic's models read no {part.kind} files.", kind="InvokeBadRequestError")
+        raise ModelFailure(f"Anthropic's models read no {part.kind} files.")
     if part.url:
         return {"type": part.kind, "source": {"type": "url", "url": part.url}}
     data = base64.b64encode(part.data).decode()

@@ -59,7 +59,7 @@ class ProviderEmbedder:
                 vectors += await asyncio.to_thread(_all_of_length_one, batch.vectors)
             tokens += sum(map(estimated, texts)) if batch.tokens is None else batch.tokens
         if len({len(vector) for vector in vectors}) > 1:
-            raise ModelFailure("The provider's vectors differ in their length.", kind="InvokeBadRequestError")
+            raise ModelFailure("The provider's vectors differ in their length.")
         return Embeddings(vectors=tuple(vectors), usage=await self._usage(config, request, tokens, seconds))
 
     async def _usage(

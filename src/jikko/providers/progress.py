@@ -177,9 +177,7 @@ class AnswerCollector:
         calls = self._calls[index]
         if not calls or calls[-1].is_another(id, name):
             if sum(map(len, self._calls.values())) >= MAX_TOOL_CALLS:
-                raise ModelFailure(
-                    f"The model's answer has more than {MAX_TOOL_CALLS} tool calls.", kind="InvokeBadRequestError"
-                )
+                raise ModelFailure(f"The model's answer has more than {MAX_TOOL_CALLS} tool calls.")
             calls.append(_Call())
         call = calls[-1]
         call.id = call.id or id
@@ -226,7 +224,4 @@ def without_progress(seconds: float) -> ModelFailure:
 
 def too_large(limit: str) -> ModelFailure:
     """The failure of an answer that is larger than may be."""
-    return ModelFailure(
-        f"The model's answer has more than {limit}; the limit is max_answer of the provider.",
-        kind="InvokeBadRequestError",
-    )
+    return ModelFailure(f"The model's answer has more than {limit}; the limit is max_answer of the provider.")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from ssl import create_default_context
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 from jikko.errors import system_reason
 from jikko.log_context import log_context
@@ -39,14 +39,9 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
         return of_status(status, _message(error), getattr(getattr(error, "response", error), "headers", {}))
     cause = root_of(error)
     if {type(error).__name__, type(cause).__name__} & _UNREADABLE or isinstance(cause, zlib.error):
-        return ModelFailure(
-            f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError"
-        )
+        return ModelFailure(f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE])
     if isinstance(error, (TypeError, AttributeError, LookupError, AssertionError)):
-        return ModelFailure(
-            f"The provider's library failed: {type(error).__name__}: {error}"[:_MAX_MESSAGE],
-            kind="InvokeBadRequestError",
-        )
+        return ModelFailure(f"The provider's library failed: {type(error).__name__}: {error}"[:_MAX_MESSAGE])
     # Intermediate errors are misleading: the HTTP library reports a lost connection as a timeout.
     if isinstance(cause, TimeoutError) or (cause is error and "Timeout" in type(error).__name__):
         return ModelFailure(
@@ -138,37 +133,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, seconds)
 
 
-T = TypeVar("T")
-
-
-class AsyncLazy(Generic[T]):
-    """Creates something in a thread, once, however many await it. After a failure, the next request retries."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        """``make``: Called in a thread. Never returns ``None``."""
-        self._make = make
-        self._making: asyncio.Task[None] | None = None
-        self._made: T | None = None
-
-    async def get(self) -> T:
-        """Return the object. Raises the exception of ``make``, to all who awaited it."""
-        while self._made is None:
-            if self._making is None or self._making.done():
-                self._making = asyncio.create_task(self._run())
-            await asyncio.shield(self._making)
-        return self._made
-
-    def close(self) -> T | None:
-        """Forget the object, and return it; one being created is not awaited."""
-        if self._making is not None:
-            self._making.cancel()
-        made, self._made = self._made, None
-        return made
-
-    async def _run(self) -> None:
-        self._made = await asyncio.to_thread(self._make)
-
-
 MakeClient: TypeAlias = Callable[[ProviderConfig], Any]
 """Creates the SDK's asynchronous client. Called in a thread: importing an SDK takes a good part of a second."""
 
@@ -190,24 +154,33 @@ def client_options() -> dict[str, Any]:
 
 
 class SdkClient:
-    """Creates one client, however many requests await it."""
+    """Client of an SDK, created once, however many requests await it. After a failure, the next request retries."""
 
     def __init__(self, make: MakeClient, config: ProviderConfig) -> None:
-        self._client: AsyncLazy[Any] = AsyncLazy(partial(make, config))
+        self._make = partial(make, config)
+        self._making: asyncio.Task[None] | None = None
+        self._made: Any = None
 
     async def get(self) -> Any:
         """Return the client. Raises ``ModelFailure`` for this configuration, ``ImportError``: library too old."""
         try:
-            return await self._client.get()
+            while self._made is None:
+                if self._making is None or self._making.done():
+                    self._making = asyncio.create_task(self._run())
+                await asyncio.shield(self._making)
         except (ModelFailure, ImportError):
             raise
         except Exception as error:
-            raise ModelFailure(
-                f"The client of this provider cannot be made: {error}", kind="InvokeBadRequestError"
-            ) from None
+            raise ModelFailure(f"The client of this provider cannot be made: {error}") from None
+        return self._made
 
     async def close(self) -> None:
-        """Close its connections. Idempotent."""
-        client = self._client.close()
-        if client is not None:
-            await client.close()
+        """Close its connections; a client being created is not awaited. Idempotent."""
+        if self._making is not None:
+            self._making.cancel()
+        made, self._made = self._made, None
+        if made is not None:
+            await made.close()
+
+    async def _run(self) -> None:
+        self._made = await asyncio.to_thread(self._make)

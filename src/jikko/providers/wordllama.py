@@ -43,9 +43,7 @@ class Wordllama:
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         """Always raises ``ModelFailure``."""
-        raise ModelFailure(
-            "Providers of type 'wordllama' make vectors, and write no answers.", kind="InvokeBadRequestError"
-        )
+        raise ModelFailure("Providers of type 'wordllama' make vectors, and write no answers.")
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
         """See ``EmbeddingBackend.embed``. The first 64 of a vector's 256 numbers are usable alone."""

@@ -77,7 +77,7 @@ class OpenAICompatible:
                     raise failure from None
                 self._parameters.refuse(request.model, refused, str(failure))
                 body = self._parameters.without_refused(request.model, body)
-        raise ModelFailure("The provider refuses one parameter after the other.", kind="InvokeBadRequestError")
+        raise ModelFailure("The provider refuses one parameter after the other.")
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
         body = embedding_body(model, texts, dimensions)
@@ -98,10 +98,7 @@ class OpenAICompatible:
                 async for received in response.content.iter_any():
                     left -= len(received)
                     if left < 0:
-                        raise ModelFailure(
-                            f"The audio of one text has more than {MAX_AUDIO_BYTES} bytes.",
-                            kind="InvokeBadRequestError",
-                        )
+                        raise ModelFailure(f"The audio of one text has more than {MAX_AUDIO_BYTES} bytes.")
                     emit(received)
 
     async def flags(self, model: str, text: str) -> bool:
@@ -150,7 +147,7 @@ class OpenAICompatible:
         client: OpenAIClient = await self._client.get()
         with failing_as_models_do():
             async with client.answer(path, body, file) as (response, _):
-                refusal = ModelFailure(f"The {what} has more than {most} bytes.", kind="InvokeBadRequestError")
+                refusal = ModelFailure(f"The {what} has more than {most} bytes.")
                 return await self._read_whole(response, most, refusal)
 
     async def _read_whole(self, response: "aiohttp.ClientResponse", most: int, refusal: ModelFailure) -> bytes:
@@ -200,8 +197,7 @@ def transcript(body: bytes) -> str:
         return _decode(body).text
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ModelFailure(
-            f"The provider's answer holds no text of OpenAI's protocol: {body[:200].decode(errors='replace')!r}",
-            kind="InvokeBadRequestError",
+            f"The provider's answer holds no text of OpenAI's protocol: {body[:200].decode(errors='replace')!r}"
         ) from None
 
 
@@ -229,7 +225,7 @@ def _ranked(received: bytes, count: int) -> list[Ranked]:
 
 
 def _unreadable(why: str) -> ModelFailure:
-    return ModelFailure(f"The provider's answer cannot be used: {why}.", kind="InvokeBadRequestError")
+    return ModelFailure(f"The provider's answer cannot be used: {why}.")
 
 
 # Streamed answers: events of which only the data count.
@@ -362,8 +358,5 @@ def is_flagged(body: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError):
         results = []
     if not results:
-        raise ModelFailure(
-            f"The provider's answer has no results: {body[:200].decode(errors='replace')!r}",
-            kind="InvokeBadRequestError",
-        )
+        raise ModelFailure(f"The provider's answer has no results: {body[:200].decode(errors='replace')!r}")
     return any(result.flagged for result in results)

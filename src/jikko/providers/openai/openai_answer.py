@@ -84,8 +84,7 @@ class AnswerReader:
             self._add(_decode(data))
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ModelFailure(
-                f"The provider's answer is not JSON of OpenAI's protocol: {data[:200].decode(errors='replace')!r}",
-                kind="InvokeBadRequestError",
+                f"The provider's answer is not JSON of OpenAI's protocol: {data[:200].decode(errors='replace')!r}"
             ) from None
 
     def _add(self, answer: _Answer) -> None:

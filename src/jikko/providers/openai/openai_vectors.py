@@ -68,14 +68,10 @@ async def embedded(body: bytes, expected: int) -> EmbeddedBatch:
             vectors[position if entry.index is None else entry.index] = found[position]
     except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError, IndexError):
         raise ModelFailure(
-            f"The provider's answer holds no vectors of OpenAI's protocol: {body[:200].decode(errors='replace')!r}",
-            kind="InvokeBadRequestError",
+            f"The provider's answer holds no vectors of OpenAI's protocol: {body[:200].decode(errors='replace')!r}"
         ) from None
     if len(answer.data) != expected or vectors.keys() != set(range(expected)) or not all(vectors.values()):
-        raise ModelFailure(
-            f"The provider gave {len(answer.data)} vectors for {expected} texts, or empty ones.",
-            kind="InvokeBadRequestError",
-        )
+        raise ModelFailure(f"The provider gave {len(answer.data)} vectors for {expected} texts, or empty ones.")
     usage = answer.usage or _Usage()
     return EmbeddedBatch(
         tuple(vectors[index] for index in range(expected)),

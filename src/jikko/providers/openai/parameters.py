@@ -74,9 +74,7 @@ class CompletionParameters:
                     "json_schema": json.loads(schema) if isinstance(schema, str) else schema,
                 }
             except (ValueError, RecursionError):
-                raise ModelFailure(
-                    "The completion parameter json_schema is not JSON.", kind="InvokeBadRequestError"
-                ) from None
+                raise ModelFailure("The completion parameter json_schema is not JSON.") from None
         elif kind.lower() in ("json_object", "json"):
             body["response_format"] = {"type": "json_object"}
         elif kind.lower() in ("text", "", "json_schema"):
@@ -95,8 +93,7 @@ def _check_numbers(name: str, value: Json) -> None:
         json.dumps(value, allow_nan=False)
     except ValueError:
         raise ModelFailure(
-            f"The completion parameter {name} has a number that JSON does not have: NaN or infinity.",
-            kind="InvokeBadRequestError",
+            f"The completion parameter {name} has a number that JSON does not have: NaN or infinity."
         ) from None
 
 
