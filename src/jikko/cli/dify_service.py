@@ -3,8 +3,6 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -15,7 +13,7 @@ import msgspec
 from jikko.cli.command_failure import Failure
 from jikko.errors import system_reason
 from jikko.exit_codes import ExitCode, of_answer
-from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
+from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts, retry_seconds
 from jikko.terminal_text import harmless
 
 T = TypeVar("T")
@@ -133,7 +131,7 @@ class DifyService:
                         return content
                     if attempt == attempts or (response.status != 429 and response.status < 500):
                         raise self._refused(url, response.status, content)
-                    asked = _seconds(response.headers.get("Retry-After", ""))
+                    asked = retry_seconds(response.headers.get("Retry-After", "")) or 0.0
                     why = f"the server answered {response.status}"
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 reason = system_reason(error) if isinstance(error, OSError) else str(error)
@@ -169,15 +167,3 @@ class DifyService:
             message = content[:200].decode(errors="replace")
         hint = f"It takes {self._takes}." if status == 401 else ""
         return Failure(f"{url}: the server answered {status}: {message}", exit_code=of_answer(status), hint=hint)
-
-
-def _seconds(retry_after: str) -> float:
-    """Parse ``Retry-After``: seconds, or a date."""
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0

@@ -61,10 +61,6 @@ class TurnPolicy(Protocol):
         """Pass the question on, or answer it. Raises ``JikkoError``: the turn is refused; nothing was written."""
 
 
-def _no_guard(app_id: str, workflow: Workflow) -> TextGuard | None:
-    return None
-
-
 async def _no_replies(app_id: str) -> ReplyState | None:
     return None
 
@@ -78,16 +74,12 @@ def fallback_title(query: str) -> str:
     return query if len(query) <= 50 else f"{query[:47]}..."
 
 
-def _nothing_to_do(app: App, conversation: Conversation, first: Message) -> None:
-    pass
-
-
 class Hooks(Struct, frozen=True, kw_only=True):
     replies: Callable[[str], Awaitable[ReplyState | None]] = _no_replies
     """Looks up ``UserQuery.replies`` of an app (its id), while the conversation is read. Never raises."""
     policies: Sequence[TurnPolicy] = ()
-    guard: Callable[[str, Workflow], TextGuard | None] = _no_guard
+    guard: Callable[[str, Workflow], TextGuard | None] = lambda app_id, workflow: None
     """Makes the guard of one run of an app (its id), by its workflow."""
-    first_turn: Callable[[App, Conversation, Message], None] = _nothing_to_do
+    first_turn: Callable[[App, Conversation, Message], None] = lambda app, conversation, first: None
     title: Callable[[App, str], Awaitable[str]] = _cut
     """Makes a conversation's name from its first question."""

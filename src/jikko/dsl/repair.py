@@ -91,10 +91,6 @@ def _each(change: Callable[[_Data], _Data]) -> Callable[[Json], Json]:
     return change_all
 
 
-def _qualified(name: Json) -> Json:
-    return model_provider(name) if isinstance(name, str) else name
-
-
 def _parameter_extractor(data: _Data) -> _Data:
     def parameter(entry: _Data) -> _Data:
         renamed = {"bool": "boolean", "select": "string"}.get(str(entry.get("type")))
@@ -111,7 +107,7 @@ def _knowledge_retrieval(data: _Data) -> _Data:
         ("single_retrieval_config", "model", "provider"),
         ("metadata_model_config", "provider"),
     ):
-        data = _changed(data, *path, by=_qualified)
+        data = _changed(data, *path, by=lambda name: model_provider(name) if isinstance(name, str) else name)
     return data
 
 

@@ -24,7 +24,6 @@ from jikko.graph.compiled import CompiledGraph
 from jikko.inputs.given import Upload, given_inputs
 from jikko.inputs.local_files import uploaded
 from jikko.inputs.run_inputs import form_variables
-from jikko.nodes.contract import RunInfo
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.messages import Message
 from jikko.proving.case_file import CaseTurn, FlowCase, MockForm
@@ -152,10 +151,7 @@ class CaseRunner:
 
     def _stand_ins(self, app: App, graph: CompiledGraph) -> CompiledGraph:
         plan = self._plans[app.name]
-        return case_graph(graph, plan.mocked, self._script_of)
-
-    def _script_of(self, run: RunInfo) -> CaseScript | None:
-        return self._scripts.get((run.app_id, run.user))
+        return case_graph(graph, plan.mocked, lambda run: self._scripts.get((run.app_id, run.user)))
 
     async def _app(self, plan: CasePlan) -> App:
         key = (plan.path, repr((sorted(plan.mocked), plan.file.env)))

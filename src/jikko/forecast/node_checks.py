@@ -53,7 +53,8 @@ def diagnose_node(
     ``document``."""
     match node:
         case Mocked():
-            yield from _of_mock(node, entry)
+            if (failure := fails_with(node)) is not None:
+                yield will_fail("mock.fails", f"{entry.where}.type", reason=failure.removesuffix("."))
         case FakeModelNode():
             return
         case Unsupported():
@@ -112,12 +113,6 @@ def fails_with(node: Mocked) -> str | None:
     except NodeFailure as error:
         return str(error)
     return node.failure
-
-
-def _of_mock(node: Mocked, entry: NodeEntry) -> Iterator[Diagnostic]:
-    failure = fails_with(node)
-    if failure is not None:
-        yield will_fail("mock.fails", f"{entry.where}.type", reason=failure.removesuffix("."))
 
 
 def _of_code(node: "Code", where: str, known: KnownVariables, installation: Installation) -> Iterator[Diagnostic]:

@@ -340,16 +340,12 @@ class _Table:
                 self.varied[group] = operation, [(name, group + place) for place, name in enumerate(parts[::2], 1)]
                 group += len(parts[::2]) + 1
         self._pattern = "|".join(patterns)
-        self.match: Callable[[str], re.Match[str] | None] = self._first_match if patterns else _no_match
+        self.match: Callable[[str], re.Match[str] | None] = self._first_match if patterns else lambda _: None
 
     def _first_match(self, path: str) -> re.Match[str] | None:
         """Match, compiling the expression at first use: some methods never need it."""
         self.match = re.compile(self._pattern).fullmatch
         return self.match(path)
-
-
-def _no_match(path: str) -> None:
-    return None
 
 
 def has_encoded_slash(raw_path: bytes) -> bool:

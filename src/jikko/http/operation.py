@@ -32,10 +32,6 @@ Answers: TypeAlias = Mapping[int, type[Struct] | str]
 Schema: TypeAlias = dict[str, Any]
 
 
-def _none(api: Assembly) -> Iterable[object]:
-    return ()
-
-
 class Endpoint(Struct, frozen=True):
     """One method of one path, with its parameters and answers."""
 
@@ -206,7 +202,7 @@ class Section(Struct, frozen=True):
     """Imports and returns them."""
     imports: Callable[[], object] | None = None
     """Only imports them, in another thread; ``None``: ``operations`` does."""
-    services: Callable[[Assembly], Iterable[object]] = _none
+    services: Callable[[Assembly], Iterable[object]] = lambda _: ()
     """Services that they use, some perhaps not yet created: see ``lazy_proxy``."""
     refused: Callable[[], Refusals] | None = None
     """Error format for unknown addresses below its prefixes; ``None``: a page (Dify)."""

@@ -3,7 +3,9 @@
 import asyncio
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
@@ -175,3 +177,15 @@ def why_untrusted(error: ssl.SSLCertVerificationError, authority: str) -> str:
         f"{error.verify_message}. From Python 3.13 on certificates, of servers and authorities, have to meet RFC 5280: "
         f"have it issued again{f' with {extension}' if extension else ''}"
     )
+
+
+def retry_seconds(retry_after: str) -> float | None:
+    """Parse ``Retry-After``, a number or a date, into the seconds to wait; ``None`` if it is neither."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        with suppress(ValueError, OverflowError):
+            return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    return None

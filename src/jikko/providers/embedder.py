@@ -7,7 +7,6 @@ import re
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -56,7 +55,7 @@ class ProviderEmbedder:
             if len(texts) == 1:
                 vectors += map(_of_length_one, batch.vectors)
             else:
-                vectors += await asyncio.to_thread(_all_of_length_one, batch.vectors)
+                vectors += await asyncio.to_thread(list, map(_of_length_one, batch.vectors))
             tokens += sum(map(estimated, texts)) if batch.tokens is None else batch.tokens
         if len({len(vector) for vector in vectors}) > 1:
             raise ModelFailure("The provider's vectors differ in their length.")
@@ -78,10 +77,6 @@ class ProviderEmbedder:
 
 def _traits(config: ProviderConfig, model: str) -> ModelTraits:
     return config.models.get(model, ModelTraits())
-
-
-def _all_of_length_one(vectors: Iterable[Vector]) -> list[Vector]:
-    return [_of_length_one(vector) for vector in vectors]
 
 
 def _of_length_one(vector: Vector) -> Vector:

@@ -4,9 +4,7 @@ Source of the kinds: docs/dify-behaviour.md, “LLM”.
 """
 
 import asyncio
-import email.utils
 import ssl
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from jikko.errors import system_reason
 from jikko.log_context import log_context
-from jikko.ports.http import AUTHORITY, why_untrusted
+from jikko.ports.http import AUTHORITY, retry_seconds, why_untrusted
 from jikko.ports.models import FailureKind, ModelFailure
 from jikko.providers.config import ProviderConfig
 from jikko.trace_context import headers_of
@@ -101,7 +99,7 @@ def of_status(status: int, message: str, headers: Mapping[str, str]) -> ModelFai
     retry_after: float | None = None
     if status == 429:
         kind = "InvokeRateLimitError"
-        retry_after = _retry_after(headers)
+        retry_after = retry_seconds(headers.get("retry-after") or "")
         if retry_after is not None:
             message += f" (try again after {retry_after:.0f} s)"
     elif status in (401, 403):
@@ -119,18 +117,6 @@ def _message(error: Any) -> str:
     if isinstance(inner, dict) and inner.get("message"):
         return str(inner["message"])
     return str(getattr(error, "message", "") or error)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("retry-after") or ""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return max(0.0, seconds)
 
 
 MakeClient: TypeAlias = Callable[[ProviderConfig], Any]

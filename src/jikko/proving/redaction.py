@@ -157,14 +157,6 @@ def _is_account(text: str) -> bool:
     return len(compact) >= 15 and int("".join(str(int(each, 36)) for each in compact[4:] + compact[:4])) % 97 == 1
 
 
-def _is_telephone(text: str) -> bool:
-    return 7 <= len(re.findall(r"\d", text)) <= 15 and not _DATE.fullmatch(text)
-
-
-def _is_address(text: str) -> bool:
-    return all(int(part) < 256 for part in text.split("."))
-
-
 def _is_address_of_v6(text: str) -> bool:
     # ``abc::def`` is a name in a program.
     if not re.search(r"\d", text):
@@ -179,7 +171,7 @@ def _is_address_of_v6(text: str) -> bool:
 _CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
     "account numbers": _is_account,
     "card numbers": _is_card,
-    "telephone numbers": _is_telephone,
-    "IP addresses": _is_address,
+    "telephone numbers": lambda text: 7 <= len(re.findall(r"\d", text)) <= 15 and not _DATE.fullmatch(text),
+    "IP addresses": lambda text: all(int(part) < 256 for part in text.split(".")),
     "IPv6 addresses": _is_address_of_v6,
 }

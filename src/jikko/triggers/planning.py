@@ -41,7 +41,8 @@ class DueTimes(Struct, frozen=True, kw_only=True):
                 return found
             if last == date.max:
                 return None
-            moment = math.nextafter(self._next_midnight(last), -math.inf)
+            midnight = datetime.combine(last + timedelta(days=1), time(), self.zone)
+            moment = math.nextafter(midnight.timestamp(), -math.inf)
         return None
 
     def _last_excluded(self, moment: float) -> date | None:
@@ -49,9 +50,6 @@ class DueTimes(Struct, frozen=True, kw_only=True):
             return None
         day = datetime.fromtimestamp(moment, UTC).astimezone(self.zone).date()
         return max((last for first, last in self.excluded if first <= day <= last), default=None)
-
-    def _next_midnight(self, day: date) -> float:
-        return datetime.combine(day + timedelta(days=1), time(), self.zone).timestamp()
 
 
 Recurrence: TypeAlias = Cron | Every | DueTimes

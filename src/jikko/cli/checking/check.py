@@ -18,6 +18,7 @@ from jikko.cli.checking.dsl_sources import DslSource, as_word, command_line, dsl
 from jikko.cli.options import home_option, lang_option, providers_option, settings_of, tools_option
 from jikko.cli.output import annotation
 from jikko.cli.running.given_inputs import trial_options, trial_settings
+from jikko.cli.testing.plans import problem_entry
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import Language, language_of, worded
 from jikko.dsl.text.positions import Positions
@@ -142,7 +143,7 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language
         place = finding.line, finding.column
         if finding.where and not finding.line and positions is not None:
             place = positions.at(finding.where) or (0, 0)
-        problems.append(_problem(finding, place, "" if finding.line else finding.where, language))
+        problems.append(problem_entry(finding, place, "" if finding.line else finding.where, language))
     inputs = samples_of(found.inputs)
     mode = checked.document.mode if checked is not None and checked.document is not None else "workflow"
     report: dict[str, Any] = {
@@ -160,7 +161,7 @@ def report_of_test_file(source: DslSource, language: Language = "en") -> dict[st
     """Return the report on a test file: whether `jikko test` can run its cases."""
     read = read_plan(Path(source.name))
     found = read.problems
-    problems = [_problem(each, (each.line, each.column), each.where, language) for each in found]
+    problems = [problem_entry(each, (each.line, each.column), each.where, language) for each in found]
     command = f"jikko test {as_word(source.name)}"
     if read.plan is not None:
         summary = worded("verdict.test_file", {"count": len(read.plan.file.cases), "command": command}, language)
@@ -173,21 +174,6 @@ def report_of_test_file(source: DslSource, language: Language = "en") -> dict[st
         "summary": summary,
         "problems": problems,
         "example": {"inputs": {}, "command": command},
-    }
-
-
-def _problem(finding: Diagnostic, place: tuple[int, int], path: str, language: Language) -> dict[str, Any]:
-    return {
-        "level": finding.severity,
-        "cause": finding.cause,
-        "line": place[0],
-        "column": place[1],
-        "path": path,
-        "node": {"id": finding.node, "title": finding.title} if finding.node else None,
-        "problem": finding.text(language),
-        "hint": finding.advice(language),
-        "code": finding.code,
-        "params": finding.plain(),
     }
 
 

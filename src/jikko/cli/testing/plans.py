@@ -109,16 +109,23 @@ def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:
     return printable(f"{place} {where}{problem.text(language)}" + (f" ({hint})" if hint else ""))
 
 
-def problem_json(path: Path, problem: Diagnostic, language: Language) -> Mapping[str, Any]:
-    """Return a problem as JSON, as in `jikko check --json`."""
+def problem_entry(finding: Diagnostic, place: tuple[int, int], path: str, language: Language) -> dict[str, Any]:
+    """Return a problem as JSON. ``place``: Its line and column, from 1; 0 if unknown."""
     return {
-        "file": str(path),
-        "level": problem.severity,
-        "line": problem.line,
-        "column": problem.column,
-        "path": problem.where,
-        "problem": problem.text(language),
-        "hint": problem.advice(language),
-        "code": problem.code,
-        "params": problem.plain(),
+        "level": finding.severity,
+        "cause": finding.cause,
+        "line": place[0],
+        "column": place[1],
+        "path": path,
+        "node": {"id": finding.node, "title": finding.title} if finding.node else None,
+        "problem": finding.text(language),
+        "hint": finding.advice(language),
+        "code": finding.code,
+        "params": finding.plain(),
     }
+
+
+def problem_json(path: Path, problem: Diagnostic, language: Language) -> Mapping[str, Any]:
+    """Return a problem of a test file as JSON."""
+    found = problem_entry(problem, (problem.line, problem.column), problem.where, language)
+    return {"file": str(path), **{name: value for name, value in found.items() if name not in ("cause", "node")}}

@@ -40,7 +40,7 @@ def reference_page(description: dict[str, Any], base: str = "./") -> str:
 
     source = (files(__name__) / "page.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"words": _words, "anchor": _anchor}
+    environment.filters |= {"words": _words, "anchor": lambda text: re.sub(r"\W+", "-", text.lower())}
     schemas: dict[str, Schema] = description["components"]["schemas"]
     schemes: dict[str, Schema] = description["components"]["securitySchemes"]
     tags: dict[str, list[dict[str, Any]]] = {}
@@ -152,10 +152,6 @@ def _words(text: str) -> Any:
     marked = re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(text)))
     marked = re.sub(r"\[([A-Z]\w+)\]", r'<a href="#schema-\1">\1</a>', marked)
     return Markup(re.sub(r"\n\s*\n", "<br>", marked))
-
-
-def _anchor(text: str) -> str:
-    return re.sub(r"\W+", "-", text.lower())
 
 
 _ID: Final = "01a21069-21d3-76c6-be60-4605da1417ed"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -159,15 +159,12 @@ class SlowReaders:
 
     def _make_room(self, now: float) -> None:
         total = sum(wait.size for wait in self._waiting.values())
-        for line, wait in self._slowest_first(now):
+        late = ((line, wait) for line, wait in self._waiting.items() if now - wait.began >= _GRACE_SECONDS)
+        for line, wait in sorted(late, key=lambda entry: entry[1].taken_a_second(now)):
             if total <= self._most or len(self._waiting) == 1:
                 return
             total -= wait.size
             self._cut_off(line, f"more than {self._most} bytes of answers waited (JIKKO_BODY_MEMORY)")
-
-    def _slowest_first(self, now: float) -> "Iterable[tuple[ClientConnection, _Wait]]":
-        late = ((line, wait) for line, wait in self._waiting.items() if now - wait.began >= _GRACE_SECONDS)
-        return sorted(late, key=lambda entry: entry[1].taken_a_second(now))
 
     def _cut_off(self, line: ClientConnection, why: str) -> None:
         self._waiting.pop(line, None)
