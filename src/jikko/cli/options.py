@@ -45,6 +45,15 @@ lang_option = click.option(
     default=None,
     help="Language of findings.  [default: that of LC_ALL, LC_MESSAGES or LANG; in JSON, English]",
 )
+timeout_option = click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit of a run.",
+)
 
 
 class FolderOrBucket(click.Path):

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from jikko.extras import how_to_install
 from jikko.ports.models import FunctionCall, Media, ModelFailure, ModelRequest, PromptMessage, ToolChoice
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector, without_progress
+from jikko.providers.provider_connections import missing_library
 from jikko.providers.sdk_errors import MakeClient, SdkClient, client_options, failing_as_models_do
 from jikko.values import json_value
 
@@ -35,10 +35,7 @@ class AnthropicMessages:
     def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
         """Raises ``ModelFailure`` if the SDK is not installed."""
         if make_client is None and importlib.util.find_spec("anthropic") is None:
-            raise ModelFailure(
-                f"The provider type {config.type!r} needs another library: {how_to_install('anthropic')}",
-                kind="ModelNotExistError",
-            )
+            raise missing_library(config.type, "anthropic")
         self._config = config
         self._client = SdkClient(make_client or _client, config)
 

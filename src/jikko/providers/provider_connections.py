@@ -13,6 +13,7 @@ from msgspec import Struct
 from jikko.concurrency.fair_queue import FairQueue
 from jikko.concurrency.fair_semaphore import APP_SHARE
 from jikko.concurrency.memory_budget import max_for_one_app
+from jikko.extras import Extra, how_to_install
 from jikko.masking import masked
 from jikko.ports.models import ModelFailure, UnknownProvider
 from jikko.providers.backends import Backend, MakeBackend
@@ -294,6 +295,12 @@ def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
         unsupported=failure.unsupported,
         retry_after=failure.retry_after,
     )
+
+
+def missing_library(type: str, extra: Extra) -> ModelFailure:
+    """Return the failure for a provider type whose library is not installed."""
+    text = f"The provider type {type!r} needs another library: {how_to_install(extra)}"
+    return ModelFailure(text, kind="ModelNotExistError")
 
 
 def unable(config: ProviderConfig, why: str) -> ModelFailure:

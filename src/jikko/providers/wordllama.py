@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.backends import EmbeddedBatch
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector
+from jikko.providers.provider_connections import missing_library
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,10 +32,7 @@ class Wordllama:
         """Raises ``ModelFailure`` if the library is not installed."""
         found = find_spec("wordllama")
         if found is None or found.origin is None:
-            raise ModelFailure(
-                f"The provider type {config.type!r} needs another library: {how_to_install('wordllama')}",
-                kind="ModelNotExistError",
-            )
+            raise missing_library(config.type, "wordllama")
         self._folder = Path(found.origin).parent
         self._lock = Lock()
         self._tokenizer: Tokenizer | None = None

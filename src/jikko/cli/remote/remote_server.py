@@ -151,7 +151,8 @@ class Management(RemoteServer):
 
     def get(self, path: str, shape: Any, **query: Any) -> Any:
         """Get JSON of a shape, as ``checked``. Parameters that are ``None`` are omitted."""
-        return self.checked(self.json("GET", _with_query(path, query)), shape)
+        given = urlencode({name: value for name, value in query.items() if value is not None})
+        return self.checked(self.json("GET", f"{path}?{given}" if given else path), shape)
 
     def post(self, path: str, shape: Any, body: Any = None) -> Any:
         """Send JSON, and return JSON of a shape, as ``checked``."""
@@ -216,11 +217,6 @@ class Management(RemoteServer):
 def part(text: Any) -> str:
     """Encode a path segment."""
     return quote(str(text), safe="")
-
-
-def _with_query(path: str, query: dict[str, Any]) -> str:
-    given = urlencode({name: value for name, value in query.items() if value is not None})
-    return f"{path}?{given}" if given else path
 
 
 def _named(entries: list[dict[str, Any]], wanted: str, by: tuple[str, ...], what: str) -> dict[str, Any]:

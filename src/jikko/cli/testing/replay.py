@@ -13,7 +13,15 @@ import msgspec
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app, complete_run
-from jikko.cli.options import assembled, duration, existing, providers_option, tools_option, with_settings
+from jikko.cli.options import (
+    assembled,
+    duration,
+    existing,
+    providers_option,
+    timeout_option,
+    tools_option,
+    with_settings,
+)
 from jikko.cli.output import lcov_option, write_report
 from jikko.cli.testing.reports import JsonReport, TextReport
 from jikko.embedded.replaying import RecordedRuns, ReplayChoice, chosen_replay
@@ -59,15 +67,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--coverage", "covers", is_flag=True, help="Show nodes and branches that no run reached.")
 @lcov_option
-@click.option(
-    "--timeout",
-    "seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time limit of a run.",
-)
+@timeout_option
 @providers_option
 @tools_option
 @with_settings

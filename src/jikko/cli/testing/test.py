@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from jikko.cli.command_failure import Failure
-from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.options import lang_option, providers_option, run_async, settings_of, timeout_option, tools_option
 from jikko.cli.output import junit_option, lcov_option, unwritten, whole_file, write_report
 from jikko.cli.running.run_progress import LiveLine
 from jikko.cli.terminal import is_live
@@ -79,14 +79,7 @@ class _Wanted(NamedTuple):
     is_flag=True,
     help="Run again whenever a test file, a workflow, or a file beside a test file changes, until Ctrl-C.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time limit of a run.",
-)
+@timeout_option
 @providers_option
 @tools_option
 @lang_option
@@ -103,7 +96,7 @@ def test(
     covers: bool,
     lcov: Path | None,
     watch: bool,
-    timeout: float,
+    seconds: float,
     lang: Language | None,
     providers: Path | None,
     tools: Path | None,
@@ -120,7 +113,7 @@ def test(
     output = "json" if as_json else output
     language = lang or ("en" if output == "json" else language_of(os.environ))
     written = [path for path in (junit, lcov) if path is not None]
-    settings = settings_of(max_seconds=timeout, providers=providers, tools=tools)
+    settings = settings_of(max_seconds=seconds, providers=providers, tools=tools)
 
     def once() -> int:
         plans = plans_of(paths or (Path(),), output, language, against, is_live=record or live)

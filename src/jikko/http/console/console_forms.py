@@ -71,7 +71,7 @@ async def list_forms(call: ConsoleRequest, asked: FormFilter) -> list[OpenForm]:
 @VisitorRoute("POST", "runs/{run_id}/forms/{form_id}", (404, 412, 429, 503), scope="runs:write")
 async def answer_form(call: ConsoleRequest, body: FormAnswer) -> FormSubmitted:
     """Submit a form, even one without a URL, which resumes the run."""
-    record, form_id = await record_of(call), id_in(call, "form_id", "form")
+    record, form_id = await record_of(call), id_in(call, "form")
     forms = call.request.api.runs.forms
     form = next((form for form in await forms.open_forms(record) if form.requested.form_id == form_id), None)
     if form is None:

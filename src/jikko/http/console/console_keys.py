@@ -82,7 +82,7 @@ async def make_key(call: ConsoleRequest) -> Key:
 @VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", (404,), scope="keys:write")
 async def revoke_key(call: ConsoleRequest) -> None:
     """Revoke an API key, with immediate effect."""
-    app, key_id = await app_of(call), id_in(call, "key_id", "key")
+    app, key_id = await app_of(call), id_in(call, "key")
     await call.request.api.app_keys.revoke(app, key_id)
     forget_key(call.console.home, key_id)
     call.note("revoked key", f"{key_id} of {app.name!r}", app=app.id, before={"id": key_id})
@@ -130,7 +130,7 @@ async def resend_callbacks(call: ConsoleRequest) -> ResentCallbacks:
 @VisitorRoute("POST", "callbacks/{run_id}/resend", (404,), scope="runs:write")
 async def resend_callback(call: ConsoleRequest) -> UndeliveredCallback:
     """Retry a callback, whatever its status."""
-    run_id = id_in(call, "run_id", "run")
+    run_id = id_in(call, "run")
     again = await call.console.callbacks.resend(run_id)
     call.console.callbacks_are_due()
     call.note("resent callback of run", run_id)

@@ -156,7 +156,7 @@ async def list_documents(call: ConsoleRequest, asked: KnowledgeFilter) -> Knowle
     """List documents of a dataset, newest first, with their indexing progress."""
     documents = call.request.api.knowledge.documents
     _, found, total = await documents.page(
-        id_in(call, "dataset_id", "dataset"), keyword=asked.keyword, status="", page=asked.page, limit=asked.limit
+        id_in(call, "dataset"), keyword=asked.keyword, status="", page=asked.page, limit=asked.limit
     )
     counts = await documents.counts(found)
     shown = []
@@ -200,7 +200,7 @@ async def add_document(call: ConsoleRequest) -> AddedDocument:
 
     A form with ``file``, chunked and indexed with the dataset's settings.
     """
-    knowledge, dataset_id = call.request.api.knowledge, id_in(call, "dataset_id", "dataset")
+    knowledge, dataset_id = call.request.api.knowledge, id_in(call, "dataset")
     dataset = await knowledge.datasets.get(dataset_id)
     source, _ = await sent_file(call.request)
     document = await knowledge.documents.add(dataset_id, source, DatasetWishes())
@@ -212,8 +212,8 @@ async def add_document(call: ConsoleRequest) -> AddedDocument:
 async def list_segments(call: ConsoleRequest, asked: KnowledgeFilter) -> KnowledgeSegments:
     """List segments of a document, by position."""
     _, found, total = await call.request.api.knowledge.segments.page(
-        id_in(call, "dataset_id", "dataset"),
-        id_in(call, "document_id", "document"),
+        id_in(call, "dataset"),
+        id_in(call, "document"),
         keyword=asked.keyword,
         statuses=(),
         number=asked.page,
@@ -229,7 +229,7 @@ async def search_dataset(call: ConsoleRequest, body: KnowledgeQuestion) -> list[
     knowledge = call.request.api.knowledge
     if not body.query.strip():
         raise InvalidParam("query: is required")
-    dataset = await knowledge.datasets.get(id_in(call, "dataset_id", "dataset"))
+    dataset = await knowledge.datasets.get(id_in(call, "dataset"))
     model = retrieval_model_of(dataset.retrieval_model)
     try:
         hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))

@@ -121,9 +121,9 @@ def cursor_of(place: RunCursor | None) -> str | None:
     return None if place is None else base64.urlsafe_b64encode(_PLACE.pack(place.created_at, place.key)).decode()
 
 
-def id_in(call: ConsoleRequest, name: str, what: str) -> str:
+def id_in(call: ConsoleRequest, what: str) -> str:
     """Return an ID of the path, in lower case. Raises ``NotFound`` if malformed."""
-    text = call.request.path_params[name]
+    text = call.request.path_params[f"{what}_id"]
     if not is_uuid(text):
         raise NotFound(f"No {what} {text[:100]!r}.")
     return text.lower()

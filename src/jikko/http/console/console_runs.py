@@ -279,12 +279,12 @@ async def upload_file(call: ConsoleRequest) -> File:
 
 async def record_of(call: ConsoleRequest) -> RunRecord:
     """Return the run in the path. Raises ``NotFound``."""
-    return await call.request.api.runs.records.any_record(id_in(call, "run_id", "run"))
+    return await call.request.api.runs.records.any_record(id_in(call, "run"))
 
 
 async def app_of(call: ConsoleRequest) -> App:
     """Return the app in the path. Raises ``NotFound``."""
-    return await app_with(call, id_in(call, "app_id", "app"))
+    return await app_with(call, id_in(call, "app"))
 
 
 async def listed(call: ConsoleRequest, record: RunRecord) -> ListedRun:

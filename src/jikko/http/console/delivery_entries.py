@@ -136,7 +136,7 @@ async def list_deliveries(call: ConsoleRequest, asked: DeliveriesPage) -> Delive
 async def read_delivery(call: ConsoleRequest, asked: DeliveryParts) -> DeliveryFull:
     """Read a webhook call, with headers, parameters and body, and its runs."""
     api = call.request.api
-    view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
+    view = await api.deliveries.find(id_in(call, "delivery"))
     entry = await _entry_of(call, view)
     records = [record for run_id in view.runs if (record := await call.console.run_store.record(run_id)) is not None]
     brought: Json = None
@@ -150,7 +150,7 @@ async def read_delivery(call: ConsoleRequest, asked: DeliveryParts) -> DeliveryF
 @STARTS(path="deliveries/{delivery_id}/replay", answers={202: RunAccepted}, errors=(400, *START_ERRORS))
 async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
     """Replay a webhook call, from its trigger on, with the app's current version."""
-    api, delivery_id = call.request.api, id_in(call, "delivery_id", "delivery")
+    api, delivery_id = call.request.api, id_in(call, "delivery")
     record, node = await api.deliveries.first_run(delivery_id)
     app, run_id = await api.apps.find(record.identity.app_id), record.identity.run_id
     options = start_options_of(call.request, f"console replay {delivery_id}", {"callback_url": None})
@@ -164,7 +164,7 @@ async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
 async def discard_delivery(call: ConsoleRequest) -> DeliveryEntry:
     """Discard a webhook call: a pending one will not run, a failed one counts as handled."""
     api = call.request.api
-    view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
+    view = await api.deliveries.find(id_in(call, "delivery"))
     if view.state == "waiting":
         # If it has started meanwhile, it continues, and this is refused.
         user = f"console:{call.visitor.name}"

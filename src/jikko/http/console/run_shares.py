@@ -63,7 +63,7 @@ async def make_share(call: ConsoleRequest, body: NewShare) -> RunShare:
 @VisitorRoute("DELETE", "runs/{run_id}/shares/{share_id}", (404, 503), scope="runs:write")
 async def revoke_share(call: ConsoleRequest) -> None:
     """Revoke a shared link, which closes its open pages within some ten seconds."""
-    run_id = id_in(call, "run_id", "run")
+    run_id = id_in(call, "run")
     share = await call.console.shares.revoke(run_id, call.request.path_params["share_id"].lower())
     try:
         app_id = (await record_of(call)).identity.app_id

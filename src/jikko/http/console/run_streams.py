@@ -211,5 +211,5 @@ class FileAttachment(Struct):
 async def read_file(call: ConsoleRequest, asked: FileAttachment) -> SendableResponse:
     """Download a file of a run, like ``/v1/files/{file_id}/preview``."""
     as_attachment = is_on(asked.as_attachment)
-    found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
+    found = await call.request.api.files.preview(id_in(call, "file"), as_attachment=as_attachment)
     return StreamResponse(found.chunks, encoded_headers(found.headers.items()))

@@ -197,7 +197,7 @@ async def drop_backfill(call: ConsoleRequest) -> DueTimesDropped:
 
 async def _trigger_of(call: ConsoleRequest) -> Trigger:
     """Return the trigger in the path. Raises ``NotFound``."""
-    return await call.request.api.triggers.find(id_in(call, "trigger_id", "trigger"))
+    return await call.request.api.triggers.find(id_in(call, "trigger"))
 
 
 async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> TriggerEntry:

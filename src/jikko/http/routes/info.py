@@ -1,7 +1,7 @@
 """App information for clients. Source: docs/dify-behaviour.md, “App information”."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 import msgspec
@@ -19,9 +19,6 @@ from jikko.inputs.uploads import WORKSPACE_ID
 from jikko.ports.tools import tool_name
 from jikko.repositories.app_store import App
 from jikko.values import Json, Uuid
-
-if TYPE_CHECKING:
-    from jikko.inputs.uploads import FileLimits
 
 _OFF = {"enabled": False}
 _SILENT = {"enabled": False, "voice": "", "language": ""}
@@ -153,6 +150,8 @@ async def parameters(request: Request, app: App) -> Parameters:
         # text_to_speech may be a YAML alias in the file: Dify then has one object for both. [QUIRK]
         return {**found, **_SILENT} if found is speech and not (is_basic or found.get("enabled")) else found
 
+    limits = api.files.limits
+    most = (limits.max_image, limits.max_video, limits.max_audio, limits.max_other)
     return Parameters(
         opening_statement=opening if is_basic else opening or "",
         suggested_questions=features.get("suggested_questions") or [],
@@ -165,13 +164,8 @@ async def parameters(request: Request, app: App) -> Parameters:
         sensitive_word_avoidance=feature("sensitive_word_avoidance"),
         annotation_reply=await _annotation_reply(api, app) if is_basic else _OFF,
         file_upload=features["shown_file_upload"] if is_basic else feature("file_upload", {}),
-        system_parameters=_system_parameters(api.files.limits),
+        system_parameters=SystemParameters(*(each >> 20 for each in most)),
     )
-
-
-def _system_parameters(limits: "FileLimits") -> SystemParameters:
-    most = (limits.max_image, limits.max_video, limits.max_audio, limits.max_other)
-    return SystemParameters(*(each >> 20 for each in most))
 
 
 async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:

@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.backends import EmbeddedBatch
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.compatible import OpenAICompatible
 from jikko.providers.progress import AnswerCollector
+from jikko.providers.provider_connections import missing_library
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +117,7 @@ class LlamaCpp:
     def __init__(self, config: ProviderConfig) -> None:
         """Raises ``ModelFailure`` if the library is not installed."""
         if importlib.util.find_spec("xllamacpp") is None:
-            raise ModelFailure(
-                f"The provider type 'llama_cpp' needs another library: {how_to_install('local')}",
-                kind="ModelNotExistError",
-            )
+            raise missing_library(config.type, "local")
         self._answers = LlamaServer(config)
         self._vectors = LlamaServer(config, embedding=True)
 
