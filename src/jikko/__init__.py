@@ -31,8 +31,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found: object = getattr(import_module(f"jikko.{_MODULES[name]}"), name)
-    return found
+    return getattr(import_module(f"jikko.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

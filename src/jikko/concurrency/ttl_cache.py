@@ -35,8 +35,7 @@ class TtlCache:
             self._drop_old(now)
             known = self._found[key] = now, asyncio.ensure_future(find())
             known[1].add_done_callback(lambda done: self._ended(key, done))
-        answer: _T = await asyncio.shield(known[1])
-        return answer
+        return await asyncio.shield(known[1])
 
     def _ended(self, key: Hashable, done: "asyncio.Future[Any]") -> None:
         if done.cancelled() or done.exception() is not None:

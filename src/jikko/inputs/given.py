@@ -229,8 +229,7 @@ def _json(text: str) -> Json:
         raise NoInput(f"is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise NoInput(f"is not JSON: {error}") from None
-    found: Json = value
-    return found
+    return value
 
 
 def _short(value: Json) -> str:

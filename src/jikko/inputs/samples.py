@@ -72,11 +72,9 @@ def _of_schema(schema: Any, depth: int) -> Json:
         return None
     for name in ("const", "default"):
         if name in schema:
-            value: Json = schema[name]
-            return value
+            return schema[name]
     if schema.get("enum"):
-        first: Json = schema["enum"][0]
-        return first
+        return schema["enum"][0]
     named = schema.get("type")
     kind = named[0] if isinstance(named, list) and named else named
     match kind or ("object" if "properties" in schema or depth == 0 else ""):

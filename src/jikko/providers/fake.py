@@ -101,12 +101,10 @@ def _sample(schema: Any, root: Mapping[str, Any], about: str, name: str, depth: 
     if (target := _target(schema, root)) is not None:
         return _sample(target, root, about, name, depth + 1)
     if "const" in schema:
-        constant: Json = schema["const"]
-        return constant
+        return schema["const"]
     if isinstance(choices := schema.get("enum"), list) and choices:
         named = (choice for choice in choices if isinstance(choice, str) and choice and choice.casefold() in about)
-        chosen: Json = next(named, choices[0])
-        return chosen
+        return next(named, choices[0])
     for several in ("anyOf", "oneOf", "allOf"):
         if isinstance(parts := schema.get(several), list) and parts:
             if several == "allOf":

@@ -81,8 +81,7 @@ async def publish_one(assembly: Assembly, file: Path) -> App:
         click.echo(harmless(f"{file}: warning: {problem}"), err=True)
     click.echo(f"{printable(published.app.name)}: version {published.version.number} ({published.version.id})")
     await assembly.workflows.get(published.app)
-    app: App = published.app
-    return app
+    return published.app
 
 
 async def require_importable(assembly: Assembly, files: Sequence[Path]) -> None:

@@ -127,8 +127,7 @@ def shared_operations(gate: VisitorGate) -> list[Operation]:
 
 
 def _run_in(request: Request) -> str:
-    run_id: str = request.path_params["run_id"].lower()
-    return run_id
+    return request.path_params["run_id"].lower()
 
 
 async def _shared(request: Request) -> RunRecord:

@@ -41,8 +41,7 @@ def cutter() -> Cut:
         import rjieba
     except ImportError:
         return bigrams
-    cut: Cut = rjieba.cut
-    return cut
+    return rjieba.cut
 
 
 def bigrams(run: str) -> Iterable[str]:

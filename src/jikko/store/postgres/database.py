@@ -150,15 +150,13 @@ class Postgres:
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Return all rows of a read-only statement."""
-        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_MAX_SECONDS))
-        return rows
+        return await self._read(lambda connection: connection.fetch(sql, *values, timeout=_MAX_SECONDS))
 
     async def search(self, sql: str, *values: Any) -> list[Row]:
         """Like ``fetch``, for statements that may scan very many rows: few at once, with a timeout of a minute."""
-        rows: list[Row] = await self._read(
+        return await self._read(
             lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_SECONDS), searching=True
         )
-        return rows
 
     async def read_by(self, read: Callable[[Connection, float], Awaitable[T]], *, searching: bool = False) -> T:
         """Read with one connection, or with a second one if the first turns out to be lost.

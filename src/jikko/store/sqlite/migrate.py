@@ -295,5 +295,4 @@ def _rewritten(
         replaced = replace(found)
     except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, RecursionError):
         return data
-    made: _Data = data if replaced == found else write(replaced)
-    return made
+    return data if replaced == found else write(replaced)

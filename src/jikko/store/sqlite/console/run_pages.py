@@ -183,8 +183,7 @@ class SqliteRunPages:
         return {id_text(run_id): id_text(conversation_id) for run_id, conversation_id in rows}
 
     async def earliest(self) -> float | None:
-        at: float | None = await self._database.read(lambda connection: connection.execute(_EARLIEST).fetchone()[0])
-        return at
+        return await self._database.read(lambda connection: connection.execute(_EARLIEST).fetchone()[0])
 
 
 def _found(
