@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct, field
 
-class Alarm:
+
+class Alarm(Struct, eq=False):
     """Wakes one task when work is due, even if it was scheduled during the wait. The task then looks for the work
     itself."""
 
-    def __init__(self, clock: Callable[[], float], *, look_seconds: float = 30.0) -> None:
-        """Args:
-        clock: Wall clock; it may jump.
-        look_seconds: Longest wait, even if nothing is known to be due.
-        """
-        self._clock = clock
-        self._look_seconds = look_seconds
-        self._set_to: float | None = None
-        self._moved = asyncio.Event()
+    clock: Callable[[], float]
+    """Wall clock; it may jump."""
+    look_seconds: float = 30.0
+    """Longest wait, even if nothing is known to be due."""
+    _set_to: float | None = None
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def set(self, at: float) -> None:
         """Schedule work, perhaps before the current wait ends. Callable at any time."""
@@ -30,7 +29,7 @@ class Alarm:
         if nothing is known to be due."""
         while True:
             known = [moment for moment in (at, self._set_to) if moment is not None]
-            seconds = min([moment - self._clock() for moment in known] + [self._look_seconds])
+            seconds = min([moment - self.clock() for moment in known] + [self.look_seconds])
             if seconds <= 0:
                 break
             self._moved.clear()

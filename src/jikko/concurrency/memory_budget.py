@@ -5,6 +5,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import Struct
+
 WAIT_SECONDS: Final = 45.0
 """Timeout of a wait, in seconds."""
 MAX_WAITING: Final = 100
@@ -169,23 +171,20 @@ class MemoryBudget:
             self._watch()
 
 
-class Reservation:
+class Reservation(Struct, eq=False):
     """Permit for some bytes, held or waited for."""
 
-    __slots__ = ("_received", "_room", "_seconds", "app_id", "cut_off", "due", "size")
-
-    def __init__(self, room: MemoryBudget, app_id: str, size: int) -> None:
-        self._room = room
-        self.app_id = app_id
-        self.size = size
-        """Bytes."""
-        self.cut_off: Callable[[], object] | None = None
-        """Called when others need the memory and too little has arrived; must lead to ``leave`` soon. By default
-        ``leave`` itself."""
-        self.due = 0.0
-        """Earliest time of a cut-off, by the event loop's clock."""
-        self._seconds = 0.0
-        self._received = 0
+    _room: MemoryBudget
+    app_id: str
+    size: int
+    """Bytes."""
+    cut_off: Callable[[], object] | None = None
+    """Called when others need the memory and too little has arrived; must lead to ``leave`` soon. By default ``leave``
+    itself."""
+    due: float = 0.0
+    """Earliest time of a cut-off, by the event loop's clock."""
+    _seconds: float = 0.0
+    _received: int = 0
 
     def begin(self, seconds: float) -> None:
         """Grant the memory, with ``seconds`` to fill it."""

@@ -20,30 +20,27 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
+from msgspec import Struct
+
 T = TypeVar("T")
 
 SLOW_SECONDS: Final = 1.0
 """Seconds until an undurable run counts as slow: nearly all take milliseconds."""
 
 
-class Patience:
+class Patience(Struct, eq=False):
     """Seconds that one request has left. Belongs to one event loop."""
 
-    __slots__ = ("_give_up", "_gone", "_is_slow", "_leaving", "_run", "_timer", "left")
-
-    def __init__(self, seconds: float, gone: Callable[[], Awaitable[None]], is_slow: Callable[[], object]) -> None:
-        """Args:
-        gone: Waits until the client has left. Called after the whole request was read.
-        is_slow: Called each second that the run waits.
-        """
-        self.left = seconds
-        """Infinite once the request has ended."""
-        self._gone = gone
-        self._is_slow = is_slow
-        self._give_up: Callable[[Any], object] | None = None
-        self._run: object = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._leaving: asyncio.Future[None] | None = None
+    left: float
+    """Infinite once the request has ended."""
+    _gone: Callable[[], Awaitable[None]]
+    """Waits until the client has left. Called after the whole request was read."""
+    _is_slow: Callable[[], object]
+    """Called each second that the run waits."""
+    _give_up: Callable[[Any], object] | None = None
+    _run: object = None
+    _timer: asyncio.TimerHandle | None = None
+    _leaving: asyncio.Future[None] | None = None
 
     async def wait(self, reading: Awaitable[T]) -> T:
         """Await a read of the record. Raises ``TimeoutError`` when the request's time is up."""

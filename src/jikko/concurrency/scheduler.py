@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from jikko.concurrency.fair_queue import FairQueue
 
 SLICE: Final = 0.0007
@@ -89,20 +91,17 @@ class Scheduler:
         self._ends, self._sees_end_of_turn = None, False
 
 
-class TimeSlice:
+class TimeSlice(Struct, eq=False):
     """The slices of one task. Implements ``Scheduler``."""
 
-    __slots__ = ("_ends", "_key", "_share", "_turn_ends", "waits")
-
-    def __init__(self, share: Scheduler, key: str) -> None:
-        """``key``: Beneficiary of the work: an app, or a connection."""
-        self._share = share
-        self._key = key
-        self._ends = 0.0
-        self._turn_ends: float | None = None
-        """When the task goes behind the others of its key; ``None`` while it is there."""
-        self.waits = False
-        """Whether it waits for its next slice."""
+    _share: Scheduler
+    _key: str
+    """Beneficiary of the work: an app, or a connection."""
+    _ends: float = 0.0
+    _turn_ends: float | None = None
+    """When the task goes behind the others of its key; ``None`` while it is there."""
+    waits: bool = False
+    """Whether it waits for its next slice."""
 
     def begin(self) -> None:
         """Begin a slice: the event loop has just resumed this task."""
@@ -151,18 +150,15 @@ def _wake(future: "asyncio.Future[None]") -> None:
 _WINDOW_SECONDS: Final = 10.0
 
 
-class LoopLag:
+class LoopLag(Struct, eq=False):
     """Event loop lag: by how many seconds sleeps overrun."""
 
-    def __init__(self, every: float = 1.0, *, on_lag: Callable[[float], None] = lambda seconds: None) -> None:
-        """Args:
-        every: Seconds between two measurements.
-        on_lag: Called with each lag, in seconds.
-        """
-        self._every = every
-        self._on_lag = on_lag
-        self._worst = (0.0, 0.0)
-        """Worst lag of this window and the previous one, in seconds."""
+    every: float = 1.0
+    """Seconds between two measurements."""
+    on_lag: Callable[[float], None] = lambda seconds: None
+    """Called with each lag, in seconds."""
+    _worst: tuple[float, float] = (0.0, 0.0)
+    """Worst lag of this window and the previous one, in seconds."""
 
     @property
     def worst(self) -> float:
@@ -174,10 +170,10 @@ class LoopLag:
         began = time.monotonic()
         while True:
             before = time.monotonic()
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self.every)
             now = time.monotonic()
-            lag = max(0.0, now - before - self._every)
-            self._on_lag(lag)
+            lag = max(0.0, now - before - self.every)
+            self.on_lag(lag)
             this, last = self._worst
             if now - began >= _WINDOW_SECONDS:
                 # A stall that was longer than a window is seen for the whole of the next one.

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.state import RunState
 from jikko.engine.text_release import ReleasedText
@@ -37,7 +39,7 @@ MAX_PUT_OFF_EVENTS: Final = 500
 """Events that may be delayed while a run continues: as many as are encoded in a fraction of a millisecond."""
 
 
-class EventBuffer:
+class EventBuffer(Struct, eq=False):
     """Outgoing events of one run. Those of a burst leave together at its end.
 
     what the run does                 when its events leave
@@ -50,43 +52,28 @@ class EventBuffer:
     text is missing, and none is shown twice.
     """
 
-    __slots__ = (
-        "_buffer",
-        "_closed",
-        "_confirmed_at",
-        "_durable",
-        "_flushes_soon",
-        "_journal",
-        "_required",
-        "_slice",
-        "_state",
-        "_urgent",
-        "clock",
-        "has_backpressure",
-        "holds",
-        "on_text",
-    )
-
-    def __init__(self, state: RunState, journal: Journal, clock: Clock, share: TimeSlice) -> None:
-        """``share``: The run's time slice of the event loop."""
-        self._state = state
-        self._slice = share
-        self._journal = journal
-        self._buffer: list[Event] = []
-        self._required = self._durable = 0
-        """Number of events that must be durable before a node has effects, and number of durable ones."""
-        self._confirmed_at = 0.0
-        """Start of the run here, or time of the last confirmation that this process owns it."""
-        self._urgent = False
-        """Whether buffered events should not wait: they report effects, or by whose will they happened."""
-        self._flushes_soon = self._closed = False
-        self.clock = clock
-        self.holds = False
-        """Whether a burst is running, whose end events wait for."""
-        self.has_backpressure = False
-        """See ``Journal``, as of the last flush."""
-        self.on_text: Callable[[int], None] | None = None
-        """Called with the number of characters of new text."""
+    _state: RunState
+    _journal: Journal
+    clock: Clock
+    _slice: TimeSlice
+    """The run's time slice of the event loop."""
+    _buffer: list[Event] = []
+    _required: int = 0
+    """Number of events that must be durable before a node has effects."""
+    _durable: int = 0
+    """Number of durable events."""
+    _confirmed_at: float = 0.0
+    """Start of the run here, or time of the last confirmation that this process owns it."""
+    _urgent: bool = False
+    """Whether buffered events should not wait: they report effects, or by whose will they happened."""
+    _flushes_soon: bool = False
+    _closed: bool = False
+    holds: bool = False
+    """Whether a burst is running, whose end events wait for."""
+    has_backpressure: bool = False
+    """See ``Journal``, as of the last flush."""
+    on_text: Callable[[int], None] | None = None
+    """Called with the number of characters of new text."""
 
     def emit(self, event: Event) -> None:
         """Fold an event, and buffer it with its text."""

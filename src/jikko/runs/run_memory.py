@@ -120,37 +120,37 @@ _EVENTS_PER_TURN: Final = 50
 """Events measured before the event loop is yielded: a fraction of a millisecond, without large values."""
 
 
-class RunMemory:
+class RunMemory(Struct, eq=False):
     """Memory in bytes of JSON, counted as the events of a run are given to the store.
 
     The state's values are those of the events while both are in memory: the larger one counts. Runs that are over in
     one write, as most are, are not counted.
     """
 
-    def __init__(self, of: "ProcessMemory", record: RunRecord) -> None:
-        """Args:
-        of: Memory of all runs of the process.
-        record: Record of the run.
-        """
-        self._of = of
-        self._record = record
-        self._is_kept = True
-        self.waits = True
-        """Whether the run is queued."""
-        self.bytes = 0
-        self.ends = False
-        """Whether the run was told to end because of memory."""
-        self.is_counted = False
-        """Whether the process counts the run, or has."""
-        self._values: RetainedBytes | None = None
-        """Set once something is counted: most runs are over at once."""
-        self._pieces: list[tuple[int, int]] = []
-        """Of the log in memory: positions, with the log's bytes before each."""
-        self._durable = 0
-        self._appended = self._written = self._gone = 0
-        """Bytes of the log: all, durable, and dropped from memory."""
-        self._count = 0
-        self._largest = 0, ""
+    _of: "ProcessMemory"
+    """Memory of all runs of the process."""
+    _record: RunRecord
+    _is_kept: bool = True
+    waits: bool = True
+    """Whether the run is queued."""
+    bytes: int = 0
+    ends: bool = False
+    """Whether the run was told to end because of memory."""
+    is_counted: bool = False
+    """Whether the process counts the run, or has."""
+    _values: RetainedBytes | None = None
+    """Set once something is counted: most runs are over at once."""
+    _pieces: list[tuple[int, int]] = []
+    """Of the log in memory: positions, with the log's bytes before each."""
+    _durable: int = 0
+    _appended: int = 0
+    """All bytes of the log."""
+    _written: int = 0
+    """Its durable bytes."""
+    _gone: int = 0
+    """Its bytes dropped from memory."""
+    _count: int = 0
+    _largest: tuple[int, str] = (0, "")
 
     @property
     def run_id(self) -> str:

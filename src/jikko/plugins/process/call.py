@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
+from msgspec import Struct, field
 
 from jikko.concurrency.background_tasks import start_task
 
@@ -187,36 +188,26 @@ class Backwards(Protocol):
         """Yield the parts of the answer. Exceptions are reported to the plugin."""
 
 
-class Invocation:
+class Invocation(Struct, eq=False):
     """Handles the messages of one invocation, on the event loop that reads the lines."""
 
-    def __init__(
-        self,
-        session: str,
-        *,
-        emit: Callable[[InvocationMessage], None],
-        answer: Callable[[Any], None] | None,
-        backwards: Backwards | None,
-        send: Callable[[bytes], Awaitable[None]],
-        limits: ProcessLimits,
-    ) -> None:
-        """Args:
-        emit: Takes each message. A whole file is one message of type ``blob``, with its content as ``message``.
-        answer: Takes the answer of an action that sends no messages, such as checking credentials.
-        send: Writes a line to the plugin."""
-        self.session = session
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._emit = emit
-        self._answer = answer
-        self._backwards = backwards
-        self._send = send
-        self._limits = limits
-        self._blobs = Blobs(limits.file)
-        self._bytes = self._messages = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
-        self.exceeded = False
-        """True once the call exceeded its limits: its process is no longer trusted."""
+    session: str
+    emit: Callable[[InvocationMessage], None]
+    """Takes each message. A whole file is one message of type ``blob``, with its content as ``message``."""
+    answer: Callable[[Any], None] | None
+    """Takes the answer of an action that sends no messages, such as checking credentials."""
+    backwards: Backwards | None
+    send: Callable[[bytes], Awaitable[None]]
+    """Writes a line to the plugin."""
+    limits: ProcessLimits
+    blobs: Blobs
+    over: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    exceeded: bool = False
+    """True once the call exceeded its limits: its process is no longer trusted."""
+    _bytes: int = 0
+    _messages: int = 0
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS))
 
     def take(self, data: SessionData, size: int) -> None:
         """Handle a line. Never raises: an invalid line fails the call."""
@@ -224,13 +215,13 @@ class Invocation:
             return
         self._bytes += size
         self._messages += 1
-        if self._bytes > self._limits.call_bytes or self._messages > self._limits.call_messages:
+        if self._bytes > self.limits.call_bytes or self._messages > self.limits.call_messages:
             self.exceeded = True
             self.fail(
                 PluginFailure(
                     "PluginProtocol",
-                    f"The plugin sends too much in one call: at most {self._limits.call_bytes} bytes in "
-                    f"{self._limits.call_messages} messages are read.",
+                    f"The plugin sends too much in one call: at most {self.limits.call_bytes} bytes in "
+                    f"{self.limits.call_messages} messages are read.",
                 )
             )
             return
@@ -260,16 +251,16 @@ class Invocation:
     def _take(self, data: SessionData) -> None:
         match data.type:
             case "stream":
-                if self._answer is not None:
-                    self._answer(decode_any(data.data))
+                if self.answer is not None:
+                    self.answer(decode_any(data.data))
                     return
                 message = decode_stream(data.data)
                 if message.type == "blob_chunk":
-                    content = self._blobs.take(message.message)
+                    content = self.blobs.take(message.message)
                     if content is None:
                         return
                     message = InvocationMessage("blob", content, message.meta)
-                self._emit(message)
+                self.emit(message)
             case "invoke":
                 self._invoked(decode_invoke(data.data))
             case "error":
@@ -289,17 +280,17 @@ class Invocation:
         async def say(event: str, message: str, data: Any) -> None:
             body = {"backwards_request_id": asked.backwards_request_id, "event": event}
             line = encode(self.session, "backwards_response", {**body, "message": message, "data": data})
-            if len(line) > self._limits.line:
-                raise ValueError(f"The answer has more than {self._limits.line} bytes.")
-            await self._send(line)
+            if len(line) > self.limits.line:
+                raise ValueError(f"The answer has more than {self.limits.line} bytes.")
+            await self.send(line)
 
         async with self._places:
             try:
                 if refused:
                     raise ValueError(_REFUSED)
-                if self._backwards is None:
+                if self.backwards is None:
                     raise PermissionError(f"{asked.type!r} may not be invoked from here.")
-                async for part in self._backwards(asked.type, asked.request):
+                async for part in self.backwards(asked.type, asked.request):
                     await say("response", "stream", part)
             except Exception as error:
                 await say("error", str(error)[:4000] or type(error).__name__, None)

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from jikko.plugins.process.call import PluginFailure
 from jikko.plugins.process.process import PluginProcess
@@ -211,20 +211,19 @@ class _Watched(NamedTuple):
     folder: Path
 
 
-class Bounds:
-    def __init__(
-        self, *, memory: int, room: FolderQuota, grouped: bool, each_round: Callable[[], Awaitable[None]]
-    ) -> None:
-        """``memory``: Limit in bytes of a process with its children. ``room``: Quota of a plugin's folder. ``grouped``:
-        Use control groups if available. ``each_round``: Called after each check."""
-        self._memory = memory
-        self._room = room
-        self._grouped = grouped
-        self._each_round = each_round
-        self._preparing = asyncio.Lock()
-        self._groups: Cgroups | None = None
-        self._watched: list[_Watched] = []
-        self._watching: asyncio.Task[None] | None = None
+class Bounds(Struct, eq=False):
+    memory: int
+    """Limit in bytes of a process with its children."""
+    room: FolderQuota
+    """Quota of a plugin's folder."""
+    grouped: bool
+    """Use control groups if available."""
+    each_round: Callable[[], Awaitable[None]]
+    """Called after each check."""
+    _preparing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _groups: Cgroups | None = None
+    _watched: list[_Watched] = []
+    _watching: asyncio.Task[None] | None = None
 
     async def admit(self, folder: Path) -> Cgroup | None:
         """Check that a plugin may start. ``folder``: Its writable folder. Raises ``PluginFailure`` if it is over quota.
@@ -232,7 +231,7 @@ class Bounds:
         Returns the plugin's control group, or ``None`` without control groups.
         """
         try:
-            size = await asyncio.to_thread(size_of, folder, self._room)
+            size = await asyncio.to_thread(size_of, folder, self.room)
         except OSError as error:
             raise PluginFailure("PluginDied", f"The folder {folder} cannot be read: {error}") from None
         if size.problem:
@@ -240,13 +239,13 @@ class Bounds:
                 "PluginDied", f"The plugin does not start: its folder {folder} {size.problem}. Remove files in it."
             )
         async with self._preparing:
-            if self._grouped and self._groups is None:
+            if self.grouped and self._groups is None:
                 self._groups, _ = await asyncio.to_thread(prepare)
-                self._grouped = self._groups is not None
+                self.grouped = self._groups is not None
         if self._groups is None:
             return None
         try:
-            return await asyncio.to_thread(self._groups.make, self._memory)
+            return await asyncio.to_thread(self._groups.make, self.memory)
         except OSError as error:
             raise PluginFailure("PluginDied", f"The plugin cannot have a control group: {error}") from None
 
@@ -273,7 +272,7 @@ class Bounds:
             for process, why in excess:
                 process.end(why)
                 await asyncio.to_thread(process.group.kill)
-            await self._each_round()
+            await self.each_round()
             pause = max(_SECONDS, seconds * _REST)
 
     def _look(self, watched: Sequence[_Watched]) -> tuple[list[tuple[PluginProcess, str]], float]:
@@ -287,7 +286,7 @@ class Bounds:
         if why := group.excess():
             return why
         try:
-            size = size_of(watched.folder, self._room)
+            size = size_of(watched.folder, self.room)
         except OSError:
             return ""  # removed with the plugin
         size.bytes += nameless_bytes(group.processes(), watched.folder)

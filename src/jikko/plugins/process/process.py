@@ -15,6 +15,7 @@ from jikko.plugins.process.budget import BYTE, LINE, Budget, Payer, PipedProcess
 from jikko.plugins.process.call import (
     BROKEN,
     Backwards,
+    Blobs,
     FailureKind,
     Invocation,
     InvocationMessage,
@@ -187,7 +188,13 @@ class PluginProcess:
             answer(said)
 
         call = Invocation(
-            session, emit=emit, answer=answer and heard, backwards=backwards, send=self._write, limits=self._limits
+            session,
+            emit=emit,
+            answer=answer and heard,
+            backwards=backwards,
+            send=self._write,
+            limits=self._limits,
+            blobs=Blobs(self._limits.file),
         )
         line = encode(session, "request", request, context)
         if len(line) > self._limits.line:

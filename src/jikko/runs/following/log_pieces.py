@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.events import Event
@@ -19,23 +20,18 @@ Batch = list[tuple[int, Event]]
 """Consecutive events of a log, with their positions."""
 
 
-class Pieces:
+class Pieces(Struct, eq=False):
     """Pieces for one follower.
 
     A late or slow follower may be any number of events behind, and processes them without waiting for anything.
     """
 
-    __slots__ = ("_key", "_share", "_slice")
-
-    def __init__(self, share: Scheduler | None, key: str) -> None:
-        """Args:
-        share: Scheduler of the event loop; ``None``: nothing else needs it.
-        key: Key of the follower's time share: the app.
-        """
-        self._share = share
-        self._key = key
-        self._slice: TimeSlice | None = None
-        """Set once the follower was more than a piece behind, which is rare."""
+    _share: Scheduler | None
+    """Scheduler of the event loop; ``None``: nothing else needs it."""
+    _key: str
+    """Key of the follower's time share: the app."""
+    _slice: TimeSlice | None = None
+    """Set once the follower was more than a piece behind, which is rare."""
 
     @staticmethod
     def next(events: Sequence[Event], begin: int, end: int, *, first: int = 0) -> Batch:

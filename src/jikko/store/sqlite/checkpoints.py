@@ -13,6 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct, field
+
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.database_file_guard import DatabaseFileGuard
 
@@ -27,28 +29,25 @@ _POLL_SECONDS: Final = 0.003
 disk does not count, so a slow disk causes no more checks."""
 
 
-class Checkpoints:
+class Checkpoints(Struct, eq=False):
     """Runs due checkpoints, on a thread that starts with the first one.
 
     All but the checkpoint itself is for the writer thread, or a later one.
     """
 
-    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Args:
-        path: Path of the database.
-        connect: Opens a connection to it.
-        """
-        self._path = path
-        self._connect = connect
-        self._salt = b""
-        self._due = DUE_PAGES
-        """Page of the log that makes the next checkpoint due."""
-        self._looked = 0.0
-        """CPU seconds of the thread at the last check."""
-        self._wanted = threading.Event()
-        self._closing = False
-        self._thread: threading.Thread | None = None
-        self._fails = False
+    _path: Path
+    """Path of the database."""
+    _connect: Callable[[], sqlite3.Connection]
+    """Opens a connection to it."""
+    _salt: bytes = b""
+    _due: int = DUE_PAGES
+    """Page of the log that makes the next checkpoint due."""
+    _looked: float = 0.0
+    """CPU seconds of the thread at the last check."""
+    _wanted: threading.Event = field(default_factory=threading.Event)
+    _closing: bool = False
+    _thread: threading.Thread | None = None
+    _fails: bool = False
 
     def is_due(self) -> bool:
         """Return whether enough may have been committed since the last ``look`` to justify its system calls.
