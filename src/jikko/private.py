@@ -69,6 +69,16 @@ def make_whole_file(path: Path, content: bytes) -> bytes:
     return path.read_bytes()
 
 
+def hard_link(path: Path, target: Path) -> bool:
+    """Hard-link a file in place of ``target``, if it exists and the file system supports it. Returns whether it did."""
+    make_folder(target.parent)
+    target.unlink(missing_ok=True)
+    with suppress(OSError):
+        os.link(path, target)
+        return True
+    return False
+
+
 def tighten(path: Path) -> None:
     """Revoke other users' access to a file or folder. Missing files, and those of other users, stay as they are; so do
     the targets of symlinks."""

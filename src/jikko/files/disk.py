@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 from jikko.ports.stores.object_store import Contents
-from jikko.private import make_folder, open_file, opener
+from jikko.private import hard_link, make_folder, open_file, opener
 
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _CHUNK_BYTES: Final = 256 * 1024
@@ -209,7 +209,7 @@ class DiskContents:
             target = self._path(digest)
             if target.exists():
                 continue
-            if before is None or not _linked(before._path(digest), target):
+            if before is None or not hard_link(before._path(digest), target):
                 try:
                     self._write(target, source.pieces(digest, _CHUNK_BYTES))
                 except FileMissing:
@@ -254,15 +254,6 @@ class DiskContents:
 
     def _path(self, digest: str) -> Path:
         return content_path(self._root, digest)
-
-
-def _linked(path: Path, target: Path) -> bool:
-    """Hard-link a file, if it exists and the file system supports it."""
-    make_folder(target.parent)
-    with suppress(OSError):
-        os.link(path, target)
-        return True
-    return False
 
 
 def _digest_of(path: Path) -> str:

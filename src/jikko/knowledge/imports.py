@@ -94,18 +94,15 @@ class GivenField(Struct):
     type: FieldType
 
 
-class Imports:
+class Imports(Struct, eq=False):
     """Imports datasets, document by document. Vectors are computed here, in the background."""
 
-    def __init__(
-        self, knowledge: OpenKnowledge, datasets: Datasets, metadata: Metadata, tags: Tags, clock: Clock, wake: Wake
-    ) -> None:
-        self._knowledge = knowledge
-        self._datasets = datasets
-        self._metadata = metadata
-        self._tags = tags
-        self._clock = clock
-        self._wake = wake
+    _knowledge: OpenKnowledge
+    _datasets: Datasets
+    _metadata: Metadata
+    _tags: Tags
+    _clock: Clock
+    _wake: Wake
 
     async def dataset(self, wishes: DatasetWishes, tags: Sequence[str], fields: Sequence[GivenField]) -> Dataset:
         """Return the dataset of that id, created if missing, with tags (by name) and metadata fields.

@@ -7,11 +7,11 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from jikko.private import open_file, open_folder, remove
+from jikko.private import hard_link, open_file, open_folder, remove
 
 _CHUNK_BYTES: Final = 1 << 20
 """Bytes read at a time."""
@@ -79,7 +79,7 @@ def _copy_opened(
                     to.unlink(missing_ok=True)
                     to.symlink_to(os.readlink(name, dir_fd=folder))
                 case stat.S_IFREG:
-                    if not _same(found, to) and not (before and _same(found, before) and _linked(before, to)):
+                    if not _same(found, to) and not (before and _same(found, before) and hard_link(before, to)):
                         copy_file(source / name, to, above=folder)
         except OSError as error:
             now = _look(name, folder)
@@ -163,15 +163,6 @@ def _same(one: os.stat_result, other: Path) -> bool:
         two.st_mtime_ns,
         two.st_mode,
     )
-
-
-def _linked(path: Path, target: Path) -> bool:
-    """Hard-link a file, if the file system supports it."""
-    target.unlink(missing_ok=True)
-    with suppress(OSError):
-        os.link(path, target)
-        return True
-    return False
 
 
 def _make_writable(folder: Path) -> None:
