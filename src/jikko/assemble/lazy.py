@@ -1,9 +1,11 @@
 """Lazy imports of names that few processes need: each is imported on first use.
 
-Modules write ``lazy.NAME``. Each name occurs twice here, for type checkers and in the table. See docs/decisions/0214.
+Modules write ``lazy.NAME``. The imports below are for type checkers; the table of modules is read from their text. See
+docs/decisions/0373.
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -62,58 +64,12 @@ if TYPE_CHECKING:
     from jikko.triggers.triggers import Triggers, options_of
     from jikko.triggers.webhook_options import read_trigger_ids, read_webhook_options
 
-_NAMES: Final = {
-    "jikko.apps.speech": "AppSpeech",
-    "jikko.assemble.assembling": "assemble",
-    "jikko.assemble.assembly": "Assembly",
-    "jikko.assemble.build_backup": "build_scheduled_backups",
-    "jikko.assemble.build_models": "make_embedder models_alone providers_of",
-    "jikko.assemble.build_node_ports": "mocks_of",
-    "jikko.assemble.configuration": "key_files",
-    "jikko.assemble.console.build_console": "build_console",
-    "jikko.assemble.console.watch": "build_watch",
-    "jikko.assemble.knowledge.build_knowledge": "make_knowledge make_retrieval",
-    "jikko.assemble.plugin_runtime": "make_plugins",
-    "jikko.assemble.postgres.folder_facts": "known_datasets objects_of_archive read_owner stored_environments",
-    "jikko.assemble.postgres.moving": "contents_to_bucket",
-    "jikko.assemble.postgres.postgres_stores": "datasets_in_postgres plugin_database stores_in_postgres",
-    "jikko.assemble.sandboxes": "make_sandbox try_sandbox",
-    "jikko.assemble.sqlite_stores": "stores_in_memory stores_on_disk",
-    "jikko.assemble.stores": "sqlite_suffices",
-    "jikko.assemble.tool_service": "make_tools",
-    "jikko.cluster.nats.link": "NatsLink",
-    "jikko.cluster.nats.nats_cluster": "NatsCluster",
-    "jikko.cluster.nats.streams": "Names",
-    "jikko.conversations.external_data": "ExternalData",
-    "jikko.conversations.suggestions": "Suggestions",
-    "jikko.files.bucket": "BucketBlobs",
-    "jikko.files.memory_blobs": "MemoryBlobs",
-    "jikko.plugins.install.installed_plugins": "InstalledPlugins",
-    "jikko.plugins.plugins_file": "read_plugins_file",
-    "jikko.providers.fake": "FakeModels FakeReranker",
-    "jikko.providers.other_models": "moderator_over speech_over",
-    "jikko.providers.providers_file": "read_providers",
-    "jikko.providers.embedder": "embedder_over",
-    "jikko.repositories.audit_store": "AuditStore",
-    "jikko.repositories.console_store": "ChatPages ConsoleStore",
-    "jikko.repositories.delivery_store": "DeliveryStore",
-    "jikko.repositories.schedule_store": "ScheduleStore",
-    "jikko.repositories.trigger_store": "TriggerStore",
-    "jikko.sandbox.selftest": "self_test",
-    "jikko.store.sqlite.console.run_pages": "SqliteRunPages",
-    "jikko.store.sqlite.memory_database": "MemoryDatabase",
-    "jikko.strategies.strategy_service": "StrategyService",
-    "jikko.tools.directory": "ToolsDirectory",
-    "jikko.tools.tools_file": "read_tools_file",
-    "jikko.triggers.deliveries": "Deliveries DeliveryRetries",
-    "jikko.triggers.receiving": "Webhooks",
-    "jikko.triggers.schedule_control": "ScheduleControl",
-    "jikko.triggers.schedule_options": "ScheduleOptions ScheduleReader read_triggers_file",
-    "jikko.triggers.schedules": "ScheduleRuns Schedules",
-    "jikko.triggers.triggers": "Triggers options_of",
-    "jikko.triggers.webhook_options": "read_trigger_ids read_webhook_options",
+_BLOCK: Final = Path(__file__).read_text(encoding="utf-8").split("if TYPE_CHECKING:\n")[1].split("\n\n")[0]
+_MODULES: Final = {
+    name.strip(" (\n"): module
+    for module, names in (line.split(" import ") for line in _BLOCK.split("    from ")[1:])
+    for name in names.strip("(),\n ").split(",")
 }
-_MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 """Modules, by imported name."""
 
 
