@@ -143,7 +143,8 @@ async def _try(assembly: Assembly, settings: Settings, path: Path, text: bytes, 
     if foretold.verdict == "cannot_be_imported":
         return Tried(path, foretold, "")
     try:
-        app = (await assembly.apps.publish(text, source=str(path))).app
+        # A name for each file: many are called alike, and an app keeps its mode.
+        app = (await assembly.apps.publish(text, source=str(path), name=hashlib.sha256(text).hexdigest())).app
         samples = {**samples_of(foretold.inputs)}
         for variable in foretold.inputs:
             if variable.name in samples and variable.type in ("file", "file-list"):

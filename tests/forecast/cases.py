@@ -270,6 +270,12 @@ FAILING: dict[str, Case] = {
         "header",
         ("header 'Authorization' cannot be sent: names and values of headers must be ASCII",),
     ),
+    "a hint of an author in an environment variable": Case(
+        one(with_headers(fetch("get", "https://example.com/"), "X-Tea: {{#env.tea#}}"), tea=("string", "ここに鍵🔑")),
+        "get",
+        "header",
+        ("header 'X-Tea' cannot be sent: names and values of headers must be ASCII",),
+    ),
     "headers that are written as JSON": Case(
         one(with_headers(fetch("get", "https://example.com/"), '{\n "X-Tea": "{{#start.q#}}"\n}')),
         "get",

@@ -22,7 +22,7 @@ from jikko.providers.config import ProviderConfig, Providers
 from jikko.sandbox.languages.stdlib import offers
 from jikko.sandbox.limits import why_unsupported
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable, loadable
-from jikko.values import Json
+from jikko.values import Json, Selector
 
 
 class Installation(Struct, frozen=True, kw_only=True):
@@ -128,13 +128,18 @@ def known_start(template: Template, environment: Mapping[str, Json]) -> tuple[st
     """Return the constant prefix of a URL, and whether it is the whole URL. ``environment``: Values by name."""
     start = ""
     for part in template.parts:
-        if isinstance(part, str):
-            start += part
-        elif len(part) == 2 and part[0] == "env" and part[1] in environment:
-            start += to_text(environment[part[1]])
-        else:
+        text = known_text(part, environment)
+        if text is None:
             return start, False
+        start += text
     return start, True
+
+
+def known_text(part: str | Selector, environment: Mapping[str, Json]) -> str | None:
+    """Return the text of a part of a template; ``None`` if only a run knows it."""
+    if isinstance(part, str):
+        return part
+    return to_text(environment[part[1]]) if len(part) == 2 and part[0] == "env" and part[1] in environment else None
 
 
 def written_host(template: Template) -> str:

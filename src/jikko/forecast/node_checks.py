@@ -1,7 +1,7 @@
 """Checks of single nodes: certain and possible failures."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.dsl.types import APP_STRATEGIES, SILENT_TRIGGERS
 from jikko.engine.masked import mask
-from jikko.forecast.known_installation import Installation, diagnose_url, known_start
+from jikko.forecast.known_installation import Installation, diagnose_url, known_start, known_text
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model, diagnose_retrieval, diagnose_speech
 from jikko.forecast.outcome import will_fail
@@ -26,6 +26,7 @@ from jikko.nodes.substitutes import FakeModelNode, Mocked, Unsupported
 from jikko.ports.http import HEADER_NAME
 from jikko.ports.tools import ToolNotFound, tool_name
 from jikko.sandbox.languages.refusals import JAVASCRIPT_MODULES
+from jikko.values import Json
 
 if TYPE_CHECKING:
     from jikko.nodes.agents.agent import AgentNode
@@ -189,7 +190,7 @@ def _of_request(
             names = [selector[1] for selector in node.api_key.key.selectors]
             remedy = Phrase("remedy.give_value", {"name": names[0]}) if names else Phrase("remedy.enter_in_node")
             yield will_fail("secret.api_key", f"{entry.where}.authorization.config.api_key", remedy)
-    if unsendable := _unsendable(node):
+    if unsendable := _unsendable(node, environment):
         code, header, advice = unsendable
         yield will_fail(code, entry.where, advice, header=repr(header))
     if len(node.body.items) != 1 and node.body.type in ("raw-text", "json", "binary"):
@@ -200,14 +201,14 @@ def _of_request(
         yield found
 
 
-def _unsendable(node: "HttpRequest") -> tuple[str, str, str] | None:
+def _unsendable(node: "HttpRequest", environment: Mapping[str, Json]) -> tuple[str, str, str] | None:
     """Return why the first header that can never be sent fails: code, name, code of the remedy."""
     listed = [(line.name.source, (line.name, line.value)) for line in node.headers]
     if node.api_key is not None and node.api_key.type != "basic":
         listed.append((node.api_key.header, (node.api_key.key, None)))
     for name, templates in listed:
         parts = [part for template in templates if template is not None for part in template.parts]
-        if not name.isascii() or not all(part.isascii() for part in parts if isinstance(part, str)):
+        if not name.isascii() or not all((known_text(part, environment) or "").isascii() for part in parts):
             return "header.not_ascii", name, "remedy.ascii_header"
     for line in node.headers:
         if not line.name.selectors and HEADER_NAME.fullmatch(line.name.source) is None:
