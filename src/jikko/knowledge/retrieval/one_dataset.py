@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.concurrency.background_tasks import end_tasks
@@ -16,24 +17,21 @@ from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, m
 from jikko.knowledge.retrieval.retrieval_model import Reranking, RetrievalModel
 from jikko.knowledge.texts.words import cutter, query_keywords, query_words
 from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
-from jikko.ports.models import ModelFailure, ModelUsage
+from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Embedder, EmbeddingRequest, Reranker, RerankRequest
 from jikko.ports.stores.knowledge_records import Dataset, Document
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import Found, Visible
 
 
-class Query:
+class Query(Struct, eq=False):
     """One query text, with its vectors."""
 
-    def __init__(self, text: str, embedder: Embedder, *, app_id: str = "", run_id: str = "") -> None:
-        self.text = text
-        self.app_id = app_id
-        self.run_id = run_id
-        self._embedder = embedder
-        self._vectors: dict[str, asyncio.Task[bytes]] = {}
-        self.usages: list[ModelUsage] = []
-        """Usage of the embedding models."""
+    text: str
+    _embedder: Embedder
+    app_id: str = ""
+    run_id: str = ""
+    _vectors: dict[str, asyncio.Task[bytes]] = {}
 
     async def vector(self, made_by: str) -> bytes:
         """Return its vector by a model (``embedder_name``): 32-bit floats. Raises ``ModelFailure``."""
@@ -54,10 +52,9 @@ class Query:
                 run_id=self.run_id,
             )
         )
-        self.usages.append(answer.usage)
         return answer.vectors[0].tobytes()
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Cancel requests that nobody awaits any more."""
         await end_tasks(self._vectors.values())
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from msgspec.structs import replace
 
@@ -84,14 +84,13 @@ class Retrieval:
         datasets = await self._usable(stores, request.dataset_ids)
         if not datasets:
             return SearchResult([])
-        query = Query(request.query, self._embedder, app_id=request.app_id, run_id=request.run_id)
-        try:
+        asked = Query(request.query, self._embedder, app_id=request.app_id, run_id=request.run_id)
+        async with aclosing(asked) as query:
             if request.ranking is None:
-                found = await self._alone(stores, datasets[0], query, request.conditions)
+                model = retrieval_model_of(datasets[0].retrieval_model)
+                found = await self._one.search(stores, datasets[0], query, model, request.conditions)
             else:
                 found = await self._together(stores, datasets, query, request.ranking, request.conditions)
-        finally:
-            await query.close()
         return SearchResult(hits_of(found))
 
     async def retrieve(
@@ -99,11 +98,8 @@ class Retrieval:
     ) -> list[Hit]:
         """Search one dataset with a retrieval model, to try it out. Raises ``SearchFailure`` if a part failed."""
         stores = await self._knowledge.made()
-        asked = Query(query, self._embedder, app_id=f"dataset:{dataset.id}")
-        try:
+        async with aclosing(Query(query, self._embedder, app_id=f"dataset:{dataset.id}")) as asked:
             return hits_of(await self._one.search(stores, dataset, asked, model, conditions))
-        finally:
-            await asked.close()
 
     def count_hits(self, hits: Sequence[Hit]) -> None:
         self._hits.update({hit.segment_id for hit in hits if hit.segment_id is not None})
@@ -138,11 +134,6 @@ class Retrieval:
             for each in datasets
             if each.provider == "external" or (each.id in counts and counts[each.id].available > 0)
         ]
-
-    async def _alone(
-        self, stores: KnowledgeStores, dataset: Dataset, query: Query, conditions: MetadataFilter | None
-    ) -> list[Candidate]:
-        return await self._one.search(stores, dataset, query, retrieval_model_of(dataset.retrieval_model), conditions)
 
     async def _together(
         self,
