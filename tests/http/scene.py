@@ -132,7 +132,6 @@ def api_of(
         store=world.store,
         ports=unused,
         upkeep=UpkeepServices(**parts),
-        default_models=defaults,
         tools=unused,
         triggers=triggers,
         schedules=unused,

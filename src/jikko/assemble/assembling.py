@@ -323,7 +323,6 @@ async def _assembly(
         files=files.service,
         datasets=datasets,
         knowledge=knowledge,
-        default_models=defaults,
         tools=nodes.tools,
         served_apps=directory,
         triggers=triggers,

@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # annotations are never resolved: naming a type needs no impo
     from jikko.ports.clock import Clock
     from jikko.ports.cluster import Cluster
     from jikko.ports.http import HttpClient
-    from jikko.ports.models import DefaultModels
     from jikko.ports.node_ports import NodePorts
     from jikko.ports.served_apps import ServedApps
     from jikko.ports.stores.run_store import RunStore
@@ -61,7 +60,6 @@ class Assembly(Struct, frozen=True, kw_only=True):
     datasets: OpenKnowledge
     """Storage of datasets."""
     knowledge: Knowledge
-    default_models: DefaultModels
     tools: ToolService
     triggers: Triggers
     webhooks: Webhooks
