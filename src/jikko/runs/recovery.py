@@ -145,7 +145,10 @@ class Recovery(Struct, eq=False):
                 return
             taken.logs.append(log)
         except LogDamaged as damage:
-            await self._end_damaged(record, damage)
+            try:
+                await end_damaged(self.store, record, damage, self.clock())
+            except Exception:
+                logger.exception("run %s cannot be ended", record.identity.run_id)
         except LogTooNew:
             taken.is_whole = False
             return
@@ -224,12 +227,6 @@ class Recovery(Struct, eq=False):
         # The process that is gone now had taken it over, unnoticed here.
         release(held, record.epoch)
         return None
-
-    async def _end_damaged(self, record: RunRecord, damage: LogDamaged) -> None:
-        try:
-            await end_damaged(self.store, record, damage, self.clock())
-        except Exception:
-            logger.exception("run %s cannot be ended", record.identity.run_id)
 
     async def _take_over(
         self, seen: RunRecord, line_up: list[Callable[[], None]], *, only_waiting: bool = False

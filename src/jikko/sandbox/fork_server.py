@@ -60,7 +60,8 @@ class ForkServer:
     def prepare(self) -> None:
         """Import and read everything that a child may need. No user data is here yet."""
         lock.require_known_machine()
-        stack = _stack_bytes()
+        _, most = resource.getrlimit(resource.RLIMIT_STACK)
+        stack = _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
         self._limits = {
             resource.RLIMIT_CPU: self._settings["cpu_seconds"],
             resource.RLIMIT_FSIZE: 0,
@@ -267,11 +268,6 @@ def main() -> NoReturn:
 def _error_text(error: BaseException) -> bytes:
     text = str(error) if isinstance(error, lock.LockFailed) else f"{type(error).__name__}: {error}"
     return text.encode("utf-8", "replace")[:4000]
-
-
-def _stack_bytes() -> int:
-    _, most = resource.getrlimit(resource.RLIMIT_STACK)
-    return _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
 
 
 def _redirect_standard_files() -> None:

@@ -6,7 +6,7 @@ vectors. Without usearch the matrix has 32 bits.
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from jikko.errors import InvalidParam, JikkoError
@@ -142,7 +142,8 @@ class _Matrix:
         # Allocated at once: concatenating pieces at the end would double the memory.
         at = len(self._keys)
         self._resize(at + added)
-        for batch in _batches(connection.execute(_ADDED, (dataset_id, self._last))):
+        rows = connection.execute(_ADDED, (dataset_id, self._last))
+        while batch := rows.fetchmany(_ROWS):
             self._last = batch[-1][0]
             fitting = [row for row in batch if len(row[3]) == 2 * self._dimensions]
             for row in batch:
@@ -244,8 +245,3 @@ def _exact_search() -> Any:
         return [int(key) for key in found.keys.reshape(-1)]
 
     return scan
-
-
-def _batches(rows: sqlite3.Cursor) -> Iterator[list[Any]]:
-    while batch := rows.fetchmany(_ROWS):
-        yield batch
