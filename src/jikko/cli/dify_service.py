@@ -29,10 +29,6 @@ _MAX_BYTES: Final = 134_217_728
 """Bytes of a response."""
 
 
-class NoDifyAnswer(Failure):
-    """The response is not Dify's."""
-
-
 class DifyService:
     """Dify server, accessed with an API key."""
 
@@ -108,14 +104,14 @@ class DifyService:
         return answer.body if answer.status == 200 else None
 
     def read(self, path: str, value: Any, kind: type[T]) -> T:
-        """Convert a value to a type. Raises ``NoDifyAnswer``: it has another type."""
+        """Convert a value to a type. Raises ``Failure``: it has another type."""
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             raise self.unreadable(path, str(error)) from None
 
-    def unreadable(self, path: str, why: str) -> NoDifyAnswer:
-        return NoDifyAnswer(f"{self._url}{path}: this is not what Dify's API answers: {why}")
+    def unreadable(self, path: str, why: str) -> Failure:
+        return Failure(f"{self._url}{path}: this is not what Dify's API answers: {why}")
 
     async def _get(
         self, url: str, headers: dict[str, str], attempts: int = _ATTEMPTS, *, allow_redirects: bool = True
