@@ -89,6 +89,10 @@ class Control:
             hints=self._hints,
         )
         executor.followed, executor.on_moved = self._tails.followed, self._tails.wake
+        self.run_changed = self._tails.wake
+        """Wakes the local followers of a run that another process has changed."""
+        self.start_was_refused = executor.refused.note
+        """See ``StartWasRefused``."""
         executor.on_durable = self._hints.durable
         executor.refused.tell = self._hints.refused
         store.on_rollback = lambda: executor.start(self._recovery.after_rollback(cluster.name, self._hints.changed))
@@ -210,14 +214,6 @@ class Control:
         if isinstance(command, SubmitForm):
             return await for_older(self._store, command, self.submit)
         return None
-
-    def run_changed(self, run_id: str) -> None:
-        """Wake the local followers of a run that another process has changed."""
-        self._tails.wake(run_id)
-
-    def start_was_refused(self, run_id: str) -> None:
-        """See ``StartWasRefused``."""
-        self._executor.refused.note(run_id)
 
     # For showing runs.
 

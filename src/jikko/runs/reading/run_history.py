@@ -8,7 +8,7 @@ from jikko.concurrency.run_in_thread import giving_way, run_in_thread
 from jikko.errors import LogDamaged, NotFound
 from jikko.events import Event
 from jikko.ids import is_uuid
-from jikko.ports.stores.run_store import LogQuery, RunSlice, RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import DetailRecord, RunRecord
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
 
@@ -26,6 +26,8 @@ class History:
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
+        self.find = store.list_runs
+        self.archived_until = store.archived_until
 
     async def record(self, app_id: str, run_id: str) -> RunRecord:
         """Return the record of an app's run. Raises ``NotFound``: no such run, or another app's."""
@@ -60,10 +62,3 @@ class History:
             return node_executions(events, status=record.status, error=record.error)
         fold = partial(node_executions, status=record.status, error=record.error)
         return await run_in_thread(fold, giving_way(events), queue="records")
-
-    async def archived_until(self) -> float | None:
-        """See ``RunStore.archived_until``."""
-        return await self._store.archived_until()
-
-    async def find(self, query: LogQuery) -> RunSlice:
-        return await self._store.list_runs(query)
