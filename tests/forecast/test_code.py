@@ -78,6 +78,30 @@ def test_an_argument_that_may_be_null_is_reported_where_the_program_needs_a_valu
 
 
 @pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        pytest.param("if not q: return {'error': '空'}\n    return {'題': q, '茶🍵': 1}", (2, "題"), id="an error"),
+        pytest.param(
+            "try:\n        return {'題': q, '茶🍵': 1}\n    except E:\n        return f'{q}?'", (5, "題"), id="text"
+        ),
+        pytest.param("return", (2, "題"), id="nothing"),
+        pytest.param("return {'題': q, **q}", None, id="a rest that a run knows"),
+        pytest.param(
+            "def f():\n        return {}\n    return {'題': f(), '茶🍵': 1, 'more': 2}", None, id="of another"
+        ),
+        pytest.param("r = {}\n    return r or {q: 1}", None, id="a value of a name"),
+    ],
+)
+def test_a_return_without_a_declared_output_is_reported(body: str, found: tuple[int, str] | None) -> None:
+    code = f"def main(q):\n    {body}\n"
+
+    reported = list(diagnose_python(code, "code", offers, ["q"], outputs=["題", "茶🍵"]))
+
+    expected = [] if found is None else [("may_fail", {"line": found[0], "name": repr(found[1])})]
+    assert [(one.severity, one.params) for one in reported] == expected
+
+
+@pytest.mark.parametrize(
     "code",
     ["def main(:", "return 1", "x = '\\ud800'\x00", "(" * 1000, "x = " + "-" * 100_000 + "1", "if 1:\n\tx\n    y"],
 )

@@ -123,6 +123,21 @@ async def test_a_program_that_needs_an_optional_input_may_fail(
     assert (run.status, "(line 2)" in run.error) == (status, status == "failed")
 
 
+@pytest.mark.parametrize(("q", "status"), [("茶🍵", "succeeded"), ("", "failed")])
+async def test_a_program_that_returns_its_errors_under_another_name_may_fail(
+    q: str, status: str, tmp_path: Path
+) -> None:
+    code = "def main(q):\n    if not q:\n        return {'error': '空です'}\n    return {'題': q}\n"
+    text = one(python("code", code, {"題": "string"}, q="start.q"))
+
+    found = foretold(text)
+    run = await ran(text, {"q": q}, tmp_path, None)
+
+    assert (found.verdict, found.decisive and found.decisive.node) == ("may_fail", "code")
+    assert found.findings[0].text().startswith("the return in line 3 of the code lacks the output '題'")
+    assert (run.status, run.error) == (status, "Output 題 is missing." if status == "failed" else "")
+
+
 @pytest.mark.parametrize("name", ["translation", "book-translation", "english-to-chinese", "couplets", "headlines"])
 async def test_a_file_of_the_community_that_is_said_to_run_does(name: str, tmp_path: Path) -> None:
     text = (SAMPLES / f"{name}.yml").read_bytes()

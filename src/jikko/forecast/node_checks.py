@@ -124,7 +124,7 @@ def _of_code(node: "Code", where: str, known: KnownVariables, installation: Inst
     else:
         names = [name for name, _ in node.variables]
         optional = [name for name, selector in node.variables if known.may_be_left_out(selector)]
-        yield from diagnose_python(node.code, where, installation.has_module, names, optional)
+        yield from diagnose_python(node.code, where, installation.has_module, names, optional, list(node.outputs))
 
 
 def _of_fake_text(

@@ -111,18 +111,40 @@ def _uses_of_null(tree: ast.Module, names: Sequence[str]) -> Iterator[tuple[str,
     yield from ((name, used[name]) for name in names if name in used and name not in safe)
 
 
+def _incomplete_return(tree: ast.Module, outputs: Sequence[str]) -> tuple[int, str] | None:
+    """Return line and output of the first ``return`` of ``main`` whose literal lacks a declared output."""
+    mains = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
+    pending: list[ast.AST] = [line for main in mains[-1:] for line in main.body]
+    found: list[tuple[int, str]] = []
+    while pending:
+        node = pending.pop()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                continue
+            case ast.Return(value=ast.Dict(keys=keys)):
+                if all(isinstance(key, ast.Constant) for key in keys):
+                    written = {key.value for key in keys if isinstance(key, ast.Constant)}
+                    found += [(node.lineno, name) for name in outputs if name not in written]
+            case ast.Return(value=None | ast.Constant() | ast.JoinedStr() | ast.List()):
+                found += [(node.lineno, name) for name in outputs]
+        pending += ast.iter_child_nodes(node)
+    return min(found, default=None, key=lambda each: each[0])
+
+
 def diagnose_python(
     code: str,
     where: str,
     has_module: Callable[[str], bool],
     given: Sequence[str] | None = None,
     optional: Sequence[str] = (),
+    outputs: Sequence[str] = (),
 ) -> Iterator[Diagnostic]:
     """Yield the failures of a program, in line order. ``where``: Its path in the document.
 
     An import by itself, at the top or in ``main``, certainly fails; in a branch or another function it may. One whose
     failure the program catches is left out. ``has_module``: Whether programs can import a top-level module. ``given``:
-    Arguments of ``main``; ``None`` if unknown. ``optional``: Those of them that a run may leave null.
+    Arguments of ``main``; ``None`` if unknown. ``optional``: Those of them that a run may leave null. ``outputs``:
+    Names of the declared outputs.
     """
     try:
         with warnings.catch_warnings():
@@ -153,6 +175,9 @@ def diagnose_python(
     for name, line in _uses_of_null(tree, optional):
         params, remedy = {"name": name, "line": line}, Phrase("remedy.or_empty", {"name": name})
         yield Diagnostic("code.null_input", params, where=where, severity="may_fail", remedy=remedy)
+    if incomplete := _incomplete_return(tree, outputs):
+        params, remedy = {"line": incomplete[0], "name": repr(incomplete[1])}, Phrase("remedy.return_outputs")
+        yield Diagnostic("code.incomplete_return", params, where=where, severity="may_fail", remedy=remedy)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
