@@ -39,6 +39,16 @@ PACKAGES = (
 )
 
 
+@pytest.fixture
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told of all else needs no sandbox, whose examination takes most of the time."""
+
+    async def nothing(_: Settings) -> list[Diagnostic]:
+        return []
+
+    monkeypatch.setattr("jikko.cli.health.doctor.try_sandbox", nothing)
+
+
 def examined(home: Path, **variables: str) -> tuple[int, list[dict[str, Any]]]:
     """The exit code, and the lines but for those of the sandbox."""
     outcome = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(home)], env={"JIKKO_PORT": "0", **variables})
@@ -46,6 +56,7 @@ def examined(home: Path, **variables: str) -> tuple[int, list[dict[str, Any]]]:
     return outcome.exit_code, [line for line in lines if not line["name"].startswith("sandbox")]
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_the_last_line_says_whether_all_is_well(tmp_path: Path) -> None:
     def last(**variables: str) -> str:
         asked = ["doctor", "--lang", "en", "--home", str(tmp_path / "home")]
@@ -68,6 +79,7 @@ def test_a_machine_that_will_do_has_no_failure(tmp_path: Path) -> None:
     assert names > {"extra anthropic", "extra documents", "extra local"}
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_a_folder_of_backups_that_cannot_be_written_is_told_and_none_is_made(tmp_path: Path) -> None:
     taken = tmp_path / "控え"
     taken.write_text("🗂", encoding="utf-8")
@@ -82,6 +94,7 @@ def test_a_folder_of_backups_that_cannot_be_written_is_told_and_none_is_made(tmp
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.usefixtures("no_sandbox")
 @pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize("endpoint", ["foo", "grpc://127.0.0.1:4317", "http://", "127.0.0.1:4318"])
 def test_an_endpoint_for_traces_that_is_not_a_url_is_refused(tmp_path: Path, name: str, endpoint: str) -> None:
@@ -97,6 +110,7 @@ def test_an_endpoint_that_another_one_replaces_may_be_for_other_programs() -> No
     assert is_wanted({traces: "http://127.0.0.1:4318/v1/traces", general: "localhost:4317"})
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "jikko.toml").write_text("max_steps = 'viele'\nprot = 80\n", encoding="utf-8")
     code, lines = examined(tmp_path, JIKKO_WORKERS="5000", JIKKO_CODE_SECONDS="soon", JIKKO_MAX_SECNDS="1")
@@ -115,6 +129,7 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
     assert named(lines, "database")[0]["ok"]
 
 
+@pytest.mark.usefixtures("no_sandbox")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "message"),
@@ -132,12 +147,14 @@ def test_a_setting_with_which_no_server_starts_fails(tmp_path: Path, name: str, 
     assert message in failed["detail"]
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_what_is_only_for_trying_is_warned_of(tmp_path: Path) -> None:
     code, lines = examined(tmp_path, JIKKO_FAKE_MODELS="1", JIKKO_MOCKS='{"翻訳": {}}')
     assert code == 0
     assert [line["name"] for line in lines if line["warning"]] == ["models", "nodes"]
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_a_port_that_another_program_has_fails_and_says_what_to_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
@@ -226,6 +243,7 @@ def test_files_of_another_user_in_the_data_folder_are_named(tmp_path: Path, monk
     assert f"chown -R {tmp_path.stat().st_uid + 1} {tmp_path}" in found.sentence()
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_a_data_folder_that_others_may_read_is_told_and_closed_by_its_first_use(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     found = machine.data_folder(tmp_path)
@@ -278,12 +296,14 @@ def test_every_extra_of_the_project_is_told_with_what_it_is_for() -> None:
     assert set(get_args(Extra)) == told == set(project["optional-dependencies"]) - {"dev"}
 
 
+@pytest.mark.usefixtures("no_sandbox")
 def test_retention_is_told(tmp_path: Path) -> None:
     assert "off: runs stay" in named(examined(tmp_path)[1], "retention")[0]["detail"]
     set_ = named(examined(tmp_path, JIKKO_RETENTION_DAYS="7")[1], "retention")
     assert set_[0]["detail"] == "runs are removed 7 days after their end"
 
 
+@pytest.mark.usefixtures("no_sandbox")
 @pytest.mark.parametrize("command", [("doctor",), ("runs", "list"), ("tools", "list"), ("providers", "list")])
 def test_a_folder_whose_record_is_elsewhere_is_no_empty_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / FOLDER_ID).write_text("a-folder")
