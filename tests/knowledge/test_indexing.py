@@ -180,6 +180,23 @@ async def test_a_refusal_is_the_documents_error_and_others_are_not_held_up(tmp_p
         assert [segment.status for segment in await segments_of(knowledge, failed)] == ["indexing"]
 
 
+async def test_a_provider_that_asks_for_years_is_asked_again_after_an_hour(tmp_path: Path) -> None:
+    found = [ModelFailure("slow down", kind="InvokeRateLimitError", retry_after=float("inf"))]
+    embedder = DirectedEmbedder(fails=lambda request: found.pop() if found else None)
+    now = 1000.0
+    async with knowledge_at(tmp_path / "k.db", embedder, clock=lambda: now) as knowledge:
+        document = await added(knowledge, await dataset_of(knowledge), "patience")
+        await knowledge.indexing.catch_up()
+        now += 3599
+        await knowledge.indexing.catch_up()
+        waiting = (await again(knowledge, document)).status
+
+        now += 2
+        await knowledge.indexing.catch_up()
+
+        assert (waiting, (await again(knowledge, document)).status) == ("indexing", "completed")
+
+
 async def test_a_provider_that_is_down_is_waited_for(tmp_path: Path) -> None:
     is_down = True
 

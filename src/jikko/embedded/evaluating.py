@@ -40,6 +40,8 @@ from jikko.settings import Settings
 _ATTEMPTS: Final = 3
 """Attempts of an overloaded judge."""
 _FIRST_WAIT: Final = 1.0
+_MAX_WAIT: Final = 60.0
+"""Seconds between attempts that a judge may ask for."""
 _PASSING: Final = ("InvokeRateLimitError", "InvokeServerUnavailableError", "InvokeConnectionError")
 _ASKED: Final = '\n\nAnswer with one JSON object: {"score": a number from 0 to 1, "reason": "one sentence"}.'
 _PLACE: Final = re.compile(r"\$(?:row\.(\w+)|value\b)")
@@ -115,7 +117,7 @@ class Scoring(Struct, eq=False):
             except ModelFailure as failure:
                 if attempt == _ATTEMPTS or failure.kind not in _PASSING:
                     raise
-                await asyncio.sleep(failure.retry_after or _FIRST_WAIT * 2 ** (attempt - 1))
+                await asyncio.sleep(min(failure.retry_after or _FIRST_WAIT * 2 ** (attempt - 1), _MAX_WAIT))
         raise AssertionError("unreachable")
 
     async def _program(self, rule: ScoreRule, value: Any, row: Mapping[str, Any]) -> float:

@@ -304,6 +304,8 @@ _PROBED: Final = 3
 """Attempts after which the model is probed with another text."""
 _MAX_SECONDS: Final = 60.0
 """Maximum delay between attempts."""
+_MAX_ASKED_SECONDS: Final = 3600.0
+"""Maximum delay that a provider is granted."""
 _PASSING: Final = frozenset({"InvokeRateLimitError", "InvokeConnectionError", "InvokeServerUnavailableError"})
 """Transient kinds of failures."""
 
@@ -326,5 +328,5 @@ def verdict(failure: ModelFailure, attempts: int) -> FailureDecision:
         return FailureDecision(None)
     wait = min(_MAX_SECONDS, 0.5 * 2.0 ** min(attempts - 1, 10))
     if failure.retry_after is not None:
-        wait = max(wait, failure.retry_after)
+        wait = max(wait, min(failure.retry_after, _MAX_ASKED_SECONDS))
     return FailureDecision(wait, attempts >= _PROBED)
