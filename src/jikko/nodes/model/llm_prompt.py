@@ -279,7 +279,7 @@ class AppPrompt(Struct, frozen=True):
     ) -> list[DraftMessage]:
         if self.advanced and not (self.messages if self.is_chat else self.text):
             kind = "chat" if self.is_chat else "completion"
-            raise NodeFailure(f"Advanced {kind} prompt template is required.")
+            raise NodeFailure(f"Advanced {kind} prompt template is required.", kind="InvokeBadRequestError")
         found = ctx.variables.get(self.query)
         query = "" if found is UNSET or found is None else to_text(found)
         if self.is_chat:
