@@ -64,14 +64,17 @@ async def test_half_a_character_in_the_user_of_a_form_is_replaced(client: httpx.
 
 
 FIELD = b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\nx\r\n'
-SPOILT = {
-    "20,000 fields": b"".join(FIELD % number for number in range(20_000)) + form(),
-    "50,000 headers of a part": form().replace(b"text/plain", b"text/plain\r\nX: y" + b"\r\nX: y" * 50_000),
-    "a name of 300,000 characters": form().replace(b'name="file"', b'name="' + b"n" * 300_000 + b'"'),
-    "a user of 5 MB": form("u" * 5_000_000),
-    "a part without a name": b"--b\r\n\r\nx\r\n" + form(),
-    "another boundary": form().replace(b"--b", b"--c"),
-    "bytes that are no form": bytes(range(256)) * 100,
+SPOILT: dict[str, tuple[bytes, str]] = {
+    "20,000 fields": (b"".join(FIELD % number for number in range(20_000)) + form(), "Too many fields"),
+    "50,000 headers of a part": (
+        form().replace(b"text/plain", b"text/plain\r\nX: y" + b"\r\nX: y" * 50_000),
+        "header count",
+    ),
+    "a name of 300,000 characters": (form().replace(b'name="file"', b'name="' + b"n" * 300_000 + b'"'), "header size"),
+    "a user of 5 MB": (form("u" * 5_000_000), "size of 8KB"),
+    "a part without a name": (b"--b\r\n\r\nx\r\n" + form(), '"name"'),
+    "another boundary": (form().replace(b"--b", b"--c"), "boundary"),
+    "bytes that are no form": (bytes(range(256)) * 100, "boundary"),
 }
 
 
@@ -79,9 +82,11 @@ SPOILT = {
 async def test_a_form_of_another_kind_is_refused_and_keeps_nothing(
     world: World, client: httpx.AsyncClient, spoilt: str
 ) -> None:
-    answer = await upload(client, SPOILT[spoilt])
+    body, reason = SPOILT[spoilt]
+    answer = await upload(client, body)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), answer.text
+    assert reason in answer.json()["message"]
     assert (await world.file_index.totals()).files == 0
 
 

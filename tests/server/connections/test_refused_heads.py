@@ -1,5 +1,6 @@
 """Requests refused during parsing get ordinary responses: readable across origins, and with a name in the log."""
 
+import json
 import logging
 import re
 
@@ -88,3 +89,23 @@ async def test_a_refusal_does_not_bear_the_name_of_the_request_before_it() -> No
     assert found == 400
     assert headers["x-request-id"] != ["trace-7/a:b"]
     assert headers["access-control-allow-origin"] == ["*"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (POST + b"content-length: 1\r\ncontent-length: 2\r\n\r\n", "Content-Length"),
+        (CHUNKED[:-2] + b"content-length: 1\r\n\r\n", "Transfer-Encoding"),
+        (GET + b"x: y\r\n z\r\n\r\n", "whitespace"),
+        (CHUNKED + b"zz\r\n", "chunk size"),
+        (b"GET ftp://site/ HTTP/1.1\r\nhost: site\r\n\r\n", "target"),
+    ],
+)
+async def test_a_refusal_says_what_is_wrong(request_: bytes, reason: str) -> None:
+    async with served(Site()) as connect:
+        client = await connect()
+        await client.say(request_)
+        response = await client.whole()
+
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert reason in json.loads(response.partition(b"\r\n\r\n")[2])["message"]

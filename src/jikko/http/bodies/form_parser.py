@@ -45,5 +45,5 @@ async def parsed(scope: Scope, receive: Receive, max_field: int = MAX_FIELD_BYTE
             return await _Parser(
                 request.headers, stream, max_files=_MAX_FILES, max_fields=_MAX_FIELDS, max_part_size=max_field
             ).parse()
-    except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
-        raise BadRequest("The form is malformed.") from None
+    except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError) as error:
+        raise BadRequest(f"The form is malformed. {error.__cause__ or error}".rstrip()) from None

@@ -186,7 +186,8 @@ class RequestReader(ABC):
         if not target.startswith(b"/") and not (target == b"*" and parser.get_method() == b"OPTIONS"):
             absolute = _ABSOLUTE.fullmatch(target)
             if absolute is None:
-                self._break_off(unreadable())
+                message = "The target of the request must be a path, or an address with http:// or https://."
+                self._break_off(Refused(400, "bad_request", message))
             # The target's host takes precedence (RFC 9112, 3.2.2).
             host, target = absolute["host"], (absolute["path"] or b"/") + (absolute["query"] or b"")
             headers = [(name, host if name == b"host" else value) for name, value in headers]

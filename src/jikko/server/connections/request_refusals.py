@@ -74,11 +74,11 @@ def other_version() -> Refused:
     return Refused(505, "http_version_not_supported", message)
 
 
-def unreadable(error: httptools.HttpParserError | None = None) -> Refused:
-    """Return the refusal of invalid HTTP. ``error``: The parser's, if it was not found by the reader."""
+def unreadable(error: httptools.HttpParserError) -> Refused:
+    """Return the refusal of what the parser cannot read."""
     if str(error) in _OTHER_VERSIONS:
         return other_version()
-    return Refused(400, "bad_request", "Invalid HTTP request received.")
+    return Refused(400, "bad_request", f"The request is not valid HTTP: {error}.")
 
 
 def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
