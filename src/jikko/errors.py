@@ -129,7 +129,7 @@ class NameTaken(Conflict):
 
 
 class NameGivenTwice(Conflict):
-    """Two files of one call name the same app; nothing was written."""
+    """Two files of one call name the same app; neither was written."""
 
 
 class TooLate(JikkoError):

@@ -121,6 +121,19 @@ def test_two_files_of_one_app_are_refused_and_nothing_is_written(
     assert jikko.json("apps", "list") == []
 
 
+def test_of_several_files_those_that_share_no_name_are_imported(jikko: Command, file: Path, tmp_path: Path) -> None:
+    other, alone = (tmp_path / name for name in ("other.yml", "一つ.yml"))
+    other.write_text(version("two"), encoding="utf-8")
+    alone.write_text(version("three").replace("Greeter", "一つ 🍡"), encoding="utf-8")
+
+    outcome = jikko("apps", "import", file, other, alone, "--json")
+
+    assert outcome.code == 1
+    entries = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [entry["error"]["code"] for entry in entries if "error" in entry] == ["conflict"] * 2
+    assert [app["name"] for app in jikko.json("apps", "list")] == ["一つ 🍡"]
+
+
 def test_a_file_is_imported_under_another_name(jikko: Command, file: Path) -> None:
     [plain] = jikko.json("apps", "import", file)
     [named] = jikko.json("apps", "import", file, "--name", "挨拶 👋")

@@ -169,23 +169,25 @@ async def test_a_file_may_be_imported_under_another_name(apps: AppCatalog) -> No
     assert (again.app.id, again.version.number) == (named.app.id, 2)
 
 
-async def test_two_files_of_one_name_are_refused_by_both_names(apps: AppCatalog) -> None:
-    files = [(path, "x", a_file(name)) for path, name in (("a.yml", "一つ"), ("b.yml", "Two"), ("c.yml", "一つ"))]
+async def test_each_file_that_shares_its_name_is_told_with_another(apps: AppCatalog) -> None:
+    names = (("a.yml", "一つ"), ("b.yml", "Two"), ("c.yml", "一つ"), ("d.yml", "一つ"))
+    found = apps.namesakes([(path, "x", a_file(name)) for path, name in names])
 
-    with pytest.raises(Conflict, match=r"^a\.yml and c\.yml are both called '一つ'.* Nothing was imported\..*--name"):
-        apps.require_unique_names(files)
-    apps.require_unique_names(files[:2])
+    others = {"a.yml": "c.yml", "c.yml": "a.yml", "d.yml": "a.yml"}
+    assert {path: str(error).partition(",")[0] for path, error in found.items()} == {
+        path: f"{path} and {other} are both called '一つ'" for path, other in others.items()
+    }
+    assert "`jikko apps import FILE --name NAME`" in str(found["a.yml"])
 
 
 async def test_files_without_a_name_are_called_after_the_file(apps: AppCatalog) -> None:
     one, other = (a_file("") for _ in range(2))
 
-    apps.require_unique_names([("x/a.yml", "a", one), ("x/b.yml", "b", other)])
-    with pytest.raises(Conflict, match=r"x/a\.yml and y/a\.yml"):
-        apps.require_unique_names([("x/a.yml", "a", one), ("y/a.yml", "a", other)])
+    assert not apps.namesakes([("x/a.yml", "a", one), ("x/b.yml", "b", other)])
+    assert list(apps.namesakes([("x/a.yml", "a", one), ("y/a.yml", "a", other)])) == ["x/a.yml", "y/a.yml"]
 
 
 async def test_a_file_that_cannot_be_imported_has_no_name(apps: AppCatalog) -> None:
-    apps.require_unique_names([("a", "a", b"- 1"), ("b", "b", b"- 1")])
+    assert not apps.namesakes([("a", "a", b"- 1"), ("b", "b", b"- 1")])
     with pytest.raises(InvalidDocument):
         await apps.publish(b"- 1", source="a")

@@ -71,6 +71,14 @@ def test_the_version_is_a_text_and_may_be_newer(version: Any, read_as: str, prob
         pytest.param(
             {"mode": "worklow"}, "app.mode: is 'worklow', which is not a mode (did you mean 'workflow'?)", id="a slip"
         ),
+        pytest.param(
+            {"mode": "Chatflow"},
+            "app.mode: is 'Chatflow', which is not a mode (did you mean 'advanced-chat'?)",
+            id="label",
+        ),
+        pytest.param(
+            {"mode": "ボット🤖"}, "app.mode: is 'ボット🤖', which is not a mode (only apps can be run: ", id="no mode"
+        ),
         pytest.param({"mode": ["x"]}, "app.mode: is a list, not a text", id="a list as a mode"),
     ],
 )

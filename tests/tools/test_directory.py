@@ -32,6 +32,12 @@ async def test_a_tool_that_is_added_is_there_at_once(tmp_path: Path) -> None:
         assert (await tools.find("api", "a", "x")).name.tool == "x"
 
 
+async def test_the_type_of_a_provider_is_no_name_of_one(tmp_path: Path) -> None:
+    async with scene(tmp_path) as tools:
+        with pytest.raises(ToolNotFound, match=r"'builtin' is a type .* of the tool 検索; .*: audio, code, time, webs"):
+            await tools.find("builtin", "builtin", "検索")
+
+
 async def test_all_that_is_listed_is_of_the_file_as_it_is_now(tmp_path: Path) -> None:
     a = ToolName(provider_type="api", provider="a", tool="")
     async with scene(tmp_path, {"a": api("http://a.test", "x")}) as tools:

@@ -53,7 +53,7 @@ def tools_of_agent(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _tool(title: str, data: Mapping[str, Any]) -> Iterator[PluginNeed]:
     kind = _text(data, "provider_type") or _text(data, "type")
     provider = _text(data, "provider_id") or _text(data, "provider_name")
-    if kind in ("builtin", "plugin", "tool") and provider and provider not in _OF_JIKKO:
+    if kind in ("builtin", "plugin", "tool") and provider not in ("", kind) and provider not in _OF_JIKKO:
         yield PluginNeed(title, "tool", provider, _text(data, "tool_name"), _text(data, "plugin_unique_identifier"))
 
 

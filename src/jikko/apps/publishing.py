@@ -47,24 +47,27 @@ class AppCatalog(Struct, eq=False):
     trigger_ids: Callable[[], Mapping[str, str]] = dict
     """Ids for new triggers, by ``APP/NODE``; others get random ones."""
 
-    def require_unique_names(self, files: Iterable[tuple[str, str, bytes]]) -> None:
-        """Require that the files have distinct app names: the second would replace the first, under its key. ``files``:
-        Name for messages, ``source`` as for ``publish``, and text of each. Files that cannot be imported are
-        skipped. Raises ``NameGivenTwice`` if two share a name."""
-        seen: dict[str, str] = {}
+    def namesakes(self, files: Iterable[tuple[str, str, bytes]]) -> dict[str, NameGivenTwice]:
+        """Return an error for each file that shares its app's name: the second would replace the first, under its key.
+        ``files``: Name for messages, ``source`` as for ``publish``, and text of each. The errors are by the name for
+        messages. Files that cannot be imported are skipped."""
+        seen: dict[str, list[str]] = {}
         for called, source, text in files:
             try:
                 document, _ = check(text, source=source, node_classes=self.node_classes).require()
             except InvalidDocument:
                 continue
-            name = document.name or source
-            if name in seen:
-                raise NameGivenTwice(
-                    f"{seen[name]} and {called} are both called {name!r}, so the second would become a version of the "
-                    "first. Nothing was imported. Change the name in one of them (app.name), or give it another with "
-                    "`jikko apps import FILE --name NAME`. Versions of one app are imported one by one."
-                )
-            seen[name] = called
+            seen.setdefault(document.name or source, []).append(called)
+        return {
+            called: NameGivenTwice(
+                f"{called} and {alike[alike[0] == called]} are both called {name!r}, so one would become a version of "
+                "the other. Change the name in one of them (app.name), or give it another with `jikko apps import FILE "
+                "--name NAME`. Versions of one app are imported one by one."
+            )
+            for name, alike in seen.items()
+            if len(alike) > 1
+            for called in alike
+        }
 
     async def publish(
         self,

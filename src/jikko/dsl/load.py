@@ -25,6 +25,12 @@ SUPPORTED_VERSION: Final = "0.7.0"
 
 _MODES: Final = get_args(AppMode)
 _OTHER_MODES: Final = {"rag-pipeline": "a knowledge pipeline", "agent": "an agent of Dify's agent service"}
+_MODES_BY_LABEL: Final = {
+    "chatflow": "advanced-chat",
+    "chatbot": "chat",
+    **dict.fromkeys(("text-generator", "text_generator", "text generator"), "completion"),
+}
+"""Modes by the names that Dify shows for them, for hints."""
 _VERSION: Final = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+._]?[a-z0-9.+-]*)?", re.ASCII | re.IGNORECASE)
 _ZIP: Final = b"PK\x03\x04"
 _OTHER_FORMATS: Final[Mapping[str, frozenset[str]]] = {
@@ -249,7 +255,9 @@ def _read_mode(app: Fields) -> str | None:
         what = Phrase("document.no_workflow", {"value": repr(mode), "kind": _OTHER_MODES[mode]})
         app.problem("mode", what, Phrase("remedy.modes"))
     elif mode:
-        app.problem("mode", Phrase("document.no_mode", {"value": shown(mode)}), app.meant(mode, _MODES))
+        alias = _MODES_BY_LABEL.get(mode.lower())
+        hint = Phrase("remedy.did_you_mean", {"name": repr(alias)}) if alias else app.meant(mode, _MODES)
+        app.problem("mode", Phrase("document.no_mode", {"value": shown(mode)}), hint or Phrase("remedy.modes"))
     return None
 
 

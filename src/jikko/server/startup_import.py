@@ -89,7 +89,8 @@ async def require_importable(assembly: Assembly, files: Sequence[Path]) -> None:
     another mode; ``InvalidDocument`` or ``InvalidSettings``, naming the file: it cannot be imported or read."""
     if len(files) < 2:
         return  # a single one may be a pipe, which can be read only once
-    assembly.apps.require_unique_names(readable(files))
+    for error in assembly.apps.namesakes(readable(files)).values():
+        raise error
     for file in files:
         with _naming(file):
             await assembly.apps.standing(_text(file), source=file.stem)

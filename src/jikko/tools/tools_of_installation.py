@@ -96,6 +96,11 @@ class ToolService(Struct, eq=False):
         return self.kinds.get(name.provider_type)
 
     def _require(self, name: ToolName) -> Tools:
+        if name.provider == name.provider_type == "builtin":
+            # So in generated files; there is no plugin of that name to install.
+            known = ", ".join(sorted(self.builtin_names))
+            what = Phrase("tool.type_as_provider", {"provider": repr("builtin"), "tool": name.tool})
+            raise ToolNotFound(what, Phrase("remedy.provider_id", {"known": known}))
         kind = self._kind(name)
         if kind is None:
             code = "tool.never" if name.provider_type in _NEVER else "tool.unknown_kind"

@@ -48,9 +48,9 @@ async def import_(
 ) -> int:
     """Import and publish DSL FILES, or folders of them.
 
-    A file with a known app name becomes a new version of that app, unless its current version has the same bytes; two
-    files of one name are refused. Works with the server running or not. Values for environment variables are kept as by
-    `jikko apps env`.
+    A file with a known app name becomes a new version of that app, unless its current version has the same bytes; of
+    files that share a name none is imported, only the others. Works with the server running or not. Values for
+    environment variables are kept as by `jikko apps env`.
 
     A new app gets an API key. It is shown on a terminal and with --json; otherwise it is written to a file in the data
     folder, and the file is named.
@@ -113,11 +113,13 @@ class _Import:
         return kinds.pop() if len(kinds) == 1 else 1
 
     async def take_in(self, files: Sequence[Path]) -> None:
-        """Publish new or changed files. Raises ``NameGivenTwice``: two files are of one app; nothing was imported."""
-        if len(files) > 1:  # a single one may be a pipe, which can be read only once
-            self.assembly.apps.require_unique_names(readable(files))
+        """Publish new or changed files, but for those that share an app's name."""
+        # A single one may be a pipe, which can be read only once.
+        namesakes = self.assembly.apps.namesakes(readable(files)) if len(files) > 1 else {}
         for file in files:
             try:
+                if alike := namesakes.get(str(file)):
+                    raise alike
                 await self._take(file)
             except InvalidDocument as error:
                 self._failed(file, InvalidDocument(str(file), error.problems, error.places), ExitCode.INVALID_WORKFLOW)
