@@ -95,6 +95,9 @@ def test_only_apps_can_be_read(app: Any, problem: str) -> None:
         pytest.param(None, "workflow: is missing (an app of the mode 'workflow' needs one)", id="no workflow"),
         pytest.param({}, "workflow: is empty (an app of the mode 'workflow' needs one)", id="an empty one"),
         pytest.param({"features": {}}, "workflow.graph: is missing (a workflow needs one)", id="no graph"),
+        pytest.param(
+            {"nodes": []}, "workflow.graph: is missing (nodes and edges belong in it, not beside it)", id="nodes above"
+        ),
         pytest.param({"graph": 5}, "workflow.graph: is 5, not a mapping (a workflow needs one)", id="a number"),
     ],
 )

@@ -140,7 +140,9 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
     if mode in BASIC_MODES:
         return _read_basic_app(file, app, version, mode)
     workflow = _block(file, "workflow", Phrase("remedy.workflow_needed", {"mode": repr(mode)}))
-    graph = _block(workflow, "graph", Phrase("remedy.graph_needed")) if workflow.raw else workflow
+    nodes_above = "nodes" in workflow.raw and "graph" not in workflow.raw
+    needed = Phrase("remedy.nodes_in_graph" if nodes_above else "remedy.graph_needed")
+    graph = _block(workflow, "graph", needed) if workflow.raw else workflow
     if not graph.raw:
         return None
     nodes, edges = read_graph(graph, runnable)
