@@ -1,14 +1,15 @@
 """Everything at once for minutes, while the server is killed every 30 s: nothing may be lost, and memory must be flat.
 
-    python -m benchmarks.soak [--minutes 10] [--kill-every 30] [--workers 1] [--seed 1] [--keep]
+    python -m benchmarks.soak [--minutes 10] [--kill-every 30] [--workers 1] [--seed 1] [--rate 12] [--keep]
 
 Clients run blocking, streaming and asynchronously, stop runs, hang up in the middle of streams, run workflows whose
 nodes fail, tools, a plugin and programs, answer forms, upload files, chat, ask an agent, speak OpenAI's API, search a
 dataset while it is indexed, and call a webhook until it is taken; a schedule is due, and the console is open. First as
-fast as they can for a few seconds, which shows the capacity of this machine, clients included; then at 70 % of it. With
-several workers, one of them is killed instead of the server. At the end every run, message, document and call that a
-client was told of must be as it was told, each due time must have run once, and neither memory nor open descriptors may
-grow. Exit code 1 if not. ``--keep`` writes the figures into docs/reliability.md.
+fast as they can for a few seconds, which shows the capacity of this machine, clients included; then at 70 % of it, or
+from the beginning at ``--rate`` requests a second. With several workers, one of them is killed instead of the server.
+At the end every run, message, document and call that a client was told of must be as it was told, each due time must
+have run once, and neither memory nor open descriptors may grow. Exit code 1 if not. ``--keep`` writes the figures into
+docs/reliability.md.
 """
 
 import argparse
@@ -116,14 +117,9 @@ async def soak(options: argparse.Namespace) -> int:
         await life.launch()
         await given.make_dataset()
         clients = [Client(given, findings, random.Random(dice.random())) for _ in range(CLIENTS)]
-        trial = min(TRIAL, seconds / 10)
-        await asyncio.gather(*(client.work(time.monotonic() + trial) for client in clients))
-        capacity = sum(findings.ways.values()) / trial
-        findings.ways.clear()
-        tell_refusals("while the capacity was measured", findings)
-        findings.refused.clear()
+        rate = options.rate or LOAD * await capacity(clients, findings, min(TRIAL, seconds / 10))
         until = time.monotonic() + seconds
-        every = CLIENTS / (LOAD * capacity)
+        every = CLIENTS / rate
         looking = asyncio.create_task(look(given, findings))
         working = [asyncio.create_task(client.work(until, every)) for client in clients]
         while (left := until - time.monotonic()) > 0:
@@ -136,16 +132,26 @@ async def soak(options: argparse.Namespace) -> int:
         wrong = await lost(given, findings)
         code = await life.stop()
         wrong += lost_calls(home, findings)
-    return report(findings, life, wrong, code, options, capacity)
+    return report(findings, life, wrong, code, options, rate)
+
+
+async def capacity(clients: Sequence[Client], findings: Findings, seconds: float) -> float:
+    """Measure how many requests a second are answered if no client pauses, and forget what they saw."""
+    await asyncio.gather(*(client.work(time.monotonic() + seconds) for client in clients))
+    served = sum(findings.ways.values())
+    findings.ways.clear()
+    tell_refusals("while the capacity was measured", findings)
+    findings.refused.clear()
+    return served / seconds
 
 
 def report(
-    findings: Findings, life: Life, wrong: list[str], code: int, options: argparse.Namespace, capacity: float
+    findings: Findings, life: Life, wrong: list[str], code: int, options: argparse.Namespace, rate: float
 ) -> int:
     """Print what was found. Returns the exit code."""
     print(f"Ways: {dict(findings.ways)}; {dict(findings.noted)}")
     print(f"At the end of each life: {[round(held, 1) for held in life.memory]} MiB, {life.descriptors} descriptors")
-    figure("soak, requests", sum(findings.ways.values()) / options.minutes / 60, "/s", baseline=capacity)
+    figure("soak, requests", sum(findings.ways.values()) / options.minutes / 60, "/s", baseline=rate)
     figure("soak, runs that clients were told of", len(findings.expected), "")
     figure("soak, messages", len(findings.messages), "")
     figure("soak, calls of the webhook", len(findings.taken), "")
@@ -164,7 +170,7 @@ def report(
         life.memory[-1] > early(life.memory) * FLAT + 8,
         life.descriptors[-1] > early(life.descriptors) * FLAT + 32,
     )
-    refused = too_many_refused(refusals(findings), sum(findings.ways.values()), LOAD * capacity)
+    refused = too_many_refused(refusals(findings), sum(findings.ways.values()), rate)
     nothing = not (findings.expected and findings.messages and findings.taken and findings.batches)
     return 1 if wrong or findings.errors or any(grown) or code or nothing or refused else 0
 
@@ -226,6 +232,7 @@ def main() -> int:
     options.add_argument("--kill-every", type=float, default=30.0, help="seconds")
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--rate", type=float, help="requests a second, instead of 70 %% of the capacity")
     options.add_argument("--keep", action="store_true", help="write the figures into docs/reliability.md")
     return asyncio.run(soak(options.parse_args()))
 
