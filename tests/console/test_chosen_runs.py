@@ -84,6 +84,7 @@ def test_all_that_match_are_removed_those_of_later_pages_too(own: Site, visit: V
     dialog.get_by_role("button", name="Done").click()
 
     expect(page.get_by_text("No run matches.")).to_be_visible()
+    expect(page.locator(".panel")).to_be_focused()
     assert own.api("GET", "runs").json()["data"] == []
     assert len(audited(own, "delete_run")) == MANY
 

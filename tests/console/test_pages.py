@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.acceptance.client import Client
-from tests.acceptance.echo import EchoServer
 from tests.acceptance.workflows import app, end, iteration, node, python, start, template
 from tests.console.apps import placed
 from tests.console.conftest import SMALL, Site, Visit, wait_for
@@ -345,20 +344,6 @@ def test_new_runs_wait_for_a_click_and_no_row_moves(site: Site, visit: Visit) ->
     button.click()
     expect(page.locator(f'[data-row="{new}"]')).to_be_visible()
     expect(button).to_have_count(0)
-
-
-def test_a_listed_run_that_no_longer_matches_shows_what_became_of_it(
-    site: Site, visit: Visit, echo: EchoServer
-) -> None:
-    run = site.start("waits", name="filtered")
-    echo.wait_for_calls("/hold/filtered/1")
-    page = visit(f"/runs?t=all&status=running&app={site.api('GET', f'runs/{run}').json()['app']['id']}")
-    row = page.locator(f'[data-row="{run}"]')
-    expect(row).to_have_text("Running")
-    expect(page.get_by_text("live", exact=True)).to_be_visible()
-    site.api("POST", f"runs/{run}/stop")
-    expect(row).to_have_text("Stopped")
-    expect(page.locator(".foot")).to_contain_text(re.compile(r"1 of 1\b"))
 
 
 def test_new_runs_come_by_themselves_once_they_are_followed(site: Site, visit: Visit) -> None:

@@ -1,10 +1,12 @@
-"""Rare filters of the list of runs, and saved views."""
+"""Filters of the list of runs, live ones and rare ones, and saved views."""
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.acceptance.echo import EchoServer
 from tests.console.album import keep
 from tests.console.conftest import LARGE, SMALL, Site, Visit
 from tests.console.test_retry_page import FIXED, app_of, mending, publish
@@ -119,3 +121,30 @@ def test_a_filter_is_kept_by_keyboard_under_a_name_and_shared_by_its_link(
     page.reload()
     open_.click()
     expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(0)
+
+
+def test_a_filtered_list_has_what_matches_now_and_its_focus_stays_in_it(
+    site: Site, visit: Visit, echo: EchoServer
+) -> None:
+    first, second = (site.start("waits", name=name) for name in ("first", "filtered"))
+    for name in ("first", "filtered"):
+        echo.wait_for_calls(f"/hold/{name}/1")
+    app = site.api("GET", f"runs/{first}").json()["app"]["id"]
+    page = visit(f"/runs?t=all&status=running&app={app}")
+    other = visit(f"/runs?t=all&status=stopped&app={app}")
+    for each in (page, other):
+        expect(each.get_by_text("live", exact=True)).to_be_visible()
+    row = page.locator(f'[data-row="{second}"]')
+    row.focus()
+    site.api("POST", f"runs/{second}/stop")
+    expect(row).to_have_count(0)
+    expect(page.locator(f'[data-row="{first}"]')).to_be_focused()
+    expect(page.locator(".foot")).to_contain_text(re.compile(r"1 of 1\b"))
+    other.get_by_role("button", name="1 new run").press("Enter")
+    expect(other.locator("[data-row]").first).to_have_attribute("data-row", second)
+    # It matches behind one that is newer than itself.
+    site.api("POST", f"runs/{first}/stop")
+    expect(page.locator("[data-row]")).to_have_count(0)
+    expect(page.locator(".panel")).to_be_focused()
+    other.get_by_role("button", name="1 new run").press("Enter")
+    expect(other.locator(f'[data-row="{first}"]')).to_be_visible()

@@ -45,18 +45,24 @@ async def moved(scene: Scene, operator: httpx.AsyncClient, app: App, **inputs: A
     """A run that has ended a second later, of which the server that executed it has told."""
     scene.clock.now += 1
     found = await ran(operator, app, **inputs)
-    assert scene.assembly.console is not None
-    scene.assembly.console.feed.moved(RunsMoved(run_ids=(found["id"],)))
+    heard(scene, found["id"])
     return found
+
+
+def heard(scene: Scene, run: str) -> None:
+    """Tell the feed, as another server would."""
+    assert scene.assembly.console is not None
+    scene.assembly.console.feed.moved(RunsMoved(run_ids=(run,)))
 
 
 async def test_a_list_is_told_of_each_run_that_moves(scene: Scene, operator: httpx.AsyncClient) -> None:
     echo, broken = await scene.publish(ECHO), await scene.publish(BROKEN)
     before = await ran(operator, echo, q="before 🦉")
     path = f"runs/stream?newest={before['id']}"
+    nothing = {"counts": {}, "capped": False, "new": 0, "changed": [], "gone": []}
     async with watching(scene, path) as stream, watching(scene, f"{path}&app={broken.id}") as other:
-        assert messages(stream, "tick") == [{"counts": {"succeeded": 1}, "capped": False, "new": 0, "changed": []}]
-        assert messages(other, "tick") == [{"counts": {}, "capped": False, "new": 0, "changed": []}]
+        assert messages(stream, "tick") == [nothing | {"counts": {"succeeded": 1}}]
+        assert messages(other, "tick") == [nothing]
 
         after = await moved(scene, operator, echo, q="after 🦉")
 
@@ -65,7 +71,13 @@ async def test_a_list_is_told_of_each_run_that_moves(scene: Scene, operator: htt
         assert (last["counts"], last["new"], last["capped"]) == ({"succeeded": 2}, 1, False)
         [shown] = last["changed"]
         assert (shown["id"], shown["status"], shown["preview"]) == (after["id"], "succeeded", "after 🦉")
-        assert messages(other, "tick")[-1] == {"counts": {}, "capped": False, "new": 0, "changed": []}
+        assert messages(other, "tick")[-1] == nothing | {"gone": [after["id"]]}
+
+        assert (await operator.delete(f"{API}/runs/{after['id']}")).status_code == 204
+        heard(scene, after["id"])
+
+        await until(lambda: len(messages(stream, "tick")) == 3)
+        assert messages(stream, "tick")[-1] == nothing | {"counts": {"succeeded": 1}, "gone": [after["id"]]}
 
 
 @pytest.mark.parametrize("newest", ["", "x", NOBODY])

@@ -46,13 +46,19 @@ export function RunsPage() {
   }, [live.fresh, follows, showNew])
   const isThere = query.data !== undefined
   const hasNew = live.fresh > 0 && !follows
-  // Its keys act where the focus is: here, unless something else has it. A button that goes takes the focus with it.
+  const rows = () => [...(panel.current?.querySelectorAll<HTMLElement>('[data-row]') ?? [])]
+  const had = useRef<{ focused: HTMLElement; at: number }>(undefined)
+  // Its keys act where the focus is: here, unless something else has it. What leaves the page takes the focus with it: a
+  // row gives it to the next, a button or a dialog to the list.
   useEffect(() => {
-    if (isThere && !hasNew && document.activeElement === document.body) panel.current?.focus({ preventScroll: true })
-  }, [isThere, hasNew])
+    const { focused, at } = had.current ?? { at: -1 }
+    if (!isThere || focused?.isConnected || document.activeElement !== document.body) return
+    const next = at < 0 ? undefined : (rows()[at] ?? rows().at(-1))
+    ;(next ?? panel.current)?.focus({ preventScroll: true })
+  })
   const keys = (event: KeyboardEvent) => {
     const action = pressed('runs', event)
-    const links = [...(panel.current?.querySelectorAll<HTMLElement>('[data-row]') ?? [])]
+    const links = rows()
     const at = links.indexOf(document.activeElement as HTMLElement)
     if (action === 'next') links[Math.min(links.length - 1, at + 1)]?.focus()
     else if (action === 'previous') links[Math.max(0, at - 1)]?.focus()
@@ -67,7 +73,7 @@ export function RunsPage() {
   const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
   const matching = read('status') ? shownCount(counts, read('status')) : total
   const more = capped ? '+' : ''
-  // Runs that no longer match stay listed.
+  // What was counted may be older than what is listed.
   const all = `${count(Math.max(matching, runs.length))}${more}`
   return (
     <main id="main" className="page runs">
@@ -100,7 +106,15 @@ export function RunsPage() {
         ) : null}
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the list act wherever in it the focus is */}
-      <div className="panel" ref={panel} tabIndex={-1} onKeyDown={keys}>
+      <div
+        className="panel"
+        ref={panel}
+        tabIndex={-1}
+        onKeyDown={keys}
+        onFocus={event => {
+          had.current = { focused: event.target, at: rows().indexOf(event.target) }
+        }}
+      >
         <Filters counts={counts} capped={capped} known={query.data !== undefined} search={search} />
         <div className="only-large">
           <Histogram

@@ -1,4 +1,5 @@
-// The list of runs: pages that were asked for, brought up to date by the stream. New runs are counted, not put in.
+// The list of runs: pages that were asked for, brought up to date by the stream. Runs that no longer match leave it; those
+// that match now are counted, not put in.
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { get } from '../../api/client.ts'
@@ -56,6 +57,8 @@ export function useRuns(filter: Filter) {
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
   })
+  /** Runs that came to match, and are not in the list; an older one may do so after a newer one. */
+  const unlisted = useRef(new Set<string>())
   const renew = useCallback(
     async (before: boolean, tail = false) => {
       const old = cache.getQueryData<Pages>(['runs', key])
@@ -68,6 +71,7 @@ export function useRuns(filter: Filter) {
   const showNew = useCallback(
     async (tail = false) => {
       const page = await renew(false, tail)
+      unlisted.current.clear()
       setLive(now => ({ ...now, fresh: 0, counts: page?.counts ?? {}, capped: page?.capped ?? false }))
     },
     [renew],
@@ -75,20 +79,33 @@ export function useRuns(filter: Filter) {
   const isFetchedHere = useRef(false)
   isFetchedHere.current = query.isFetchedAfterMount
   const loaded = query.data !== undefined
-  const newest = query.data?.pages[0]?.data[0]?.id ?? ''
+  const first = query.data?.pages[0]?.data[0]
+  const newest = useRef<{ key: string; run?: Run | undefined }>({ key })
+  // The newest that was listed stays so when it leaves the list: the stream goes on.
+  if (newest.current.key !== key || (first && first.created_at >= (newest.current.run?.created_at ?? 0)))
+    newest.current = { key, run: first }
+  const newestId = newest.current.run?.id ?? ''
   useEffect(() => {
     if (!loaded) return
     const over = new AbortController()
     // What was kept from an earlier visit is read again.
     let before = !isFetchedHere.current
     setLive(({ connected }) => ({ fresh: 0, connected }))
+    unlisted.current.clear()
     const hear = (tick: Tick) => {
-      setLive(now => ({ ...now, counts: tick.counts, capped: tick.capped ?? false, fresh: tick.new }))
-      cache.setQueryData<Pages>(['runs', key], old => old && changed(old, tick.changed))
+      const old = cache.getQueryData<Pages>(['runs', key])
+      if (!old) return
+      const listed = new Set(rowsOf(old).map(run => run.id))
+      const oldest = old.pages.at(-1)?.next ? (rowsOf(old).at(-1)?.created_at ?? 0) : 0
+      for (const run of tick.changed) if (!listed.has(run.id) && run.created_at >= oldest) unlisted.current.add(run.id)
+      for (const id of tick.gone) unlisted.current.delete(id)
+      const fresh = Math.max(tick.new, unlisted.current.size)
+      setLive(now => ({ ...now, counts: tick.counts, capped: tick.capped ?? false, fresh }))
+      cache.setQueryData<Pages>(['runs', key], changed(old, tick))
     }
     listen(
       'runs/stream',
-      { ...query_(JSON.parse(key) as Filter), ...(newest ? { newest } : {}) },
+      { ...query_(JSON.parse(key) as Filter), ...(newestId ? { newest: newestId } : {}) },
       {
         message: (name, data) => name === 'tick' && hear(data as Tick),
         connected: is => {
@@ -103,7 +120,7 @@ export function useRuns(filter: Filter) {
       over.signal,
     ).catch(() => undefined)
     return () => over.abort()
-  }, [cache, key, renew, loaded, newest])
+  }, [cache, key, renew, loaded, newestId])
   const pages = query.data?.pages ?? []
   const { fetchNextPage, hasNextPage, isFetchingNextPage } = query
   const isEmpty = loaded && pages.every(page => page.data.length === 0)
@@ -127,8 +144,13 @@ export function useRuns(filter: Filter) {
 const query_ = (filter: Filter): Record<string, string> =>
   Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, String(value)]))
 
-function changed(pages: Pages, runs: readonly Run[]): Pages {
-  const now = new Map(runs.map(run => [run.id, run]))
+function changed(pages: Pages, tick: Tick): Pages {
+  const now = new Map<string, Run | null>(tick.changed.map(run => [run.id, run]))
+  for (const id of tick.gone) now.set(id, null)
   if (!pages.pages.some(page => page.data.some(run => now.has(run.id)))) return pages
-  return { ...pages, pages: pages.pages.map(page => ({ ...page, data: page.data.map(run => now.get(run.id) ?? run) })) }
+  const of = (run: Run): Run[] => {
+    const after = now.get(run.id)
+    return after === null ? [] : [after ?? run]
+  }
+  return { ...pages, pages: pages.pages.map(page => ({ ...page, data: page.data.flatMap(of) })) }
 }

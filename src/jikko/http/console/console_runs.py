@@ -249,6 +249,7 @@ async def delete_run(call: ConsoleRequest) -> None:
     record = await record_of(call)
     if not await call.console.run_store.remove(record.identity.run_id):
         raise Conflict("The run has not ended; stop it before deleting it.")
+    call.console.feed.note(record.identity.run_id)
     call.note("deleted run", record.identity.run_id, app=record.identity.app_id, before={"status": record.status})
 
 

@@ -21,7 +21,7 @@ from jikko.http.routes.run_events import ANY_EVENT, numbered_frame
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter
 from jikko.record import RunRecord
-from jikko.values import Json
+from jikko.values import Json, Uuid
 
 
 class RunTick(Struct):
@@ -30,9 +30,8 @@ class RunTick(Struct):
     counts: Mapping[RunStatus, int]
     capped: bool
     new: Annotated[int, Meta(description="Number of runs newer than the client's; 10,001 means more.")]
-    changed: Annotated[
-        list[Run], Meta(description="Changed runs, at most 50, including new ones, and those that no longer match.")
-    ]
+    changed: Annotated[list[Run], Meta(description="Changed runs that match, at most 50, including new ones.")]
+    gone: Annotated[list[Uuid], Meta(description="IDs of changed runs that do not match, among them deleted ones.")]
 
 
 class ListedRuns(RunsFilter):
@@ -71,19 +70,23 @@ async def _tick(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None
 
 async def _frame(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None, moved: Sequence[str]) -> bytes:
     console = call.console
-    counts, changed = await console.list_cache.get(
+    counts, changed, gone = await console.list_cache.get(
         (console.feed.hints_received, wanted, moved), lambda: _shared(call, wanted, moved)
     )
     new = await console.runs.pages.newer(wanted, known)
-    tick = RunTick(counts.by_status, counts.capped, new, changed)
+    tick = RunTick(counts.by_status, counts.capped, new, changed, gone)
     return b"event: tick\ndata: " + encode(tick) + b"\n\n"
 
 
-async def _shared(call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str]) -> tuple[RunCounts, list[Run]]:
-    """Return what all clients of the same list share: the counts, and the changed runs."""
+async def _shared(
+    call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str]
+) -> tuple[RunCounts, list[Run], list[str]]:
+    """Return what all clients of the same list share: the counts, the changed runs, and those that do not match."""
     runs, now = call.console.runs, call.request.api.clock()
-    changed = await runs.shown(await runs.pages.those(wanted.lasting, moved)) if moved else []
-    return await runs.pages.counts(wanted), [run_body(run, now) for run in changed]
+    shown = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
+    changed = [run_body(run, now) for run in shown]
+    matching = {run.id for run in changed}
+    return await runs.pages.counts(wanted), changed, [run_id for run_id in moved if run_id not in matching]
 
 
 _LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "Position of the last event seen."),)

@@ -49,13 +49,6 @@ class RunFilter(Struct, frozen=True, kw_only=True):
         return replace(self, app_id=None, statuses=(), after=None, before=None) == RunFilter()
 
     @property
-    def lasting(self) -> "RunFilter":
-        """Without the conditions that a run may stop to match, or match later; the keyword stays."""
-        return replace(
-            self, statuses=(), min_elapsed=None, min_tokens=None, min_cost=None, error=None, failed_at=None, retry=None
-        )
-
-    @property
     def versions(self) -> frozenset[str] | None:
         """Ids of matching versions in lower case; ``None`` for all."""
         if self.workflow_id is None:
