@@ -76,7 +76,7 @@ async def test_a_list_is_told_of_each_run_that_moves(scene: Scene, operator: htt
         assert (await operator.delete(f"{API}/runs/{after['id']}")).status_code == 204
         heard(scene, after["id"])
 
-        await until(lambda: len(messages(stream, "tick")) == 3)
+        await until(lambda: messages(stream, "tick")[-1]["gone"])
         assert messages(stream, "tick")[-1] == nothing | {"counts": {"succeeded": 1}, "gone": [after["id"]]}
 
 
