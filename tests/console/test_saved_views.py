@@ -148,3 +148,5 @@ def test_a_filtered_list_has_what_matches_now_and_its_focus_stays_in_it(
     expect(page.locator(".panel")).to_be_focused()
     other.get_by_role("button", name="1 new run").press("Enter")
     expect(other.locator(f'[data-row="{first}"]')).to_be_visible()
+    site.api("DELETE", f"runs/{first}")
+    expect(other.locator(f'[data-row="{first}"]')).to_have_count(0)
