@@ -2,6 +2,8 @@
 
 Each process collects one item per file, so ``--dist loadfile`` hands out files; the item collects the file's tests and
 runs them. Arguments name folders or files; a marker expression must be true without marks, which files do not have.
+
+A process that dies fails the file that it ran; another one takes its place.
 """
 
 import gc
@@ -9,6 +11,44 @@ from pathlib import Path
 from typing import Never
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
+
+
+class Files(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Hands out files. xdist's own order of them hangs or breaks off after the death of a process: it hands out
+    finished files again, the deadly one until no process may be replaced, and files to a process still collecting."""
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Hand the files of a process that is gone to others. Returns the one that it ran; ``None`` if it had none."""
+        work: dict[str, dict[str, bool]] = self.assigned_work.pop(node)
+        left = {file: items for file, items in work.items() if not all(items.values())}
+        if not left:
+            return None
+        dead = next(iter(left))
+        del left[dead]
+        self.workqueue.update(left)
+        for other in self.nodes:
+            self._reschedule(other)
+        return dead
+
+    def schedule(self) -> None:
+        replaced = self.collection is not None
+        super().schedule()
+        if replaced:
+            # A process runs a file once it has another one, or knows that there is none.
+            for node in self.nodes:
+                self._reschedule(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        if node in self.registered_collections:
+            super()._reschedule(node)
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return Files(config, log)
 
 
 class LateFile(pytest.Item):
