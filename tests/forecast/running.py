@@ -1,12 +1,13 @@
 """Runs files in this process, for comparison with their forecasts."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jikko.apps.versions import CheckedFile, check
-from jikko.assemble import assemble
+from jikko.assemble import Assembly, assemble
 from jikko.assemble.build_tools import known_strategies, known_tools
 from jikko.errors import JikkoError
 from jikko.events import NodeFinished, RunFinished
@@ -54,19 +55,30 @@ def _strategies() -> Strategies:
 
 async def ran(text: str | bytes, inputs: Mapping[str, Any], home: Path, providers: Path | None) -> Ran:
     """Run a file to its end. A refused run has no failed nodes."""
-    source = text.encode() if isinstance(text, str) else text
+    async with installed(home, providers) as assembly:
+        return await ran_in(assembly, text, inputs)
+
+
+@asynccontextmanager
+async def installed(home: Path, providers: Path | None) -> AsyncIterator[Assembly]:
+    """Installation without environment variables, for any number of runs."""
     async with assemble(Settings(home=home, providers=providers), in_memory=True, environment={}) as assembly:
-        published = await assembly.apps.publish(source, source="test")
-        failed = []
-        try:
-            live = await assembly.runs.start(published.app, StartRequest(inputs=dict(inputs), user="tester"))
-        except JikkoError as error:
-            return Ran("refused", str(error), ())
-        async for batch in live.follow():
-            for _, event in batch:
-                if isinstance(event, NodeFinished) and event.status == "failed":
-                    failed.append(event.node_id)
-                if isinstance(event, RunFinished):
-                    end = event
+        yield assembly
         await assembly.runs.close(0)
+
+
+async def ran_in(assembly: Assembly, text: str | bytes, inputs: Mapping[str, Any]) -> Ran:
+    """Likewise, in an installation that is there."""
+    published = await assembly.apps.publish(text.encode() if isinstance(text, str) else text, source="test")
+    failed = []
+    try:
+        live = await assembly.runs.start(published.app, StartRequest(inputs=dict(inputs), user="tester"))
+    except JikkoError as error:
+        return Ran("refused", str(error), ())
+    async for batch in live.follow():
+        for _, event in batch:
+            if isinstance(event, NodeFinished) and event.status == "failed":
+                failed.append(event.node_id)
+            if isinstance(event, RunFinished):
+                end = event
     return Ran(end.status, end.error or "", tuple(failed))

@@ -1,16 +1,17 @@
 """Forecasts compared with actual runs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jikko.assemble import Assembly
 from jikko.inputs.samples import samples_of
 from tests.acceptance.workflows import app, end, node, python, start
 from tests.forecast.cases import FAILING, MAY_FAIL, RUNNING, llm, one
-from tests.forecast.running import foretold, here, ran
+from tests.forecast.running import foretold, here, installed, ran, ran_in
 from tests.providers.fake_model import Answer, FakeModel, streamed
 
 pytestmark = pytest.mark.anyio
@@ -21,21 +22,33 @@ SAYS: Mapping[str, Answer] = {"couplets": streamed(COUPLET)}
 """What the model answers, where not every text will do."""
 
 
-@pytest.fixture
-def providers(tmp_path: Path) -> Path:
-    file = tmp_path / "providers.yml"
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def providers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("providers") / "providers.yml"
     file.write_text('providers: {openai: {api_key: "${NO_SUCH_KEY}"}, local: {type: llama_cpp, path: none.gguf}}')
     return file
 
 
+@pytest.fixture(scope="module")
+async def assembly(tmp_path_factory: pytest.TempPathFactory, providers: Path) -> AsyncIterator[Assembly]:
+    """Installation that runs all files for which no model answers: each new sandbox takes 0.1 s of a processor."""
+    async with installed(tmp_path_factory.mktemp("home"), providers) as assembly:
+        yield assembly
+
+
 @pytest.mark.parametrize("name", FAILING)
 async def test_a_run_fails_at_the_node_that_was_named_and_for_the_reason_that_was_given(
-    name: str, tmp_path: Path, providers: Path
+    name: str, assembly: Assembly, providers: Path
 ) -> None:
     case = FAILING[name]
 
     found = foretold(case.text, here(providers))
-    run = await ran(case.text, case.inputs or {"q": "a"}, tmp_path, providers)
+    run = await ran_in(assembly, case.text, case.inputs or {"q": "a"})
 
     assert found.verdict == "will_fail"
     assert found.decisive is not None
@@ -92,9 +105,9 @@ def test_a_memory_that_a_completion_cannot_hold_is_told(mode: str, memory: Any, 
 
 
 @pytest.mark.parametrize("name", RUNNING)
-async def test_what_does_not_end_a_run_is_no_failure(name: str, tmp_path: Path) -> None:
+async def test_what_does_not_end_a_run_is_no_failure(name: str, assembly: Assembly) -> None:
     found = foretold(RUNNING[name])
-    run = await ran(RUNNING[name], {"q": "a"}, tmp_path, None)
+    run = await ran_in(assembly, RUNNING[name], {"q": "a"})
 
     assert found.verdict == "runs"
     assert all(finding.severity == "warning" for finding in found.findings)
@@ -102,9 +115,9 @@ async def test_what_does_not_end_a_run_is_no_failure(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("q", "status"), [("易", "succeeded"), ("難", "failed")])
-async def test_a_file_that_may_fail_does_so_in_some_runs_only(q: str, status: str, tmp_path: Path) -> None:
+async def test_a_file_that_may_fail_does_so_in_some_runs_only(q: str, status: str, assembly: Assembly) -> None:
     found = foretold(MAY_FAIL)
-    run = await ran(MAY_FAIL, {"q": q}, tmp_path, None)
+    run = await ran_in(assembly, MAY_FAIL, {"q": q})
 
     assert (found.verdict, found.decisive and found.decisive.node) == ("may_fail", "tool")
     assert run.status == status
@@ -112,12 +125,12 @@ async def test_a_file_that_may_fail_does_so_in_some_runs_only(q: str, status: st
 
 @pytest.mark.parametrize(("inputs", "status"), [({"q": "茶🍵"}, "succeeded"), ({}, "failed")])
 async def test_a_program_that_needs_an_optional_input_may_fail(
-    inputs: dict[str, str], status: str, tmp_path: Path
+    inputs: dict[str, str], status: str, assembly: Assembly
 ) -> None:
     text = one(python("code", "def main(文: str):\n    return {'r': 文.strip()}\n", {"r": "string"}, 文="start.q"))
 
     found = foretold(text)
-    run = await ran(text, inputs, tmp_path, None)
+    run = await ran_in(assembly, text, inputs)
 
     assert (found.verdict, found.decisive and found.decisive.node) == ("may_fail", "code")
     assert (run.status, "(line 2)" in run.error) == (status, status == "failed")
@@ -125,13 +138,13 @@ async def test_a_program_that_needs_an_optional_input_may_fail(
 
 @pytest.mark.parametrize(("q", "status"), [("茶🍵", "succeeded"), ("", "failed")])
 async def test_a_program_that_returns_its_errors_under_another_name_may_fail(
-    q: str, status: str, tmp_path: Path
+    q: str, status: str, assembly: Assembly
 ) -> None:
     code = "def main(q):\n    if not q:\n        return {'error': '空です'}\n    return {'題': q}\n"
     text = one(python("code", code, {"題": "string"}, q="start.q"))
 
     found = foretold(text)
-    run = await ran(text, {"q": q}, tmp_path, None)
+    run = await ran_in(assembly, text, {"q": q})
 
     assert (found.verdict, found.decisive and found.decisive.node) == ("may_fail", "code")
     assert found.findings[0].text().startswith("the return in line 3 of the code lacks the output '題'")
@@ -153,11 +166,11 @@ async def test_a_file_of_the_community_that_is_said_to_run_does(name: str, tmp_p
     assert fake.bodies
 
 
-async def test_a_file_of_the_community_that_repairs_json_needs_no_package(tmp_path: Path) -> None:
+async def test_a_file_of_the_community_that_repairs_json_needs_no_package(assembly: Assembly) -> None:
     text = (SAMPLES / "json-repair.yml").read_bytes()
 
     found = foretold(text)
-    run = await ran(text, {"llm_string": "{a: 1,}"}, tmp_path, None)
+    run = await ran_in(assembly, text, {"llm_string": "{a: 1,}"})
 
     assert (found.verdict, found.findings) == ("runs", ())
     assert (run.status, run.error) == ("succeeded", "")
