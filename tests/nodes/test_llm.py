@@ -113,14 +113,17 @@ async def test_references_inside_a_context_are_not_replaced() -> None:
     assert (await node.run(ctx)).process_data["prompts"][0]["text"] == "{{#start.s#}}"
 
 
-async def test_a_context_without_content_is_refused() -> None:
-    ctx = ModelContext(says("ok"), {**VALUES, "kb": {"result": [{"title": "x"}]}})
+@pytest.mark.parametrize(
+    ("element", "kind"), [({"title": "x"}, "InvalidContextStructureError"), (7, "TypeError"), (None, "TypeError")]
+)
+async def test_a_context_without_content_is_refused(element: Json, kind: str) -> None:
+    ctx = ModelContext(says("ok"), {**VALUES, "kb": {"result": ["読", element]}})
     node = llm(context={"enabled": True, "variable_selector": ["kb", "result"]})
 
     with pytest.raises(NodeFailure) as caught:
         await node.run(ctx)
 
-    assert caught.value.kind == "InvalidContextStructureError"
+    assert caught.value.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,7 @@ async def test_a_prompt_must_not_be_empty() -> None:
     [
         ({"window": {"enabled": False}}, "what now?"),
         ({"query_prompt_template": "Q: {{#sys.query#}}"}, "Q: what now?"),
+        ({"query_prompt_template": "問い🙂{{#context#}} {{#sys.query#}}"}, "問い🙂 what now?"),
     ],
 )
 async def test_with_memory_the_query_comes_last(memory: dict[str, Json], last: str) -> None:
@@ -160,14 +164,16 @@ async def test_without_memory_no_query_is_added() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Say {{#start.s#}}", "\nSay Ada"),
-        ("#histories#Say", "Say"),
-        ("Q #sys.query#", "\nQ what now?"),
+        ("Say {{#start.s#}}", "what now?\n\nSay Ada"),
+        ("#histories#Say", "what now?\nSay"),
+        ("Q {{#sys.query#}} #sys.query#", "what now?\n\nQ what now? #sys.query#"),
     ],
 )
-async def test_completion_prompts_are_one_text(text: str, expected: str) -> None:
+@pytest.mark.parametrize("query", ["", "{{#sys.query#}}"])
+async def test_the_question_precedes_the_one_text_of_a_completion(text: str, expected: str, query: str) -> None:
     models = says("ok")
-    node = llm(model={**MODEL, "mode": "completion"}, prompt_template={"text": text}, memory={"role_prefix": {}})
+    memory: Json = {"role_prefix": {}, "query_prompt_template": query}
+    node = llm(model={**MODEL, "mode": "completion"}, prompt_template={"text": text}, memory=memory)
 
     result = await node.run(ModelContext(models, VALUES))
 
@@ -291,6 +297,16 @@ async def test_files_that_the_prompt_refers_to_follow_its_text() -> None:
     assert isinstance(sent[1].parts[0], Media)
 
 
+@pytest.mark.parametrize(("vision", "shown"), [({"enabled": False}, 1), (VISION, 2)])
+async def test_files_that_the_question_of_a_memory_refers_to_follow_it(vision: Json, shown: int) -> None:
+    memory = {"query_prompt_template": "{{#sys.query#}} 見て🙂 {{#start.f#}}"}
+
+    *_, asked, files = await messages_with([IMAGE], memory=memory, vision=vision)
+
+    assert asked.parts == ("what now? 見て🙂 ",)
+    assert [type(part) for part in files.parts] == [Media] * shown
+
+
 async def test_files_that_the_model_cannot_read_are_left_out() -> None:
     [message] = await messages_with(IMAGE, able=Abilities(media=frozenset()))
 
@@ -328,7 +344,7 @@ async def test_what_a_model_made_is_stored_and_shown() -> None:
 
     [made] = result.outputs["files"]
     assert made["filename"] == "image-1.png"
-    assert result.outputs["text"] == "Here:\n![image-1.png](http://jikko.test/files/image-1.png)"
+    assert result.outputs["text"] == "Here:![](http://jikko.test/files/image-1.png)"
 
 
 # Reasoning.

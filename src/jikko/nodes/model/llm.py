@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from jikko.dsl.declared_variables import model_selector
 from jikko.dsl.fields import Fields
+from jikko.lang.templates import to_markdown
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.model.llm_prompt import AppPrompt, Prompt
 from jikko.nodes.model.model_call import (
@@ -259,7 +260,8 @@ def context_text(value: Json | Unset) -> str:
         if not isinstance(item, dict) or "content" not in item:
             raise NodeFailure(
                 f"The context cannot be used: element {position} is not a text and has no 'content'.",
-                kind="InvalidContextStructureError",
+                # [QUIRK]
+                kind="InvalidContextStructureError" if isinstance(item, (dict, list)) else "TypeError",
             )
         if item.get("summary"):
             lines.append(str(item["summary"]))
@@ -319,5 +321,5 @@ async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], 
                 type=made.kind,
             )
         files.append(file)
-        links.append(f"\n![{name}]({file['url']})")
+        links.append(f"![]({file['url']})" if made.kind == "image" else to_markdown(file))
     return files, "".join(links)

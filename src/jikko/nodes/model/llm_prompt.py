@@ -25,7 +25,6 @@ from jikko.values import UNSET, Json, Selector
 _ROLES: Final = ("system", "user", "assistant")
 _CONTEXT: Final = "{{#context#}}"
 _HISTORIES: Final = "#histories#"
-_QUERY: Final = "#sys.query#"
 _SYS_QUERY: Final = ("sys", "query")
 
 
@@ -41,8 +40,12 @@ class PromptText(Struct, frozen=True):
         role = cast(Role, data.choice("role", _ROLES, "user"))
         if data.choice("edition_type", ("basic", "jinja2"), "basic") == "jinja2":
             return cls(role, (), data.text("jinja2_text"))
+        return cls.parse(role, data.text("text"))
+
+    @classmethod
+    def parse(cls, role: Role, text: str) -> Self:
         # Split before parsing references, so that references in a context are never expanded.
-        return cls(role, tuple(Template.parse(part) for part in data.text("text").split(_CONTEXT)), None)
+        return cls(role, tuple(Template.parse(part) for part in text.split(_CONTEXT)), None)
 
     @property
     def selectors(self) -> Iterator[Selector]:
@@ -60,6 +63,9 @@ class PromptText(Struct, frozen=True):
     def files(self, variables: Variables) -> list[Json]:
         """Return the files referenced by a basic message."""
         return [file for selector in self.selectors for file in files_in(variables.get(selector))]
+
+
+_NO_TEXT: Final = PromptText.parse("user", "")
 
 
 class DraftMessage(Struct, frozen=True):
@@ -86,7 +92,7 @@ class Prompt(Struct, frozen=True):
     is_chat: bool
     jinja_variables: NamedVariables
     memory: Memory
-    query: Template
+    query: PromptText
     """With memory: the last message, in place of the user's query; may be empty."""
     lacks_prefixes: bool
     """Whether it is a completion with memory, and without prefixes for it."""
@@ -106,14 +112,13 @@ class Prompt(Struct, frozen=True):
             is_chat=is_chat,
             jinja_variables=read_named(config, "jinja2_variables"),
             memory=Memory.from_dsl(data),
-            query=Template.parse(memory.text("query_prompt_template")),
+            query=PromptText.parse("user", memory.text("query_prompt_template")),
             lacks_prefixes=not is_chat and data.get("memory") is not None and memory.get("role_prefix") is None,
         )
 
     def check_variables(self, variables: Variables) -> None:
         """Raises ``NodeFailure`` if a referenced variable does not exist."""
-        texts = [selector for text in self.texts for selector in text.selectors]
-        for selector in (*texts, *self.query.selectors):
+        for selector in (selector for text in (*self.texts, self.query) for selector in text.selectors):
             if variables.get(selector) is UNSET:
                 raise NodeFailure(f"Variable {'.'.join(selector)} not found", kind="VariableNotFoundError")
         for name, selector in self.jinja_variables:
@@ -138,15 +143,19 @@ class Prompt(Struct, frozen=True):
         query = self._query(ctx)
         earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)
         if self.is_chat:
-            drafts = await self._chat(ctx, context, vision.detail)
+            drafts = []
+            for entry in self.texts:
+                drafts += await _messages(ctx, entry, await self._text(ctx, entry, context), vision)
             for message in await prompt_messages(ctx, earlier, vision):
                 media = tuple(part for part in message.parts if isinstance(part, Media))
                 drafts.append(DraftMessage(message.role, MaskedText.same(message.text), media))
-            if query.used:
-                drafts.append(DraftMessage("user", query))
+            drafts += await _messages(ctx, self.query, query, vision)
         else:
+            text = await self._text(ctx, self.texts[0], context)
             history = self.memory.as_text(earlier)
-            drafts = [DraftMessage("user", await self._completion(ctx, context, query, history))]
+            ctx.variables.spend(len(query.used) + len(history) * text.used.count(_HISTORIES))
+            used = _completed(text.used, query.used, history)
+            drafts = [DraftMessage("user", MaskedText(used, _completed(text.recorded, query.recorded, history)))]
         shown = await all_media(ctx, files, vision.detail)
         if shown:
             if drafts and drafts[-1].role == "user":
@@ -155,36 +164,14 @@ class Prompt(Struct, frozen=True):
                 drafts.append(DraftMessage("user", None, tuple(shown)))
         return drafts
 
-    async def _chat(self, ctx: Context, context: MaskedText, detail: str) -> list[DraftMessage]:
-        drafts: list[DraftMessage] = []
-        for entry in self.texts:
-            if entry.jinja is not None:
-                text = await self._rendered(ctx, entry.jinja)
-                if text.used:
-                    drafts.append(DraftMessage(entry.role, text))
-                continue
-            text = entry.text(ctx, context)
-            if text.used:
-                drafts.append(DraftMessage(entry.role, text))
-            media = await all_media(ctx, entry.files(ctx.variables), detail)
-            if media:
-                drafts.append(DraftMessage(entry.role, None, tuple(media)))
-        return drafts
-
-    async def _completion(self, ctx: Context, context: MaskedText, query: MaskedText, history: str) -> MaskedText:
-        entry = self.texts[0]
-        text = entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
-        ctx.variables.spend(len(query.used) * text.used.count(_QUERY))
-        ctx.variables.spend(len(history) * text.used.count(_HISTORIES))
-        return MaskedText(
-            _completed(text.used, query.used, history), _completed(text.recorded, query.recorded, history)
-        )
+    async def _text(self, ctx: Context, entry: PromptText, context: MaskedText) -> MaskedText:
+        return entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
 
     def _query(self, ctx: Context) -> MaskedText:
         if not self.memory.window:
             return NOTHING
-        if self.query.source:
-            return MaskedText.of(self.query, ctx)
+        if self.query != _NO_TEXT:
+            return self.query.text(ctx, NOTHING)
         query = ctx.variables.get(_SYS_QUERY)
         return NOTHING if query is UNSET else MaskedText.same(to_text(query))
 
@@ -207,10 +194,17 @@ class Prompt(Struct, frozen=True):
         return MaskedText(text, shown)
 
 
+async def _messages(ctx: Context, entry: PromptText, text: MaskedText, vision: Vision) -> list[DraftMessage]:
+    """Return an entry's text, and a message with the files that it references."""
+    drafts = [DraftMessage(entry.role, text)] if text.used else []
+    media = await all_media(ctx, entry.files(ctx.variables), vision.detail)
+    return [*drafts, DraftMessage(entry.role, None, tuple(media))] if media else drafts
+
+
 def _completed(text: str, query: str, history: str) -> str:
     # Without a conversation the empty history still leaves its line break. Source: docs/dify-behaviour.md, “LLM”.
     text = text.replace(_HISTORIES, history) if _HISTORIES in text else f"{history}\n{text}"
-    return text.replace(_QUERY, query) if query else text
+    return f"{query}\n{text}" if query else text
 
 
 _FOUND: Final = """Between <context> and </context> stands what was found for the question.
