@@ -41,6 +41,8 @@ def test_text_stays_as_it_is(name: str) -> None:
         ("café crème brûlée, naïve façade, déjà vu".encode("latin-1"), "café crème brûlée, naïve façade, déjà vu"),
         ("Grüße aus Köln — „schön“".encode("cp1252"), "Grüße aus Köln — „schön“"),
         ("これは日本語です。漢字とカタカナ。".encode("cp932"), "これは日本語です。漢字とカタカナ。"),
+        ("メールの文字コード".encode("iso2022_jp"), "メールの文字コード"),
+        ("\x1b$🙂 no Japanese".encode(), "\x1b$🙂 no Japanese"),
         ("Привет, мир! Это текст.".encode("cp1251"), "Привет, мир! Это текст."),
         ("\ufeffBOM".encode(), "BOM"),
         ("UTF-16 日本".encode("utf-16"), "UTF-16 日本"),
@@ -61,6 +63,10 @@ def test_yaml_is_written_again() -> None:
 
     assert read(text, "a.yml") == "b:\n  x: 日本\n  y:\n  - 1\n  - 2\na: null\n---\n- 1\n"
     assert read("", "a.yaml") == ""
+    # libyaml writes an escape in place of the emoji, and folds before the blank.
+    assert read('x: "🙂"', "a.yaml") == "x: 🙂\n"
+    long = "語" * 80
+    assert read(f'x: "\\t{long}\\n 文"', "a.yaml") == f'x: "\\t{long}\\n\\\n  \\ 文"\n'
 
 
 def test_properties_become_lines_of_key_and_value() -> None:
@@ -86,6 +92,14 @@ def test_csv_becomes_a_table() -> None:
         ([["a", None, "a"]], "| a | Unnamed: 1 | a.1 |\n| - | ---------- | --- |"),
         ([["a", "b", "c"], ["l1\nl2", True, "NA"]], "| a | b | c |\n| - | - | - |\n| l1 l2 | True | nan |"),
         ([["d"], [datetime.datetime(2024, 5, 1)]], "| d |\n| - |\n| 2024-05-01 00:00:00 |"),
+        (
+            [["勤務"], [datetime.timedelta(hours=30)], [datetime.timedelta(hours=-1)], [datetime.timedelta(0, 5.5)]],
+            "| 勤務 |\n| -- |\n| 1 days 06:00:00 |\n| -1 days +23:00:00 |\n| 0 days 00:00:05.500000 |",
+        ),
+        (
+            [["h", "n"], [None, 2], [datetime.timedelta(days=1), "x"]],
+            "| h | n |\n| - | - |\n| NaT | 2 |\n| 1 days 00:00:00 | x |",
+        ),
         ([["a"], [1], [None], [3]], "| a |\n| - |\n| 1.0 |\n| 3.0 |"),
         ([], "|  |\n|  |"),
     ],

@@ -79,6 +79,8 @@ def _column(cells: Sequence[Cell]) -> list[Cell]:
     there = [value for value in values if not _is_nothing(value)]
     if there and all(isinstance(value, datetime.datetime) for value in there):
         return ["NaT" if _is_nothing(value) else value for value in values]
+    if there and all(isinstance(value, datetime.timedelta) for value in there):
+        return ["NaT" if _is_nothing(value) else _duration(value) for value in values]
     if there and all(isinstance(value, bool) or value in _BOOLEANS for value in there):
         if len(there) < len(values) and all(isinstance(value, bool) for value in there):
             return [float(value) for value in values]
@@ -87,6 +89,12 @@ def _column(cells: Sequence[Cell]) -> list[Cell]:
         return values
     numbers = [_number(value) for value in values]
     return [float(number) for number in numbers] if any(isinstance(number, float) for number in numbers) else numbers
+
+
+def _duration(value: Cell) -> str:
+    """Return ``1 days 06:00:00`` for 30 hours; ``-1 days +23:00:00`` for minus one."""
+    time = (datetime.datetime.min + value % datetime.timedelta(days=1)).time()
+    return f"{value.days} days {'+' if value.days < 0 else ''}{time}"
 
 
 def _is_number(value: Cell) -> bool:
