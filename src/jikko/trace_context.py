@@ -19,8 +19,6 @@ _STATE_MEMBER: Final = re.compile(
 
 
 class TraceContext(NamedTuple):
-    """Position in a trace."""
-
     trace_id: str
     """32 hexadecimal digits in lower case."""
     span_id: str

@@ -47,7 +47,6 @@ UNSET: Final = _Unset.UNSET
 
 
 def is_file(value: Json) -> bool:
-    """Return whether a value is a file mapping."""
     return isinstance(value, dict) and value.get("dify_model_identity") == FILE_IDENTITY
 
 
@@ -72,7 +71,6 @@ def remote_file(
 
 
 def as_list(value: Json) -> list[Any]:
-    """Return the value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 

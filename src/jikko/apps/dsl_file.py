@@ -45,7 +45,6 @@ def test_files_below(folder: Path) -> list[Path]:
 
 
 def is_test_file(path: Path) -> bool:
-    """Return whether a file has the name of a test file."""
     return path.name.lower().endswith(TEST_ENDINGS)
 
 

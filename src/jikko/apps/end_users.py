@@ -47,7 +47,6 @@ def mcp_user(digest: bytes) -> str:
 
 
 def is_mcp_user(user: str) -> bool:
-    """Return whether a ``user`` is that of an MCP server."""
     return _MCP_USER.fullmatch(user) is not None
 
 

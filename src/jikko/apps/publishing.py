@@ -39,8 +39,6 @@ class Published(Struct, frozen=True):
 
 
 class AppCatalog(Struct, eq=False):
-    """Apps and their versions."""
-
     store: AppStore
     node_classes: Mapping[str, Any]
     clock: Clock = time.time

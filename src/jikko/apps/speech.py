@@ -48,7 +48,6 @@ class Narration:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, text: str) -> None:
-        """Add a piece of text."""
         self._text += text
         ends = [match.end() for match in _END.finditer(self._text)]
         if ends and ends[-1] >= _MIN_CHARACTERS:
@@ -229,7 +228,6 @@ class AppSpeech(Struct, eq=False):
 
 
 def too_large() -> PayloadTooLarge:
-    """Return the error for a recording that is too large."""
     return PayloadTooLarge("Audio size larger than 30 mb", code="audio_too_large")
 
 

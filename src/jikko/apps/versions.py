@@ -47,7 +47,6 @@ class Workflow(Struct, frozen=True):
     inputs: tuple[StartVariable, ...]
 
     def new_run(self, app_id: str, end_user_id: str, user: str, *, retry_of: str | None = None) -> RunIdentity:
-        """Return the identity of a new run of this version."""
         return RunIdentity(
             run_id=new_id(),
             task_id=new_id(),
@@ -124,7 +123,6 @@ StandIns: TypeAlias = Callable[[App, CompiledGraph], CompiledGraph]
 
 
 def inputs_of(graph: CompiledGraph) -> tuple[StartVariable, ...]:
-    """Return the variables of the start node."""
     start = graph.nodes[graph.root_id].node
     return start.variables if isinstance(start, Start) else ()
 

@@ -124,7 +124,6 @@ class FileServices(Struct, frozen=True):
 
 
 def build_files(context: BuildContext, stores: Stores) -> FileServices:
-    """Build the file services of a process."""
     settings, clock = context.settings, context.clock
     signer = UrlSigner(
         keys=stores.signing_keys,

@@ -39,8 +39,6 @@ class ChatHooks(Struct, frozen=True):
 
 
 class ChatServices(Struct, frozen=True):
-    """Services of conversations."""
-
     turns: Turns
     annotations: Annotations
     annotation_indexing: AnnotationIndexing
@@ -84,7 +82,6 @@ def build_chat(
     hooks: ChatHooks,
     cluster: Cluster,
 ) -> ChatServices:
-    """Build the conversation services of a process."""
     clock = context.clock
     turns = Turns(
         store=stores.conversations, runs=runs, workflows=workflows, models=ports.models, hooks=hooks.hooks, clock=clock

@@ -134,7 +134,6 @@ def build_nodes(
 
 
 def http_client(settings: Settings) -> AiohttpClient:
-    """Build the HTTP client from the settings."""
     return AiohttpClient(
         allow=allowed_networks(settings.http_allow),
         proxy=settings.http_proxy or None,

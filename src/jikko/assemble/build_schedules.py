@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 
 class ScheduleServices(Struct, frozen=True):
-    """Schedules of a process."""
-
     watch: ScheduleWatch
     control: "ScheduleControl"
     options: "dict[str, ScheduleOptions]"

@@ -26,8 +26,6 @@ from jikko.store.sqlite.plugin_file import PluginFile
 
 
 class MadePlugins(NamedTuple):
-    """Plugin runtime, and its plugins by kind."""
-
     runtime: PluginRuntime
     tools: PluginTools
     strategies: PluginStrategies

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 
 def are_installed(settings: Settings) -> bool:
-    """Return whether any plugin is installed."""
     return (settings.plugin_folder / "installed.json").exists()
 
 
@@ -132,8 +131,6 @@ def plugins_looked_up(
 
 
 class _Strategies:
-    """``Strategies`` of plugins."""
-
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
 

@@ -23,7 +23,6 @@ def make_sandbox(settings: Settings, workers: int = 1, *, brief: bool = False) -
 
 
 def package_folder(settings: Settings) -> PackageFolder:
-    """Return the folder of packages for users' programs."""
     return PackageFolder(settings.packages_folder, load=settings.packages_load)
 
 

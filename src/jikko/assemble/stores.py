@@ -44,8 +44,6 @@ class ConsoleStores(NamedTuple):
 
 
 class Stores(NamedTuple):
-    """Stores of one process."""
-
     apps: AppStore
     runs: RunStore
     conversations: ConversationStore

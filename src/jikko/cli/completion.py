@@ -11,7 +11,6 @@ from jikko.setting_sources import read_settings
 
 
 def complete_app(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the names of apps with this prefix."""
     return [CompletionItem(name) for name in _read(context, "app_names") if name.startswith(incomplete)]
 
 

@@ -80,7 +80,6 @@ def together(*options: Callable[[Any], Any]) -> Callable[[T], T]:
 
 
 def to_option(help: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Return the option for an output file."""
     return click.option("--to", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=help)
 
 
@@ -221,5 +220,4 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 
 def failure(error: Exception, *, hint: str = "") -> Failure:
-    """Return the ``Failure`` for an error."""
     return Failure(str(error), exit_code=of_error(error), code=getattr(error, "code", "failed"), hint=hint)

@@ -156,7 +156,6 @@ def write_report(path: Path, content: bytes) -> None:
 
 
 def unwritten(path: Path | str, error: OSError) -> Failure:
-    """Return the failure for an unwritable file."""
     return Failure(f"{path} cannot be written: {error.strerror or error}")
 
 

@@ -100,7 +100,6 @@ def tail(text: str, columns: int) -> str:
 
 
 def padded(text: str, columns: int) -> str:
-    """Pad a text with spaces to ``columns`` columns."""
     return text + " " * max(0, columns - width(text))
 
 

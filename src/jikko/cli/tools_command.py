@@ -173,7 +173,6 @@ def _chosen(name: str, providers: Sequence[Any]) -> Any:
 
 
 def _echo_message(message: Any, as_json: bool) -> None:
-    """Print one message of a tool."""
     fields = {name: getattr(message, name) for name in message.__struct_fields__}
     if "content" in fields:
         fields = {**fields, "content": f"{len(fields['content'])} bytes"}

@@ -151,8 +151,6 @@ class WorkerCall(msgspec.Struct, frozen=True, kw_only=True, tag="Request"):
 
 
 class WorkerReply(msgspec.Struct, frozen=True, kw_only=True, tag="Response"):
-    """Reply to a request."""
-
     to: str
     number: int
     answer: int | None

@@ -65,11 +65,9 @@ class IdleTimer:
             self._timer = self._loop.call_later(self._seconds, self._poll)
 
     def end(self) -> None:
-        """End the wait."""
         self._then, self._arguments = None, ()
 
     def close(self) -> None:
-        """Cancel the timer."""
         self._then, self._arguments = None, ()
         if self._timer is not None:
             self._timer.cancel()

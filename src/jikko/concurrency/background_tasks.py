@@ -16,7 +16,6 @@ def start_task(work: Coroutine[Any, Any, T], among: set[asyncio.Task[T]]) -> asy
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait for their end."""
     # A task that ends removes itself from its set.
     ending = tuple(tasks)
     for task in ending:

@@ -89,7 +89,6 @@ class MemoryBudget:
         return reservation if granted.done() else None
 
     def shrink(self, reservation: "Reservation", size: int) -> None:
-        """Reduce a filled reservation to ``size``."""
         self._filling.pop(reservation, None)
         given_back = reservation.size - min(size, reservation.size)
         reservation.size -= given_back

@@ -45,8 +45,6 @@ class ToolProviders(Protocol):
 
 
 class Console(Struct, frozen=True, kw_only=True):
-    """Services of the console."""
-
     access: Access
     shares: Shares
     public_url: str

@@ -22,8 +22,6 @@ _CACHE_SIZE: Final = 2_000
 
 
 class ModelNeed(Struct, frozen=True):
-    """Model that a workflow calls."""
-
     need: Need
     nodes: tuple[str, ...]
     """Titles of nodes."""
@@ -45,8 +43,6 @@ class AppForecast(Struct, frozen=True):
 
 
 class ForecastCache(Struct, eq=False):
-    """Cache of forecasts."""
-
     installation: Callable[[], Installation]
     """Reads the current installation. Blocks."""
     outside: Callable[[str, Mapping[str, Any]], Outside]
@@ -70,7 +66,6 @@ class ForecastCache(Struct, eq=False):
         return known[1]
 
     def known(self, app: App, workflow_id: str) -> AppForecast | None:
-        """Return a version's cached forecast, if any."""
         found = self._known.get((workflow_id, app.environment))
         return None if found is None or self.clock() - found[0] > _TTL_SECONDS else found[1]
 

@@ -47,8 +47,6 @@ class EventSlice(Struct, frozen=True):
 
 
 class LogPages(Struct, eq=False):
-    """Reader of logs by page."""
-
     store: RunStore
     _kept: tuple[str, Sequence[Event]] | None = None
     _dropping: asyncio.TimerHandle | None = None

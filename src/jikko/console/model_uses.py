@@ -23,8 +23,6 @@ class _Use(NamedTuple):
 
 
 class ProviderHour(Struct, frozen=True):
-    """Last hour of a provider."""
-
     requests: int = 0
     failed: int = 0
     p50: float | None = None

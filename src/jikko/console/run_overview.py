@@ -62,8 +62,6 @@ class WaitsFor(Struct, frozen=True):
 
 
 class ListedRun(Struct, frozen=True):
-    """Run in the list."""
-
     record: RunRecord
     app: App | None
     """``None`` if it was deleted."""
@@ -83,8 +81,6 @@ class Listed(Struct, frozen=True):
 
 
 class RunListing:
-    """Lists of runs of all apps."""
-
     def __init__(self, pages: RunPages, apps: AppStore, forms: Forms) -> None:
         self.pages = pages
         self.models = VersionModels(apps)

@@ -96,8 +96,6 @@ _ROUNDING: Final = 1e-6
 
 
 class Match(NamedTuple):
-    """An annotation that matches a question."""
-
     id: str
     score: float
     """Similarity of the questions: 1 for equal ones."""

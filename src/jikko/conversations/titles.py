@@ -64,7 +64,6 @@ def new_conversation(asked: UserQuery, id_: str, *, title_due: bool, now: float)
 
 
 def new_variable(app: App, declared: Variable, now: float) -> ConversationVariable:
-    """Return a conversation's variable, as declared by a workflow."""
     # The same id in all conversations, even if the file has none.
     id_ = declared.id.lower() if is_uuid(declared.id) else str(uuid5(NAMESPACE_OID, f"{app.id}/{declared.name}"))
     return ConversationVariable(
@@ -130,7 +129,6 @@ class Titles:
         self._places = asyncio.Semaphore(_MAX_CONCURRENT)
 
     def first_turn(self, app: App, conversation: Conversation, first: Message) -> None:
-        """See ``Hooks.first_turn``."""
         start_task(self._name(app.id, conversation.id, first.query, self._delay), self._tasks)
 
     async def title(self, app: App, query: str) -> str:

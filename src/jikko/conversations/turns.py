@@ -56,8 +56,6 @@ class EarlierTurn(Struct, frozen=True):
 
 
 class TurnRequest(Struct, frozen=True, kw_only=True):
-    """Request of a client."""
-
     query: str
     inputs: Mapping[str, Json]
     user: str
@@ -79,8 +77,6 @@ class TurnRequest(Struct, frozen=True, kw_only=True):
 
 
 class Turns(Struct, eq=False, kw_only=True):
-    """Begins turns."""
-
     store: ConversationStore
     runs: Runs
     workflows: Workflows

@@ -152,12 +152,10 @@ class Fresh(Struct):
 
 
 def conversation_body(conversation: Conversation, fresh: Fresh) -> ConversationBody:
-    """Encode a conversation."""
     return timed_body_from(conversation, ConversationBody, inputs=fresh.value(conversation.inputs))
 
 
 def message_body(message: Message, fresh: Fresh) -> MessageBody:
-    """Encode a message."""
     answer, feedback = message.answer, message.feedback
     files = [
         *_files(message, "user", fresh.value(message.files)),
@@ -218,7 +216,6 @@ def _form(form: TurnForm, run_id: str) -> ExtraContent:
 
 
 def feedback_body(feedback: Feedback) -> FeedbackBody:
-    """Encode feedback."""
     made, changed = _moment(feedback.created_at), _moment(feedback.updated_at)
     return body_from(feedback, FeedbackBody, from_end_user_id=feedback.end_user_id, created_at=made, updated_at=changed)
 

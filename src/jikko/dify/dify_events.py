@@ -66,7 +66,6 @@ def event_message(record: RunRecord, event: Event) -> StreamMessage | None:
 
 
 def message(identity: RunIdentity, name: str, data: MessageData) -> StreamMessage:
-    """Make a stream message."""
     return StreamMessage(name, identity.run_id, identity.task_id, data)
 
 
@@ -119,7 +118,6 @@ def refused_start(run_id: str, workflow_id: str, inputs: dict[str, Json], error:
 
 
 def finished_data(record: RunRecord, outputs: dict[str, Json]) -> WorkflowFinished:
-    """Make the data of ``workflow_finished`` from the record."""
     return _run_finished(record.identity, state(record), outputs, record.exceptions_count)
 
 
@@ -168,7 +166,6 @@ def _agent_log(event: AgentLogged) -> dict[str, Any]:
 
 
 def form_requested(event: FormRequested) -> HumanInputRequired:
-    """Make the data of ``human_input_required``."""
     return HumanInputRequired(*[*_form(event), event.form["form_token"] is not None])
 
 
@@ -197,7 +194,6 @@ def submitted_form(event: FormClosed, action_id: str) -> SubmittedForm:
 
 
 def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> stream_messages.WorkflowPaused:
-    """Make the data of ``workflow_paused``."""
     reasons = [pause_reason(form) for form in forms]
     nodes = [form.node_id for form in forms]
     paused = stream_messages.WorkflowPaused(*totals(record), record.identity.run_id, nodes, reasons, {})
@@ -208,7 +204,6 @@ def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> stream_mess
 def run_started(
     identity: RunIdentity, event: RunStarted, reason: Literal["initial", "resumption"], *, with_time: bool = False
 ) -> WorkflowStarted:
-    """Make the data of ``workflow_started``."""
     system = {f"sys.{name}": value for name, value in event.system.items() if with_time or name != "timestamp"}
     return WorkflowStarted(identity.run_id, identity.workflow_id, {**event.inputs, **system}, int(event.at), reason)
 

@@ -44,7 +44,6 @@ def check_zip(content: bytes) -> None:
 
 
 def read_pdf(content: bytes) -> str:
-    """Return the text of a PDF."""
     return "".join(pdf_pages(content))
 
 

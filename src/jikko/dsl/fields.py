@@ -206,7 +206,6 @@ class Fields:
         return Fields(self.at(name), value or {}, self.problems, self._written.get(name) if value else None)
 
     def entries(self) -> list[tuple[str, "Fields"]]:
-        """Return all entries as mappings."""
         return [(str(name), self.mapping(name)) for name in self.raw]
 
     def mappings(self, name: str, *, required: bool = False) -> Iterator["Fields"]:

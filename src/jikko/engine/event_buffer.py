@@ -144,7 +144,6 @@ class EventBuffer(Struct, eq=False):
             self.on_text(sum(len(chunk.text) for chunk in chunks))
 
     def replace(self, text: str, reason: str = "") -> None:
-        """Replace all shown text."""
         self._state.text = [text]
         self._buffer.append(TextReplaced(at=self.clock(), text=text, reason=reason))
 

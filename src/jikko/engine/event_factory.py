@@ -68,7 +68,6 @@ def is_announced(state: RunState, started: NodeStarted) -> bool:
 
 
 def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:
-    """A node succeeded."""
     # Inlined: the most frequent event.
     return NodeFinished(
         at=at,
@@ -147,7 +146,6 @@ def attempted(started: NodeStarted, failure: NodeFailure, attempt: int, *, at: f
 
 
 def suspended(started: NodeStarted, pause: NodePaused, at: float) -> FormRequested:
-    """A node waits for a human."""
     return FormRequested(
         at=at,
         execution_id=started.execution_id,
@@ -161,7 +159,6 @@ def suspended(started: NodeStarted, pause: NodePaused, at: float) -> FormRequest
 
 
 def timed_out(requested: FormRequested, at: float) -> FormClosed:
-    """A form timed out."""
     return FormClosed(
         at=at,
         execution_id=requested.execution_id,
@@ -200,7 +197,6 @@ def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:
 
 
 def round_outcome(event: RoundFinished) -> RoundOutcome:
-    """Return a round's outcome for its container."""
     return RoundOutcome(event.outputs, event.error, event.ended, event.last, event.usage, event.elapsed)
 
 
@@ -210,7 +206,6 @@ def ended(
     error: str | None,
     at: float,
 ) -> RunFinished:
-    """The end of a run."""
     usage, failures = state.usage, state.failures
     is_priced = usage is not None and bool(Decimal(usage.total_price))
     return RunFinished(

@@ -129,7 +129,6 @@ class RunState:
         """Failed attempts of running executions."""
 
     def frame_of(self, rounds: RoundPath) -> SubgraphRun:
-        """Return the frame of a path of rounds."""
         return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
 
     def apply(self, event: Event) -> Texts:
@@ -283,7 +282,6 @@ class RunState:
             self.outputs[name] = before + value if joins else value
 
     def _forget(self, execution_id: str, rounds: RoundPath, frame: SubgraphRun) -> None:
-        """Remove an ended execution."""
         frame.open.pop(execution_id, None)
         self.starts.pop(execution_id, None)
         # Most runs have none of these.
@@ -363,5 +361,4 @@ _OFTEN: Final[Mapping[type, Callable[[RunState, Any], Texts | None]]] = {
 
 
 def added(one: Usage | None, other: Usage | None) -> Usage | None:
-    """Return the sum of two usages."""
     return total((one, other)) if one is not None and other is not None else one or other

@@ -33,7 +33,6 @@ class Scope:
         return Scope(self._declared, self)
 
     def get(self, selector: Selector) -> Json | Unset:
-        """Return the selected value, or ``UNSET``."""
         length = len(selector)
         if length < 2:
             return UNSET
@@ -133,8 +132,6 @@ class SubgraphRun:
 
 
 class SubgraphTasks:
-    """Tasks of a running body."""
-
     __slots__ = ("future", "tasks")
 
     def __init__(self) -> None:
@@ -150,8 +147,6 @@ class SubgraphTasks:
 
 
 class ContainerState:
-    """A running container."""
-
     __slots__ = ("finished", "frame", "has_failed", "node", "started")
 
     def __init__(self, frame: SubgraphRun, node: CompiledNode) -> None:

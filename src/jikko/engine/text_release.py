@@ -36,8 +36,6 @@ Read = Callable[[Selector], Json | Unset]
 
 
 class ReleasedText(Struct, frozen=True, gc=False):
-    """Piece of text to show."""
-
     text: str
     selector: Selector
     replaced: int = 0

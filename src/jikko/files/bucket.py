@@ -212,7 +212,6 @@ class BucketBlobs(_Bucket):
 
 
 def content_path(digest: str) -> str:
-    """Return the object of a content."""
     return f"{FOLDER}/{digest[:2]}/{digest[2:4]}/{digest}"
 
 

@@ -139,7 +139,6 @@ class DiskBlobs:
 
 
 def content_path(root: Path, digest: str) -> Path:
-    """Return the path of a content in a folder."""
     return root / digest[:2] / digest[2:4] / digest
 
 

@@ -364,5 +364,4 @@ def diagnose_tool(node: "ToolNode", entry: NodeEntry, installation: Installation
 
 
 def no_tool(failure: ToolNotFound, where: str) -> Diagnostic:
-    """Return the diagnostic of a missing tool or strategy."""
     return will_fail(failure.what.code, where, failure.remedy, **failure.what.params)

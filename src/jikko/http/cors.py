@@ -42,7 +42,6 @@ def headers_of(request_id: bytes, origin: bytes | None) -> Headers:
 
 
 def is_preflight(request: Request) -> bool:
-    """Return whether this is a CORS preflight."""
     return (
         request.scope["method"] == "OPTIONS"
         and request.origin is not None

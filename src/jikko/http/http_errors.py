@@ -52,12 +52,10 @@ REFUSALS: Final = Refusals(Error, error_response)
 
 
 def refusal(error: Error, headers: Mapping[str, str] | None = None) -> Response:
-    """Make the response of an error body."""
     return Response(encode(error), error.status, headers)
 
 
 def no_page() -> Response:
-    """Make a 404 page."""
     return Response(_NOT_FOUND_PAGE, 404, media_type=_HTML)
 
 
@@ -68,7 +66,6 @@ def too_large_page(error: PayloadTooLarge) -> Response:
 
 
 def options(methods: Iterable[str]) -> Response:
-    """Answer ``OPTIONS``."""
     return Response(b"", 200, {"Allow": ", ".join(methods)}, media_type=_HTML)
 
 

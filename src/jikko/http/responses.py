@@ -71,7 +71,6 @@ def deleted() -> Response:
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    """Make an answer in JSON."""
     return Response(encode(body), status)
 
 

@@ -123,7 +123,6 @@ _WORKFLOW: Final = RunBodies()
 
 
 async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBodies = _WORKFLOW) -> SendableResponse:
-    """Answer the client that started a run."""
     run = start.run
     await promised(request, run)
     headers = {REPEATED: "true"} if start.repeated else {}

@@ -35,8 +35,6 @@ class NoInput(Exception):
 
 
 class GivenInputs(Struct):
-    """Converted inputs."""
-
     values: dict[str, Any] = field(default_factory=dict)
     """By name; a file input holds ``Upload``, or a file object of the API, or a list of these."""
     missing: list[StartVariable] = field(default_factory=list)

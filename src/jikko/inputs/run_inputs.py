@@ -114,7 +114,6 @@ def form_variables(form: Mapping[str, Any]) -> tuple[StartVariable, ...]:
 
 
 def form_variable(definition: Mapping[str, Json], name: str) -> StartVariable:
-    """Return one input of a form."""
     source: Any = definition.get("option_source") or {}
     entry: Any = definition
     kind = str(entry["type"])

@@ -52,7 +52,6 @@ class FileLimits(Struct, frozen=True, kw_only=True):
         return max(self.max_image, self.max_video, self.max_audio, self.max_other)
 
     def for_upload(self, extension: str) -> int:
-        """Return the maximum bytes for an extension."""
         match detect_type(extension, ""):
             case "image":
                 return self.max_image
@@ -163,11 +162,9 @@ class FileService(Struct, eq=False):
         )
 
     def fresh(self, value: Json, *, base_url: str = "") -> Json:
-        """Return the value with fresh URLs of stored files."""
         return self.store.renewed(value, base_url=base_url)
 
     def fresh_text(self, text: str, *, base_url: str = "") -> str:
-        """Return the text with fresh URLs of stored files."""
         return self.store.renewed_text(text, base_url=base_url)
 
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:

@@ -239,7 +239,6 @@ class Datasets(Struct, eq=False):
         self.wake()
 
     def _with_models(self, dataset: Dataset, wishes: DatasetWishes) -> Dataset:
-        """Apply the given technique and models."""
         technique: Any = wishes.technique or dataset.technique
         changes: dict[str, Any] = {"technique": technique}
         if wishes.retrieval_model is not None:
@@ -330,7 +329,6 @@ class DatasetNames:
         return stores is not None and await stores.datasets.delete_workspace(workspace_id.lower())
 
     async def workspaces(self) -> list[str]:
-        """Return the registered workspaces."""
         stores = await self._knowledge.existing()
         return [] if stores is None else await stores.datasets.workspaces()
 

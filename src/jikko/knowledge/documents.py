@@ -19,8 +19,6 @@ from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class NewSource(NamedTuple):
-    """Source of a new document."""
-
     name: str
     content: bytes
     mime_type: str = "text/plain"
@@ -35,13 +33,11 @@ def text_source(name: str, text: str) -> NewSource:
 
 
 def source_of(name: str, content: bytes, mime_type: str) -> NewSource:
-    """Make a source of a file."""
     extension = posixpath.splitext(name)[1].lstrip(".").lower()
     return NewSource(name, content, mime_type or "application/octet-stream", extension)
 
 
 def fingerprint(content: bytes) -> str:
-    """Return the fingerprint of a source."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -217,7 +213,6 @@ class Documents:
         return sorted(found, key=lambda each: each.position)
 
     async def counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
-        """Return the segment counts, by document."""
         return await (await self._knowledge.made()).documents.segment_counts(documents)
 
     async def batch(self, dataset_id: str, batch: str) -> list[IndexingStatus]:
@@ -276,13 +271,11 @@ class Documents:
         return content
 
     async def of_file(self, file_id: str) -> Document | None:
-        """Return the document made from a file."""
         stores = await self._knowledge.existing()
         return None if stores is None else await stores.documents.document_of_file(file_id)
 
 
 def new_batch(now: float) -> str:
-    """Return the name of a new batch."""
     return f"{int(now)}{new_id()[-6:]}"
 
 

@@ -41,15 +41,11 @@ _TREE: JsonObject = {
 
 
 class GivenChild(Struct):
-    """Imported child chunk."""
-
     content: str
     type: str = "automatic"
 
 
 class GivenSegment(Struct, rename={"hits": "hit_count", "children": "child_chunks"}):
-    """Imported segment."""
-
     id: str
     position: int
     content: str
@@ -61,16 +57,12 @@ class GivenSegment(Struct, rename={"hits": "hit_count", "children": "child_chunk
 
 
 class GivenValue(Struct):
-    """Value of a document's metadata."""
-
     id: str
     name: str
     value: str | int | float | None = None
 
 
 class GivenDocument(Struct, kw_only=True):
-    """Imported document."""
-
     id: str
     name: str
     form: str
@@ -87,8 +79,6 @@ class GivenDocument(Struct, kw_only=True):
 
 
 class GivenField(Struct):
-    """Imported metadata field."""
-
     id: str
     name: str
     type: FieldType

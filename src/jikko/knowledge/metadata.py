@@ -29,7 +29,6 @@ UPLOADER: Final = "know"
 
 
 def built_in_values(document: Document) -> JsonObject:
-    """Return the built-in fields of a document."""
     return {
         "document_name": document.name,
         "uploader": UPLOADER,

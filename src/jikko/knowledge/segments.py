@@ -37,8 +37,6 @@ async def until_unchanged(attempt: Callable[[], Awaitable[T]]) -> T:
 
 
 class SegmentPosition(NamedTuple):
-    """Place of a segment."""
-
     dataset: Dataset
     document: Document
     model: Model | None

@@ -129,5 +129,4 @@ def without_places(text: str) -> str:
 
 
 def has_place(text: str, name: str) -> bool:
-    """Return whether a text has a placeholder of that name."""
     return any(place[1] == name for place in _PLACE.finditer(text))

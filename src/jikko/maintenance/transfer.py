@@ -47,7 +47,6 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def run_line(identity: RunIdentity, events: list[Event]) -> bytes:
-    """Return the line of an ended run."""
     return encode_json({"format": FORMAT, "owner": identity, "events": events}) + b"\n"
 
 
@@ -128,7 +127,6 @@ def _ids(identity: RunIdentity) -> dict[str, str]:
 
 
 def _moved(identity: RunIdentity, events: list[Event], app_id: str) -> tuple[RunIdentity, list[Event]]:
-    """Return the run as one of another app."""
     identity = msgspec.structs.replace(identity, app_id=app_id, end_user_id=end_user(app_id, identity.user))
     first: Any = events[0]
     if "app_id" in first.system:

@@ -18,8 +18,6 @@ class Variables(Values, Protocol):
 
 
 class AgentCounts(Protocol):
-    """Counts of agents' calls."""
-
     @property
     def model_calls(self) -> int: ...
     @property

@@ -54,7 +54,6 @@ def diagnose_nats_url(url: str) -> str:
 
 
 def nats_servers(url: str) -> list[str]:
-    """Split a list of NATS URLs."""
     servers = [server.strip() for server in url.split(",") if server.strip()]
     return [server if "://" in server else f"nats://{server}" for server in servers]
 

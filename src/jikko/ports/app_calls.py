@@ -21,8 +21,6 @@ class InnerInput(NamedTuple):
 
 
 class InnerApp(NamedTuple):
-    """A callable app."""
-
     id: str
     name: str
     inputs: tuple[InnerInput, ...]

@@ -20,8 +20,6 @@ text that the model cannot embed."""
 
 
 class EmbeddingRequest(ProviderRequest, frozen=True, kw_only=True):
-    """Texts to embed."""
-
     texts: tuple[str, ...]
     """Any number. More than ``Embedder.batch_size`` are sent as consecutive requests."""
     purpose: Purpose = "document"
@@ -76,8 +74,6 @@ class Reranker(Protocol):
 
 
 class ModerationRequest(ProviderRequest, frozen=True, kw_only=True):
-    """A text to moderate."""
-
     text: str
     """Of any length."""
 

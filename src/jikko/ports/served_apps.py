@@ -7,8 +7,6 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedApp:
-    """An app served as an MCP server."""
-
     code: str = field(repr=False)
     """Secret part of its URL, known to callers."""
     app: str

@@ -67,8 +67,6 @@ class EmbeddedBatch(Struct, frozen=True):
 
 @runtime_checkable
 class EmbeddingBackend(Protocol):
-    """``Backend`` with embeddings."""
-
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
         """Send one request. Raises ``ModelFailure`` without a usable answer.
 

@@ -12,8 +12,6 @@ from jikko.providers.provider_connections import ProviderBackends, unable
 
 @runtime_checkable
 class SpeechBackend(Protocol):
-    """``Backend`` with speech."""
-
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
         """Transcribe a recording. ``model``: The provider's name. Raises ``ModelFailure`` without a usable answer."""
 
@@ -108,8 +106,6 @@ class FakeModerator:
 
 @runtime_checkable
 class Moderating(Protocol):
-    """Backend with moderation."""
-
     async def flags(self, model: str, text: str) -> bool:
         """See ``Moderator.flags``; ``model`` is the provider's name."""
 

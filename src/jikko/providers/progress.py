@@ -223,5 +223,4 @@ def without_progress(seconds: float) -> ModelFailure:
 
 
 def too_large(limit: str) -> ModelFailure:
-    """The failure of an answer that is larger than may be."""
     return ModelFailure(f"The model's answer has more than {limit}; the limit is max_answer of the provider.")

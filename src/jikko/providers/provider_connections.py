@@ -298,7 +298,6 @@ def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
 
 
 def missing_library(type: str, extra: Extra) -> ModelFailure:
-    """Return the failure for a provider type whose library is not installed."""
     text = f"The provider type {type!r} needs another library: {how_to_install(extra)}"
     return ModelFailure(text, kind="ModelNotExistError")
 

@@ -87,14 +87,12 @@ def is_stale(error: Exception) -> bool:
 
 
 def root_of(error: BaseException) -> BaseException:
-    """Return the root cause of an error."""
     while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         error = cause
     return error
 
 
 def of_status(status: int, message: str, headers: Mapping[str, str]) -> ModelFailure:
-    """Convert an HTTP status to a failure."""
     kind: FailureKind = "InvokeBadRequestError"
     retry_after: float | None = None
     if status == 429:

@@ -60,7 +60,6 @@ class ReadPlan(Struct, frozen=True):
 
 
 def workflow_of(path: Path, file: CaseFile) -> Path:
-    """Return the workflow of a test file."""
     if file.workflow:
         return path.parent / file.workflow
     yaml = path.parent / f"{stem_of(path)}.yaml"
@@ -230,7 +229,6 @@ class Snapshots:
 
 
 def snapshots_beside(path: Path) -> Path:
-    """Return a test file's snapshot file."""
     return path.with_name(f"{stem_of(path)}.snapshots.json")
 
 

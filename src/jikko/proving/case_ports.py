@@ -56,7 +56,6 @@ _NO_ANSWER: Final = "no mock of the case answers this call"
 
 
 def case_ports(ports: NodePorts, script: CaseScript, node: CompiledNode) -> NodePorts:
-    """Return the ports of a case's node."""
     return replace(
         ports,
         models=CaseModels(ports.models, script, node),

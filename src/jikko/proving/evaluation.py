@@ -89,7 +89,6 @@ def matcher_of(rule: ScoreRule) -> dict[str, Any]:
 
 
 def matched(rule: ScoreRule, value: Any) -> float:
-    """Return a value's score by the matcher of a rule."""
     return float(fits(matcher_of(rule), value))
 
 

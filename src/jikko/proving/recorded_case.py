@@ -186,7 +186,6 @@ def kept_answers(
 
 
 def encoded(answers: Mapping[str, Any]) -> bytes:
-    """Encode answers for their file."""
     return (json.dumps(msgspec.to_builtins(answers), ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
 
 

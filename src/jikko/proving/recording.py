@@ -134,7 +134,6 @@ def place_of(event: NodeEvent) -> str:
 
 
 def place_in(rounds: Sequence[Round], node_id: str) -> str:
-    """Return the place of a node in container rounds."""
     path = "".join(f"/{entry.node_id}.{entry.index}" for entry in rounds) if rounds else ""
     return f"{path}/{node_id}"
 

@@ -45,12 +45,10 @@ class ReplayedResult(Struct, frozen=True, kw_only=True):
 
 
 def unknown(run_id: str, reason: str) -> ReplayedResult:
-    """Return the result of a run that cannot be replayed."""
     return ReplayedResult(run=run_id, outcome="unknown", reason=reason)
 
 
 def result_of(replayed: ReplayedRun) -> ReplayedResult:
-    """Return the result of a replayed run."""
     recording, stopped = replayed.recording, replayed.stopped
     before = recording.end
     after = next((event for event in reversed(replayed.events) if isinstance(event, RunFinished)), None)

@@ -368,7 +368,6 @@ def _job_of(row: Record) -> ReplyJob:
 
 
 def vector_blob(vector: Vector) -> bytes:
-    """Encode a vector for storage."""
     if sys.byteorder == "big":
         vector = vector[:]
         vector.byteswap()
@@ -376,7 +375,6 @@ def vector_blob(vector: Vector) -> bytes:
 
 
 def vector_of(blob: bytes) -> Vector:
-    """Decode a stored vector."""
     vector = array("f", blob)
     if sys.byteorder == "big":
         vector.byteswap()

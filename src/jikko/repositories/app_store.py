@@ -202,7 +202,6 @@ class AppStore:
         return await self._sql.once(("app", app_id), find)
 
     async def app_named(self, name: str) -> App | None:
-        """Return the app with exactly that name."""
         return _app(await self._sql.row(_APP_NAMED, name=name))
 
     async def app_of_key(self, digest: bytes) -> App | None:
@@ -227,7 +226,6 @@ class AppStore:
         return [self._version(row, b"") for row in await self._sql.rows(_VERSIONS, app_id=app_id)]
 
     async def version_ids(self) -> list[tuple[str, str]]:
-        """Return app id and version id of every version."""
         return [(id_text(row[0]), id_text(row[1])) for row in await self._sql.rows(_VERSION_IDS)]
 
     async def make_current(self, app: App, triggers: Sequence[Trigger] = ()) -> bool:

@@ -24,13 +24,11 @@ def details_of(answer: MessageAnswer) -> str:
 
 
 def answer_of(status: int, text: str, error: str | None, details: str) -> MessageAnswer:
-    """Read a message's answer."""
     rest = _ANSWER.decode(details) if details else MessageAnswer()
     return msgspec.structs.replace(rest, status=STATUSES[status], text=text, error=error)
 
 
 def json_text(value: Json) -> str:
-    """Encode JSON for storage."""
     return encode_json(value).decode()
 
 
@@ -75,7 +73,6 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 def conversation(row: Columns) -> Conversation:
-    """Read a conversation."""
     return Conversation(
         id=id_text(row[0]),
         app_id=id_text(row[1]),
@@ -111,7 +108,6 @@ def message(row: Columns) -> Message:
 
 
 def feedback(row: Columns) -> Feedback:
-    """Read a feedback."""
     return Feedback(
         id=id_text(row[0]),
         rating="like" if row[1] else "dislike",
@@ -126,7 +122,6 @@ def feedback(row: Columns) -> Feedback:
 
 
 def variable(row: Columns) -> ConversationVariable:
-    """Read a conversation variable."""
     return ConversationVariable(
         id=id_text(row[0]),
         name=row[1],

@@ -130,8 +130,6 @@ Parameter: TypeAlias = tuple[str, Callable[[str], Any]]
 
 
 class Statement(Struct, frozen=True):
-    """Statement for one database."""
-
     text: str
     parameters: tuple[Parameter, ...]
     """By position."""

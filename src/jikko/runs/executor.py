@@ -126,7 +126,6 @@ class Executor:
         return run_log
 
     def executes(self, run_id: str) -> bool:
-        """Return whether this process has a run."""
         return run_id in self._held
 
     def measure_lag(self, since: float) -> None:

@@ -38,8 +38,6 @@ class RunForm(Struct, frozen=True):
 
 
 class Forms:
-    """Forms of all runs."""
-
     def __init__(self, *, runs: "Runs", store: RunStore, file_inputs: FileInputs, clock: Clock) -> None:
         self._runs = runs
         self._store = store

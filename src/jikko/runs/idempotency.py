@@ -24,8 +24,6 @@ Started: TypeAlias = RunLog | RunReader
 
 
 class StartOutcome(msgspec.Struct, frozen=True):
-    """Outcome of a request to start a run."""
-
     run: Started
     repeated: bool = False
     """Whether an earlier request with the same key started the run."""

@@ -31,8 +31,6 @@ class MemoryLimits(Struct, frozen=True, kw_only=True):
 
 
 class ProcessMemory:
-    """Memory of the runs of one process."""
-
     def __init__(self, limits: MemoryLimits | None = None) -> None:
         self._limits = limits or MemoryLimits()
         self._line = self._limits.of_all * self._limits.share

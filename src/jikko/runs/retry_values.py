@@ -26,8 +26,6 @@ _SYSTEM: Final = ("query",)
 
 
 class RetryValues(Struct, frozen=True):
-    """Values given by a client."""
-
     values: Outputs = field(default_factory=dict)
     """Replacements of recorded outputs, or of the run's inputs (those of the start node); ``sys`` has ``query``."""
     mocks: Outputs = field(default_factory=dict)

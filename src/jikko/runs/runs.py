@@ -35,8 +35,6 @@ from jikko.values import Json
 
 
 class StartRequest(Struct, frozen=True, kw_only=True):
-    """Request to start a run."""
-
     inputs: Mapping[str, Json]
     user: str
     files: list[Json] | None = None

@@ -53,7 +53,6 @@ class DamagedLog(Exception):
     """The requested events, up to the damage."""
 
     def of_run(self, run_id: str) -> LogDamaged:
-        """Return the error for the run with this log."""
         return LogDamaged(
             f"The log of run {run_id} is damaged: {self}. Restore a backup to read it, or retry the run: it begins "
             "again at its inputs.",

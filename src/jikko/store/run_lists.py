@@ -141,7 +141,6 @@ def any_of(conditions: Iterable[SqlCondition]) -> SqlCondition:
 
 
 def by_status(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
-    """Convert counts by status number."""
     return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}
 
 

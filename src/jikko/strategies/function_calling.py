@@ -69,7 +69,6 @@ PARAMETERS: Final = (
 
 
 def strategy(name: StrategyName) -> Strategy:
-    """Return the strategy's declaration."""
     return Strategy(name=name, parameters=PARAMETERS, takes_history=True)
 
 

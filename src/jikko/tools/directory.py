@@ -139,7 +139,6 @@ def reported_usage(reported: Mapping[str, Any]) -> Usage:
 
 
 def _state(file: str | None) -> _State:
-    """Return a fingerprint of a file."""
     if file is None:
         return None
     try:

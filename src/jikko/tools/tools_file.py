@@ -27,8 +27,6 @@ TYPES: Final = ("api", "workflow", "mcp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthClient:
-    """OAuth client of an authorization server."""
-
     token_url: str
     id: str
     secret: str = field(repr=False)

@@ -26,7 +26,6 @@ _RETRY_SECONDS: Final = 5.0
 
 
 def new_alarm(clock: Clock) -> Alarm:
-    """Return the alarm of a ``ScheduleWatch``."""
     return Alarm(clock, look_seconds=_POLL_SECONDS)
 
 

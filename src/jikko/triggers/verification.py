@@ -178,7 +178,6 @@ def challenge_of(how: Verification, query: Mapping[str, str], body: bytes | byte
 
 
 def with_secrets(how: Verification, secrets: Sequence[str]) -> Verification:
-    """The same with the secrets of a trigger."""
     return replace(how, secrets=tuple(secrets))
 
 

@@ -61,7 +61,6 @@ def build_console(
     cluster: Cluster,
     admission: Admission,
 ) -> Console:
-    """Build the console of a data folder."""
     settings, environment, clock, ports = context.settings, context.environment, context.clock, nodes.ports
     console = stores.console()
     forecasts = ForecastCache(

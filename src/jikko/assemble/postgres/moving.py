@@ -26,8 +26,6 @@ from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 
 
 class Moved(NamedTuple):
-    """Result of a move."""
-
     address: str
     """Address of the database."""
     rows: dict[str, int]

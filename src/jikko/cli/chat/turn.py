@@ -16,8 +16,6 @@ from jikko.exit_codes import of_answer
 
 @dataclass
 class TurnOutcome:
-    """Outcome of an answer."""
-
     write: Callable[[str], None]
     """Prints a piece of text."""
     wait: Callable[[str], None] = lambda title: None
@@ -143,8 +141,6 @@ _LIKE_A_PATH: Final = re.compile(r"[/\\~]|\.\w{1,5}$")
 
 @dataclass(frozen=True, slots=True)
 class TypedQuestion:
-    """A parsed question."""
-
     text: str
     files: tuple[Path, ...] = ()
     missing: tuple[str, ...] = ()

@@ -28,8 +28,6 @@ from jikko.terminal_text import harmless
 
 
 class LocalSource(NamedTuple):
-    """File, and the name of its document."""
-
     path: Path
     name: str
 
@@ -266,8 +264,6 @@ class ThereTag(Struct):
 
 
 class ThereDataset(Struct):
-    """Dataset in a list."""
-
     id: str
     name: str
     description: str | None = None
@@ -300,8 +296,6 @@ class ThereDataset(Struct):
 
 
 class ThereDocument(Struct):
-    """Document in its dataset's list."""
-
     id: str
     name: str
     indexing_status: str

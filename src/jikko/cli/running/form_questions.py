@@ -55,7 +55,6 @@ def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[
 
 
 def _constants(form: Mapping[str, Any]) -> dict[str, str]:
-    """Return the inputs' constant defaults."""
     defaults = ((field.get("output_variable_name"), field.get("default")) for field in form.get("inputs") or [])
     return {
         str(name): default["value"]

@@ -35,7 +35,6 @@ class Server:
         self._user = user
 
     async def status_of(self, run_id: str) -> str:
-        """Return the current status of a run."""
         return str((await run_of(self._store, run_id)).status)
 
     async def act_on(

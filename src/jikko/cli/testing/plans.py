@@ -126,6 +126,5 @@ def problem_entry(finding: Diagnostic, place: tuple[int, int], path: str, langua
 
 
 def problem_json(path: Path, problem: Diagnostic, language: Language) -> Mapping[str, Any]:
-    """Return a problem of a test file as JSON."""
     found = problem_entry(problem, (problem.line, problem.column), problem.where, language)
     return {"file": str(path), **{name: value for name, value in found.items() if name not in ("cause", "node")}}

@@ -193,7 +193,6 @@ class ReplaySums(msgspec.Struct):
     """Runs of an unknown version."""
 
     def add(self, result: ReplayedResult, *, knows_version: bool) -> None:
-        """Add a run."""
         self.outcomes[result.outcome] += 1
         self.assumed += result.assumed > 0
         self.asked += result.asked

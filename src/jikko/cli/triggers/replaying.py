@@ -199,7 +199,6 @@ async def _name(assembly: Assembly, view: DeliveryView) -> str:
 
 
 def entry_of(view: DeliveryView, trigger: str) -> dict[str, Any]:
-    """Return a delivery as JSON."""
     delivery = view.delivery
     return {
         "id": delivery.id,

@@ -99,7 +99,6 @@ async def _switch(assembly: Assembly, which: str, enabled: bool, as_json: bool) 
 
 
 def entry_of(trigger: Trigger, app_name: str) -> dict[str, Any]:
-    """Return a trigger as JSON."""
     entry: dict[str, Any] = {
         "id": trigger.id,
         "app_id": trigger.app_id,
@@ -175,7 +174,6 @@ async def backfill(
 
 
 def entry_of_view(view: ScheduleView) -> dict[str, Any]:
-    """Return a schedule as JSON."""
     entry: dict[str, Any] = {"next": [_iso(moment) for moment in view.next]}
     if view.error:
         entry["error"] = view.error

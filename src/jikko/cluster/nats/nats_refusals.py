@@ -54,7 +54,6 @@ def shown_servers(servers: Iterable[str]) -> str:
 
 
 def connection_failure(error: BaseException) -> str:
-    """Explain a failed connection."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {why_untrusted(error, _AUTHORITY)}"
     if isinstance(error, TimeoutError):

@@ -80,7 +80,6 @@ class Parts:
 
 
 def to_answer(answer: Answer) -> bytes:
-    """Encode an answer."""
     return msgspec.json.encode(answer)
 
 

@@ -183,7 +183,6 @@ def _external_retrieval(own: dict[str, Any], external: dict[str, Any] | None) ->
 
 
 def field_name(field: MetadataField) -> FieldName:
-    """Encode a metadata field."""
     return FieldName(field.id, field.name, field.type)
 
 
@@ -202,5 +201,4 @@ class TagsOfDataset(Struct):
 
 
 def tag_body(tag: Tag, count: int) -> TagBody:
-    """Encode a tag."""
     return TagBody(tag.id, tag.name, "knowledge", str(count))

@@ -162,7 +162,6 @@ def values_of(document: Document, fields: Sequence[MetadataField]) -> list[Value
 
 
 def document_body(document: Document, hits: int, fields: Sequence[MetadataField]) -> DocumentBody:
-    """Encode a document for lists."""
     return timed_body_from(
         document,
         DocumentBody,

@@ -157,7 +157,6 @@ class Retrieved(Struct):
 
 
 def segment_body(segment: Segment, children: Sequence[ChildChunk]) -> SegmentBody:
-    """Encode a segment."""
     return timed_body_from(
         segment,
         SegmentBody,
@@ -180,12 +179,10 @@ def segment_bodies(
 
 
 def child_body(child: ChildChunk) -> ChildBody:
-    """Encode a child chunk."""
     return timed_body_from(child, ChildBody, word_count=child.words)
 
 
 def record_body(hit: Hit, segment: Segment) -> RetrievedRecord:
-    """Encode a found segment."""
     body = segment_body(segment, ())
     shared = {name: getattr(body, name) for name in FoundSegment.__struct_fields__ if hasattr(body, name)}
     shared |= {"sign_content": None, "keywords": segment.keywords or []}

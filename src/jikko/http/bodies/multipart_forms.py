@@ -92,7 +92,6 @@ async def parsed_form(request: Request, receive: Receive, field_bytes: int | Non
 
 
 def files_of(form: "FormData") -> "list[tuple[str, UploadFile]]":
-    """Return a form's files with their field names."""
     from starlette.datastructures import UploadFile
 
     return [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]

@@ -129,12 +129,10 @@ class AppFull(AppFields, kw_only=True):
 
 
 def phrase_body(phrase: Phrase | None) -> PhraseBody | None:
-    """Encode a phrase, if any."""
     return None if phrase is None else PhraseBody(phrase.code, phrase.plain())
 
 
 def problem_of(diagnostic: Diagnostic) -> Problem:
-    """Encode a diagnostic."""
     return Problem(
         "warning" if diagnostic.severity == "ok" else diagnostic.severity,
         diagnostic.where,
@@ -149,7 +147,6 @@ def problem_of(diagnostic: Diagnostic) -> Problem:
 
 
 def counts_of(forecast: AppForecast) -> ProblemCounts:
-    """Count the findings."""
     errors = len(forecast.failing)
     return ProblemCounts(errors, len(forecast.findings) - errors)
 
@@ -160,5 +157,4 @@ def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:
 
 
 def models_of(forecast: AppForecast) -> list[ModelUse]:
-    """Encode the models of a workflow."""
     return [ModelUse(use.need.provider, use.need.model, list(use.nodes), use.ok) for use in forecast.models]

@@ -142,7 +142,6 @@ async def version_of(call: ConsoleRequest, app: App, which: str) -> WorkflowVers
 
 
 def version_body(version: WorkflowVersion) -> bodies.Version:
-    """Encode a version."""
     return bodies.Version(version.id, version.number, version.created_at)
 
 

@@ -117,7 +117,6 @@ class Buckets(RunsFilter):
 
 
 def cursor_of(place: RunCursor | None) -> str | None:
-    """Encode a position as a cursor."""
     return None if place is None else base64.urlsafe_b64encode(_PLACE.pack(place.created_at, place.key)).decode()
 
 

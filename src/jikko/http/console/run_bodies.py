@@ -134,12 +134,10 @@ class RunFull(Run, kw_only=True):
 
 
 def icon_of(app: App) -> Icon:
-    """Return an app's icon."""
     return Icon(app.icon_type, app.icon, app.icon_background)
 
 
 def run_fields(run: ListedRun, now: float) -> dict[str, Any]:
-    """Return the fields of ``Run``."""
     record, owner = run.record, run.record.identity
     exceptions = record.exceptions
     return {
@@ -165,7 +163,6 @@ def run_fields(run: ListedRun, now: float) -> dict[str, Any]:
 
 
 def run_body(run: ListedRun, now: float) -> Run:
-    """Encode a run."""
     return Run(**run_fields(run, now))
 
 

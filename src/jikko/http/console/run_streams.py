@@ -176,7 +176,6 @@ async def follow_log(call: ConsoleRequest) -> SendableResponse:
 
 
 async def guest_view_of(call: ConsoleRequest, record: RunRecord) -> GuestView:
-    """Return the view of a run for guests."""
     owner = record.identity
     hidden = owner.retry_of, owner.end_user_id, (await listed(call, record)).conversation_id
     return GuestView(tuple(each for each in hidden if each))

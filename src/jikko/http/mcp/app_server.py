@@ -72,7 +72,6 @@ async def message_of(request: Request) -> McpMessage:
 
 
 async def answered(message: McpMessage, respond: Respond) -> SendableResponse:
-    """Answer a message."""
     if message.id is UNSET:
         return Response(b"", 202)
     params = message.params if message.params is not None else {}
@@ -103,7 +102,6 @@ def called_tool(params: Params) -> tuple[str, dict[str, Json]]:
 
 
 def unknown_method(method: str) -> McpRefused:
-    """Make the error for an unknown method."""
     return McpRefused(UNKNOWN_METHOD, f"Method not found: {method[:100]}")
 
 

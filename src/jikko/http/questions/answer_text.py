@@ -239,7 +239,6 @@ async def begun_answer(request: Request, begun: StartOutcome | Message) -> Answe
 
 
 async def answer_so_far(request: Request, run: Started) -> AnswerText:
-    """Return the answer of a run so far."""
     answer = AnswerText.of_run(run.record, request.base_url)
     for event in await request.api.runs.control.events(run.record):
         try:

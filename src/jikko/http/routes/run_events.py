@@ -30,7 +30,6 @@ from jikko.values import Json
 
 
 def event_schema(name: str) -> str:
-    """Return the schema name of an event class."""
     return f"{name}Event"
 
 

@@ -142,7 +142,6 @@ def segment_of(document: Document, version: int, position: int, content: str, no
 
 
 def child_of(segment: Segment, position: int, content: str, now: float, *, type: str = "automatic") -> ChildChunk:
-    """Return a child chunk of a segment."""
     return ChildChunk(
         id=new_id(),
         segment_id=segment.id,

@@ -311,8 +311,6 @@ _PASSING: Final = frozenset({"InvokeRateLimitError", "InvokeConnectionError", "I
 
 
 class FailureDecision(NamedTuple):
-    """Decision after a failure."""
-
     wait: float | None
     """Delay of the next attempt; ``None``: no further attempt."""
     is_probed: bool = False

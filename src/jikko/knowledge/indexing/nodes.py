@@ -54,7 +54,6 @@ def digest_of(model: Model, text: str) -> bytes:
 
 
 def node_of(segment_id: str, child_id: str | None, text: str, digest: bytes, vector: bytes) -> IndexEntry:
-    """Return the index entry of a text with a vector."""
     return IndexEntry(segment_id, child_id, digest, vector, for_full_text(text[:_MAX_WORDS]))
 
 

@@ -75,8 +75,6 @@ class Searched(NamedTuple):
 
 
 class DatasetSearch:
-    """Searches datasets, one at a time."""
-
     def __init__(self, reranker: Reranker, external: ExternalKnowledge) -> None:
         self._reranker = reranker
         self._external = external
@@ -239,7 +237,6 @@ def _visible(documents: Sequence[Document]) -> list[Visible]:
 
 
 async def _candidates(stores: KnowledgeStores, searched: Searched, found: Sequence[Found]) -> list[Candidate]:
-    """Return the matches with their texts."""
     segments = await stores.segments.segments({each.segment_id for each in found})
     documents = {each.id: each for each in searched.documents}
     wanted = {each.child_id for each in found if each.child_id is not None}

@@ -34,8 +34,6 @@ class Weights(Struct, frozen=True):
 
 
 class Reranking(Struct, frozen=True):
-    """Reranking settings."""
-
     mode: str
     """``reranking_model`` or ``weighted_score``."""
     provider: str = ""

@@ -51,7 +51,6 @@ _PRICES: Final = frozenset({"prompt_unit_price", "completion_unit_price", "promp
 
 
 def model_digest(request: ModelRequest) -> str:
-    """Return the digest that identifies a model request."""
     asked = {entry.name: getattr(request, entry.name) for entry in fields(request) if entry.name not in _UNREQUESTED}
     return _digest("model", asked)
 

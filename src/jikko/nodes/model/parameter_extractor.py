@@ -358,5 +358,4 @@ def extractor_messages(
 
 
 def extractor_tool(schema: Mapping[str, Any]) -> FunctionTool:
-    """Return the function for the model."""
     return FunctionTool(TOOL_NAME, _TOOL, schema)

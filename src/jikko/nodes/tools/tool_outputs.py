@@ -36,7 +36,6 @@ _TOO_DEEP: Final = "it said something that is nested too deeply"
 
 
 def tool_call(ctx: Context, tool: Tool, parameters: Mapping[str, Json]) -> ToolCall:
-    """Return a node's call of a tool."""
     run = ctx.run
     return ToolCall(
         tool=tool,

@@ -34,7 +34,6 @@ class ProcessMetrics:
         self._lag.observe(seconds)
 
     def snapshot(self, assembly: Assembly) -> Snapshot:
-        """Return the current values."""
         measures, tally = assembly.measures, assembly.measures.tally.counts
         record, programs, models = measures.record, measures.programs, measures.models
         store = "postgresql" if assembly.settings.database_url else "sqlite"
@@ -136,7 +135,6 @@ class RunMetrics(RunObserver):
             self._tokens_of_app.add(run.app_id, count=event.total_tokens)
 
     def snapshot(self) -> Snapshot:
-        """Return the current values."""
         return [
             *samples("jikko_runs_started_total", self._started),
             *samples("jikko_runs_triggered_total", self._triggered),
@@ -180,7 +178,6 @@ class RequestMetrics(RequestObserver):
             self._answers.observe(seconds, route, _kind(status))
 
     def snapshot(self) -> Snapshot:
-        """Return the current values."""
         name = "jikko_http_requests_total"
         return [
             *merged([how_many(name, self._answers), samples(name, self._streamed)]),

@@ -115,7 +115,6 @@ class Payer:
 
 
 def end(pauses: Iterable["asyncio.Future[None]"]) -> None:
-    """End the given pauses."""
     for over in list(pauses):
         if not over.done():
             over.set_result(None)

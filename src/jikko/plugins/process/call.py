@@ -298,7 +298,6 @@ class Invocation(Struct, eq=False):
 
 
 def unreadable(error: BaseException) -> PluginFailure:
-    """Build the failure for an unreadable message."""
     why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
     if isinstance(error, msgspec.ValidationError):
         why = f"it has the wrong shape: {why}"

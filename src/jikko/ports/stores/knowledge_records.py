@@ -166,8 +166,6 @@ class IndexEntry(NamedTuple):
 
 
 class MetadataField(Struct, frozen=True, kw_only=True):
-    """Metadata field for the documents of a dataset."""
-
     id: str
     dataset_id: str
     name: str

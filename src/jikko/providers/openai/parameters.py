@@ -98,7 +98,6 @@ def _check_numbers(name: str, value: Json) -> None:
 
 
 def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of ``/chat/completions``."""
     body: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages)}
     body |= parameters
     if request.tools:
@@ -120,7 +119,6 @@ def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, An
 
 
 def completion_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of ``/completions``."""
     prompt = "\n".join(entry.text for entry in request.messages)
     return _streaming(request, {"model": request.model, "prompt": prompt, **parameters})
 
@@ -183,5 +181,4 @@ def _part(part: str | Media) -> dict[str, Any]:
 
 
 def data_url(media: Media) -> str:
-    """Return the content as a ``data:`` URL."""
     return f"data:{media.mime_type};base64,{base64.b64encode(media.data).decode()}"

@@ -203,7 +203,6 @@ class DatasetStore:
         await self._sql.count(_UNBIND, tag_ids=tag_ids, dataset_id=dataset_id)
 
     async def tags_of(self, ids: Collection[str]) -> Mapping[str, list[Tag]]:
-        """Return the tags of some datasets, by dataset."""
         found: dict[str, list[Tag]] = {}
         for row in await self._sql.rows(_TAGS_OF, ids=ids):
             found.setdefault(id_text(row[0]), []).append(TAGS.record(row[1:]))

@@ -312,7 +312,6 @@ def _held(dataset_id: str) -> Operation[Dataset]:
 
 
 def _locked(dataset_id: str, document_id: str) -> Operation[Document | None]:
-    """Lock and return a document of a dataset."""
     return DOCUMENTS.one(f"{_OWN} FOR UPDATE", id=document_id, dataset_id=dataset_id)
 
 

@@ -173,8 +173,6 @@ class SlowReaders:
 
 
 class _Wait:
-    """State of one connection."""
-
     __slots__ = ("began", "first", "left", "left_then", "since", "size")
 
     def __init__(self, now: float, size: int, left: int) -> None:

@@ -246,7 +246,6 @@ ENDED: Final = (*ENDED_RUNS.names, "log")
 
 
 def open_log(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of ``open_log``."""
     convert = OPEN_RUNS.columns[1].convert
     for run_id, position, events in connection.execute(_OPEN_LOG):
         yield convert(run_id), position, frame_of(compress(whole(connection, events)))

@@ -32,7 +32,6 @@ def text(value: str) -> str:
 
 
 def optional_text(value: str | None) -> str | None:
-    """Apply ``text`` unless ``None``."""
     return None if value is None else text(value)
 
 

@@ -103,12 +103,10 @@ def _add_conversation(
 
 
 def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.Connection) -> None:
-    """See ``TurnRepeated``."""
     connection.execute(_REPEAT, (run_id, stored_id(repeated.message_id)))
 
 
 def turn_changed(changed: TurnChanged, run_id: StoredId, connection: sqlite3.Connection) -> None:
-    """See ``TurnChanged``."""
     connection.execute(_CHANGE, (*answer_columns(changed.answer, storable), run_id))
     if changed.answer.files:
         files = file_ids(changed.answer.files)
@@ -116,7 +114,6 @@ def turn_changed(changed: TurnChanged, run_id: StoredId, connection: sqlite3.Con
 
 
 def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection: sqlite3.Connection) -> None:
-    """See ``VariablesAssigned``."""
     connection.executemany(
         _ASSIGN, [(json_text(value), assigned.at, storable(name), run_id) for name, value in assigned.values.items()]
     )

@@ -65,7 +65,6 @@ def migrations() -> list[Migration]:
 
 
 def migrations_in(package: str) -> list[Migration]:
-    """Return the scripts of a package, in order."""
     files = [file for file in resources.files(package).iterdir() if file.name.endswith(".sql")]
     steps = (Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files)
     return sorted(steps, key=lambda migration: migration.version)

@@ -137,7 +137,6 @@ _Values = Mapping[str, Json]
 
 
 def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
-    """Return the tools of ``time``."""
     return {
         "current_time": BuiltinTool(
             (setting("format", default=_FORMAT), setting("timezone", "select", default="UTC", options=_ZONES)),

@@ -50,7 +50,6 @@ class DatasetRoute(DeclaredRoute, frozen=True, kw_only=True):
 
 
 def knowledge_of(request: Request) -> Knowledge:
-    """Return the server's datasets."""
     return request.api.knowledge
 
 

@@ -218,7 +218,6 @@ class RunArchive:
         return len(left)
 
     async def archive(self, before: float) -> int:
-        """See ``RunArchiving.archive``."""
         moved = 0
         behind: _Place | None = _BEGIN
         while behind is not None:

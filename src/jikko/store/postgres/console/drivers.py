@@ -137,7 +137,6 @@ def _these(run_ids: list[bytes]) -> list[Driver]:
 
 
 def _has_keyword(keyword: str) -> SqlCondition:
-    """Return the condition that a run contains a keyword."""
     wanted = storable(keyword[:_KEYWORD_CHARACTERS]).encode().lower().decode().replace("\0", "\ufffd")
     return SqlCondition(_HAS_KEYWORD, (wanted, wanted, wanted, _run_id(keyword)))
 

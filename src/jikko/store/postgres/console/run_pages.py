@@ -94,8 +94,6 @@ WHERE m.run_id = ANY($1::bytea[])
 
 
 class _Found(NamedTuple):
-    """An examined run."""
-
     created_at: float
     key: int
     run_id: bytes

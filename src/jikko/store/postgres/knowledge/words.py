@@ -28,7 +28,6 @@ _MAX_KEYWORD: Final = 500
 
 
 def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[IndexEntry]) -> Operation[None]:
-    """Add nodes to a version of a document."""
     own = (dataset_id, document_id, version)
     rows = [node_values(*own, each.segment_id, each.child_id, each.digest, each.vector, each.words) for each in nodes]
     yield Many(ADD_NODE, rows)

@@ -96,7 +96,6 @@ UNION ALL SELECT {_HEAD} FROM runs WHERE run_id = ANY($1::bytea[])
 
 
 def statement_of(write: RunWrite) -> str:
-    """Return the statement of an append."""
     if write.at == 0:
         return BEGUN if write.is_open else WHOLE
     return GROWN if write.is_open else ENDED

@@ -93,7 +93,6 @@ class _Kept(Struct):
         return sum(count.runs for hour in range(piece.first, piece.end) for count in self.counts.get(hour, ()))
 
     def put(self, piece: _Piece, counts: Sequence[HourCount]) -> None:
-        """Replace the counts of the hours of a piece."""
         self.pieces = [kept for kept in self.pieces if kept.first < piece.first or kept.end > piece.end]
         for hour in [hour for hour in self.counts if piece.first <= hour < piece.end]:
             del self.counts[hour]

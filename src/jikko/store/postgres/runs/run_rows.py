@@ -76,7 +76,6 @@ class RunWrite(msgspec.Struct, frozen=True, gc=False):
 
 
 def write_of(batch: Append, events: bytes) -> RunWrite:
-    """Convert an append."""
     record = batch.record
     identity = record.identity
     run_id, app_id = id_column(identity.run_id), id_column(identity.app_id)

@@ -80,7 +80,6 @@ def scope_of(dataset_id: StoredId) -> str:
 
 
 def add_nodes(dataset_id: str, document_id: str, version: int, nodes: Iterable[IndexEntry]) -> Operation[None]:
-    """Add nodes to a version of a document."""
     scope = scope_of(stored_id(dataset_id))
     own = {"dataset_id": dataset_id, "document_id": document_id, "version": version}
     for node in nodes:

@@ -131,7 +131,6 @@ def take(connection: sqlite3.Connection, values: Sequence[int], run_id: StoredId
 
 
 def drop(connection: sqlite3.Connection, values: Sequence[int]) -> None:
-    """Remove values."""
     for value in values:
         connection.execute(_REMOVE_PIECES, (value,))
         connection.execute(_REMOVE, (value,))

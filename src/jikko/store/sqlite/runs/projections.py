@@ -60,8 +60,6 @@ class Target(NamedTuple):
 
 
 class RunChange(NamedTuple):
-    """Change of a run's row."""
-
     key: int
     app: int
     run_id: StoredId

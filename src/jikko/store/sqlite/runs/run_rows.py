@@ -44,7 +44,6 @@ class Interned:
         return key
 
     def values(self, connection: sqlite3.Connection, key: int) -> Values:
-        """Return the values with a number."""
         known = self._values.get(key)
         if known is None:
             known = connection.execute(self._read, (key,)).fetchone()
@@ -150,7 +149,6 @@ class RunRows:
         return str(self._end_users.values(connection, key)[1])
 
     def record(self, connection: sqlite3.Connection, row: Row) -> RunRecord:
-        """Return the record of a row with the columns ``COLUMNS``."""
         names = self._names.values
         retry_of: StoredId | None = row[6]
         _, user, end_user_id = self._end_users.values(connection, row[5])
