@@ -1,5 +1,6 @@
 """Several servers, each with a data folder of its own, on one PostgreSQL, one NATS and one bucket."""
 
+import asyncio
 import re
 import socket
 import threading
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from jikko.assemble.servers import SeenServer, seen_servers
+from jikko.setting_sources import read_settings
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
@@ -315,17 +318,21 @@ def test_workers_of_one_server_take_over_from_each_other_without_waiting(servers
     assert several_again.finished(run)["status"] == "succeeded"
 
 
+async def seen(several: SeveralServers) -> list[SeenServer]:
+    """What the command reads, without a process for each look."""
+    async with seen_servers(read_settings(several.settings)) as servers:
+        return await servers.all()
+
+
 def test_servers_are_listed_by_their_hosts_with_what_differs_and_one_is_drained(servers: Made, jikko: Command) -> None:
-    several = servers(2, **NOBODY_GOES)
+    several = servers(2, **ONLY_THE_DEAD_GO)
     other = several.start(JIKKO_MAX_STRINGS="77")
-
-    def listed() -> list[dict[str, Any]]:
-        return jikko("servers", "list", "--json", **several.settings).lines
-
-    until(lambda: len(listed()) == 3 and any(server["differs"] for server in listed()), "all are listed")
+    until(lambda: any(server.differs for server in asyncio.run(seen(several))), "heartbeats tell of all three")
     host = re.sub(r"[^A-Za-z0-9_-]+", "-", socket.gethostname().partition(".")[0]).strip("-")[:40] or "server"
-    assert all(re.fullmatch(rf"{host}-[0-9a-f]{{8}}", server["name"]) for server in listed())
-    [apart] = [server for server in listed() if server["differs"]]
+    found = jikko("servers", "list", "--json", **several.settings).lines
+    assert len(found) == 3
+    assert all(re.fullmatch(rf"{host}-[0-9a-f]{{8}}", server["name"]) for server in found)
+    [apart] = [server for server in found if server["differs"]]
     assert (apart["differs"], apart["failing"]) == (["max_strings"], [])
     assert f"{apart['name']}: max_strings" in jikko("doctor", "--cluster", **several.settings).out
     assert [jikko("servers", "drain", name, **several.settings).code for name in ("nobody", "", host)] == [7, 7, 7]
@@ -333,4 +340,4 @@ def test_servers_are_listed_by_their_hosts_with_what_differs_and_one_is_drained(
     assert jikko("servers", "drain", apart["name"], **several.settings).code == 0
 
     assert other.wait() == 0
-    until(lambda: apart["name"] not in [server["name"] for server in listed()], "it has left")
+    until(lambda: apart["name"] not in [server.name for server in asyncio.run(seen(several))], "it has left")
