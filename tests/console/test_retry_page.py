@@ -148,3 +148,39 @@ def test_it_is_said_in_japanese_and_fits_a_telephone(site: Site, visit: Visit, f
     expect(button).to_contain_text(f"バージョン {own + 1} · 2 ステップを引き継ぎ")
     expect(button).to_be_in_viewport(ratio=1)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_is_deleted_is_no_longer_offered(site: Site, visit: Visit, tmp_path: Path) -> None:
+    publish(site, tmp_path, BROKEN.replace("Mended", "Short-lived 🕯"), "short")
+    first = site.run("short", q="the lamp")
+    retry = site.api("POST", f"runs/{first}/retry", json={}).json()["run_id"]
+    site.wait(retry)
+    page = visit(f"/runs/{retry}?node=judge")
+    head, menu = page.locator(".runhead"), page.get_by_role("menuitem")
+    expect(head.get_by_role("link", name=f"retries {first[-4:]}")).to_be_visible()
+    expect(head.get_by_role("button", name="Compare")).to_be_visible()
+
+    # The run that it retries; then its workflow.
+    site.api("DELETE", f"runs/{first}")
+    page.reload()
+    expect(head).to_contain_text(f"version 1· retries {first[-4:]} (deleted)")
+    expect(head.get_by_role("button", name="Compare")).to_have_count(0)
+    page.get_by_role("button", name="More").click()
+    expect(menu.filter(has_text="Compare")).to_have_text("Compare with the last success")
+    expect(menu.filter(has_text=re.compile("again|workflow|Call|Import"))).to_have_count(6)
+
+    site.api("DELETE", f"apps/{app_of(site, retry)}")
+    page.reload()
+    expect(page.locator(".graphpane")).to_have_text("The workflow has been deleted, and its graph with it.")
+    expect(head).not_to_contain_text("version")
+    expect(page.get_by_role("button", name=re.compile("again|Retry|Edit"))).to_have_count(0)
+    expect(head.get_by_role("link")).to_have_count(1)
+    page.get_by_role("button", name="More").click()
+    expect(menu).to_have_text(["Shared link", "Export", "Runs of the same user", "Delete the run"])
+    page.keyboard.press("Escape")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.locator("[role=tree]").press("r")
+    page.locator("[role=tree]").press("e")
+    expect(page.get_by_role("tabpanel", name="Events")).to_be_visible()
+    assert "POST" not in sent

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from jikko.errors import Conflict, InvalidParam, NotFound
@@ -74,6 +75,9 @@ async def test_both_runs_know_of_each_other(world: World) -> None:
     assert (of_second.retry_of, of_second.from_nodes, of_second.retries) == (first.identity.run_id, ["b"], [])
     executions = await process.runs.records.node_executions(record)
     assert of_second.taken_over == [entry.id for entry in executions if entry.node_id in ("start", "a")]
+
+    assert await world.store.remove(first.identity.run_id)
+    assert await process.retries.lineage(record) == msgspec.structs.replace(of_second, retry_of=None)
 
 
 async def test_the_log_is_whole_and_its_executions_are_new(world: World) -> None:

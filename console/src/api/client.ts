@@ -18,6 +18,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether what was asked for is not there, or not any more. */
+export const isGone = (error: unknown): boolean => error instanceof ApiError && error.status === 404
+
 export type Query = Record<string, string | number | boolean | undefined | null>
 export type Options = {
   query?: Query

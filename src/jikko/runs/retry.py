@@ -38,6 +38,7 @@ class RetryLineage(Struct, frozen=True, kw_only=True):
     """Relations between a run, the run it retries, and its own retries."""
 
     retry_of: str | None
+    """None as well if that run has been deleted; ``RunRecord`` still has its id."""
     from_nodes: list[str]
     """Nodes from which it retries the other run."""
     taken_over: list[str]
@@ -202,8 +203,11 @@ class Retries(Struct, eq=False):
     async def lineage(self, record: RunRecord) -> RetryLineage:
         run_id = record.identity.run_id
         retries = await self.store.retries(run_id)
-        if record.identity.retry_of is None:
+        origin = record.identity.retry_of
+        if origin is None:
             return RetryLineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
+        if await self.store.record(origin) is None:
+            origin = None
         taken_over: list[str] = []
         try:
             log = await self.store.events(run_id)
@@ -215,7 +219,7 @@ class Retries(Struct, eq=False):
                 mocked = list(event.mocks)
             if isinstance(event, RunRetried):
                 return RetryLineage(
-                    retry_of=event.run_id,
+                    retry_of=origin,
                     from_nodes=event.from_nodes,
                     taken_over=taken_over,
                     replaced=event.replaced,
@@ -224,7 +228,7 @@ class Retries(Struct, eq=False):
                 )
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
-        return RetryLineage(retry_of=record.identity.retry_of, from_nodes=[], taken_over=[], retries=retries)
+        return RetryLineage(retry_of=origin, from_nodes=[], taken_over=[], retries=retries)
 
 
 def _to_repeat(asked: tuple[Workflow, Workflow, list[Event], str | None, Outputs]) -> tuple[list[str], list[str]]:

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
 import { Link } from 'wouter'
-import { ApiError, get } from '../../api/client.ts'
+import { get, isGone } from '../../api/client.ts'
 import { written } from '../../api/json.ts'
 import { useMessages } from '../../api/queries.ts'
 import type { ChatVariable } from '../../api/types.ts'
@@ -35,7 +35,7 @@ function Steps({ run: id }: { run: string }) {
   const on = axis(run, now)
   const start = follower.log.events[0]
   if (phase === 'failed')
-    return error instanceof ApiError && error.status === 404 ? (
+    return isGone(error) ? (
       <Empty>{t('chat.run_gone')}</Empty>
     ) : (
       <Failure error={error} again={() => void follower.start()} />

@@ -13,6 +13,7 @@ import type { Execution } from '../../run/state.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, count, duration, money, number, t, tn, type Word } from '../../words/words.ts'
 import { AnswerForm } from './AnswerForm.tsx'
+import { isServed } from './again.ts'
 import { Calls } from './Calls.tsx'
 import { Detail, Tries } from './Detail.tsx'
 import { RoundPanel, Rounds } from './Rounds.tsx'
@@ -36,18 +37,19 @@ type Props = {
 type Retry = (node?: string, version?: number) => void
 
 /** The tabs of an execution, the one that tells most first. */
-export function tabsOf(view: RunView): string[] {
+export function tabsOf(view: RunView, run: RunDetail | undefined, may: boolean): string[] {
   const { execution, round } = view.picked
   if (!execution) return []
   if (round !== undefined) return ['rounds']
+  const served = isServed(run)
   const form = view.run.forms.some(one => one.executionId === execution.id)
   return [
     ...(form ? ['form'] : execution.roundList ? ['rounds'] : []),
-    ...(CHOOSES.includes(execution.type) ? ['conditions'] : []),
+    ...(served && CHOOSES.includes(execution.type) ? ['conditions'] : []),
     'output',
     ...(execution.type === 'agent' ? ['calls'] : []),
     'input',
-    'source',
+    ...(may && served ? ['source'] : []),
     'detail',
     ...(execution.attempts.length > 0 ? ['tries'] : []),
   ]
@@ -57,7 +59,7 @@ export function Inspector({ view, run, choices, retry, edit, box }: Props) {
   const [read, change] = useAddress()
   const { execution, round } = view.picked
   const may = useMay()
-  const names = tabsOf(view).filter(one => one !== 'source' || may)
+  const names = tabsOf(view, run, may)
   const tab = names.includes(read('tab')) ? read('tab') : (names[0] ?? '')
   return (
     <aside className="inspector" aria-label={t('inspector')} tabIndex={-1} ref={box}>
@@ -77,7 +79,7 @@ export function Inspector({ view, run, choices, retry, edit, box }: Props) {
             choices={choices}
             retry={retry}
             edit={edit}
-            canRetry={!!run && isOver(view.latest)}
+            canRetry={isServed(run) && isOver(view.latest)}
           />
           <Tabs
             label={t('inspector.values')}
@@ -247,7 +249,7 @@ function Body({
     choices,
     retry: (version?: number) => retry(execution.nodeId, version),
     edit: () => edit(execution.nodeId),
-    over: isOver(view.latest),
+    over: isServed(run) && isOver(view.latest),
   }
   if (tab === 'conditions')
     return (

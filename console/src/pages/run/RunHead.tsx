@@ -10,6 +10,7 @@ import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, cost, count, duration, moment, t, tn, whyNoCost } from '../../words/words.ts'
+import { isServed } from './again.ts'
 import { detailsOf, otherChoices, proposed, summaryOf } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -33,6 +34,8 @@ type Props = {
 
 export function RunHead({ view, run, choices, again, retry, compare, call, share, publish, to, fail }: Props) {
   const may = useMay()
+  const served = isServed(run)
+  const mayRepeat = may && served
   const { shares } = useWho().features
   const [asking, setAsking] = useState(false)
   const state = view.run
@@ -59,22 +62,22 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
   const first = proposed(choices)
   const related = run.lineage?.retry_of ?? run.lineage?.retries.at(-1)
   const entries: Entry[] = [
-    ...(may && over && failed
+    ...(mayRepeat && over && failed
       ? otherChoices(choices).map(one => ({
           label: one.label,
           icon: 'again',
           act: () => retry(undefined, one.version),
         }))
       : []),
-    ...(may && over ? [{ label: t('run.again'), icon: 'again', act: again }] : []),
-    ...(may ? [{ label: t('run.edit'), icon: 'edit', act: () => to(`/w/${run.app.id}?from=${run.id}`) }] : []),
-    ...(over
+    ...(mayRepeat && over ? [{ label: t('run.again'), icon: 'again', act: again }] : []),
+    ...(mayRepeat ? [{ label: t('run.edit'), icon: 'edit', act: () => to(`/w/${run.app.id}?from=${run.id}`) }] : []),
+    ...(over && served
       ? [{ label: t(related ? 'compare.related' : 'compare.success'), icon: 'diff', act: () => compare(related) }]
       : []),
-    { label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) },
-    ...(may ? [{ label: t('call.title'), icon: 'key', act: call }] : []),
+    ...(served ? [{ label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) }] : []),
+    ...(mayRepeat ? [{ label: t('call.title'), icon: 'key', act: call }] : []),
     ...(may && shares ? [{ label: t('share.title'), icon: 'link', act: share }] : []),
-    ...(over ? [{ label: t('run.test'), icon: 'check', act: () => save(`runs/${run.id}/test`) }] : []),
+    ...(over && served ? [{ label: t('run.test'), icon: 'check', act: () => save(`runs/${run.id}/test`) }] : []),
     ...(may && over
       ? [
           {
@@ -84,8 +87,8 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
           },
         ]
       : []),
-    ...(may ? [{ label: t('source.file'), icon: 'download', act: () => save(sourceOf(run)) }] : []),
-    ...(may ? [{ label: t('import'), icon: 'upload', act: publish }] : []),
+    ...(mayRepeat ? [{ label: t('source.file'), icon: 'download', act: () => save(sourceOf(run)) }] : []),
+    ...(mayRepeat ? [{ label: t('import'), icon: 'upload', act: publish }] : []),
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
     ...(may && over ? [{ label: t('run.delete'), icon: 'trash', bad: true, act: () => setAsking(true) }] : []),
   ]
@@ -99,16 +102,20 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
       <AppIcon icon={run.app.icon} />
       <div className="grow">
         <h1 className="cut" dir="auto">
-          {isShared() ? visible(run.app.name) : <Link href={`/w/${run.app.id}`}>{visible(run.app.name)}</Link>}
+          {isShared() || !served ? (
+            visible(run.app.name)
+          ) : (
+            <Link href={`/w/${run.app.id}`}>{visible(run.app.name)}</Link>
+          )}
         </h1>
         <div className="row faint cut small">
           <span className="only-small">
             <Status status={status} /> <span className="dim num">{duration(elapsed)}</span>
           </span>
           <span className="mono cut only-large">{run.id}</span>
-          <span className="only-large cut">· {t('version', { n: run.version })}</span>
+          {run.version > 0 && <span className="only-large cut">· {t('version', { n: run.version })}</span>}
           <Lineage run={run} view={view} />
-          {over && related && (
+          {over && served && related && (
             <span className="only-large">
               {'· '}
               <button type="button" className="link" onClick={() => compare(related)}>
@@ -136,13 +143,13 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
             {t('run.stop')}
           </button>
         )}
-        {may && over && !failed && (
+        {mayRepeat && over && !failed && (
           <button type="button" className="btn" onClick={again}>
             <Icon name="again" />
             {t('run.again')}
           </button>
         )}
-        {may && over && failed && (
+        {mayRepeat && over && failed && (
           <>
             <button type="button" className="btn only-large" onClick={again}>
               <Icon name="again" />
@@ -189,7 +196,7 @@ const Summary = ({ parts: [version, taken] }: { parts: [string, string] }) => (
 )
 
 function Lineage({ run, view }: { run: RunDetail; view: RunView }) {
-  const from = run.lineage?.retry_of ?? run.retry_of
+  const from = run.lineage?.retry_of
   const retries = run.lineage?.retries ?? []
   const given = [...Object.keys(run.lineage?.replaced ?? {}), ...(run.lineage?.mocked ?? [])]
   return (
@@ -198,6 +205,11 @@ function Lineage({ run, view }: { run: RunDetail; view: RunView }) {
         <Link className="only-large" href={`/runs/${from}`}>
           · {t('run.retries', { id: from.slice(-4) })}
         </Link>
+      )}
+      {!from && run.retry_of && (
+        <span className="only-large">
+          · {t('run.retries', { id: run.retry_of.slice(-4) })} ({t('run.deleted')})
+        </span>
       )}
       {given.length > 0 && (
         <span className="only-large">

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
-import { ApiError, isShared, post } from '../../api/client.ts'
+import { isGone, isShared, post } from '../../api/client.ts'
 import { useRetries, useRun } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { pressed } from '../../app/keys.ts'
@@ -14,7 +14,7 @@ import { Splitter, useSplit } from '../../parts/Splitter.tsx'
 import { isOver, shown } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
 import { t } from '../../words/words.ts'
-import { runAgain } from './again.ts'
+import { isServed, runAgain } from './again.ts'
 import { lastSuccess, pairOf } from './comparing.ts'
 import { End } from './End.tsx'
 import { Inspector, tabsOf } from './Inspector.tsx'
@@ -40,6 +40,7 @@ export default function RunPage({ id }: { id: string }) {
   const query = useRun(id)
   const run = query.data
   const may = useMay()
+  const mayRepeat = may && isServed(run)
   const view = useRunView(id)
   const [read, change, shut] = useAddress()
   const [path, to] = useLocation()
@@ -77,7 +78,7 @@ export default function RunPage({ id }: { id: string }) {
     }
   }
   const over = isOver(view.latest)
-  const choices = useRetries(id, may && over).data ?? []
+  const choices = useRetries(id, mayRepeat && over).data ?? []
   const repeat = async (node?: string, version = proposed(choices)?.version): Promise<{ run_id: string }> => {
     try {
       return await post(`runs/${id}/retry`, { from_node_id: node, version, current: choices[0]?.version })
@@ -89,7 +90,7 @@ export default function RunPage({ id }: { id: string }) {
   }
   const retry = (node?: string, version?: number) => void leave(repeat(node, version))
   // As the button is there: for operators, of a run that is over.
-  const again = () => run && may && over && void leave(runAgain(run))
+  const again = () => run && mayRepeat && over && void leave(runAgain(run))
   const show = (execution: Execution) => {
     view.reveal(execution)
     view.pick(execution.id)
@@ -105,7 +106,7 @@ export default function RunPage({ id }: { id: string }) {
   const onlyFailed = read('failed') === '1'
   const keys = (event: KeyboardEvent) => {
     const action = pressed('run', event)
-    const names = tabsOf(view)
+    const names = tabsOf(view, run, may)
     if (action === 'back') tree.current?.focus()
     else if (action === 'tab') change({ tab: names[Number(event.key) - 1] ?? read('tab') })
     else if (action === 'failure') nextFailure(view)
@@ -201,7 +202,7 @@ export default function RunPage({ id }: { id: string }) {
       >
         <End view={view} />
       </Scrubber>
-      {run && may && read('call') && (
+      {run && mayRepeat && read('call') && (
         <Boundary>
           <Suspense>
             <CallRun run={run} close={() => shut('call')} />
@@ -215,7 +216,7 @@ export default function RunPage({ id }: { id: string }) {
           </Suspense>
         </Boundary>
       )}
-      {run && may && over && read('edit') && (
+      {run && mayRepeat && over && read('edit') && (
         <Boundary>
           <Suspense>
             <EditAgain
@@ -246,8 +247,6 @@ export default function RunPage({ id }: { id: string }) {
     </main>
   )
 }
-
-const isGone = (error: unknown): boolean => error instanceof ApiError && error.status === 404
 
 /** What stands in the place of a run whose link does not work, whatever the reason. */
 export const ShareOver = () => <Gone title={t('share.over')} text={t('workflow.gone.text')} />

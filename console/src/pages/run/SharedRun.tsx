@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useMemo, useState } from 'react'
-import { ApiError, post, showShared } from '../../api/client.ts'
+import { isGone, post, showShared } from '../../api/client.ts'
 import { useRun } from '../../api/queries.ts'
 import type { Session } from '../../api/types.ts'
 import { Announcer } from '../../app/announce.tsx'
@@ -19,7 +19,6 @@ const VISITOR: Session = {
 }
 
 const keyHere = (): string => new URLSearchParams(location.hash.slice(1)).get('key') ?? ''
-const isOver = (error: unknown): boolean => error instanceof ApiError && error.status === 404
 
 /** One run, by a link: its key stands behind `#`, and becomes a cookie of this run. It leaves the address once it is
  * no longer needed: after other failures a reload tries again. */
@@ -59,7 +58,7 @@ export default function SharedRun({ id }: { id: string }) {
       },
       reason => {
         if (!isCurrent) return
-        if (isOver(reason)) done()
+        if (isGone(reason)) done()
         setError(reason)
       },
     )
@@ -84,7 +83,7 @@ export default function SharedRun({ id }: { id: string }) {
       </header>
       {isOpen ? (
         <RunPage id={id} />
-      ) : isOver(error) ? (
+      ) : isGone(error) ? (
         <ShareOver />
       ) : (
         <main id="main" className="page">

@@ -1,10 +1,11 @@
 import { useCallback, useEffect, useMemo, useState } from 'react'
+import { isGone } from '../../api/client.ts'
 import { useGraph } from '../../api/queries.ts'
 import type { RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
-import { Boundary, Failure, Skeleton } from '../../parts/Panel.tsx'
+import { Boundary, Empty, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
 import { cause } from '../../run/failures.ts'
 import { count, t } from '../../words/words.ts'
@@ -57,7 +58,9 @@ function RunGraph({ view, run, onFit }: Props) {
   const running = view.run.executions.findLast(one => one.status === 'running')?.nodeId ?? ''
   const pick = useCallback((node: string) => view.pick(node), [view.pick])
   if (!graph)
-    return found.error ? (
+    return isGone(found.error) ? (
+      <Empty>{t('run.no_graph')}</Empty>
+    ) : found.error ? (
       <Failure error={found.error} again={() => void found.refetch()} />
     ) : (
       <Skeleton rows={4} height={44} />

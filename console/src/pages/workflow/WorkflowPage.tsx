@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useMemo, useRef, useState } from 'react'
 import { Link, useLocation } from 'wouter'
-import { ApiError, address, remove } from '../../api/client.ts'
+import { address, isGone, remove } from '../../api/client.ts'
 import { useApp, useVersions } from '../../api/queries.ts'
 import type { AppDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
@@ -38,7 +38,7 @@ export default function WorkflowPage({ id }: { id: string }) {
   const [read, change, shut] = useAddress()
   const app = useApp(id, read('version') || undefined)
   useTitle(app.data?.name ?? t('runs.workflow'))
-  if (app.error instanceof ApiError && app.error.status === 404) {
+  if (isGone(app.error)) {
     return <Gone title={t('workflow.gone')} text={t('workflow.gone.text')} to="/" label={t('workflows.all')} />
   }
   if (!app.data) {
