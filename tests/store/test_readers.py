@@ -1,8 +1,10 @@
 """Queries on threads of their own."""
 
 import asyncio
+import os
 import sqlite3
 import threading
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -43,3 +45,22 @@ async def test_closing_breaks_off_what_reads_and_begins_nothing_that_waits(tmp_p
     assert not waiting_began.is_set()
     with pytest.raises(StoreUnavailable, match="is closed"):
         await readers.run(waiting)
+
+
+async def test_a_read_that_the_disk_refuses_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    with closing(connect(path, busy_timeout=1)) as connection:
+        connection.execute("CREATE TABLE names (text TEXT)")
+    readers = Readers(path, partial(connect, path, busy_timeout=1, query_only=True), threads=1)
+
+    def from_a_broken_disk(connection: sqlite3.Connection) -> object:
+        files = [int(number) for number in os.listdir("/dev/fd")]
+        with open(path, "ab") as unreadable:
+            for number in files:
+                with suppress(OSError):  # the folder itself has been closed
+                    if os.path.samestat(os.fstat(number), path.stat()):
+                        os.dup2(unreadable.fileno(), number)
+        return connection.execute("SELECT text FROM names").fetchall()
+
+    with closing(readers), pytest.raises(StoreUnavailable, match="disk I/O error; check the disk"):
+        await readers.run(from_a_broken_disk)

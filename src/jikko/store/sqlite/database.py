@@ -135,7 +135,7 @@ class Readers:
                 try:
                     return query(connection)
                 finally:
-                    connection.execute("ROLLBACK")
+                    _end(connection)
             finally:
                 self._idle.put(connection)
         except sqlite3.Error as error:
@@ -292,9 +292,8 @@ class Database:
     def _end_snapshot(self) -> None:
         self._snapshot = None
         self._read.clear()
-        # Ask the connection: after some errors SQLite has ended the transaction, after others not.
-        if not self._closed and self._quick.in_transaction:
-            self._quick.execute("ROLLBACK")
+        if not self._closed:
+            _end(self._quick)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Read several rows, on a thread; see ``Readers.run``."""
@@ -321,6 +320,13 @@ class Database:
         """Commit submitted operations, then release everything. May be called twice; blocks."""
         self._closed = True
         self._rest.close()
+
+
+def _end(connection: sqlite3.Connection) -> None:
+    """End a transaction that has only read."""
+    # Ask the connection: after some errors SQLite has ended the transaction, after others not.
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def _rewrite_version(connection: sqlite3.Connection) -> None:
