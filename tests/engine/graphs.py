@@ -17,8 +17,7 @@ from jikko.engine.state import RunState
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, TextReplaced, Turn, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
-from jikko.nodes.contract import NodeFailure, NodePaused, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import ValueLimits

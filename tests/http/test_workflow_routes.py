@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.nodes.contract import Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, Result
 from tests.acceptance.workflows import app, node, start
 from tests.http.scene import RUN, client_of
 from tests.runs.world import World, until

@@ -12,8 +12,7 @@ from jikko.engine.masked import MaskedVariables
 from jikko.engine.state import AgentTotals
 from jikko.events import FormClosed, StepRecorded, Turn, Usage
 from jikko.lang.variables import TextBudget, follow
-from jikko.nodes.contract import RunInfo
-from jikko.nodes.node_context import Variables
+from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.blob_store import FileMissing

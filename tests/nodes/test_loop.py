@@ -4,9 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from jikko.nodes.contract import NodeFailure
+from jikko.nodes.contract import ContainerContext, NodeFailure
 from jikko.nodes.flow.loop_node import Loop
-from jikko.nodes.node_context import ContainerContext
 from jikko.values import Json
 from tests.nodes.context import FakeContext, fields
 

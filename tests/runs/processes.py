@@ -17,8 +17,7 @@ from jikko.errors import StoreUnavailable
 from jikko.events import Event, NodeFinished
 from jikko.inputs.file_inputs import FileInputs
 from jikko.maintenance.record_watch import Orphans
-from jikko.nodes.contract import Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.cluster import (
     Answer,

@@ -12,7 +12,7 @@ import pytest
 
 from jikko.dsl.fields import Fields
 from jikko.events import NodeFinished, RunFinished
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.acceptance.workflows import end, node, start
 

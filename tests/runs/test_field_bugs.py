@@ -49,8 +49,7 @@ from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.maintenance.retention import Retention
-from jikko.nodes.contract import Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, Result
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest

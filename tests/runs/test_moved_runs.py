@@ -8,8 +8,7 @@ import pytest
 from jikko.errors import LogConflict
 from jikko.events import Event, RunResumed, RunStarted
 from jikko.log_context import LogContext, log_context
-from jikko.nodes.contract import Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, Result
 from jikko.record import RunRecord
 from tests.contract.runs import Draft, node, paused, started
 from tests.runs.world import Script, World, until

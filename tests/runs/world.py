@@ -22,8 +22,7 @@ from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
-from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.run_store import RunStore

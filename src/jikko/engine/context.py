@@ -22,8 +22,7 @@ from jikko.events import (
 )
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
-from jikko.nodes.contract import NodeFailure, RoundOutcome, RunInfo, Values
-from jikko.nodes.node_context import AgentCounts, Variables
+from jikko.nodes.contract import AgentCounts, NodeFailure, RoundOutcome, RunInfo, Values, Variables
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector

@@ -49,7 +49,7 @@ class TextBudget:
 
 
 class Readable(Protocol):
-    """Readable variables, such as ``nodes.node_context.Variables``."""
+    """Readable variables, such as ``nodes.contract.Variables``."""
 
     def get(self, selector: Selector) -> Json | Unset:
         """Return the selected value, or ``UNSET`` if there is none. Never modify it in place."""

@@ -14,7 +14,7 @@ from jikko.dsl.fields import Fields
 from jikko.ids import new_id
 from jikko.lang.templates import Template, to_text
 from jikko.lang.variables import Readable
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context
 from jikko.values import UNSET, Json, Selector, encode_json, type_of
 
 

@@ -6,8 +6,7 @@ from typing import Any, ClassVar, Final, NoReturn
 from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.nodes.contract import Node, NodeConfig, NodeFailure, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, Node, NodeConfig, NodeFailure, Result
 from jikko.values import Json
 
 _BRANCH: Final = ("class_id", "selected_case_id", "__action_id")

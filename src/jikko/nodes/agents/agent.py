@@ -10,11 +10,10 @@ from jikko.dsl.fields import Fields
 from jikko.nodes.agents.agent_outputs import AgentOutputs, Masks
 from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_of, tools_of
 from jikko.nodes.agents.host import NodeHost
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import AgentContext, NodeConfig, NodeFailure, Result
 from jikko.nodes.model.chat_memory import Memory, message_as_text, messages_with_calls, prompt_messages
 from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
-from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.ports.agents import (
     AgentFailure,

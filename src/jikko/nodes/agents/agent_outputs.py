@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from jikko.events import Usage
-from jikko.nodes.node_context import AgentContext, Context
+from jikko.nodes.contract import AgentContext, Context
 from jikko.nodes.node_variables import contains_secret
 from jikko.nodes.tools.tool_outputs import ToolOutputs
 from jikko.ports.models import ModelUsage

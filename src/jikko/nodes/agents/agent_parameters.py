@@ -11,8 +11,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
 from jikko.lang.variables import filled
-from jikko.nodes.contract import NodeFailure
-from jikko.nodes.node_context import Variables
+from jikko.nodes.contract import NodeFailure, Variables
 from jikko.ports.agents import AgentModel, AgentTool
 from jikko.ports.models import Mode, ModelFailure, Models
 from jikko.ports.tools import ToolName, ToolNotFound, Tools, tool_name

@@ -12,8 +12,7 @@ from msgspec.structs import asdict, fields
 
 from jikko.errors import JikkoError
 from jikko.events import Usage
-from jikko.nodes.contract import total
-from jikko.nodes.node_context import AgentContext
+from jikko.nodes.contract import AgentContext, total
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool_outputs import ToolBounds, stored_blob, tool_call
 from jikko.ports.agents import AgentLimits, LimitReached

@@ -11,8 +11,7 @@ from jikko.dsl.common import read_common
 from jikko.dsl.fields import Fields, as_selector, bad_value
 from jikko.events import Update
 from jikko.lang.variables import follow
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.node_context import Context, Variables
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result, Variables
 from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_file, is_too_deep, json_value, type_of
 
 WRITE_MODES: Final = ("over-write", "append", "clear")

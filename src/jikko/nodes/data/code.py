@@ -11,10 +11,9 @@ from jikko.concurrency.run_in_thread import release_gil, run_in_thread
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import MISSING, Fields
 from jikko.masking import masked_forms
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, invalid_output, read_outputs
 from jikko.nodes.http.http_response import is_file, readable_size, request_text
-from jikko.nodes.node_context import Context
 from jikko.nodes.node_variables import NamedVariables, read_named, values_of
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 from jikko.ports.http import FAILED, HttpFailure, HttpResponse, OutgoingRequest

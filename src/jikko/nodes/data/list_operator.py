@@ -9,8 +9,7 @@ from msgspec import Struct
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.node_context import Context, Variables
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result, Variables
 from jikko.values import UNSET, Json, Selector, type_of
 
 OPERATORS: Final = (

@@ -3,8 +3,7 @@
 from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.nodes.node_variables import NamedVariables, read_named, values_of
 from jikko.ports.sandbox import SandboxFailure
 from jikko.values import is_file

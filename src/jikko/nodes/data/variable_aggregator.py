@@ -4,8 +4,7 @@ from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
 from jikko.events import Update
-from jikko.nodes.contract import NodeConfig, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeConfig, Result
 from jikko.nodes.node_variables import described, described_name
 from jikko.values import UNSET, Json, Selector
 

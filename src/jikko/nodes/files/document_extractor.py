@@ -3,9 +3,8 @@
 from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.nodes.files.file_content import read_content
-from jikko.nodes.node_context import Context
 from jikko.ports.files.documents import DocumentFailure
 from jikko.values import UNSET, Json, Selector, is_file
 

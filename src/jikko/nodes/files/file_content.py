@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from jikko.nodes.contract import NodeFailure
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeFailure
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.values import Json

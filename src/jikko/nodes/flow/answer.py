@@ -4,8 +4,7 @@ from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
-from jikko.nodes.contract import NodeConfig, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeConfig, Result
 from jikko.values import Json, Selector, is_file
 
 

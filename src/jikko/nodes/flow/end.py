@@ -3,8 +3,7 @@
 from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import NodeConfig, Result
-from jikko.nodes.node_context import Context, Variables
+from jikko.nodes.contract import Context, NodeConfig, Result, Variables
 from jikko.nodes.node_variables import NamedVariables, described_name, read_named, values_of
 from jikko.values import UNSET, Json, Selector
 

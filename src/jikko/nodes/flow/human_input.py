@@ -14,8 +14,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, bad_value, shown
 from jikko.events import FormClosed
 from jikko.lang.templates import Template, to_text
-from jikko.nodes.contract import NodeConfig, NodePaused, Result
-from jikko.nodes.node_context import Context, Variables
+from jikko.nodes.contract import Context, NodeConfig, NodePaused, Result, Variables
 from jikko.values import UNSET, Json, Selector, is_file
 
 INPUT_TYPES: Final = ("paragraph", "select", "file", "file-list")

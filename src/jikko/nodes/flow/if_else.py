@@ -6,8 +6,7 @@ from jikko.dsl.conditions import read_cases
 from jikko.dsl.fields import Fields
 from jikko.lang.operators import ConditionError
 from jikko.lang.variable_conditions import Case, evaluate_case
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.values import Json
 
 ELSE = "false"

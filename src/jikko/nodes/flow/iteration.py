@@ -6,8 +6,16 @@ from typing import ClassVar, Final, Self
 
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values, container_metadata, total
-from jikko.nodes.node_context import ContainerContext
+from jikko.nodes.contract import (
+    ContainerContext,
+    NodeConfig,
+    NodeFailure,
+    Result,
+    RoundOutcome,
+    Values,
+    container_metadata,
+    total,
+)
 from jikko.values import UNSET, Json, Selector
 
 _MAX_PARALLEL_ROUNDS: Final = 256

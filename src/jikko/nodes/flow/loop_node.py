@@ -12,8 +12,16 @@ from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.operators import ConditionError
 from jikko.lang.variable_conditions import Case, evaluate_case
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values, container_metadata, total
-from jikko.nodes.node_context import ContainerContext
+from jikko.nodes.contract import (
+    ContainerContext,
+    NodeConfig,
+    NodeFailure,
+    Result,
+    RoundOutcome,
+    Values,
+    container_metadata,
+    total,
+)
 from jikko.values import UNSET, Json, Selector, json_value, type_of
 
 VARIABLE_TYPES = tuple("string number object boolean array[string] array[number] array[object] array[boolean]".split())

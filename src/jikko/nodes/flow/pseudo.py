@@ -5,8 +5,7 @@ from typing import ClassVar, Self
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, Result
 
 
 class _Mark(Struct, frozen=True):

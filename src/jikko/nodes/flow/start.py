@@ -9,8 +9,7 @@ from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.dsl.fields import Fields
 from jikko.dsl.json_schema import BadSchema, JsonSchema, SchemaViolation
 from jikko.dsl.start_variables import StartVariable, read_start_variables
-from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.node_variables import values_of
 from jikko.values import Json, has_more_elements
 

@@ -6,8 +6,7 @@ from typing import Any, ClassVar, Final, Self
 
 from msgspec import Struct
 
-from jikko.nodes.contract import NodeConfig, Result
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeConfig, Result
 from jikko.values import UNSET, Json
 
 JSON: Final = "application/json"

@@ -11,9 +11,8 @@ from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.dsl.fields import Fields
 from jikko.lang.json_examples import MAX_REPAIRED, TooLong, repaired
 from jikko.lang.templates import Template
-from jikko.nodes.contract import NodeFailure
+from jikko.nodes.contract import Context, NodeFailure
 from jikko.nodes.files.file_content import read_content
-from jikko.nodes.node_context import Context
 from jikko.nodes.node_variables import MaskedText
 from jikko.ports.http import FormFile, Multipart
 from jikko.values import UNSET, Json, Selector, is_file

@@ -12,10 +12,9 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import MISSING, Fields, bad_value
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result, Variables
 from jikko.nodes.http.http_body import BodyTemplate, PreparedBody
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, request_text, text_of
-from jikko.nodes.node_context import Context, Variables
 from jikko.ports.http import FAILED, FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.values import Json

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from jikko.nodes.contract import Context
 from jikko.nodes.model.model_call import ModelConfig, call
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.nodes.model.structured_output import fenced_object
-from jikko.nodes.node_context import Context
 from jikko.ports.knowledge import SearchedDataset
 from jikko.ports.models import FunctionTool, ModelUsage, PromptMessage
 from jikko.values import Json

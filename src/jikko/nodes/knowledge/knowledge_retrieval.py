@@ -9,10 +9,9 @@ from msgspec.structs import replace
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template, to_text
 from jikko.lang.variables import Readable
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.nodes.knowledge.asking import called_dataset, chosen_dataset, implied_conditions
 from jikko.nodes.model.model_call import ModelConfig, abilities
-from jikko.nodes.node_context import Context
 from jikko.nodes.node_variables import SECRET_MESSAGE, contains_secret
 from jikko.ports.knowledge import Hit, MergedRanking, MetadataFilter, SearchedDataset, SearchFailure, SearchRequest
 from jikko.ports.models import ModelUsage

@@ -11,10 +11,9 @@ from msgspec import Struct
 
 from jikko.dsl.fields import Fields
 from jikko.lang.tokens import estimated
-from jikko.nodes.contract import NodeFailure
+from jikko.nodes.contract import Context, NodeFailure
 from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.nodes.node_context import Context
 from jikko.ports.models import FunctionCall, Media, PromptMessage, Role
 from jikko.ports.stores.messages import Message, Thought
 from jikko.values import Json, json_value

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from jikko.dsl.declared_variables import model_selector
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import to_markdown
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.nodes.model.llm_prompt import AppPrompt, Prompt
 from jikko.nodes.model.model_call import (
     ModelConfig,
@@ -20,7 +20,6 @@ from jikko.nodes.model.model_call import (
 from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
-from jikko.nodes.node_context import Context
 from jikko.nodes.node_variables import NOTHING, MaskedText
 from jikko.ports.files.file_types import extension_for
 from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage

@@ -12,11 +12,10 @@ from msgspec import Struct
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template, to_text
 from jikko.lang.variables import filled, has_place
-from jikko.nodes.contract import NodeFailure
+from jikko.nodes.contract import Context, NodeFailure, Variables
 from jikko.nodes.model.chat_memory import Memory, prompt_messages
 from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
-from jikko.nodes.node_context import Context, Variables
 from jikko.nodes.node_variables import NOTHING, MaskedText, NamedVariables, read_named, values_of
 from jikko.ports.models import Media, PromptMessage, Role
 from jikko.ports.sandbox import SandboxFailure

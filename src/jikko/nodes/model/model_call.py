@@ -12,8 +12,7 @@ from jikko.dsl.declared_variables import is_model
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
-from jikko.nodes.contract import NodeFailure
-from jikko.nodes.node_context import Context
+from jikko.nodes.contract import Context, NodeFailure
 from jikko.nodes.node_variables import SECRET_MESSAGE, contains_secret
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Mode, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import Json, Unset, json_value

@@ -11,7 +11,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, bad_value
 from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.nodes.model.chat_memory import Memory
 from jikko.nodes.model.model_call import (
     ModelConfig,
@@ -23,7 +23,6 @@ from jikko.nodes.model.model_call import (
 )
 from jikko.nodes.model.structured_output import first_object
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.nodes.node_context import Context
 from jikko.nodes.node_variables import MaskedText
 from jikko.ports.models import (
     Abilities,

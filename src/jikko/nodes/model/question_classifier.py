@@ -12,7 +12,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template, to_text
 from jikko.lang.tokens import estimated
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result, Variables
 from jikko.nodes.model.chat_memory import Memory
 from jikko.nodes.model.model_call import (
     ModelConfig,
@@ -24,7 +24,6 @@ from jikko.nodes.model.model_call import (
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.nodes.model.structured_output import fenced_object
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.nodes.node_context import Context, Variables
 from jikko.ports.models import Completion, Media, ModelFailure, ModelRequest, ModelUsage, PromptMessage
 from jikko.values import UNSET, Json, Selector
 

@@ -6,9 +6,8 @@ from typing import Final, Self, cast
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.contract import NodeFailure
+from jikko.nodes.contract import Context, NodeFailure, Variables
 from jikko.nodes.files.file_content import read_content
-from jikko.nodes.node_context import Context, Variables
 from jikko.ports.models import Media, MediaKind
 from jikko.values import UNSET, Json, Selector, is_file, type_of
 

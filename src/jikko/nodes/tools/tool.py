@@ -9,8 +9,7 @@ from msgspec import Struct
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.node_context import Context, Variables
+from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result, Variables
 from jikko.nodes.node_variables import SECRET_MESSAGE, contains_secret
 from jikko.nodes.tools.conversion import NotConvertible, all_converted
 from jikko.nodes.tools.tool_outputs import ToolOutputs, tool_call

@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from jikko.nodes.contract import Context
 from jikko.nodes.files.file_content import fetched
-from jikko.nodes.node_context import Context
 from jikko.ports.files.file_types import extension_for, mime_type_of, stated_type
 from jikko.ports.http import HttpFailure
 from jikko.ports.node_ports import ValueLimits
