@@ -38,8 +38,7 @@ from jikko.inputs.local_files import uploaded
 from jikko.inputs.samples import samples_of
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.messages import Message
-from jikko.runs.idempotency import Started
-from jikko.runs.runs import StartRequest
+from jikko.runs.runs import Started, StartRequest
 from jikko.settings import Settings
 
 SECONDS: Final = 60

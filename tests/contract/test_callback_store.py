@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.ports.stores.projections import CallbackRequest
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import CallbackRequest, RunStore
 from jikko.repositories.callback_store import Callback, CallbackStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore

@@ -15,7 +15,7 @@ from jikko.ports.stores.messages import (
     Order,
     TurnForm,
 )
-from jikko.ports.stores.projections import TurnBegan
+from jikko.ports.stores.run_store import TurnBegan
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database

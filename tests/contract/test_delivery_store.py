@@ -9,8 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.projections import DeliveryReceived
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import DeliveryReceived, RunStore
 from jikko.ports.stores.trigger_store import Delivery, Trigger, Verdict
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.delivery_store import ADD, COUNT, FORGET, DeliveryStore

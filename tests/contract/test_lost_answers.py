@@ -12,8 +12,7 @@ import pytest
 
 from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
 from jikko.events import RunFinished, RunRecovered
-from jikko.ports.stores.projections import KeyClaim, StartOptions
-from jikko.ports.stores.run_store import Append, LogQuery, new_mark
+from jikko.ports.stores.run_store import Append, KeyClaim, LogQuery, StartOptions, new_mark
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
 from jikko.store.postgres.runs.run_store import PostgresRunStore

@@ -11,17 +11,19 @@ import pytest
 
 from jikko.errors import JikkoError, KeyTaken, LogConflict
 from jikko.ports.stores.messages import MessageAnswer
-from jikko.ports.stores.projections import (
+from jikko.ports.stores.run_store import (
+    Append,
     CallbackRequest,
     DeliveryReceived,
     KeyClaim,
+    LogQuery,
     Projection,
+    RunStore,
     TurnBegan,
     TurnChanged,
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.ports.stores.trigger_store import Delivery
 from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.conversation_store import ConversationStore

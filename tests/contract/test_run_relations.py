@@ -6,8 +6,7 @@ import pytest
 
 from jikko.errors import KeyTaken
 from jikko.events import RunStatus
-from jikko.ports.stores.projections import KeyClaim
-from jikko.ports.stores.run_store import Append, LogQuery, RunStore
+from jikko.ports.stores.run_store import Append, KeyClaim, LogQuery, RunStore
 from jikko.record import RetryRecord
 
 from .runs import APP, OTHER_APP, Draft, finished, paused, started

@@ -7,8 +7,7 @@ import pytest
 
 from jikko.errors import LogConflict, StartRefused
 from jikko.events import Event, RunRecovered, RunResumed
-from jikko.ports.stores.projections import KeyClaim
-from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
+from jikko.ports.stores.run_store import Append, KeyClaim, RunStore, Withdrawal
 from jikko.values import encode_json
 
 from .runs import APP, OTHER_APP, Draft, finished, listed, node, paused, started

@@ -3,8 +3,7 @@
 import msgspec
 import pytest
 
-from jikko.ports.stores.projections import KeyClaim
-from jikko.ports.stores.run_store import LogQuery, RunStore
+from jikko.ports.stores.run_store import KeyClaim, LogQuery, RunStore
 
 from .runs import APP, OTHER_APP, Draft, started
 

@@ -9,8 +9,8 @@ from jikko.assemble import Assembly
 from jikko.conversations.hooks import HookReply, Hooks, UserQuery
 from jikko.conversations.turns import TurnRequest
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
+from jikko.runs.runs import StartOutcome
 from jikko.values import Json
 from tests.conversations.chats import chat_with
 from tests.providers.fake_model import FakeModel, streamed

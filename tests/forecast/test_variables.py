@@ -9,8 +9,7 @@ from jikko.assemble import assemble
 from jikko.conversations.turns import TurnRequest
 from jikko.events import RunStarted
 from jikko.forecast.known_variables import SYSTEM
-from jikko.runs.idempotency import StartOutcome
-from jikko.runs.runs import StartRequest
+from jikko.runs.runs import StartOutcome, StartRequest
 from jikko.settings import Settings
 from tests.acceptance.workflows import Node, app, end, if_contains, iteration, node, python, start, template
 from tests.forecast.cases import llm

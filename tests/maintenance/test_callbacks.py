@@ -13,7 +13,7 @@ from jikko.errors import InvalidParam, NotFound, StoreUnavailable
 from jikko.log_context import LogContext, log_context
 from jikko.maintenance.callbacks import Callbacks, checked_url, signature
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.stores.projections import StartOptions
+from jikko.ports.stores.run_store import StartOptions
 from jikko.record import RunRecord
 from jikko.repositories.app_store import App
 from jikko.repositories.callback_store import Callback

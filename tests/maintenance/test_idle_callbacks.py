@@ -6,7 +6,7 @@ import pytest
 
 from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.http import HttpResponse, OutgoingRequest
-from jikko.ports.stores.projections import StartOptions
+from jikko.ports.stores.run_store import StartOptions
 from jikko.record import RunRecord
 from jikko.repositories.callback_store import Callback
 from jikko.runs.runs import StartRequest

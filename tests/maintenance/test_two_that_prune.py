@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from jikko.ports.stores.file_index import Expired, StoredFile
-from jikko.ports.stores.projections import CallbackRequest
+from jikko.ports.stores.run_store import CallbackRequest
 from jikko.repositories.file_index import FileIndex
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Connection, Postgres

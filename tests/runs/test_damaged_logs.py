@@ -9,8 +9,7 @@ import pytest
 from jikko.assemble import Assembly, assemble
 from jikko.errors import InvalidParam, LogDamaged
 from jikko.events import FormRequested, RunPaused, RunRetried, RunStarted
-from jikko.ports.stores.projections import StartOptions
-from jikko.ports.stores.run_store import LogQuery
+from jikko.ports.stores.run_store import LogQuery, StartOptions
 from jikko.record import RunRecord
 from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import Conflict, InvalidParam
-from jikko.ports.stores.projections import KeyClaim, StartOptions
-from jikko.ports.stores.run_store import LogQuery
+from jikko.ports.stores.run_store import KeyClaim, LogQuery, StartOptions
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import StartOutcome, checked_key, fingerprint
-from jikko.runs.runs import StartRequest
+from jikko.runs.runs import StartOutcome, StartRequest, checked_key, fingerprint
 from tests.runs.world import Process, World, end_of
 
 pytestmark = pytest.mark.anyio

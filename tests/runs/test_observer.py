@@ -6,7 +6,7 @@ import pytest
 
 from jikko.errors import TooManyRequests
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
-from jikko.ports.stores.projections import StartOptions
+from jikko.ports.stores.run_store import StartOptions
 from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 from jikko.runs.runs import StartRequest

@@ -16,7 +16,6 @@ HOUSE = Path(jikko.__file__).parent
 
 CONTROL = {
     "runs/control.py",
-    "runs/paused_runs.py",
     "runs/recovery.py",
     "runs/following/run_tail.py",
     "runs/offer_queue.py",

@@ -9,11 +9,9 @@ import pytest
 
 from jikko.concurrency.patience import Patience, patience
 from jikko.errors import StartRefused, StoreUnavailable
-from jikko.ports.stores.projections import KeyClaim, StartOptions
-from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.run_store import Append, KeyClaim, StartOptions
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import StartOutcome
-from jikko.runs.runs import StartRequest
+from jikko.runs.runs import StartOutcome, StartRequest
 from tests.runs.held_store import HeldStore
 from tests.runs.world import PATIENCE, Process, World, end_of, until
 

@@ -9,7 +9,7 @@ import pytest
 
 from jikko.errors import LogUnwritable
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
-from jikko.ports.stores.projections import StartOptions
+from jikko.ports.stores.run_store import StartOptions
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest

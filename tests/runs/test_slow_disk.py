@@ -18,8 +18,7 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.ports.cluster import StopRun
-from jikko.ports.stores.projections import StartOptions
-from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.run_store import Append, StartOptions
 from jikko.record import RunRecord, folded
 from jikko.repositories.app_store import App
 from jikko.runs.run_log import RunLog

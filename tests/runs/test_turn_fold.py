@@ -18,7 +18,7 @@ from jikko.events import (
     Usage,
 )
 from jikko.ports.stores.messages import MessageAnswer
-from jikko.ports.stores.projections import TurnChanged, VariablesAssigned
+from jikko.ports.stores.run_store import TurnChanged, VariablesAssigned
 from jikko.runs.turn_fold import TurnFold
 
 TURN = Turn("c", "m", streamed=True, cites=True)

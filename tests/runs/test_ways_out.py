@@ -10,7 +10,7 @@ import pytest
 
 from jikko.assemble import Assembly, assemble
 from jikko.errors import JikkoError
-from jikko.ports.stores.projections import StartOptions
+from jikko.ports.stores.run_store import StartOptions
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.effort import PATIENCE

@@ -31,8 +31,7 @@ from jikko.ports.stores.messages import (
     MessageMetadata,
     TurnForm,
 )
-from jikko.ports.stores.projections import CallbackRequest, DeliveryReceived, KeyClaim, Projection
-from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.run_store import Append, CallbackRequest, DeliveryReceived, KeyClaim, Projection
 from jikko.ports.stores.trigger_store import Delivery, DueTime, Trigger
 from jikko.record import RunRecord
 from jikko.repositories.annotation_store import AnnotationStore

@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from jikko.errors import KeyTaken
-from jikko.ports.stores.projections import KeyClaim
-from jikko.ports.stores.run_store import Append, new_mark
+from jikko.ports.stores.run_store import Append, KeyClaim, new_mark
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.appends import begin_with_keys
 from jikko.store.postgres.runs.key_claims import order_of_locks

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.errors import LogUnwritable
-from jikko.ports.stores.projections import CallbackRequest
+from jikko.ports.stores.run_store import CallbackRequest
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import Draft, started
 from tests.store.postgres_server import new_database

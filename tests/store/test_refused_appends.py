@@ -6,7 +6,7 @@ import pytest
 
 from jikko.errors import KeyTaken, LogConflict, LogForgotten
 from jikko.ports.stores.messages import MessageAnswer
-from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection, TurnChanged
+from jikko.ports.stores.run_store import CallbackRequest, KeyClaim, Projection, TurnChanged
 from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.runs import appends, batch
 from jikko.store.postgres.runs.batch import write_batch

@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from jikko.ports.stores.messages import MessageAnswer
-from jikko.ports.stores.projections import CallbackRequest, KeyClaim, TurnBegan, TurnChanged, VariablesAssigned
-from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.run_store import Append, CallbackRequest, KeyClaim, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.conversations import conversation, message, variable

@@ -11,7 +11,7 @@ from jikko.assemble.assembling import assemble
 from jikko.assemble.assembly import Assembly
 from jikko.errors import KeyTaken, NotFound
 from jikko.events import NodeFinished, RunFinished
-from jikko.ports.stores.projections import KeyClaim, StartOptions
+from jikko.ports.stores.run_store import KeyClaim, StartOptions
 from jikko.repositories.app_store import App, AppStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.runs.run_log import RunLog

@@ -36,12 +36,11 @@ from jikko.ports.stores.messages import (
     MessageMetadata,
     Opened,
 )
-from jikko.ports.stores.projections import StartOptions, TurnBegan
+from jikko.ports.stores.run_store import StartOptions, TurnBegan
 from jikko.repositories.app_store import App
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
-from jikko.runs.runs import Runs
+from jikko.runs.runs import Runs, StartOutcome
 from jikko.runs.turn_fold import no_usage
 from jikko.values import Json
 

@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.scheduler import LoopLag
 from jikko.errors import JikkoError, NotAllowed, NotFound
-from jikko.http.auth import authenticated
 from jikko.http.bodies.reading import Bodies
 from jikko.http.console.console_headers import MANAGED, console_headers, is_console
 from jikko.http.cors import METHODS, added_headers, is_preflight
@@ -30,7 +29,7 @@ from jikko.http.http_errors import (
 from jikko.http.operation import Operation, Section
 from jikko.http.proxies import TrustedProxies, checked_root_path
 from jikko.http.request_observer import Observed, ObservedRequest, RequestObserver
-from jikko.http.requests import Request, request_ids
+from jikko.http.requests import Request, authenticated, request_ids
 from jikko.http.responses import PING_SECONDS, SendableResponse, redirect
 from jikko.http.served import SERVED
 from jikko.http.starts import starting

@@ -20,10 +20,9 @@ from jikko.assemble.assembly import Assembly
 from jikko.concurrency.lazy_proxy import import_for
 from jikko.concurrency.run_in_thread import import_in_thread
 from jikko.errors import BadRequest, JikkoError
-from jikko.http.auth import authenticated
 from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.request_fields import checked, queried
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import Response, SendableResponse, deleted, json_response, no_content
 
 Handler: TypeAlias = Callable[[Request], Awaitable[SendableResponse]]

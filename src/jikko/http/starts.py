@@ -12,19 +12,18 @@ from jikko.dify import bodies, dify_events
 from jikko.dify.stream import StreamEncoder
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, RunLeft, StartRefused, StoreUnavailable
 from jikko.events import Event, FormRequested, RunFinished, TextChunk, TextReplaced
-from jikko.http.auth import authenticated
 from jikko.http.http_errors import Error, refusal
 from jikko.http.operation import Route, Schema
 from jikko.http.request_fields import TRACE_SESSION, Mode
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import PING, EventStream, Response, SendableResponse, encoded
 from jikko.ids import new_id
 from jikko.long_texts import first_long
 from jikko.maintenance.callbacks import checked_url
-from jikko.ports.stores.projections import KeyClaim, StartOptions
+from jikko.ports.stores.run_store import KeyClaim, StartOptions
 from jikko.record import RunForms
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import Started, StartOutcome, checked_key, fingerprint
+from jikko.runs.runs import Started, StartOutcome, checked_key, fingerprint
 
 if TYPE_CHECKING:
     from jikko.apps.speech import Narration

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.ports.stores.messages import Conversation, ConversationQuery, ConversationVariable, Feedback, Message, Opened
-from jikko.ports.stores.projections import TurnBegan
+from jikko.ports.stores.run_store import TurnBegan
 from jikko.repositories import APP, OF_APP, row_reader
 from jikko.repositories.row_reader import json_text
 from jikko.repositories.shared_sql import (
@@ -162,7 +162,7 @@ _SLICE: Final = 50
 class ConversationStore(ABC):
     """Conversations, messages, feedback and variables.
 
-    Runs change them through projections (``ports/stores/projections.py``: ``TurnBegan``, ``TurnChanged``,
+    Runs change them through projections (``ports/stores/run_store.py``: ``TurnBegan``, ``TurnChanged``,
     ``VariablesAssigned``, …), in the transaction of the underlying events; all else is written here. Ids are
     case-insensitive. End users see only their own data.
     """

@@ -8,8 +8,7 @@ import msgspec
 
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.long_texts import LongTexts, first_long
-from jikko.ports.stores.projections import Projection, StartOptions
-from jikko.ports.stores.run_store import Append, RunStore, Withdrawal, new_mark
+from jikko.ports.stores.run_store import Append, Projection, RunStore, StartOptions, Withdrawal, new_mark
 from jikko.record import RunRecord, folded
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 

@@ -43,10 +43,9 @@ from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import RunTails
 from jikko.runs.offer_queue import OfferQueue, WorkStealing
-from jikko.runs.paused_runs import PausedRuns
 from jikko.runs.peer_commands import RunHints, done_here, for_older, stop_here, submit_here, submit_to_newer_member
 from jikko.runs.queued_run import QueuedRun
-from jikko.runs.recovery import Recovery, TakenOver
+from jikko.runs.recovery import PausedRuns, Recovery, TakenOver
 from jikko.runs.run_log import RunLog
 
 _MOVING_SECONDS = 10.0

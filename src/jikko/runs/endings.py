@@ -13,8 +13,7 @@ from jikko.engine.state import RunState
 from jikko.errors import LogConflict, LogDamaged, LogUnwritable
 from jikko.events import Event, RunFinished
 from jikko.ports.stores.messages import MessageAnswer
-from jikko.ports.stores.projections import TurnChanged
-from jikko.ports.stores.run_store import Append, RunStore, new_mark
+from jikko.ports.stores.run_store import Append, RunStore, TurnChanged, new_mark
 from jikko.record import RunRecord
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,7 @@ from jikko.ports.cluster import Refusals
 from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.other_models import TextGuard
-from jikko.ports.stores.projections import Projection, StartOptions
-from jikko.ports.stores.run_store import RunStore, Withdrawal
+from jikko.ports.stores.run_store import Projection, RunStore, StartOptions, Withdrawal
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up

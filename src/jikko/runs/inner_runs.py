@@ -17,11 +17,9 @@ from jikko.events import RunFinished, RunPaused
 from jikko.nodes.flow.human_input import HumanInput
 from jikko.ports.app_calls import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
 from jikko.ports.clock import Clock
-from jikko.ports.stores.projections import KeyClaim, StartOptions
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import KeyClaim, RunStore, StartOptions
 from jikko.repositories.app_store import App, AppStore
-from jikko.runs.idempotency import Started, fingerprint
-from jikko.runs.runs import Runs, StartRequest
+from jikko.runs.runs import Runs, Started, StartRequest, fingerprint
 
 log = logging.getLogger(__name__)
 

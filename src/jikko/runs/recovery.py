@@ -1,4 +1,4 @@
-"""Recovery of runs whose process is gone, safe even if that process is still alive.
+"""Runs that no process executes: recovery of those whose process is gone, safe even if it is still alive; paused runs.
 
 An active run names its holder in its record, and counts its takeovers in ``epoch``. A takeover is no separate
 operation: it is an append that begins with ``RunRecovered`` (or, for a paused run, ``RunResumed``).
@@ -40,6 +40,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from weakref import WeakValueDictionary
 from zlib import crc32
 
 from msgspec import Struct, field
@@ -48,16 +49,16 @@ from jikko.apps.versions import Workflow, Workflows
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.event_factory import recovered
 from jikko.errors import InvalidDocument, JikkoError, LogConflict, LogDamaged, LogTooNew, NotFound, ServerStopping
-from jikko.events import RunParked, UnknownEvent
+from jikko.events import FormClosed, RunFinished, RunParked, RunPaused, RunResumed, UnknownEvent
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, server_of
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.repositories.app_store import AppStore
 from jikko.runs.activity import has_begun
-from jikko.runs.endings import end_damaged, given_up, replayed
+from jikko.runs.endings import append_end, end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
-from jikko.runs.peer_commands import release
+from jikko.runs.peer_commands import RunHints, is_closed, release
 from jikko.runs.run_log import RunLog
 from jikko.runs.run_memory import sizes_of
 
@@ -267,3 +268,99 @@ def is_among(record: RunRecord, orphans: OrphanedRuns, name: str) -> bool:
     elif server_of(record.holder) == server_of(name):
         return False
     return crc32(record.identity.run_id.encode()) % orphans.of == orphans.share
+
+
+class PausedRuns(Struct, eq=False):
+    """Submits the forms of paused runs, and ends them. All is durable on return.
+
+    Each operation reads the log first and appends at the position where it ended. Of two processes that act on one run,
+    the log refuses one (``LogConflict``), which locates the run again. In one process, a lock serialises them.
+    """
+
+    store: RunStore
+    executor: Executor
+    recovery: Recovery
+    clock: Clock
+    hints: RunHints
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Locks by run, while a task holds or awaits one."""
+
+    def lock(self, run_id: str) -> asyncio.Lock:
+        """Return the lock that serialises operations on a run. ``end`` takes it itself."""
+        return self._locks.setdefault(run_id, asyncio.Lock())
+
+    async def submit(self, record: RunRecord, closed: FormClosed) -> bool:
+        """Submit a form of a run, which then continues here.
+
+        Returns:
+            Whether the run waited for it.
+
+        Raises:
+            LogConflict: Another process has changed the run in the meantime.
+            ServerStopping: The process is shutting down.
+            LogDamaged: The run's log cannot be read. The run has failed.
+        """
+        try:
+            return await self._resume(record, closed)
+        except LogDamaged as damage:
+            await end_damaged(self.store, record, damage, self.clock())
+            self.hints.ended(record.identity.run_id)
+            raise
+
+    async def _resume(self, record: RunRecord, closed: FormClosed) -> bool:
+        log = await self._log(record)
+        workflow = await self.recovery.workflow_of(log)
+        if workflow is None:
+            await log.committed()
+            self.hints.changed(log)
+            return False
+        state = replayed(workflow, list(log.events), record.identity.run_id)
+        if closed.execution_id not in state.forms.open:
+            return False
+        self.executor.go_on(log, workflow, state, RunResumed(at=self.clock()), closed)
+        went_on = await is_closed(log, closed)
+        self.hints.changed(log)
+        return went_on
+
+    async def end(self, record: RunRecord, error: str) -> None:
+        """Stop a run. Raises ``LogConflict``: another process has changed the run in the meantime."""
+        run_id = record.identity.run_id
+        async with self.lock(run_id):
+            try:
+                log = await self._log(record)
+            except LogDamaged:
+                await append_end(self.store, record, "stopped", error, self.clock())
+                self.hints.ended(run_id)
+                return
+            end = RunFinished(
+                at=self.clock(),
+                status="stopped",
+                error=error,
+                elapsed=log.record.elapsed,
+                total_tokens=log.record.total_tokens,
+                total_steps=log.record.total_steps,
+            )
+            log.append([end])
+            await log.committed()
+        self.hints.changed(log)
+
+    async def give_up(self, run_id: str, damage: LogDamaged) -> None:
+        """Fail a paused run whose log cannot be read: it could not continue."""
+        record = await self.store.record(run_id)
+        if record is not None and record.status == "paused" and self.executor.find(run_id) is None:
+            # If another process was faster, the run has already ended, or continues.
+            with contextlib.suppress(LogConflict):
+                await end_damaged(self.store, record, damage, self.clock())
+                self.hints.ended(run_id)
+
+    async def _log(self, record: RunRecord) -> RunLog:
+        """Raises ``LogConflict``: the run has continued since its record was read."""
+        events = await self.store.events(record.identity.run_id)
+        sizes = await sizes_of(events, self.store, TimeSlice(self.executor.share, record.identity.app_id))
+        # After the events: anything newer is refused by its position.
+        current = await self.store.record(record.identity.run_id)
+        if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
+            raise LogConflict(f"Run {record.identity.run_id} is not paused any more.")
+        log = self.executor.log_of(current, events)
+        log.memory.know(events, sizes)
+        return log

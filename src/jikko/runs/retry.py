@@ -19,8 +19,7 @@ from jikko.inputs.uploads import possible_file_ids
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.stores.projections import StartOptions, TurnRepeated
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore, StartOptions, TurnRepeated
 from jikko.record import RetryRecord, RunRecord, beginning
 from jikko.repositories.app_store import App
 from jikko.runs.retry_values import MockableNode, Outputs, RepeatedRun, RetryValues, mocks_by_id

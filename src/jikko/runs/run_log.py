@@ -40,8 +40,7 @@ from jikko.concurrency.alarm import ConditionVariable
 from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
-from jikko.ports.stores.projections import Projection, StartOptions
-from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
+from jikko.ports.stores.run_store import Append, Projection, RunStore, StartOptions, Withdrawal
 from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable

@@ -1,16 +1,19 @@
-"""Facade of runs: starts them, and gives access to all other operations."""
+"""Facade of runs: starts them, once for each idempotency key, and gives access to all other operations."""
 
+import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows, require_trigger
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.state import RunState
+from jikko.errors import Conflict, InvalidParam, KeyTaken, NotFound, StartRefused
 from jikko.events import Event, RunStarted
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.run_inputs import has_large_inputs, inputs_in_slices, prepare
@@ -18,20 +21,92 @@ from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.stores.projections import Projection, StartOptions
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import KeyClaim, Projection, RunStore, StartOptions
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.app_store import App, AppStore
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
+from jikko.runs.following.run_reader import RunReader
 from jikko.runs.forms import Forms
-from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.reading.run_history import History
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.values import Json
+
+_KEY_LENGTH = 255
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+Started: TypeAlias = RunLog | RunReader
+
+
+class StartOutcome(msgspec.Struct, frozen=True):
+    run: Started
+    repeated: bool = False
+    """Whether an earlier request with the same key started the run."""
+
+
+class IdempotentStarts:
+    """Starts runs by idempotency key.
+
+    A key is claimed in the transaction that creates the run. So of two concurrent requests, in any processes, one
+    creates it; and after a crash there are either both or neither.
+    """
+
+    def __init__(self, runs: "Runs", store: RunStore) -> None:
+        self._runs = runs
+        self._store = store
+
+    async def start(
+        self, app: App, options: StartOptions | None, begin: Callable[[StartOptions | None], Awaitable[RunLog]]
+    ) -> StartOutcome:
+        """Start a run, or find the one that has the key.
+
+        Args:
+            begin: Starts it with the given options.
+
+        Raises:
+            Conflict: The key was used for another request.
+            StartRefused: The run did not become durable in time; or the one that has the key is being removed.
+        """
+        claim = None if options is None else options.claim
+        if claim is None:
+            return StartOutcome(self._runs.control.followed(await begin(options)))
+        claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
+        if claimed is None:
+            try:
+                return StartOutcome(self._runs.control.followed(await begin(options)))
+            except KeyTaken as taken:
+                claimed = taken.run_id, taken.fingerprint
+        run_id, fingerprint = claimed
+        if fingerprint != claim.fingerprint:
+            raise Conflict(f"Idempotency-Key {claim.key!r} was used for another request; use a new key for this one.")
+        try:
+            record = await self._runs.records.record(app.id, run_id)
+        except NotFound:
+            record = None
+        if record is None or self._runs.executor.refused.has(record):
+            raise StartRefused("The key belongs to a run that is being removed. Send the request again.")
+        return StartOutcome(self._runs.control.reader(record), repeated=True)
+
+    async def known(self, app: App, claim: KeyClaim) -> str:
+        """Return the run that has a key, or an empty string."""
+        claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
+        return "" if claimed is None else claimed[0]
+
+
+def fingerprint(operation: str, body: Json) -> bytes:
+    """Return the digest of a request: its operation and its JSON body, regardless of key order."""
+    return hashlib.sha256(operation.encode() + b"\0" + _encode(body)).digest()
+
+
+def checked_key(key: str) -> str:
+    """Return a client's idempotency key. Raises ``InvalidParam``: it is empty or too long."""
+    key = key.strip()
+    if not key or len(key) > _KEY_LENGTH:
+        raise InvalidParam(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.")
+    return key
 
 
 class StartRequest(Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ from jikko.lang.variables import without_places
 from jikko.nodes.contract import total
 from jikko.ports.models import usage_json
 from jikko.ports.stores.messages import MessageAnswer, MessageMetadata, Thought, TurnForm
-from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
+from jikko.ports.stores.run_store import Projection, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.record import RunForms
 from jikko.values import FILE_IDENTITY, Json, files_in
 

@@ -24,8 +24,7 @@ from jikko.errors import (
 )
 from jikko.events import NodeStarted, RunRetried, RunStarted
 from jikko.ports.clock import Clock
-from jikko.ports.stores.projections import KeyClaim, StartOptions
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import KeyClaim, RunStore, StartOptions
 from jikko.ports.stores.trigger_store import Delivery, Place, Trigger
 from jikko.record import RunRecord
 from jikko.repositories.delivery_store import DeliveryStore

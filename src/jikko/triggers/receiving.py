@@ -20,11 +20,11 @@ from jikko.nodes.flow.trigger import Trigger as TriggerNode
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.files.file_types import best_type, extension_for
-from jikko.ports.stores.projections import KeyClaim, StartOptions
+from jikko.ports.stores.run_store import KeyClaim, StartOptions
 from jikko.ports.stores.trigger_store import Delivery, Trigger
 from jikko.repositories.app_store import App, AppStore
 from jikko.repositories.delivery_store import DeliveryStore
-from jikko.runs.idempotency import IdempotentStarts, StartOutcome
+from jikko.runs.runs import IdempotentStarts, StartOutcome
 from jikko.triggers.triggers import Triggers, webhook_options_of
 from jikko.triggers.verification import Verification, require_verified
 from jikko.triggers.webhook_call import MAX_BODY, WebhookCall, body_of, checked, headers_of, query_of

@@ -15,8 +15,7 @@ from jikko.errors import JikkoError, KeyTaken, NotFound
 from jikko.lang.cron import InvalidSchedule
 from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
-from jikko.ports.stores.projections import KeyClaim, StartOptions
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import KeyClaim, RunStore, StartOptions
 from jikko.ports.stores.trigger_store import DueState, DueTime, ScheduleState
 from jikko.record import RunRecord
 from jikko.repositories.schedule_store import ScheduleStore

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from jikko.apps.end_users import TRIGGER_USERS, trigger_user
 from jikko.errors import NotFound
 from jikko.ids import is_uuid
-from jikko.ports.stores.projections import StartOptions
+from jikko.ports.stores.run_store import StartOptions
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.repositories.app_store import App, AppStore
 from jikko.repositories.trigger_store import TriggerStore

@@ -14,8 +14,7 @@ from jikko.files.bucket import BucketObjects
 from jikko.maintenance.retention import Archiving
 from jikko.maintenance.transfer import export_lines, export_named, import_lines, run_line
 from jikko.ports.stores.object_store import ObjectStore
-from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
-from jikko.ports.stores.run_store import LogQuery
+from jikko.ports.stores.run_store import CallbackRequest, KeyClaim, LogQuery, Projection
 from jikko.store.postgres.archive.objects import FOLDER, ArchiveObjects, Stored
 from jikko.store.postgres.archive.run_archive import _COLUMNS, RunArchive
 from jikko.store.postgres.database import Postgres

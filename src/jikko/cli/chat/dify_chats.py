@@ -29,7 +29,7 @@ from jikko.dify.recorded_chats import (
 from jikko.exit_codes import ExitCode
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import ConversationVariable, Feedback
-from jikko.ports.stores.projections import TurnBegan
+from jikko.ports.stores.run_store import TurnBegan
 from jikko.terminal_text import harmless
 
 _MESSAGES: Final = 20

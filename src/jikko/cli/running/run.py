@@ -54,8 +54,7 @@ from jikko.inputs.local_files import uploaded
 from jikko.inputs.run_inputs import form_variables
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.messages import Message
-from jikko.runs.idempotency import StartOutcome
-from jikko.runs.runs import StartRequest
+from jikko.runs.runs import StartOutcome, StartRequest
 from jikko.settings import Settings
 from jikko.terminal_text import printable, shown
 

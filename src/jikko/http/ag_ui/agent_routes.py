@@ -14,13 +14,12 @@ from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.events import FormClosed, RunFinished, RunPaused
 from jikko.http.ag_ui.agent_events import AgentEvent, AgentEvents
-from jikko.http.auth import opened
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, begun_answer, shows_its_answer
 from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, chosen_app, given_inputs
 from jikko.http.questions.question import Question, question
 from jikko.http.request_fields import checked, user_named
-from jikko.http.requests import Request
+from jikko.http.requests import Request, opened
 from jikko.http.responses import STILL_THERE, EventStream, SendableResponse
 from jikko.http.starts import KEY, REPEATED, START_ERRORS, whole_stream
 from jikko.ids import is_uuid

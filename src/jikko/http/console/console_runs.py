@@ -32,9 +32,8 @@ from jikko.http.starts import KEY, REPEATED, START_ERRORS, promised, start_optio
 from jikko.inputs.uploads import File
 from jikko.record import RunRecord
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import StartOutcome
 from jikko.runs.retry_values import RetryValues
-from jikko.runs.runs import StartRequest
+from jikko.runs.runs import StartOutcome, StartRequest
 from jikko.values import Json, Uuid
 
 _HOUR: Final = 3600.0

@@ -14,20 +14,19 @@ from msgspec.structs import replace
 
 from jikko.dify.dify_events import encode, frame
 from jikko.errors import InvalidParam, JikkoError
-from jikko.http.auth import opened
 from jikko.http.http_errors import Refusals
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, Delta, begun_answer, deltas, whole_answer
 from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, chosen_app, given_inputs
 from jikko.http.questions.question import model_id, question
 from jikko.http.request_fields import checked, user_named
-from jikko.http.requests import Request
+from jikko.http.requests import Request, opened
 from jikko.http.responses import STILL_THERE, EventStream, Response, SendableResponse, json_response
 from jikko.http.starts import KEY, REPEATED, START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.messages import Message
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import StartOutcome
+from jikko.runs.runs import StartOutcome
 from jikko.values import Json
 
 

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from jikko.apps.end_users import end_user
 from jikko.dify.dify_events import encode, frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
-from jikko.http.auth import chosen, opened
 from jikko.http.openai.chat_completions import (
     ASKING,
     OPENAI,
@@ -27,13 +26,13 @@ from jikko.http.questions.answer_text import AnswerText, RunFailed, answer_so_fa
 from jikko.http.questions.beginning import WITH_FORMS, Asker, begin
 from jikko.http.questions.question import model_id, question
 from jikko.http.request_fields import checked
-from jikko.http.requests import Request
+from jikko.http.requests import Request, chosen, opened
 from jikko.http.responses import STILL_THERE, EventStream, Response, SendableResponse, json_response
 from jikko.ids import is_uuid
 from jikko.ports.stores.messages import Message
 from jikko.record import RunRecord
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import StartOutcome
+from jikko.runs.runs import StartOutcome
 from jikko.values import Json
 
 _PREFIX = "resp_"

@@ -26,15 +26,14 @@ from jikko.events import (
     TextReplaced,
     Turn,
 )
-from jikko.http.auth import authenticated
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.routes.conversations.turn_routes import fold_of
 from jikko.http.starts import promised
 from jikko.lang.templates import to_text
 from jikko.ports.stores.messages import Message
 from jikko.record import RunForms, RunRecord
-from jikko.runs.idempotency import Started, StartOutcome
 from jikko.runs.run_log import RunLog
+from jikko.runs.runs import Started, StartOutcome
 from jikko.runs.turn_fold import TurnFold, no_usage
 from jikko.values import Json
 

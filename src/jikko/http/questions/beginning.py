@@ -11,17 +11,15 @@ from starlette.datastructures import Headers, UploadFile
 from jikko.apps.end_users import end_user
 from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.http.auth import MAX_LISTED_APPS, api_key, chosen
 from jikko.http.questions.question import FilePart, Question, inputs_of, model_id
-from jikko.http.requests import Request
+from jikko.http.requests import MAX_LISTED_APPS, Request, api_key, chosen
 from jikko.http.starts import start_options_of
 from jikko.inputs.file_inputs import upload_settings
 from jikko.ports.stores.messages import Message
-from jikko.ports.stores.projections import StartOptions
+from jikko.ports.stores.run_store import StartOptions
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
-from jikko.runs.runs import StartRequest
+from jikko.runs.runs import StartOutcome, StartRequest
 from jikko.values import Json
 
 WITH_FORMS: Final = ("workflow", "completion")

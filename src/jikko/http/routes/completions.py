@@ -7,7 +7,6 @@ from msgspec import Meta, Struct
 from jikko.conversations.turns import TurnRequest
 from jikko.dify.turn_events import AppAnswer, ChatAccepted
 from jikko.errors import WrongAppMode
-from jikko.http.auth import authenticated
 from jikko.http.operation import Route
 from jikko.http.request_fields import (
     AnyUser,
@@ -21,7 +20,7 @@ from jikko.http.request_fields import (
     must,
     user_of,
 )
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.turn_routes import stopped_turn, turn_answer
 from jikko.http.routes.run_routes import Stopped

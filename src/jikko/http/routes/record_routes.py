@@ -10,11 +10,10 @@ from jikko.apps.end_users import TRIGGER_USERS, trigger_user
 from jikko.assemble.assembly import Assembly
 from jikko.dify import bodies
 from jikko.errors import LogDamaged, NotFound
-from jikko.http.auth import authenticated
 from jikko.http.http_errors import Error, refusal
 from jikko.http.operation import AppRoute, Route
 from jikko.http.request_fields import must
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import SendableResponse, json_response, list_response
 from jikko.ports.stores.run_store import LogQuery
 from jikko.ports.stores.trigger_store import KINDS, TriggerKind

@@ -7,10 +7,9 @@ from msgspec import Meta, Struct
 
 from jikko.dify.bodies import RunAnswer, body_from
 from jikko.events import RunStatus
-from jikko.http.auth import authenticated
 from jikko.http.operation import AppRoute
 from jikko.http.request_fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import SendableResponse
 from jikko.http.starts import KEY, StartRoute, answer, start_options_of
 from jikko.repositories.app_store import App

@@ -16,10 +16,9 @@ from jikko.dify.stream_messages import StreamMessage
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
-from jikko.http.auth import authenticated
 from jikko.http.operation import Route
 from jikko.http.request_fields import queried, user_of
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import PING, RETRY, EventStream, SendableResponse, list_response, no_content
 from jikko.http.routes.record_routes import damaged, record_of
 from jikko.http.routes.run_routes import no_run

@@ -9,7 +9,6 @@ from msgspec import Meta, Struct
 from jikko.dify import bodies
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import BadRequest, JikkoError, NotFound, WrongAppMode
-from jikko.http.auth import api_key, authenticated
 from jikko.http.operation import AppRoute, Route
 from jikko.http.request_fields import (
     AnyUser,
@@ -23,7 +22,7 @@ from jikko.http.request_fields import (
     must,
     user_of,
 )
-from jikko.http.requests import Request
+from jikko.http.requests import Request, api_key, authenticated
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.starts import StartRoute, TraceQuery, answer, refused_in_stream, start_options_of
 from jikko.ids import is_uuid

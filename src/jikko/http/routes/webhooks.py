@@ -22,7 +22,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.starts import REPEATED, answer, promised
 from jikko.nodes.flow.trigger import BYTES, JSON, MULTIPART, media_type
-from jikko.runs.idempotency import StartOutcome
+from jikko.runs.runs import StartOutcome
 from jikko.triggers.receiving import Arrival, Webhook, known_by, sender_id_of
 from jikko.triggers.verification import Verification, challenge_of, require_verified
 from jikko.triggers.webhook_call import (

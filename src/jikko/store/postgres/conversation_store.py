@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, MessageAnswer
-from jikko.ports.stores.projections import TurnBegan, TurnRepeated, VariablesAssigned
+from jikko.ports.stores.run_store import TurnBegan, TurnRepeated, VariablesAssigned
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.repositories.row_reader import (
     answer_columns,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
-from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
+from jikko.ports.stores.run_store import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.repositories.row_reader import (
     answer_columns,

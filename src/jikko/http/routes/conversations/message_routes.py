@@ -7,10 +7,9 @@ from msgspec import Meta, Struct
 from jikko.apps.end_users import end_user
 from jikko.dify.conversation_bodies import FeedbackPage, MessagePage, feedback_body, message_body
 from jikko.errors import InvalidParam, NotFound
-from jikko.http.auth import authenticated
 from jikko.http.operation import AppRoute, ChatRoute
 from jikko.http.request_fields import Id, checked, must, queried, user_of
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.conversations import fresh_of
 from jikko.http.routes.conversations.turn_routes import chat_app_and_user, own_conversation

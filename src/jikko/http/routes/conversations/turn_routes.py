@@ -16,7 +16,6 @@ from jikko.dify.turn_events import ChatAccepted, ChatAnswer
 from jikko.dsl.document import BASIC_MODES, CHAT_MODES
 from jikko.errors import BadRequest, InvalidParam, NotFound, WrongAppMode
 from jikko.events import FormRequested, RunFinished
-from jikko.http.auth import authenticated
 from jikko.http.http_errors import Error, refusal
 from jikko.http.operation import ChatRoute
 from jikko.http.request_fields import (
@@ -34,7 +33,7 @@ from jikko.http.request_fields import (
     user_named,
     user_of,
 )
-from jikko.http.requests import Request
+from jikko.http.requests import Request, authenticated
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.run_routes import Stopped
 from jikko.http.starts import (
@@ -49,8 +48,8 @@ from jikko.http.starts import (
 from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.messages import Conversation, Message
 from jikko.repositories.app_store import App
-from jikko.runs.idempotency import Started, StartOutcome
 from jikko.runs.run_log import RunLog
+from jikko.runs.runs import Started, StartOutcome
 from jikko.runs.turn_fold import TurnFold
 from jikko.values import Json
 

@@ -11,10 +11,9 @@ from msgspec.structs import asdict, replace
 
 from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.errors import InvalidParam, JikkoError, PayloadTooLarge, Unauthorized, UnsupportedMediaType, UploadRefused
-from jikko.http.auth import api_key
 from jikko.http.bodies.multipart_forms import files_of, form_of, is_form
 from jikko.http.operation import DeclaredHandler, DeclaredRoute, Operation, ids_in
-from jikko.http.requests import Request
+from jikko.http.requests import Request, api_key
 from jikko.http.responses import Response, SendableResponse, deleted
 from jikko.inputs.uploads import checked_name, shortened, the_file
 from jikko.knowledge.documents import NewSource, source_of

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.errors import LogConflict, LogForgotten
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import KeyClaim
 from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed

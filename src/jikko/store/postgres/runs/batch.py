@@ -4,7 +4,7 @@ Starts with nothing but one key, the usual case with keys, need one statement. O
 then appends of a kind share a statement, then their projections do. Appends with several keys, or with a key that
 occurs twice in the batch, are written one by one, each in its own savepoint: a refusal must not undo the others.
 
-Projections (``ports/stores/projections.py``) are written after the appends, one statement per kind and batch. They are
+Projections (``ports/stores/run_store.py``) are written after the appends, one statement per kind and batch. They are
 never refused.
 """
 
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from jikko.errors import JikkoError
 from jikko.ports.stores.messages import MessageAnswer
-from jikko.ports.stores.projections import (
+from jikko.ports.stores.run_store import (
     CallbackRequest,
     DeliveryReceived,
     KeyClaim,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from jikko.errors import KeyTaken
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import KeyClaim
 from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.run_rows import RunWrite

@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jikko.ports.stores.projections import Projection
-from jikko.ports.stores.run_store import Append, Withdrawal
+from jikko.ports.stores.run_store import Append, Projection, Withdrawal
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store import run_columns

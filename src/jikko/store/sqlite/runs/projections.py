@@ -1,6 +1,6 @@
 """Projections of a run: everything written besides its row and log, in the same transaction.
 
-Those of ``ports/stores/projections.py`` come with an append. Standing projections apply to every run: they see each run
+Those of ``ports/stores/run_store.py`` come with an append. Standing projections apply to every run: they see each run
 that is created, changes its status, or is removed.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from jikko.errors import KeyTaken
-from jikko.ports.stores.projections import (
+from jikko.ports.stores.run_store import (
     CallbackRequest,
     DeliveryReceived,
     KeyClaim,

@@ -7,8 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from jikko.errors import JikkoError, LogConflict, StartRefused
-from jikko.ports.stores.projections import Projection
-from jikko.ports.stores.run_store import Withdrawal
+from jikko.ports.stores.run_store import Projection, Withdrawal
 from jikko.record import RunIdentity
 from jikko.repositories.shared_sql import StoredId, id_text, stored_id
 from jikko.store.event_codec import compress, join
