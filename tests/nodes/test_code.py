@@ -78,11 +78,13 @@ async def test_a_mistake_in_a_large_result_is_told_with_its_place() -> None:
         await outputs({"o": [1] * 149_999 + ["😀"]}, ValueLimits(max_numbers=200_000), o="array[number]")
 
 
-async def test_elements_of_an_array_of_numbers_may_have_more_decimal_places() -> None:
-    assert await outputs({"l": [1e-21, True]}, l="array[number]") == {"l": [1e-21, 1]}
+async def test_elements_of_an_array_of_numbers_have_no_limits() -> None:
+    assert await outputs({"l": [1e-21, True, 1e20, -(2**64)]}, l="array[number]") == {"l": [1e-21, 1, 1e20, -(2**64)]}
 
     with pytest.raises(NodeFailure, match=r"^Output n has more than 20 decimal places\.$"):
         await outputs({"n": 1e-21}, n="number")
+    with pytest.raises(NodeFailure, match=r"^Output o\.日本\[0\] is out of range"):
+        await outputs({"o": {"日本": [1e20]}}, o="object")
 
 
 async def test_an_object_in_an_array_is_one_level_below_it() -> None:

@@ -153,18 +153,19 @@ class OutputCheck:
             )
         return value.replace("\x00", "")
 
-    def _number(self, value: Json, path: str) -> Json:
+    @staticmethod
+    def _number(value: Json, path: str) -> Json:
         if isinstance(value, bool):
             return int(value)
         if not isinstance(value, (int, float)):
             raise invalid_output(f"Output {path} must be a number, but is {_name(value)}.")
-        limit = self._limits.max_number
-        if value > limit or value < -limit:
-            raise invalid_output(f"Output {path} is out of range: it must lie between -{limit} and {limit}.")
         return value
 
     def _exact_number(self, value: Json, path: str) -> Json:
         value = self._number(value, path)
+        limit = self._limits.max_number
+        if value > limit or value < -limit:
+            raise invalid_output(f"Output {path} is out of range: it must lie between -{limit} and {limit}.")
         if isinstance(value, float) and value == value:
             exponent = Decimal(str(value)).normalize().as_tuple().exponent
             if isinstance(exponent, int) and -exponent > self._limits.max_decimals:
