@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import StoreUnavailable
-from jikko.files.disk import DiskBlobs
+from jikko.files.disk import DiskBlobs, content_path
 from jikko.ports.stores.blob_store import FileTooLarge
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +93,18 @@ async def test_a_disk_that_cannot_be_written_is_an_error_that_does_not_name_the_
         await DiskBlobs(tmp_path / "files").put(pieces(b"x"))
 
     assert str(tmp_path) not in str(error.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no file that cannot be read")
+async def test_a_disk_that_fails_while_content_is_read_is_an_error_that_does_not_name_the_folder(
+    tmp_path: Path,
+) -> None:
+    digest = hashlib.sha256().hexdigest()
+    content_path(tmp_path, digest).parent.mkdir(parents=True)
+    content_path(tmp_path, digest).symlink_to("/proc/self/mem")  # opens, and fails when it is read
+
+    with pytest.raises(StoreUnavailable, match=r"^A stored file cannot be read: Input/output error\.$"):
+        await anext(DiskBlobs(tmp_path).stream(digest))
 
 
 async def test_what_else_lies_in_the_folder_is_no_content(tmp_path: Path) -> None:

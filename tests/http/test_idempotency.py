@@ -1,6 +1,7 @@
 """``Idempotency-Key`` on starts, as clients see it."""
 
 import asyncio
+from functools import partial
 
 import httpx
 import pytest
@@ -72,9 +73,13 @@ async def test_a_retry_that_is_repeated_is_one_run(client: httpx.AsyncClient, wo
     run = (await client.post(RUN, json=body(q="x"))).json()["workflow_run_id"]
     world.script.failing = set()
 
-    answers = [await client.post(f"{RUN}/{run}/retry", json={"user": "anna"}, headers=KEY) for _ in range(2)]
+    retry = partial(client.post, json={"user": "anna"}, headers=KEY)
+    first = await retry(f"{RUN}/{run}/retry")
+    again = await retry(f"{RUN}/{run.upper()}/retry")
+    await world.store.remove(run)
+    after_the_run_is_gone = await retry(f"{RUN}/{run}/retry")
 
-    assert answers[0].json() == answers[1].json()
+    assert first.json() == again.json() == after_the_run_is_gone.json()
     assert world.script.ran["b"] == 2
 
 

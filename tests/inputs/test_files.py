@@ -1,15 +1,20 @@
 """Uploading files, and fetching them."""
 
+import os
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from jikko.errors import InvalidParam, JikkoError, NotFound, PayloadTooLarge
+from jikko.errors import InvalidParam, JikkoError, NotFound, PayloadTooLarge, StoreUnavailable
+from jikko.files.disk import DiskBlobs, content_path
+from jikko.files.store import Files
 from jikko.inputs.uploads import WORKSPACE_ID, Download, FileLimits, FileService, shortened
 from jikko.ports.stores.file_index import StoredFile
 from tests.inputs.file_parts import SIGNER, Part, empty_store
+from tests.store.in_memory import FilesInMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -202,6 +207,16 @@ async def test_a_type_that_is_no_header_is_not_sent() -> None:
     download = await service.download(file.id, query_of(SIGNER.url(file)))
 
     assert download.headers["Content-Type"] == "application/octet-stream"
+
+
+async def test_a_download_of_content_that_has_become_shorter_is_broken_off(tmp_path: Path) -> None:
+    service = FileService(Files(FilesInMemory(), DiskBlobs(tmp_path), SIGNER), LIMITS)
+    file = await upload(service, ("file", Part("日本 🗻".encode())))
+    os.truncate(content_path(tmp_path, file.digest), 4)
+    download = await service.download(file.id, query_of(SIGNER.url(file)))
+
+    with pytest.raises(StoreUnavailable, match="7 of its 11 bytes are missing"):
+        await content_of(download)
 
 
 async def test_a_wrong_or_expired_signature_opens_nothing() -> None:

@@ -65,7 +65,9 @@ async def test_another_request_with_the_key_is_a_conflict_and_starts_nothing(wor
     assert (await world.store.list_runs(LogQuery(app_id=app.id))).total == 1
 
 
-async def test_of_many_requests_at_once_to_two_processes_one_starts_the_run(world: World) -> None:
+async def test_of_many_requests_at_once_to_two_processes_one_starts_the_run(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     app, one, other = await world.chain(), world.process(), world.process()
 
     starts = await asyncio.gather(*[start(world, process, app, "key") for process in (one, other) * 20])
@@ -76,6 +78,7 @@ async def test_of_many_requests_at_once_to_two_processes_one_starts_the_run(worl
         assert (await end_of(entry.run)).status == "succeeded"
     assert world.script.ran["a"] == 1
     assert (one.admission.running, other.admission.running) == (0, 0)
+    assert (caplog.messages, one.runs.measures.lost.values[()], other.runs.measures.lost.values[()]) == ([], 0, 0)
 
 
 async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(world: World) -> None:

@@ -105,14 +105,13 @@ class DiskBlobs:
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         try:
-            file = await asyncio.to_thread(self._path(digest).open, "rb")
+            with await asyncio.to_thread(self._path(digest).open, "rb") as file:
+                while piece := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+                    yield piece
         except FileNotFoundError:
             raise FileMissing("The content of the file is missing.") from None
         except OSError as error:
             raise _unavailable("read", error) from error
-        with file:
-            while piece := await asyncio.to_thread(file.read, _CHUNK_BYTES):
-                yield piece
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
         try:

@@ -8,7 +8,14 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
+from jikko.errors import (
+    InvalidParam,
+    NotFound,
+    PayloadTooLarge,
+    StoreUnavailable,
+    UnsupportedMediaType,
+    UploadRefused,
+)
 from jikko.events import Event
 from jikko.ids import is_uuid
 from jikko.ports.files.file_store import FileStore
@@ -204,14 +211,17 @@ class FileService(Struct, eq=False):
             first = await anext(chunks, b"")
         except FileMissing:
             raise NotFound("File not found or signature is invalid") from None
-        return _joined(first, chunks)
+        return _whole(first, chunks, file.size)
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    async for piece in rest:
+async def _whole(piece: bytes, rest: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    missing = size
+    while piece:
+        missing -= len(piece)
         yield piece
+        piece = await anext(rest, b"")
+    if missing:
+        raise StoreUnavailable(f"A stored file is damaged: {missing} of its {size} bytes are missing.")
 
 
 async def _pieces(part: UploadedPart) -> AsyncIterator[bytes]:

@@ -13,7 +13,7 @@ from jikko.concurrency.scheduler import Scheduler
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import JikkoError, LogConflict, RunLeft, ServerStopping, StartRefused
+from jikko.errors import JikkoError, KeyTaken, LogConflict, RunLeft, ServerStopping, StartRefused
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
 from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
@@ -323,13 +323,13 @@ class Executor:
             if error is not None:
                 raise error
             self.on_durable(run_log)
+        except (StartRefused, KeyTaken) as reason:
+            # Refused starts are logged once, and each refusal with its request; a repeated start is no loss.
+            log.debug("run %s: %s", run_id, reason)
         except JikkoError as reason:
             if isinstance(reason, LogConflict):
                 self.measures.lost.add()
-            # Refused starts are logged once, and each refusal with its request.
-            log.log(
-                logging.DEBUG if isinstance(reason, StartRefused) else logging.WARNING, "run %s: %s", run_id, reason
-            )
+            log.warning("run %s: %s", run_id, reason)
         finally:
             # Break the cycle of run and runner: both, with all their events, are freed here and not by the collector.
             run_log.on_lost = None

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from jikko.errors import StoreUnavailable
 from jikko.http.responses import EventStream
 from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_protocol import HttpProtocol
@@ -144,6 +145,24 @@ async def test_an_answer_of_another_length_than_it_says_closes_the_connection(le
         protocol.data_received(GET * 2)
         await answer(wire)
         assert wire.closed
+
+
+async def test_a_body_whose_rest_cannot_be_had_is_cut_off_and_one_line_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(head(content_length="5"))
+        await send(body(b"hell", more=True))
+        raise StoreUnavailable("The disk 💽 fails.")
+
+    async with connected(application) as (protocol, wire):
+        protocol.data_received(GET * 2)
+        found = await answer(wire)
+        await asyncio.gather(*protocol._state.tasks)
+        assert wire.closed
+    assert found.endswith(b"\r\n\r\nhell")
+    [told] = caplog.records
+    assert (told.message, told.exc_info) == ("an answer was cut off: The disk 💽 fails.", None)
 
 
 async def test_an_application_that_says_nothing_is_a_fault_of_the_server() -> None:

@@ -101,8 +101,7 @@ async def retry_run(request: Request) -> SendableResponse:
     body = await request.json()
     user_of(body)
     asked = checked(body, RetryRequest)
-    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    run_id = record.identity.run_id
+    run_id = request.path_params["workflow_run_id"].lower()
     options = start_options_of(request, f"retry {run_id}", body)
     given = RetryValues(asked.values, asked.mocks)
     retry = partial(

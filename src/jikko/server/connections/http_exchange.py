@@ -10,6 +10,7 @@ from msgspec import Struct
 from starlette.types import ASGIApp, Message, Scope
 
 from jikko.concurrency.alarm import ConditionVariable
+from jikko.errors import JikkoError
 from jikko.server.connections.connection_bytes import MAX_HELD_BYTES
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ class Exchange(Struct, eq=False):
         try:
             try:
                 await application(self.scope, self.receive, self)
+            except JikkoError as error:
+                # Behind the head: a stored file or a model of which the rest does not come.
+                log.error("an answer was cut off: %s", error)
             except BaseException as error:
                 log.error("Exception in ASGI application", exc_info=error)
             if not self.is_complete:
