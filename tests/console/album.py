@@ -22,13 +22,15 @@ def picture(page: Page, name: str, theme: str = "light") -> None:
         page.screenshot(path=PICTURES / f"{name}-{page.viewport_size['width']}-{theme}.png")
 
 
-def keep(page: Page, name: str, axe: str = "") -> None:
+def keep(page: Page, name: str, axe: str = "", *, both: bool = False) -> None:
     """Show a state wide and light, narrow and dark: nothing may overflow horizontally.
 
     Args:
         axe: Source of axe, which must not report violations.
+        both: Show it wide and dark, narrow and light as well.
     """
-    for size, theme in ((SMALL, "dark"), (LARGE, "light")):
+    looks = [(SMALL, "dark"), (LARGE, "light"), *([(SMALL, "light"), (LARGE, "dark")] if both else [])]
+    for size, theme in looks:
         page.set_viewport_size(size)
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name

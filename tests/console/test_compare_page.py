@@ -237,6 +237,12 @@ def test_two_versions_are_one_graph_light_and_dark_large_and_small(
         expect(dialog.locator(".diff")).to_contain_text("値の表示にはスコープ apps:write が必要です。")
         expect(dialog.locator(".diff :is(ins, del, .values)")).to_have_count(0)
     expect(dialog).to_contain_text(said)
+    # A telephone cannot show all of it: the first change is in view.
+    page.set_viewport_size(SMALL)
+    page.reload()
+    first_change = dialog.locator(".graph button.node.added").first
+    expect(first_change).to_be_in_viewport(ratio=0.99)
+    expect(first_change).to_have_attribute("aria-pressed", "false")
     # In English the same parts are looked at in the dialog of imports.
     keep(page, f"versions-{locale}", axe if locale == "ja-JP" else "")
 

@@ -38,11 +38,20 @@ export default function Difference({ app, before, now, diff, problems }: Props) 
     show({ node })
   }
   const named = (node: string) => visible(titles.get(node) ?? node)
-  const counts = ORDER.map(change => [change, diff?.nodes.filter(node => node.change === change).length ?? 0] as const)
+  const changed = ORDER.flatMap(change => diff?.nodes.filter(node => node.change === change) ?? [])
+  const counts = ORDER.map(change => [change, changed.filter(node => node.change === change).length] as const)
   return (
     <div className="beside">
       {now.nodes.length > 0 && (
-        <Graph app={app} graph={one.graph} states={states} picked={picked} pick={pick} shown={shown} />
+        <Graph
+          app={app}
+          graph={one.graph}
+          states={states}
+          picked={picked}
+          pick={pick}
+          shown={shown}
+          first={changed.find(node => titles.has(node.id))?.id}
+        />
       )}
       <section className="diff" aria-label={t('compare.what')} tabIndex={0}>
         <p className="empty dim" role="status">
@@ -57,7 +66,7 @@ export default function Difference({ app, before, now, diff, problems }: Props) 
           <Empty>{t('compare.same')}</Empty>
         )}
         {diff && <WhyNoValues fields={[...diff.nodes.flatMap(node => node.fields), ...diff.features]} />}
-        {ORDER.flatMap(change => diff?.nodes.filter(node => node.change === change) ?? []).map(node => (
+        {changed.map(node => (
           <ChangedRow
             key={node.id}
             {...node}

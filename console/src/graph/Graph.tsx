@@ -33,9 +33,11 @@ type Props = {
   failure?: string | undefined
   /** What was chosen elsewhere comes into view, as large as its words need. */
   shown?: { readonly node: string } | undefined
+  /** What a small screen, which cannot show all, shows until a node is picked. */
+  first?: string | undefined
 }
 
-export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, failure, shown }: Props) {
+export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, failure, shown, first = '' }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const flow = useRef<ReactFlowInstance<StepNodeOf> | null>(null)
   const moved = useRef(false)
@@ -103,8 +105,8 @@ export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, f
     () => ({ states, picked, within: graph.of(picked), pick, toggle, see }),
     [states, picked, graph, pick, toggle, see],
   )
-  const chosen = useRef(picked)
-  chosen.current = picked
+  const chosen = useRef('')
+  chosen.current = picked || first
   const frame = useCallback(() => {
     fit()
     // On a small screen all of it cannot be read: what was chosen first comes to the middle.
@@ -120,10 +122,10 @@ export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, f
     watch.observe(element)
     return () => watch.disconnect()
   }, [fit, frame, onFit])
-  const first = useRef(true)
+  const fresh = useRef(true)
   useEffect(() => {
-    if (!first.current || !laid.nodes.some(node => node.id === picked)) return
-    first.current = false
+    if (!fresh.current || !laid.nodes.some(node => node.id === picked)) return
+    fresh.current = false
     if ((box.current?.clientWidth ?? 0) < 500 && !moved.current) centre(picked)
   }, [picked, laid, centre])
   useEffect(() => {
