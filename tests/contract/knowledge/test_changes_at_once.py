@@ -12,7 +12,6 @@ from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import SegmentChanged
 
 from .records import (
-    MODEL,
     a_child,
     a_node,
     dataset_in,
@@ -49,7 +48,7 @@ async def test_a_segment_is_changed_only_as_it_was_read_but_for_its_hits(stores:
         )
 
     assert [each.content for each in await segments_in(stores, document)] == ["new"]
-    [hit] = await stores.segments.search_vectors(document.dataset_id, MODEL, vector(1, 0), visible(document), 9)
+    [hit] = await stores.segments.search_vectors(document.dataset_id, vector(1, 0), visible(document), 9)
     assert hit.score == pytest.approx(1.0, abs=0.01)
 
 
@@ -79,7 +78,7 @@ async def test_a_child_that_is_gone_gets_no_node(stores: KnowledgeStores) -> Non
 
     assert not await stores.segments.change_child(made, a_node(segment, (0, 1), made.id))
 
-    hits = await stores.segments.search_vectors(document.dataset_id, MODEL, vector(0, 1), visible(document), 9)
+    hits = await stores.segments.search_vectors(document.dataset_id, vector(0, 1), visible(document), 9)
     assert [hit.child_id for hit in hits] == [None]
 
 
@@ -102,7 +101,7 @@ async def test_a_segment_added_while_its_document_is_indexed_again_is_indexed_to
     assert await stores.jobs.write_nodes(job, nodes, [1, 1], [None, None])
     assert await stores.jobs.publish(job, lambda each: published(each, job))
     at = visible(await reread(stores, document))
-    assert len(await stores.segments.search_vectors(document.dataset_id, MODEL, vector(0, 1), at, 9)) == 2
+    assert len(await stores.segments.search_vectors(document.dataset_id, vector(0, 1), at, 9)) == 2
 
 
 @pytest.mark.parametrize("change", ["changed", "deleted"])

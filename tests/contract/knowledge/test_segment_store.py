@@ -77,14 +77,15 @@ async def test_what_is_nearest_comes_first(stores: KnowledgeStores) -> None:
     two = await shown(stores, dataset, ["north-east", "west"], "2.txt", vectors=[(0.6, 0.8), (-1, 0)])
     segments = [*await segments_in(stores, one), *await segments_in(stores, two)]
 
-    found = await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(one, two), 3)
+    found = await stores.segments.search_vectors(dataset.id, vector(1, 0), visible(one, two), 3)
 
     assert scores_of(found, segments) == [("east", 1.0), ("north-east", 0.6), ("north", 0.0)]
-    only = await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(two), 9)
+    only = await stores.segments.search_vectors(dataset.id, vector(1, 0), visible(two), 9)
     assert scores_of(only, segments) == [("north-east", 0.6), ("west", -1.0)]
-    assert await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(one), 0) == []
+    assert await stores.segments.search_vectors(dataset.id, vector(1, 0), visible(one), 0) == []
     scores = await stores.segments.scores(MODEL, vector(0, 1), [segments[0].id, segments[1].id, new_id()])
     assert {key: round(score, 3) for key, score in scores.items()} == {segments[0].id: 0.0, segments[1].id: 1.0}
+    assert await stores.segments.scores("another/model", vector(0, 1), [segments[1].id]) == {}
 
 
 async def test_equal_scores_are_in_the_order_of_documents_and_segments(stores: KnowledgeStores) -> None:
@@ -94,7 +95,7 @@ async def test_equal_scores_are_in_the_order_of_documents_and_segments(stores: K
     two = await shown(stores, dataset, ["d", "e", "f"], "2.txt", vectors=vectors)
     segments = [*await segments_in(stores, one), *await segments_in(stores, two)]
 
-    found = await stores.segments.search_vectors(dataset.id, MODEL, vector(0.6, 0.8), visible(two, one), 5)
+    found = await stores.segments.search_vectors(dataset.id, vector(0.6, 0.8), visible(two, one), 5)
 
     assert [text for text, _ in scores_of(found, segments)] == ["d", "e", "f", "a", "b"]
 
@@ -104,7 +105,7 @@ async def test_vectors_of_another_length_are_refused(stores: KnowledgeStores) ->
     document = await shown(stores, dataset, ["east"], vectors=[(1, 0)])
 
     with pytest.raises(InvalidParam):
-        await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0, 0), visible(document), 3)
+        await stores.segments.search_vectors(dataset.id, vector(1, 0, 0), visible(document), 3)
 
 
 async def test_all_words_must_occur_and_phrases_as_they_are(stores: KnowledgeStores) -> None:
@@ -176,7 +177,7 @@ async def test_the_published_version_is_found_by_its_keywords_while_its_vectors_
     by_keywords = await stores.segments.search_keywords(dataset.id, ["梟"], renewed, 9)
 
     assert scores_of(by_keywords, segments) == [("夜の梟", 1.0)]
-    assert await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), renewed, 9) == []
+    assert await stores.segments.search_vectors(dataset.id, vector(1, 0), renewed, 9) == []
 
 
 async def test_keywords_of_any_length_are_found(stores: KnowledgeStores) -> None:
@@ -201,7 +202,7 @@ async def test_long_vectors_are_found(stores: KnowledgeStores, dimensions: int) 
     document = await shown(stores, dataset, ["owls", "bees"], vectors=vectors)
     segments = await segments_in(stores, document)
 
-    [hit, _] = await stores.segments.search_vectors(dataset.id, MODEL, vector(*vectors[1]), visible(document), 2)
+    [hit, _] = await stores.segments.search_vectors(dataset.id, vector(*vectors[1]), visible(document), 2)
 
     assert (hit.segment_id, round(hit.score, 2)) == (segments[1].id, 1.0)
 
@@ -217,7 +218,7 @@ async def test_what_is_disabled_or_deleted_is_not_found(stores: KnowledgeStores)
 
     at = visible(document)
     for hits in (
-        await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), at, 9),
+        await stores.segments.search_vectors(dataset.id, vector(1, 0), at, 9),
         await stores.segments.search_words(dataset.id, ["east"], at, 9),
         await stores.segments.search_keywords(dataset.id, ["east"], at, 9),
     ):
@@ -239,7 +240,7 @@ async def test_segments_are_added_and_changed_with_what_they_are_found_by(stores
     )
 
     assert changed is not None
-    found = await stores.segments.search_vectors(dataset.id, MODEL, vector(-1, 0), visible(document), 1)
+    found = await stores.segments.search_vectors(dataset.id, vector(-1, 0), visible(document), 1)
     assert scores_of(found, [changed]) == [("west", 1.0)]
     kept = await stores.documents.document(dataset.id, document.id)
     assert kept is not None
@@ -265,7 +266,7 @@ async def test_child_chunks_are_found_in_the_place_of_their_segment(stores: Know
     assert (made.position, second.position) == (1, 2)
     assert await stores.segments.children([segment.id]) == {segment.id: [made, second]}
     assert await stores.segments.list_children(segment.id, keyword="2", offset=0, limit=9) == ([second], 1)
-    [hit, _] = await stores.segments.search_vectors(dataset.id, MODEL, vector(0, 1), visible(document), 2)
+    [hit, _] = await stores.segments.search_vectors(dataset.id, vector(0, 1), visible(document), 2)
     assert (hit.segment_id, hit.child_id) == (segment.id, made.id)
 
     renewed = replace(made, content="turned")
@@ -273,7 +274,7 @@ async def test_child_chunks_are_found_in_the_place_of_their_segment(stores: Know
     assert await stores.segments.child(dataset.id, made.id) == renewed
     await stores.segments.delete_child(renewed)
     assert await stores.segments.child(dataset.id, made.id) is None
-    hits = await stores.segments.search_vectors(dataset.id, MODEL, vector(-1, 0), visible(document), 9)
+    hits = await stores.segments.search_vectors(dataset.id, vector(-1, 0), visible(document), 9)
     assert [hit.child_id for hit in hits] == [None]
     assert await stores.segments.add_child(new_id(), lambda position: a_child(segment, position, "x"), None) is None
 
@@ -311,7 +312,7 @@ async def test_a_segment_that_is_changed_keeps_what_it_is_found_by_unless_that_i
         return [text for text, _ in scores_of(hits, segments)]
 
     async def nearest() -> list[tuple[str, float]]:
-        hits = await stores.segments.search_vectors(dataset.id, MODEL, vector(1, 0), visible(document), 9)
+        hits = await stores.segments.search_vectors(dataset.id, vector(1, 0), visible(document), 9)
         return scores_of(hits, segments)
 
     await stores.segments.change_segment(owl.id, lambda each: replace(each, hits=3))
@@ -341,7 +342,7 @@ async def test_a_child_whose_vector_is_not_given_keeps_the_one_that_it_has(store
     north, west = [each for each in made if each is not None]
 
     async def scores() -> dict[str | None, float]:
-        hits = await stores.segments.search_vectors(dataset.id, MODEL, vector(0, 1), visible(document), 9)
+        hits = await stores.segments.search_vectors(dataset.id, vector(0, 1), visible(document), 9)
         return {hit.child_id: round(hit.score, 3) for hit in hits}
 
     await stores.segments.change_child(replace(north, content="up"), None)

@@ -32,7 +32,7 @@ from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.contract.conversations import conversation, message
-from tests.contract.knowledge.records import MODEL, WORKER, dataset_in, put, segments_in, shown, vector, visible
+from tests.contract.knowledge.records import WORKER, dataset_in, put, segments_in, shown, vector, visible
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, node, paused, started
 from tests.store.postgres_server import new_database
 
@@ -173,7 +173,7 @@ async def test_datasets_are_found_in_as_before(database: Postgres, tmp_path: Pat
     assert (await found.jobs.claim("another", 1.0, 60.0)) is not None
     segments = await segments_in(found, document)
     at = visible(document)
-    hits = await found.segments.search_vectors(dataset.id, MODEL, vector(0.6, 0.8), at, 2)
+    hits = await found.segments.search_vectors(dataset.id, vector(0.6, 0.8), at, 2)
     assert [(each.segment_id, round(each.score, 3)) for each in hits] == [(segments[0].id, 1.0), (segments[1].id, 0.6)]
     assert [each.segment_id for each in await found.segments.search_words(dataset.id, ["owl"], at, 9)] == [
         segments[0].id

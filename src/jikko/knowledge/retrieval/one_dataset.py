@@ -198,7 +198,7 @@ class DatasetSearch:
                 by_model[document.embedded_by].append(document)
         for made_by, documents in by_model.items():
             vector = await query.vector(made_by)
-            found += await stores.segments.search_vectors(searched.dataset.id, made_by, vector, _visible(documents), k)
+            found += await stores.segments.search_vectors(searched.dataset.id, vector, _visible(documents), k)
         # There may be several models while the dataset migrates to another one.
         best = sorted(found, key=lambda each: -each.score)[: max(0, k)] if len(by_model) > 1 else found
         return await _candidates(stores, searched, best)

@@ -309,12 +309,10 @@ class SegmentStore(ABC):
 
     @abstractmethod
     async def scores(self, embedded_by: str, vector: bytes, segment_ids: Collection[str]) -> dict[str, float]:
-        """Return the best cosine similarity among the nodes of each segment."""
+        """Return the best cosine similarity among the nodes of each segment; only of documents of this model."""
 
     @abstractmethod
-    async def search_vectors(
-        self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
-    ) -> list[Found]:
+    async def search_vectors(self, dataset_id: str, vector: bytes, documents: Sequence[Visible], k: int) -> list[Found]:
         """Return the ``k`` nodes nearest to a vector (32-bit floats of length 1), best first, with their cosine
         similarity.
 

@@ -45,7 +45,7 @@ _OTHER_LENGTH: Final = f"SELECT n.dimensions {_NODES} AND n.dimensions NOT IN (0
 _SCORES: Final = """
 SELECT n.segment_id, max(-(n.vector::vector <#> $2::text::vector))
 FROM knowledge.node AS n JOIN knowledge.document ON document.id = n.document_id AND n.version = document.index_version
-WHERE n.segment_id = ANY($1::bytea[]) AND n.dimensions = $3 GROUP BY n.segment_id
+WHERE n.segment_id = ANY($1::bytea[]) AND n.dimensions = $3 AND document.embedded_by = $4 GROUP BY n.segment_id
 """
 # Matches are found once, not again per document.
 _WORDS: Final = f"""
@@ -74,9 +74,7 @@ class PostgresSegmentStore(SegmentStore):
     async def visible(self, dataset_id: str) -> list[Document]:
         return DOCUMENTS.records(await self._sql.rows(_VISIBLE, dataset_id=dataset_id))
 
-    async def search_vectors(
-        self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
-    ) -> list[Found]:
+    async def search_vectors(self, dataset_id: str, vector: bytes, documents: Sequence[Visible], k: int) -> list[Found]:
         if k <= 0 or not documents:
             return []
         within = (id_column(dataset_id), *_searched(documents, by_nodes=True))
@@ -92,7 +90,7 @@ class PostgresSegmentStore(SegmentStore):
     async def scores(self, embedded_by: str, vector: bytes, segment_ids: Collection[str]) -> dict[str, float]:
         asked = array("f", vector)
         ids = [id_column(each) for each in segment_ids]
-        rows = await self._database.fetch(_SCORES, ids, as_text(asked), len(asked))
+        rows = await self._database.fetch(_SCORES, ids, as_text(asked), len(asked), embedded_by)
         return {id_text(row[0]): row[1] for row in rows}
 
     async def search_words(

@@ -101,9 +101,7 @@ class SqliteSegmentStore(SegmentStore):
     async def visible(self, dataset_id: str) -> list[Document]:
         return await self._database.read(lambda connection: self._visible.of(connection, stored_id(dataset_id)))
 
-    async def search_vectors(
-        self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
-    ) -> list[Found]:
+    async def search_vectors(self, dataset_id: str, vector: bytes, documents: Sequence[Visible], k: int) -> list[Found]:
         if k <= 0 or not documents:
             return []
         search = partial(_search_vectors, self._vectors, stored_id(dataset_id), vector, documents, k)
@@ -114,8 +112,9 @@ class SqliteSegmentStore(SegmentStore):
             best: dict[str, float] = {}
             for segment_id in segment_ids:
                 query = """SELECT node.vector FROM node JOIN document ON document.id = node.document_id
-                           WHERE node.segment_id = ? AND node.version = document.index_version"""
-                rows = connection.execute(query, (stored_id(segment_id),)).fetchall()
+                           WHERE node.segment_id = ? AND node.version = document.index_version
+                           AND document.embedded_by = ?"""
+                rows = connection.execute(query, (stored_id(segment_id), embedded_by)).fetchall()
                 fitting = [row[0] for row in rows if len(row[0]) * 2 == len(vector)]
                 if fitting:
                     best[segment_id] = max(similarities(vector, fitting))
