@@ -40,10 +40,10 @@ COSTS = {
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 CALLS = {
     "GET run detail": (62, 62),
-    "blocking start->end": (572, 555),
-    "blocking start->answer of a chat": (713, 689),
-    "streaming start->end": (806, 784),
-    "blocking 10-node chain": (1169, 1110),
+    "blocking start->end": (572, 551),
+    "blocking start->answer of a chat": (713, 688),
+    "streaming start->end": (806, 781),
+    "blocking 10-node chain": (1169, 1106),
     "blocking iteration over 100 items": (13_692, 13_262),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,

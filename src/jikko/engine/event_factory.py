@@ -69,7 +69,7 @@ def is_announced(state: RunState, started: NodeStarted) -> bool:
 
 def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:
     # Inlined: the most frequent event.
-    return NodeFinished(
+    event = NodeFinished(
         at=at,
         execution_id=started.execution_id,
         node_id=started.node_id,
@@ -81,17 +81,26 @@ def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float
         started_at=started.at,
         elapsed=elapsed,
         status="succeeded",
-        inputs=dict(result.inputs),
-        process_data=dict(result.process_data),
-        outputs=dict(result.outputs),
+        inputs={**result.inputs},
+        outputs={**result.outputs},
         handle=result.handle,
-        updates=result.updates,
-        usage=result.usage,
-        metadata=dict(result.metadata),
-        steps=result.steps,
-        resources=result.resources,
-        announced=announced,
     )
+    # Most nodes have none of these, and msgspec compares each argument with all fields before its own.
+    if result.process_data:
+        event.process_data = {**result.process_data}
+    if result.updates:
+        event.updates = result.updates
+    if result.usage is not None:
+        event.usage = result.usage
+    if result.metadata:
+        event.metadata = {**result.metadata}
+    if result.steps:
+        event.steps = result.steps
+    if result.resources:
+        event.resources = result.resources
+    if not announced:
+        event.announced = False
+    return event
 
 
 def failed(
