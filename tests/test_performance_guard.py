@@ -40,20 +40,20 @@ COSTS = {
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 CALLS = {
     "GET run detail": (62, 62),
-    "blocking start->end": (572, 551),
-    "blocking start->answer of a chat": (713, 688),
-    "streaming start->end": (806, 781),
-    "blocking 10-node chain": (1169, 1106),
-    "blocking iteration over 100 items": (13_692, 13_262),
+    "blocking start->end": (561, 537),
+    "blocking start->answer of a chat": (702, 674),
+    "streaming start->end": (795, 766),
+    "blocking 10-node chain": (1109, 1034),
+    "blocking iteration over 100 items": (13_492, 12_839),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,
 and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.
 """
 TRIPS = {
     "GET run detail": Trip(stays=15, files=12),
-    "blocking start->end": Trip(stays=167, files=53),
-    "blocking start->answer of a chat": Trip(stays=206, files=62),
-    "streaming start->end": Trip(stays=229, files=60),
+    "blocking start->end": Trip(stays=164, files=53),
+    "blocking start->answer of a chat": Trip(stays=201, files=62),
+    "streaming start->end": Trip(stays=224, files=60),
 }
 """What a reader walks through who follows a request, with Python 3.11; a later one stays once less.
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from msgspec import Struct
+
 from jikko.engine.event_factory import about, round_outcome, withdrawn
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
@@ -25,7 +27,7 @@ from jikko.lang.variables import TextBudget
 from jikko.nodes.contract import AgentCounts, NodeFailure, RoundOutcome, RunInfo, Values, Variables
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
-from jikko.values import Json, Selector
+from jikko.values import Json, Selector, Unset
 
 if TYPE_CHECKING:
     from jikko.engine.runner import Runner
@@ -35,24 +37,21 @@ _TEXT_SECONDS: Final = 0.25
 """Interval of events with text that the run does not show."""
 
 
-class NodeContext:
+class NodeContext(Struct, eq=False):
     """``ContainerContext`` (and so ``Context``) of one execution. It is its own ``Variables``."""
 
-    __slots__ = ("_budget _frame _hidden _hidden_at _loop _node _recorded _started execution_id get").split()
-
-    def __init__(self, loop: "Runner", frame: SubgraphRun, node: CompiledNode, started: NodeStarted) -> None:
-        self._loop = loop
-        self._frame = frame
-        self._node = node
-        self._started = started
-        self.execution_id = started.execution_id
-        # The method itself: the most frequent read, without indirection.
-        self.get = frame.scope.get
-        self._budget: TextBudget | None = None
-        self._recorded: Variables | None = None
-        self._hidden: list[str] | None = None
-        """Text since ``_hidden_at`` that is in no event yet."""
-        self._hidden_at = 0.0
+    _loop: "Runner"
+    _frame: SubgraphRun
+    _node: CompiledNode
+    _started: NodeStarted
+    execution_id: str
+    get: Callable[[Selector], Json | Unset]
+    """The scope's method itself: the most frequent read, without indirection."""
+    _budget: TextBudget | None = None
+    _recorded: Variables | None = None
+    _hidden: list[str] | None = None
+    """Text since ``_hidden_at`` that is in no event yet."""
+    _hidden_at: float = 0.0
 
     @property
     def variables(self) -> Variables:

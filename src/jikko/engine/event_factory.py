@@ -67,7 +67,7 @@ def is_announced(state: RunState, started: NodeStarted) -> bool:
     return container is None or container.started is not None
 
 
-def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:
+def succeeded(started: NodeStarted, result: Result, at: float, elapsed: float, announced: bool = True) -> NodeFinished:
     # Inlined: the most frequent event.
     event = NodeFinished(
         at=at,

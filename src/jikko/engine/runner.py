@@ -23,7 +23,7 @@ from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RoundPath, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.long_texts import has_long_text
-from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
+from jikko.nodes.contract import NodeFailure, NodePaused, RunInfo
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.other_models import TextGuard
@@ -236,7 +236,7 @@ class Runner:
         if self._answers and (answer := self._answers.pop(event.execution_id, None)) is not None:
             self.events.emit_durable(answer)
         execution = again or event
-        context = NodeContext(self, frame, node, execution)
+        context = NodeContext(self, frame, node, execution, execution.execution_id, frame.scope.get)
         began = time.perf_counter() - (0.0 if again is None else max(0.0, now - again.at))
         if not (node.node.immediate and self._ran_in_place(frame, node, execution, context, began)):
             self._running += node.body is None
@@ -253,7 +253,8 @@ class Runner:
         try:
             run.send(None)
         except StopIteration as stop:
-            self._node_ended(frame, node, self._succeeded(node, started, stop.value, began))
+            elapsed = time.perf_counter() - began
+            self._node_ended(frame, node, event_factory.succeeded(started, stop.value, self._clock(), elapsed))
         except NodePaused as pause:
             self._suspended(frame, node, started, pause, began)
         except NodeFailure as failure:
@@ -283,7 +284,9 @@ class Runner:
                 failure = event_factory.unexpected(node, error)
             else:
                 self._leave(frame, node)
-                self._node_ended(frame, node, self._succeeded(node, started, result, began))
+                elapsed, announced = time.perf_counter() - began, self._is_announced(node, started)
+                ended = event_factory.succeeded(started, result, self._clock(), elapsed, announced)
+                self._node_ended(frame, node, ended)
                 break
             attempt += 1
             if attempt > node.retries:
@@ -316,14 +319,11 @@ class Runner:
             log.error("the engine failed", exc_info=error)
             self._engine_failed(error)
 
-    def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
-        elapsed = time.perf_counter() - began
-        announced = node.body is None or event_factory.is_announced(self.state, started)
-        return event_factory.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
+    def _is_announced(self, node: CompiledNode, started: NodeStarted) -> bool:
+        return node.body is None or event_factory.is_announced(self.state, started)
 
     def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
-        elapsed = time.perf_counter() - began
-        announced = node.body is None or event_factory.is_announced(self.state, started)
+        elapsed, announced = time.perf_counter() - began, self._is_announced(node, started)
         return event_factory.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
@@ -469,9 +469,7 @@ class ReadyNodes(list[ReadyNode]):
 
     def take_due(self, frame: SubgraphRun, known: int = 0, but: Container[int] = ()) -> None:
         """Add what is due in a frame after the first ``known`` ones, except for some indexes."""
-        for position, predecessor in frame.due[known:]:
-            if position not in but:
-                self.append((frame, position, predecessor, None))
+        self += [(frame, position, source, None) for position, source in frame.due[known:] if position not in but]
 
     def numbers(self, frame: SubgraphRun) -> set[int]:
         return {position for other, position, _, _ in self if other is frame}

@@ -215,7 +215,7 @@ class RunState:
     def _run_finished(self, event: RunFinished) -> None: ...
 
     def _node_started(self, event: NodeStarted) -> None:
-        frame = self.frame_of(event.rounds)
+        frame = self.frame_of(event.rounds) if event.rounds else self.top
         node = self.graph.nodes[event.node_id]
         if event.execution_id in self.starts:
             # It runs again: after a crash, or because its form was closed, which counts as a step.
@@ -237,9 +237,22 @@ class RunState:
             self.total_steps += 1
 
     def _node_finished(self, event: NodeFinished) -> Texts:
-        frame = self.frame_of(event.rounds)
+        frame = self.frame_of(event.rounds) if event.rounds else self.top
         node = self.graph.nodes[event.node_id]
-        self._forget(event.execution_id, event.rounds, frame)
+        execution_id = event.execution_id
+        frame.open.pop(execution_id, None)
+        self.starts.pop(execution_id, None)
+        # Most runs have none of these.
+        if self.containers:
+            self.containers.pop(execution_id, None)
+        if self.interrupted:
+            self._progressed(execution_id, event.rounds)
+        if self.attempts:
+            self.attempts.pop(execution_id, None)
+        if self.steps:
+            self.steps.pop(execution_id, None)
+        if self.forms.requested:
+            self.forms.forget(execution_id)
         top = frame is self.top
         if event.usage is not None:
             if top:
@@ -265,12 +278,9 @@ class RunState:
         handle = event.handle if node.branch else None
         for position in frame.schedule.finished(node.position, handle):
             frame.due.append((position, event.node_id))
-        if not top or self.release.is_idle:
+        if not top:
             return _NO_TEXTS
-        chunks = self.release.finished(event.node_id)
-        for name, target in frame.body.edges[node.position]:
-            if handle is None or name == handle:
-                chunks += self.release.edge_taken(node.position, target)
+        chunks = self.release.finished(node, handle)
         # Dify shows the end of a container before the text that it releases, but the ends of other nodes after it.
         return ((), chunks) if node.body is not None else (chunks, ())
 
@@ -280,21 +290,6 @@ class RunState:
             before = self.outputs.get(name)
             joins = isinstance(before, (str, list)) and type(before) is type(value)
             self.outputs[name] = before + value if joins else value
-
-    def _forget(self, execution_id: str, rounds: RoundPath, frame: SubgraphRun) -> None:
-        frame.open.pop(execution_id, None)
-        self.starts.pop(execution_id, None)
-        # Most runs have none of these.
-        if self.containers:
-            self.containers.pop(execution_id, None)
-        if self.interrupted:
-            self._progressed(execution_id, rounds)
-        if self.attempts:
-            self.attempts.pop(execution_id, None)
-        if self.steps:
-            self.steps.pop(execution_id, None)
-        if self.forms.requested:
-            self.forms.forget(execution_id)
 
     def _progressed(self, execution_id: str, rounds: RoundPath) -> None:
         """Note progress: neither this execution nor its containers kill processes."""

@@ -28,7 +28,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from jikko.graph.compiled import CompiledGraph, ResponseGroup, ResponseTemplate, Subgraph
+from jikko.graph.compiled import CompiledGraph, CompiledNode, ResponseGroup, ResponseTemplate, Subgraph
 from jikko.lang.templates import to_markdown
 from jikko.values import UNSET, Json, Selector, Unset
 
@@ -85,11 +85,6 @@ class TextRelease:
         self._skipped = skipped
         self._searches = [_Search(graph.body, group) for group in graph.responses]
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether there is no text to come, so that events no longer matter."""
-        return not self._queue and not self._searches
-
     def close(self) -> None:
         self._queue.clear()
         self._searches.clear()
@@ -143,23 +138,29 @@ class TextRelease:
                 selector: text for selector, text in self._streamed_before.items() if selector[0] != node_id
             }
 
-    def finished(self, node_id: str) -> list[ReleasedText]:
-        """A node ended, and its outputs can be read.
+    def finished(self, node: CompiledNode, handle: str | None) -> list[ReleasedText]:
+        """A top-level node ended, and its outputs can be read. ``handle``: See ``Schedule.finished``.
 
         If it is a response node whose text waits for a variable that never came, the rest of its text is dropped.
         """
-        self._ended.add(node_id)
+        if not self._queue and not self._searches:
+            return []  # there is no text to come
+        self._ended.add(node.id)
         chunks = self._flush() if self._queue else []
         if self._streamed_before:
             self._streamed_before = {
-                selector: text for selector, text in self._streamed_before.items() if selector[0] != node_id
+                selector: text for selector, text in self._streamed_before.items() if selector[0] != node.id
             }
+        for name, target in self._graph.body.edges[node.position]:
+            if handle is None or name == handle:
+                chunks += self._edge_taken(node.position, target)
         return chunks
 
-    def edge_taken(self, source: int, target: int) -> list[ReleasedText]:
+    def _edge_taken(self, source: int, target: int) -> list[ReleasedText]:
         found: list[ResponseTemplate] = []
         for search in self._searches:
-            found += search.taken(source, target)
+            if search.blocking[source]:
+                found += search.taken(source, target)
         if not found:
             return []
         self._searches = [search for search in self._searches if search.waiting]
@@ -254,12 +255,12 @@ class TextRelease:
 class _Search:
     """Incremental search for response nodes reachable over taken or non-blocking edges."""
 
-    __slots__ = ("_blocking", "_body", "_reached", "waiting")
+    __slots__ = ("_body", "_reached", "blocking", "waiting")
 
     def __init__(self, body: Subgraph, group: ResponseGroup) -> None:
         self._body = body
         self._reached = bytearray(len(body.nodes))
-        self._blocking = group.blocking
+        self.blocking = group.blocking
         self.waiting = {response.position: response for response in group.responses}
         """By index of its node."""
 
@@ -267,8 +268,8 @@ class _Search:
         return [] if self._body.root is None else self._reach(self._body.root)
 
     def taken(self, source: int, target: int) -> list[ResponseTemplate]:
-        """Return the responses that an edge makes reachable."""
-        if not self._blocking[source] or not self._reached[source] or self._reached[target]:
+        """Return the responses that a blocking edge makes reachable."""
+        if not self._reached[source] or self._reached[target]:
             return []
         return self._reach(target)
 
@@ -281,7 +282,7 @@ class _Search:
             response = self.waiting.pop(source, None)
             if response is not None:
                 found.append(response)
-            if self._blocking[source]:
+            if self.blocking[source]:
                 continue
             for _, target in self._body.edges[source]:
                 if not self._reached[target]:

@@ -166,16 +166,14 @@ class RunLog:
         """Append events. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:
             return
-        known, is_text = len(self.events), self._text_seconds > 0
+        known, is_text = len(self.events), self._text_seconds > 0 and STREAMED.issuperset(map(type, events))
         # The record of an ended run names no holder.
         self._appends.holder = self.record.holder
         try:
             self.events += events
             for event in events:
-                if type(event) not in STREAMED:
-                    is_text = False
-                    if type(event) in OF_RECORD:
-                        self.record.apply(event)
+                if type(event) in OF_RECORD:
+                    self.record.apply(event)
             if is_text:
                 self._text_delay = self._text_delay or TextDelay(self._text_seconds)
                 if self._text_delay.allows(events, self._hurry):
