@@ -273,3 +273,31 @@ async def test_a_loop_variable_has_the_type_of_its_first_value(value: Any, added
     log = await run(compiled, {"value": value, "text": "七", "added": added})
 
     assert result(log)[:2] == expected
+
+
+async def test_behind_a_loop_a_variable_has_the_type_of_its_last_value() -> None:
+    variable = {"label": "v", "var_type": "array[string]", "value_type": "constant", "value": "[]"}
+    append = {"variable_selector": ["each", "v"], "operation": "append", "input_type": "variable"}
+    compiled = graph(
+        [
+            node("start", "start", variables=[]),
+            node(
+                "each",
+                "loop",
+                start_node_id="each-start",
+                loop_count=2,
+                break_conditions=[],
+                logical_operator="and",
+                loop_variables=[variable],
+            ),
+            node("each-start", "loop-start", container="each"),
+            node("add", "assigner", container="each", version="2", items=[{**append, "value": ["start", "text"]}]),
+            node("list", "list-operator", variable=["each", "v"]),
+        ],
+        edges("start --> each", "each --> list", "each-start --> add"),
+    )
+
+    log = await run(compiled, {"text": "七🎉"})
+
+    outputs = {event.node_id: event.outputs for event in log.events if isinstance(event, NodeFinished)}
+    assert outputs["list"] == {"result": ["七🎉"] * 2, "first_record": "七🎉", "last_record": "七🎉"}

@@ -7,10 +7,16 @@ from jikko.values import UNSET, Json, Selector, Unset
 
 
 class Pool:
-    """``Pool({"start": {"name": "Ada"}})``."""
+    """``Pool({"start": {"name": "Ada"}})``. ``declared``: Types of variables."""
 
-    def __init__(self, values: Mapping[str, Mapping[str, Json]], limit: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Mapping[str, Json]],
+        limit: int = 1_000_000,
+        declared: Mapping[Selector, str] | None = None,
+    ) -> None:
         self._values = values
+        self.declared_type = (declared or {}).get
         self.spend = TextBudget(limit).spend
 
     def get(self, selector: Selector) -> Json | Unset:

@@ -19,6 +19,8 @@ class Inputs:
     def get(self, selector: tuple[str, ...]) -> Any:
         return self.values.get(selector[1], UNSET) if selector[0] == "start" else UNSET
 
+    def declared_type(self, selector: tuple[str, ...]) -> None: ...
+
     def spend(self, characters: int) -> None:
         self.spent += characters
 

@@ -62,6 +62,13 @@ def test_a_template_is_expanded(template: str, text: str) -> None:
     assert Template.parse(template).to_text(VARIABLES) == text
 
 
+def test_a_list_is_shown_as_its_variable_is_declared() -> None:
+    said = ["日本", "🙂"]
+    pool = Pool({"lp": {"said": said}, "c": {"said": said}}, declared={("lp", "said"): "array[any]"})
+
+    assert Template.parse("{{#lp.said#}} {{#c.said#}}").to_text(pool) == """['日本', '🙂'] ["日本", "🙂"]"""
+
+
 def test_markdown_shows_lists_and_files() -> None:
     template = Template.parse("Look:\n{{#n.list#}}\n{{#n.file#}}")
 
@@ -73,7 +80,7 @@ def test_the_parts_are_texts_and_references_in_their_order() -> None:
 
     assert template.parts == ("a ", ("n", "x"), ("n", "o", "k"), " b")
     assert template.selectors == (("n", "x"), ("n", "o", "k"))
-    assert list(template.values(VARIABLES)) == ["a ", "value", {"d": "deep"}, " b"]
+    assert template.to_text(VARIABLES) == 'a value{"d": "deep"} b'
 
 
 NAMES = st.builds(str.__add__, st.sampled_from("aZ_"), st.text("aZ_09", max_size=9))

@@ -268,7 +268,9 @@ class RunState:
                 return _NO_TEXTS
         for update in event.updates:
             frame.scope.assign(update.selector, update.value)
-        frame.scope.write(event.node_id, event.outputs)
+        # Behind a loop its variables are of the types of their values.
+        write = frame.scope.write if node.body is None else frame.scope.begin
+        write(event.node_id, event.outputs)
         if node.type == "end" and not self._in_iteration(event.rounds):
             self.outputs.update(event.outputs)
         elif node.type == "answer" and self.turn is not None and not self._in_iteration(event.rounds):

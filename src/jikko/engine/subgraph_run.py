@@ -46,8 +46,8 @@ class Scope:
         return UNSET
 
     def declared_type(self, selector: Selector) -> str | None:
-        """Return a variable's declared type, if it has one. For a ``number``, and a loop variable with the value of
-        another variable, it is the type of the initial value.
+        """Return a variable's declared type, if it has one. For a ``number``, and a loop variable, it is the type of
+        the initial value.
 
         Source: Dify 1.15, recordings assigner_ops and chat_convvar_types; docs/dify-behaviour.md, “Loop”.
         """

@@ -5,9 +5,9 @@ from typing import Any, Final, NamedTuple
 
 from jikko.dsl.document import DslDocument, NodeEntry
 from jikko.lang.variables import RESERVED_NODES
-from jikko.nodes.contract import Container, Node
+from jikko.nodes.contract import Node
 from jikko.nodes.flow.start import Start
-from jikko.values import Selector
+from jikko.values import Selector, type_of
 
 _OF_INPUTS: Final = {
     "text-input": "string",
@@ -63,8 +63,14 @@ class KnownVariables:
         self._left_out = set[Selector]()
         for node_id, node in nodes.items():
             match node:
-                case Container():
-                    self._declared |= node.declared(node_id)
+                case _ if node.type == "loop":
+                    loop: Any = node  # by type name, as below
+                    # In the body an empty list is an array[any], but behind the loop it is what its elements are.
+                    self._declared |= {
+                        (node_id, variable.label): type_of(variable.constant)
+                        for variable in loop.variables
+                        if variable.selector is None and variable.constant != []
+                    }
                 case Start():
                     self._left_out |= {
                         (node_id, variable.name)

@@ -40,6 +40,8 @@ class _One(Struct, frozen=True):
     def get(self, selector: Selector) -> Json | Unset:
         return self.value if selector == self.selector else UNSET
 
+    def declared_type(self, selector: Selector) -> str | None: ...
+
     def spend(self, characters: int) -> None: ...
 
 

@@ -67,9 +67,6 @@ class _Compiler:
         declared: dict[Selector, str] = {
             ("conversation", variable.name): variable.value_type for variable in document.conversation
         }
-        for node in self._compiled.values():
-            if isinstance(node.node, Container):
-                declared |= node.node.declared(node.id)
         responses = self._responses(top_nodes)
         return CompiledGraph(
             body=body,

@@ -5,7 +5,7 @@ Source: docs/dify-behaviour.md, “Rendering of values”.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Self, TypeAlias
 
 import msgspec
@@ -16,8 +16,9 @@ from jikko.long_texts import LongTexts
 from jikko.values import UNSET, Json, Selector, is_file, type_of
 
 
-def to_text(value: Json) -> str:
-    """Return the plain rendering, for prompts, HTTP requests, conditions and tools. Files are omitted."""
+def to_text(value: Json, kind: str | None = None) -> str:
+    """Return the plain rendering, for prompts, HTTP requests, conditions and tools. Files are omitted. ``kind``: The
+    declared type of an array, if it has one."""
     match value:
         case str():
             return value
@@ -26,16 +27,16 @@ def to_text(value: Json) -> str:
         case bool() | int() | float():
             return str(value)
         case list():
-            return _list_to_text(value)
+            return _list_to_text(value, kind or type_of(value))
         case _:
             return "" if is_file(value) else json.dumps(value, ensure_ascii=False)
 
 
-def to_markdown(value: Json) -> str:
-    """Return the Markdown rendering, for answers, streamed text and forms."""
+def to_markdown(value: Json, kind: str | None = None) -> str:
+    """Return the Markdown rendering, for answers, streamed text and forms. ``kind``: As for ``to_text``."""
     match value:
         case list():
-            if type_of(value) == "array[file]":
+            if (kind or type_of(value)) == "array[file]":
                 return "\n".join(map(_file_link, value))
             return "\n".join(f"- {item}" for item in value)
         case dict():
@@ -63,10 +64,10 @@ def _encoded(value: Json) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def _list_to_text(items: list[Json]) -> str:
+def _list_to_text(items: list[Json], kind: str) -> str:
     if not items:
         return ""
-    match type_of(items):
+    match kind:
         case "array[file]":
             return ""
         case "array[string]":
@@ -130,14 +131,6 @@ class Template(Struct, frozen=True):
             _is_fixed=all(path is None for _, path in pieces),
         )
 
-    def values(self, variables: Readable) -> Iterator[Json]:
-        for text, selector in self._pieces:
-            if selector is None:
-                yield text
-            else:
-                value = variables.get(selector)
-                yield text if value is UNSET else value
-
     def to_text(self, variables: Readable) -> str:
         """Render with values as plain text. Raises ``TextTooLong``: see ``Readable.spend``."""
         return self.source if self._is_fixed else self._rendered(variables, to_text)
@@ -146,18 +139,21 @@ class Template(Struct, frozen=True):
         """Render with values as Markdown. Raises ``TextTooLong``: see ``Readable.spend``."""
         return self.source if self._is_fixed else self._rendered(variables, to_markdown)
 
-    def _rendered(self, variables: Readable, render: Callable[[Json], str]) -> str:
+    def _rendered(self, variables: Readable, render: Callable[[Json, str | None], str]) -> str:
         texts: list[str] = []
-        known: dict[int, tuple[Json, str]] = {}
-        for value in self.values(variables):
+        known: dict[tuple[int, str | None], tuple[Json, str]] = {}
+        for text, selector in self._pieces:
+            value = UNSET if selector is None else variables.get(selector)
             if isinstance(value, str):
                 text = value
-            elif (found := known.get(id(value))) is not None:
-                text = found[1]
-            else:
-                text = render(value)
-                # With the value, so that its id is not reused.
-                known[id(value)] = value, text
+            elif selector is not None and value is not UNSET:
+                kind = variables.declared_type(selector) if isinstance(value, list) else None
+                if (found := known.get((id(value), kind))) is not None:
+                    text = found[1]
+                else:
+                    text = render(value, kind)
+                    # With the value, so that its id is not reused.
+                    known[id(value), kind] = value, text
             variables.spend(len(text))
             texts.append(text)
         return "".join(texts)

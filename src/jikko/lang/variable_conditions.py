@@ -138,7 +138,7 @@ def _compare(condition: Condition, variables: Readable, inputs: list[dict[str, J
     if condition.operator in ("exists", "not exists"):
         return compare(actual, None)
     expected = condition.value if condition.template is None else condition.template.to_text(variables)
-    if expected is not None and _is_boolean(actual):
+    if expected is not None and (isinstance(actual, bool) or _are_booleans(actual, condition.selector, variables)):
         # For every operator, even those that ignore the expected value: as in Dify, `empty` on a boolean fails with the
         # value "".
         expected = list(map(_as_boolean, expected)) if isinstance(expected, list) else _as_boolean(expected)
@@ -169,8 +169,8 @@ def _with_dot(extension: Json) -> Json:
     return f".{extension}" if isinstance(extension, str) and extension and extension[0] != "." else extension
 
 
-def _is_boolean(value: Json) -> bool:
-    return isinstance(value, bool) or (isinstance(value, list) and type_of(value) == "array[boolean]")
+def _are_booleans(value: Json, selector: Selector, variables: Readable) -> bool:
+    return isinstance(value, list) and (variables.declared_type(selector) or type_of(value)) == "array[boolean]"
 
 
 def _as_boolean(value: Json) -> bool:

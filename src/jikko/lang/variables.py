@@ -54,6 +54,9 @@ class Readable(Protocol):
     def get(self, selector: Selector) -> Json | Unset:
         """Return the selected value, or ``UNSET`` if there is none. Never modify it in place."""
 
+    def declared_type(self, selector: Selector) -> str | None:
+        """Return the declared type of a loop or conversation variable, if it has one."""
+
     def spend(self, characters: int) -> None:
         """Charge a text before it is rendered: a value of some megabytes referenced a thousand times would take
         gigabytes.

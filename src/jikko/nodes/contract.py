@@ -143,9 +143,6 @@ class Container(Protocol):
     isolated: ClassVar[bool]
     """Whether each round has its own variables."""
 
-    def declared(self, node_id: str) -> Mapping[Selector, str]:
-        """Return the types of declared variables, by selector."""
-
 
 @runtime_checkable
 class Illustrated(Protocol):

@@ -54,9 +54,6 @@ class Iteration(NodeConfig, frozen=True):
             flatten=data.boolean("flatten_output", True),
         )
 
-    def declared(self, node_id: str) -> Mapping[Selector, str]:
-        return {}
-
     async def run(self, ctx: ContainerContext) -> Result:
         items = ctx.variables.get(self.iterator)
         if items is UNSET:

@@ -22,7 +22,7 @@ from jikko.nodes.contract import (
     container_metadata,
     total,
 )
-from jikko.values import UNSET, Json, Selector, json_value, type_of
+from jikko.values import UNSET, Json, Selector, json_value
 
 VARIABLE_TYPES = tuple("string number object boolean array[string] array[number] array[object] array[boolean]".split())
 
@@ -78,14 +78,6 @@ class Loop(NodeConfig, frozen=True):
             until=Case("break", read_logical_operator(data), read_conditions(data, "break_conditions")),
             variables=tuple(LoopVariable.read(entry) for entry in data.mappings("loop_variables")),
         )
-
-    def declared(self, node_id: str) -> Mapping[Selector, str]:
-        # Only constants: the value of a variable counts as of its own type.
-        return {
-            (node_id, variable.label): type_of(variable.constant)
-            for variable in self.variables
-            if variable.selector is None
-        }
 
     async def run(self, ctx: ContainerContext) -> Result:
         first: dict[str, Json] = {}
