@@ -196,7 +196,7 @@ test('markdown becomes elements; html, scripts and pictures in it stay text', ()
 
 test('markdown: what each line is, and what stands within it', () => {
   const text =
-    'a **b** *c* _d_ `e*f*` [g](https://x.example/ "t") [](https://y.example/)\nmore\n### h\n> q1\n> - i\n\n- j\n* k\n3) l\n```py\n*m*\n\n# n\n```\nend'
+    'a **b** *c* _d_ `e*f*` [g](https://x.example/ "t") [](https://y.example/)\nmore\n### h\n> q1\n> - i\n\n- j\n* k\n3) l\n```sum\n*m*\n\n# n\n```\nend'
   const { container } = render(<Markdown text={text} />)
   expect(container.querySelector('.markdown')?.innerHTML.replace(/ (?:rel|target|tabindex)="[^"]*"/g, '')).toBe(
     '<p>a <b>b</b> <i>c</i> <i>d</i> <code>e*f*</code> <a href="https://x.example/">g</a> ' +
