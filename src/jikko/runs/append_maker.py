@@ -92,7 +92,7 @@ class AppendMaker:
         self._given = msgspec.structs.replace(record) if is_last else self._record_after(events)
         projections = self._projections(log, at, events)
         run_id, withdrawal = record.identity.run_id, self._withdrawal if at == 0 else None
-        return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, sizes, withdrawal)
+        return Append(run_id, at, events, self._given, projections, new_mark(), self.holder, packed, withdrawal)
 
     def make_ready(self, log: list[Event], first: int, at: int, record: RunRecord) -> None:
         """Encode the events behind those being given to the store, so that their size is known.

@@ -143,8 +143,6 @@ class Append(msgspec.Struct, frozen=True):
     one of them. Empty: a process that has just read the log."""
     packed: bytes = b""
     """Result of ``RunStore.pack`` for the events, if used."""
-    sizes: Sequence[int] = ()
-    """Size in bytes of each event in ``packed``."""
     withdrawal: Withdrawal | None = None
     """For an append at 0: checked right before writing; once withdrawn, nothing is written."""
 
