@@ -50,7 +50,6 @@ class Assembly(Struct, frozen=True, kw_only=True):
     workflows: Workflows
     runs: Runs
     ports: NodePorts
-    """Ports of nodes."""
     store: RunStore
     conversations: ConversationStore
     chat: ChatServices

@@ -38,7 +38,6 @@ from jikko.settings import Settings
 
 T = TypeVar("T")
 _MAX_CONCURRENT_CASES: Final = 16
-"""Concurrent cases."""
 _LATER: Final[ContextVar[float]] = ContextVar("later", default=0.0)
 """Seconds from the opening of the clock to the start of the current case."""
 

@@ -120,7 +120,6 @@ def exported(path: Path, app_id: str | None) -> Iterator[Recording | BadLine]:
 P = ParamSpec("P")
 T = TypeVar("T")
 _MAX_CONCURRENT_RUNS: Final = 16
-"""Concurrent replays."""
 _EVERYWHERE: Final = ("start", "end", "answer")
 """Types of nodes that most workflows have, often with the same ids."""
 

@@ -72,7 +72,6 @@ class TextRelease:
         self._streamed_before: dict[Selector, str] = {}
         """Shown text of interrupted nodes, by variable, not repeated yet."""
         self._ended: set[str] = set()
-        """Ended nodes."""
         self._shown: dict[int, Json] = {}
         """Shown values, by id."""
         self.room = math.inf

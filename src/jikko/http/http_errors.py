@@ -37,7 +37,6 @@ class Error(Struct):
 
 
 def error_response(error: JikkoError) -> Response:
-    """Make the answer for an error of ours."""
     return refusal(Error(error.code, str(error), error.status), error.headers)
 
 

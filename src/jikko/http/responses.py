@@ -57,7 +57,6 @@ def redirect(location: str) -> Response:
 
 
 def no_content() -> Response:
-    """Make a 204 without a body."""
     response = Response(b"", 204)
     response.headers.clear()
     return response

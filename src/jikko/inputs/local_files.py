@@ -65,7 +65,6 @@ async def uploaded(
 
 
 def _expected(variable: StartVariable) -> str:
-    """Describe the files that an input accepts."""
     if variable.allowed_file_upload_methods and "local_file" not in variable.allowed_file_upload_methods:
         return "expected an http address"
     types = " or ".join(kind for kind in variable.allowed_file_types if kind != "custom")

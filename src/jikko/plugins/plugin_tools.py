@@ -143,7 +143,6 @@ class DirectHost(Struct, eq=False):
 
 
 def parameter_of(parameter: ParameterDeclaration) -> ToolParameter:
-    """Convert a plugin's parameter for nodes."""
     return ToolParameter(
         name=parameter.name,
         type=parameter.type,

@@ -20,7 +20,6 @@ class PluginModel(Struct, frozen=True, kw_only=True):
     plugin: str
     """``author/name``, or ``author/name/provider`` for a plugin with several providers."""
     name: str = ""
-    """Name of the model in the plugin."""
     credentials: Mapping[str, Json] = field(default_factory=dict)
     seconds: float
     """Idle timeout."""

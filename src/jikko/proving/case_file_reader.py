@@ -69,7 +69,6 @@ class ReadFile(Struct, frozen=True):
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of test files."""
     found: dict[str, Any] = msgspec.json.schema(CaseFile)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Test file of Jikko", **found}
 

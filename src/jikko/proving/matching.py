@@ -24,7 +24,6 @@ def is_matcher(expected: Any) -> bool:
 
 
 def fits(expected: Any, actual: Any) -> bool:
-    """Return whether a value matches."""
     return next(mismatches(expected, actual), None) is None
 
 

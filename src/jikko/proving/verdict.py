@@ -85,7 +85,6 @@ def started(events: Iterable[Event]) -> list[str]:
 
 
 def problems_of(expect: Expectation, run: ObservedRun, names: NodeNames) -> Iterator[CaseProblem]:
-    """Yield the unmet expectations of a run."""
     end = next((event for event in reversed(run.events) if isinstance(event, (RunFinished, RunPaused))), None)
     status = end.status if isinstance(end, RunFinished) else "paused"
     error = end.error if isinstance(end, RunFinished) else None

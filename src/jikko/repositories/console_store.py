@@ -38,7 +38,6 @@ SCOPES: Final[dict[Role, frozenset[Scope]]] = {
     ),
     "viewer": frozenset(("apps:read", "knowledge:read", "runs:read", "system:read")),
 }
-"""Scopes of each role."""
 
 
 class ConsoleToken(msgspec.Struct, frozen=True, kw_only=True):

@@ -170,7 +170,6 @@ class Dialect:
         self.to_id: Final = to_id
         self.to_text: Final = to_text
         self.statement: Final = lru_cache(_MAX_STATEMENTS)(self._translated)
-        """Translates a statement for the database."""
 
     def with_text_ids(self) -> "Dialect":
         """Return the dialect for tables that store ids as text in SQLite."""

@@ -88,7 +88,6 @@ class SandboxLimits:
 
 
 def unavailable(reason: str) -> SandboxFailure:
-    """The error of a sandbox that cannot run programs."""
     return SandboxFailure(f"The sandbox is not available: {reason}", kind="SandboxUnavailableError")
 
 

@@ -28,11 +28,9 @@ class Issued(NamedTuple):
     """A new API key."""
 
     name: str
-    """The app's name."""
     authorization: str
     """Its header, from ``curl_examples.bearer``."""
     workflow: Workflow
-    """The app's workflow."""
     decisive: Diagnostic | None
     """The reason why every run will fail, if known."""
 

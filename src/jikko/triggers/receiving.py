@@ -225,7 +225,6 @@ class Foreseen(Struct, frozen=True, kw_only=True):
     status: int
     """Status of the answer."""
     reason: str = ""
-    """Reason of a refusal."""
     run_id: str = ""
     """For a duplicate: the run of the earlier call."""
     inputs: Mapping[str, object] = {}

@@ -22,7 +22,6 @@ OPTIONS: Final = (
     *("overlap", "missed", "missed_within", "jitter", "pause_after_failures"),
     *("start", "end", "exclude"),
 )
-"""Names of all options."""
 OVERLAPS: Final[tuple[Overlap, ...]] = get_args(Overlap)
 
 

@@ -96,7 +96,6 @@ class TurnOutcome:
 
 
 def refusal(error: JikkoError) -> Failure:
-    """Return the command's failure for an error of the app or its server."""
     if not isinstance(error, ServiceError):
         return failure(error)
     hint = "" if error.status else "Name the server with --url or JIKKO_URL."

@@ -217,7 +217,6 @@ def document_detail(
 
 
 def status_body(status: IndexingStatus) -> StatusBody:
-    """Encode a document's progress."""
     document = status.document
     is_over = document.status not in UNDER_WAY
     return timed_body_from(

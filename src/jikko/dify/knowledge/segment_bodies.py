@@ -193,5 +193,4 @@ def record_body(hit: Hit, segment: Segment) -> RetrievedRecord:
 
 
 def external_record(hit: Hit) -> ExternalRecord:
-    """Encode a result of an external knowledge API."""
     return ExternalRecord(hit.content, hit.document_name, hit.score, hit.metadata)

@@ -111,7 +111,6 @@ class AgentEvents:
         yield self._finished({"type": "success"})
 
     def broken(self, error: JikkoError) -> Iterator[AgentEvent]:
-        """Yield the end of a broken stream."""
         yield from self._close()
         yield {"type": "RUN_ERROR", "message": str(error), "code": error.code}
 

@@ -152,7 +152,6 @@ def counts_of(forecast: AppForecast) -> ProblemCounts:
 
 
 def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:
-    """Encode the inputs of a workflow."""
     return [body_from(variable, FormVariable) for variable in variables]
 
 

@@ -84,7 +84,6 @@ class VersionDiff(Struct, frozen=True):
 
 
 def difference(old: DslDocument, new: DslDocument) -> VersionDiff:
-    """Compare two versions."""
     before, after = ({node.id: node for node in document.nodes} for document in (old, new))
     nodes = [_changed(before[node_id], node) for node_id, node in after.items() if node_id in before]
     found = [

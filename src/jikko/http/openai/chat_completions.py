@@ -79,7 +79,6 @@ class OpenaiError(Struct):
 
 
 def error_detail(error: JikkoError) -> OpenaiErrorDetail:
-    """Convert an error to OpenAI's format."""
     status, message = error.status, str(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     param = _PARAM.match(message) if status == 400 else None

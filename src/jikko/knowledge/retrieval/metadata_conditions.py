@@ -106,7 +106,6 @@ _CHECKS: Final[dict[str, _Check]] = {
 
 
 OPERATORS: Final = (*_CHECKS, "empty", "not empty")
-"""Operators of conditions."""
 
 
 def problems_of(given: Mapping[str, Any]) -> Iterator[str]:

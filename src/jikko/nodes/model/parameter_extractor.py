@@ -124,7 +124,6 @@ class ExtractedParameter(Struct, frozen=True):
 
 
 def schema_of(parameters: Sequence[ExtractedParameter]) -> dict[str, Any]:
-    """Return the JSON schema of an object with all values."""
     return {
         "type": "object",
         "properties": {parameter.name: parameter.schema() for parameter in parameters},

@@ -37,7 +37,6 @@ class InstalledPackages(msgspec.Struct, frozen=True):
     python: str
     """Interpreter it was made for; see ``this_python``."""
     requested: tuple[str, ...] = ()
-    """Requested requirements."""
     packages: tuple[Package, ...] = ()
 
     @property

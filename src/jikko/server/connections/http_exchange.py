@@ -53,7 +53,6 @@ class Exchange(Struct, eq=False):
     _expects_continue: bool
     """Whether the client sends the body after ``100 Continue``."""
     task: asyncio.Task[None] | None = None
-    """The responding task."""
     disconnected: bool = False
     _body: bytes | bytearray = b""
     has_more: bool = True

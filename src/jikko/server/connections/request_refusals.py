@@ -41,7 +41,6 @@ class Refused(Exception):
 
 
 def many_headers() -> Refused:
-    """Return the refusal of more than ``MAX_HEADERS``."""
     return Refused(431, "request_header_fields_too_large", f"The request has more than {MAX_HEADERS} headers.")
 
 
@@ -69,13 +68,11 @@ def codings(value: bytes, version: str) -> Refused | None:
 
 
 def other_version() -> Refused:
-    """Return the refusal of an unsupported version of HTTP."""
     message = "The version of HTTP in the request line is not supported: only HTTP/1.1 and HTTP/1.0 are."
     return Refused(505, "http_version_not_supported", message)
 
 
 def unreadable(error: httptools.HttpParserError) -> Refused:
-    """Return the refusal of what the parser cannot read."""
     if str(error) in _OTHER_VERSIONS:
         return other_version()
     return Refused(400, "bad_request", f"The request is not valid HTTP: {error}.")

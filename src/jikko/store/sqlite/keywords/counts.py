@@ -59,7 +59,6 @@ class KeywordCounts:
         self._known: OrderedDict[tuple[object, ...], _Counted] = OrderedDict()
 
     def count(self, connection: sqlite3.Connection, search: KeywordSearch) -> int:
-        """Return the number of matching runs."""
         of_app = total(connection, search.app, status=None, after=None, before=None)
         going_on = tuple(key for (key,) in connection.execute(_OPEN))
         if search.among != of_app or len(going_on) > _MAX_OPEN:
