@@ -281,6 +281,14 @@ async def test_files_are_put_before_the_text_of_the_last_message() -> None:
     assert text == "Hi Ada"
 
 
+async def test_a_file_of_an_unsupported_type_is_named_unless_the_prompt_refers_to_it() -> None:
+    data = file("表🎉.bin", type="custom", mime_type="application/octet-stream")
+
+    [message] = await messages_with([data], prompt_template=[{"role": "user", "text": "See {{#start.f#}}"}])
+
+    assert message.parts == ("[Unsupported file type: 表🎉.bin (custom)]", "See ")
+
+
 async def test_files_are_a_message_of_their_own_behind_a_message_of_another_role() -> None:
     sent = await messages_with(IMAGE, prompt_template=[{"role": "system", "text": "Look."}])
 

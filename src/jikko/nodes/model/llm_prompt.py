@@ -15,7 +15,7 @@ from jikko.lang.variables import filled, has_place
 from jikko.nodes.contract import Context, NodeFailure, Variables
 from jikko.nodes.model.chat_memory import Memory, prompt_messages
 from jikko.nodes.model.model_call import ModelConfig
-from jikko.nodes.model.vision import Vision, all_media, files_in
+from jikko.nodes.model.vision import Vision, all_media, files_in, vision_parts
 from jikko.nodes.node_variables import NOTHING, MaskedText, NamedVariables, read_named, values_of
 from jikko.ports.models import Media, PromptMessage, Role
 from jikko.ports.sandbox import SandboxFailure
@@ -72,7 +72,7 @@ class DraftMessage(Struct, frozen=True):
 
     role: Role
     text: MaskedText | None
-    media: tuple[Media, ...] = ()
+    media: tuple[str | Media, ...] = ()
     """Placed before the text."""
 
     @property
@@ -155,7 +155,7 @@ class Prompt(Struct, frozen=True):
             ctx.variables.spend(len(query.used) + len(history) * text.used.count(_HISTORIES))
             used = _completed(text.used, query.used, history)
             drafts = [DraftMessage("user", MaskedText(used, _completed(text.recorded, query.recorded, history)))]
-        shown = await all_media(ctx, files, vision.detail)
+        shown = await vision_parts(ctx, files, vision.detail)
         if shown:
             if drafts and drafts[-1].role == "user":
                 drafts[-1] = DraftMessage("user", drafts[-1].text, (*shown, *drafts[-1].media))
@@ -281,7 +281,7 @@ class AppPrompt(Struct, frozen=True):
             drafts = [
                 DraftMessage("user", MaskedText.same(await self._completion(ctx, context.used, query, vision, model)))
             ]
-        shown = await all_media(ctx, files, vision.detail)
+        shown = await vision_parts(ctx, files, vision.detail)
         if shown:
             last = drafts.pop() if drafts and drafts[-1].role == "user" else DraftMessage("user", NOTHING)
             drafts.append(DraftMessage("user", last.text, (*shown, *last.media)))

@@ -57,8 +57,15 @@ class Vision(Struct, frozen=True):
 async def all_media(ctx: Context, files: Iterable[Json], detail: str) -> list[Media]:
     """Return files as prompt parts, without unsupported types. ``detail``: Image detail. Raises ``NodeFailure``: a
     content is gone, or cannot be fetched."""
-    found = [await _media(ctx, file, detail) for file in files]
-    return [media for media in found if media is not None]
+    return [part for part in await vision_parts(ctx, files, detail) if isinstance(part, Media)]
+
+
+async def vision_parts(ctx: Context, files: Iterable[Json], detail: str) -> list[str | Media]:
+    """Return files as ``all_media`` does, with a text for each of an unsupported type."""
+    return [
+        await _media(ctx, file, detail) or f"[Unsupported file type: {file.get('filename')} ({file.get('type')})]"
+        for file in files
+    ]
 
 
 async def _media(ctx: Context, file: Json, detail: str) -> Media | None:
