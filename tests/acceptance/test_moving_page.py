@@ -45,12 +45,10 @@ def test_a_dify_moves_as_the_page_says(tmp_path: Path, echo: EchoServer) -> None
             first = there.say("abc-123", "leave", "How long?", "30 days 🏖️")
             there.say("花子", "休暇", "何日?", "三十日")
             there.feedbacks = None
-            shell.environment["DIFY_KEY"] = there.key
-            by_user, by_file = _at(page.take("jikko chat import"), there.url).commands()
-            [said] = shell.says([by_user[0]])
-            assert "1 new conversations, 1 messages" in said
-            [said] = shell.says([f"echo {there.key} | {by_file[0]}"])
-            assert "花子: 1 new conversations, 1 messages" in said
+            commands = _at(page.take("jikko chat import"), there.url).commands()
+            by_user, by_file = shell.says(f"echo {there.key} | {command}" for command, _ in commands)
+            assert "abc-123: 1 new conversation, 1 message, 0 ratings" in by_user
+            assert "花子: 1 new conversation, 1 message, 0 ratings" in by_file
 
         server = Server(tmp_path / "home", settings={"JIKKO_PROVIDERS": str(models.providers)})
         client = Client(server.url, KEY, "abc-123")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jikko.dsl.repair import model_provider, repair_features, repair_node, tool_provider
+from jikko.dsl.repair import model_provider, repair_features, repair_node
 
 
 @pytest.mark.parametrize(
@@ -132,18 +132,17 @@ def test_no_shape_is_too_odd(kind: str, junk: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bare", "model", "tool"),
+    ("bare", "model"),
     [
-        ("openai", "langgenius/openai/openai", "langgenius/openai/openai"),
-        ("google", "langgenius/gemini/google", "langgenius/google/google"),
-        ("siliconflow", "langgenius/siliconflow/siliconflow", "langgenius/siliconflow_tool/siliconflow"),
-        ("org/plugin/name", "org/plugin/name", "org/plugin/name"),
-        ("Not Bare", "Not Bare", "Not Bare"),
-        ("", "", ""),
+        ("openai", "langgenius/openai/openai"),
+        ("google", "langgenius/gemini/google"),
+        ("org/plugin/name", "org/plugin/name"),
+        ("Not Bare", "Not Bare"),
+        ("", ""),
     ],
 )
-def test_bare_provider_names_are_completed(bare: str, model: str, tool: str) -> None:
-    assert (model_provider(bare), tool_provider(bare)) == (model, tool)
+def test_bare_provider_names_are_completed(bare: str, model: str) -> None:
+    assert model_provider(bare) == model
 
 
 @pytest.mark.parametrize(

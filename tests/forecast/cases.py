@@ -227,7 +227,7 @@ FAILING: dict[str, Case] = {
         ("is not set up", '"deepseek": {type: openai, api_key: "${DEEPSEEK_API_KEY}"}'),
     ),
     "a provider whose key is not set": Case(
-        one(llm(provider="openai")), "llm", "model", ("needs the environment variable NO_SUCH_KEY, which is not set",)
+        one(llm(provider="openai")), "llm", "model", ("needs NO_SUCH_KEY, not set in the environment",)
     ),
     "a model file that is not there": Case(one(llm(provider="local")), "llm", "model", ("no model file", "none.gguf")),
     "no model": Case(one(llm(name="")), "llm", "model", ("no model is chosen in this node",)),

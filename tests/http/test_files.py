@@ -63,6 +63,21 @@ async def test_half_a_character_in_the_user_of_a_form_is_replaced(client: httpx.
     assert user["session_id"] == "x?"
 
 
+@pytest.mark.parametrize("rest", [b"llo\r\n--b--\r\n", b"\r\n--b--\r\n", b"b--\r\n", b"--\r\n"])
+async def test_a_form_that_is_cut_off_is_told_from_one_without_a_file(client: httpx.AsyncClient, rest: bytes) -> None:
+    answer = await upload(client, form("花子 🎉").removesuffix(rest))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert answer.json()["message"] == "The form is malformed. It is cut off: its last boundary is missing."
+
+
+@pytest.mark.parametrize("empty", [b"", b"--b--\r\n"])
+async def test_a_form_without_a_part_has_no_file(client: httpx.AsyncClient, empty: bytes) -> None:
+    answer = await upload(client, empty)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "no_file_uploaded")
+
+
 FIELD = b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\nx\r\n'
 SPOILT: dict[str, tuple[bytes, str]] = {
     "20,000 fields": (b"".join(FIELD % number for number in range(20_000)) + form(), "Too many fields"),

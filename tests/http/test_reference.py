@@ -1,5 +1,6 @@
 """The page at ``/docs``: all of the description, with nothing from elsewhere and nothing inline."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from jikko import __version__
 from jikko.concurrency import run_in_thread
@@ -175,6 +177,11 @@ def test_examples_fit_their_schemas() -> None:
                 continue
             schema = {"$ref": f"#/components/schemas/{kind.__name__}", "components": {"schemas": SCHEMAS}}
             Draft202012Validator(schema).validate(example_of({"$ref": schema["$ref"]}, SCHEMAS))
+
+
+@pytest.mark.slow
+def test_the_description_is_valid() -> None:
+    validate(json.loads(json.dumps(DESCRIPTION)), cls=OpenAPIV31SpecValidator)
 
 
 async def test_the_example_of_a_start_starts_a_run(client: httpx.AsyncClient) -> None:

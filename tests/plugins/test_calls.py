@@ -123,7 +123,7 @@ async def test_credentials_of_the_plugins_file_and_defaults_go_with_each_call(ho
 
 async def test_a_variable_that_is_not_set_is_named(home: Path) -> None:
     async with world(home, plugins='plugins: {tester/keyed: {credentials: {key: "${NONE}"}}}') as here:
-        with pytest.raises(ToolNotFound, match=r"JIKKO_PLUGINS.*needs the environment variable NONE") as told:
+        with pytest.raises(ToolNotFound, match=r"JIKKO_PLUGINS.*needs NONE, not set") as told:
             await here.messages_of("echo", provider="tester/keyed/stand_in")
     assert str(home.parent) not in str(told.value)
 

@@ -119,6 +119,15 @@ def test_a_wrong_file_is_told(files: tuple[Path, Path]) -> None:
     assert "did you mean 'api_key'?" in output
 
 
+def test_each_variable_that_is_not_set_is_named(files: tuple[Path, Path]) -> None:
+    providers, source = files
+    providers.write_text('providers: {openai: {api_key: "${NO_KEY}", base_url: "${NO_URL}"}}')
+
+    output = called("list", str(source), "--providers", str(providers))[2]
+
+    assert "langgenius/openai/openai  (openai, NO_KEY and NO_URL not set in the environment)\n" in output
+
+
 def test_a_model_of_this_machine_is_listed_by_its_file(tmp_path: Path) -> None:
     file = tmp_path / "providers.yml"
     file.write_text('providers: {"*": {type: llama_cpp, path: models/小さな.gguf}}', encoding="utf-8")

@@ -36,7 +36,7 @@ def model(provider: str) -> Node:
 CASES = {
     "a tool without its provider": (tool("stocks", "api"), "add under 'tools:' in the tools file (JIKKO_TOOLS): "),
     "an MCP server without an entry": (tool("nobody"), "add under 'tools:' in the tools file (JIKKO_TOOLS): "),
-    "a tool whose key is not set": (tool("unset"), "of the tools file (JIKKO_TOOLS) needs the environment variable"),
+    "a tool whose key is not set": (tool("unset"), "of the tools file (JIKKO_TOOLS) needs "),
     "a program that is not there": (tool("program"), "server.py cannot be started: No such file or directory"),
     "a model without its provider": (model("acme"), "under 'providers:' in the providers file (JIKKO_PROVIDERS):\n"),
     "a model whose key is not set": (model("openai"), "of the providers file (JIKKO_PROVIDERS) needs the environment"),

@@ -52,7 +52,7 @@ async def test_the_key_of_a_provider_goes_along(
 
 async def test_a_key_of_the_environment_that_is_not_set_is_named(tmp_path: Path) -> None:
     async with scene(tmp_path, {"a": api("http://a.test", "hello", auth=IN_HEADER)}) as tools:
-        with pytest.raises(ToolNotFound, match="needs the environment variable KEY, which is not set"):
+        with pytest.raises(ToolNotFound, match="needs KEY, not set in the environment"):
             await tools.call("api", "a", "hello")
 
 

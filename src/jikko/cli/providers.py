@@ -50,7 +50,7 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
             "requests_per_minute": config.requests_per_minute,
         }
         key = "key set" if has_key else "no key"
-        key = f"environment variable {', '.join(config.unset)} is not set" if config.unset else key
+        key = f"{' and '.join(config.unset)} not set in the environment" if config.unset else key
         where = config.base_url or config.plugin or Path(str(config.options.get("path", ""))).name
         about = ", ".join(filter(None, (f"{config.type} {where}".strip(), "" if config.type == "llama_cpp" else key)))
         show_entry(entry, f"{config.id}  ({about})", as_json=as_json)

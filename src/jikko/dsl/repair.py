@@ -20,8 +20,6 @@ from jikko.values import Json
 _Data: TypeAlias = Mapping[str, Any]
 
 _BARE_NAME: Final = re.compile(r"[a-z0-9_-]+")
-_TOOL_PLUGINS: Final = frozenset({"jina", "siliconflow", "stepfun", "gitee_ai"})
-"""Plugins whose model provider took the plain name."""
 
 
 def repair_node(data: _Data) -> _Data:
@@ -63,13 +61,6 @@ def model_provider(name: str) -> str:
     if not _BARE_NAME.fullmatch(name):
         return name
     return "langgenius/gemini/google" if name == "google" else f"langgenius/{name}/{name}"
-
-
-def tool_provider(name: str) -> str:
-    """Return a tool provider's full name, likewise."""
-    if not _BARE_NAME.fullmatch(name):
-        return name
-    return f"langgenius/{name}_tool/{name}" if name in _TOOL_PLUGINS else f"langgenius/{name}/{name}"
 
 
 def _changed(value: Json, *path: str, by: Callable[[Json], Json]) -> Json:

@@ -218,7 +218,7 @@ class ProviderBackends:
         if config.unset:
             names = " and ".join(config.unset)
             raise ModelFailure(
-                f"The entry {config.id!r} of {_FILE} needs the environment variable {names}, which is not set.",
+                f"The entry {config.id!r} of {_FILE} needs {names}, not set in the environment.",
                 kind="InvokeAuthorizationError",
             )
         return config

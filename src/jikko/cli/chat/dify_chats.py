@@ -17,7 +17,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.dify_service import PAGE, TIMEOUT, DifyService
 from jikko.cli.options import variable_option, with_assembly
-from jikko.cli.output import show_entry
+from jikko.cli.output import counted, show_entry
 from jikko.dify.recorded_chats import (
     ConversationOwner,
     ThereConversation,
@@ -292,8 +292,8 @@ async def import_(
             await assembly.end_users.known(found.id, user)
             counts = await copying.copy(ConversationOwner(found.id, end_user(found.id, user), user))
             failed += counts.failed
-            told = f"{user}: {counts.conversations} new conversations, {counts.messages} messages"
-            told += f", {counts.feedbacks} ratings" + (f", {counts.failed} failed" if counts.failed else "")
+            told = f"{user}: {counted(counts.conversations, 'new conversation')}, {counted(counts.messages, 'message')}"
+            told += f", {counted(counts.feedbacks, 'rating')}" + (f", {counts.failed} failed" if counts.failed else "")
             entry = {name: getattr(counts, name) for name in counts.__struct_fields__}
             show_entry({"user": user, **entry}, harmless(told), as_json=as_json)
     return 1 if failed else 0

@@ -26,9 +26,25 @@ _OTHER_FILE_BYTES: Final = 8192
 
 
 class _Parser(MultiPartParser):
-    """Parser that keeps little of each file but the first in memory."""
+    """Parser that keeps little of each file but the first in memory, and refuses a form that is cut off."""
 
     spool_max_size = _FIRST_FILE_BYTES
+    _is_open = False
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if self._is_open:  # python_multipart reports only the parts before
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("It is cut off: its last boundary is missing.")
+        return form
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._is_open = True
+
+    def on_end(self) -> None:
+        self._is_open = False
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()

@@ -41,7 +41,7 @@ class McpMessage(Struct):
     jsonrpc: Annotated[str, Meta(description="2.0; others count as it.", extra=must("must be a string"))]
     method: Annotated[str, Meta(extra=must("must be a string"))]
     id: Annotated[str | int | float | UnsetType, Meta(extra=must("must be a string or a number"))] = UNSET
-    params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = None
+    params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = UNSET
 
 
 class McpError(Struct):
@@ -74,7 +74,7 @@ async def message_of(request: Request) -> McpMessage:
 async def answered(message: McpMessage, respond: Respond) -> SendableResponse:
     if message.id is UNSET:
         return Response(b"", 202)
-    params = message.params if message.params is not None else {}
+    params = {} if message.params is UNSET or message.params is None else message.params
     try:
         if not isinstance(params, dict):
             raise McpRefused(INVALID_PARAMS, "params must be an object")

@@ -8,7 +8,7 @@ _NAME: Final = re.compile(r"[a-z0-9_-]{1,128}")
 _AUTHOR: Final = re.compile(r"[a-z0-9_-]{1,64}", re.IGNORECASE)
 _IDENTIFIER: Final = re.compile(r"(?P<plugin>[^:@\s]+)(?::(?P<version>[^@\s]+))?(?:@(?P<checksum>[0-9a-fA-F]{32,64}))?")
 _WITH_SUFFIX: Final = frozenset({"jina", "siliconflow", "stepfun", "gitee_ai"})
-"""Old provider names whose plugin has the suffix ``_tool``."""
+"""Old provider names whose plugin has the suffix ``_tool``: its model provider took the plain name."""
 _RENAMED: Final = {"aws": "aws_tools"}
 _HOUSE: Final = "langgenius"
 """Author implied by old names without one."""

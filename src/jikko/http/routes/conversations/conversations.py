@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final, get_args
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 from msgspec.structs import replace
 
 from jikko.apps.end_users import end_user
@@ -41,7 +41,7 @@ class ConversationFilter(Struct):
 
 
 class NameRequest(Struct):
-    user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = None
+    user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = UNSET
     name: Annotated[
         str | None, Meta(description="The name; not blank, at most 255 characters.", extra=must("must be a string"))
     ] = None
@@ -51,7 +51,7 @@ class NameRequest(Struct):
 class OptionalUser(Struct):
     """Owner."""
 
-    user: Annotated[AnyUser, Meta(description="Default: requests without a user.")] = None
+    user: Annotated[AnyUser, Meta(description="Default: requests without a user.")] = UNSET
 
 
 @ChatRoute("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), query=ConversationFilter)
@@ -129,7 +129,7 @@ class VariableFilter(Struct):
 
 class VariableRequest(Struct):
     value: Annotated[Any, Meta(description="Value of the variable's type.")]
-    user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = None
+    user: Annotated[AnyUser, Meta(description="Owner of the conversation.")] = UNSET
 
 
 @ChatRoute(
