@@ -39,7 +39,7 @@ CASES = {
     "a tool whose key is not set": (tool("unset"), "of the tools file (JIKKO_TOOLS) needs "),
     "a program that is not there": (tool("program"), "server.py cannot be started: No such file or directory"),
     "a model without its provider": (model("acme"), "under 'providers:' in the providers file (JIKKO_PROVIDERS):\n"),
-    "a model whose key is not set": (model("openai"), "of the providers file (JIKKO_PROVIDERS) needs the environment"),
+    "a model whose key is not set": (model("openai"), "of the providers file (JIKKO_PROVIDERS) needs "),
     "a model file that is not there": (model("local"), "model file none.gguf at the path in the providers file"),
 }
 
