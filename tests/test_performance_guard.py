@@ -50,10 +50,10 @@ CALLS = {
 and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.
 """
 TRIPS = {
-    "GET run detail": Trip(stays=15, files=12),
-    "blocking start->end": Trip(stays=164, files=53),
-    "blocking start->answer of a chat": Trip(stays=201, files=62),
-    "streaming start->end": Trip(stays=224, files=60),
+    "GET run detail": Trip(stays=15, files=11),
+    "blocking start->end": Trip(stays=158, files=51),
+    "blocking start->answer of a chat": Trip(stays=193, files=60),
+    "streaming start->end": Trip(stays=219, files=58),
 }
 """What a reader walks through who follows a request, with Python 3.11; a later one stays once less.
 

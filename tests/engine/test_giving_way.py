@@ -33,7 +33,7 @@ class Turns(RunState):
         self._goes_on = True
         self._count()
 
-    def apply(self, event: Event) -> Texts:
+    def apply(self, event: Event) -> Texts | None:
         self._new += 1
         return super().apply(event)
 

@@ -128,12 +128,12 @@ def test_an_expected_value_that_is_json_nested_without_end_is_an_error_not_a_cra
 @pytest.mark.parametrize(
     ("by", "results", "final"),
     [
-        pytest.param("and", (True, False), False, id="and stops at the first that does not hold"),
-        pytest.param("or", (True,), True, id="or stops at the first that holds"),
+        pytest.param("and", [True, False], False, id="and stops at the first that does not hold"),
+        pytest.param("or", [True], True, id="or stops at the first that holds"),
     ],
 )
 def test_conditions_behind_the_decisive_one_are_not_looked_at(
-    by: LogicalOperator, results: tuple[bool, ...], final: bool
+    by: LogicalOperator, results: list[bool], final: bool
 ) -> None:
     three = case(condition("n.v", "is", "a"), condition("n.v", "is", "b"), condition("n.missing", "is", "c"), by=by)
 
@@ -147,7 +147,7 @@ def test_conditions_behind_the_decisive_one_are_not_looked_at(
 def test_a_case_without_conditions_holds_if_all_must_hold(by: LogicalOperator, final: bool) -> None:
     outcome = evaluate_case(case(by=by), Pool({}))
 
-    assert (outcome.results, outcome.final, outcome.inputs) == ((), final, ())
+    assert (outcome.results, outcome.final, outcome.inputs) == ([], final, [])
 
 
 def test_what_is_recorded_is_what_was_compared() -> None:
@@ -156,10 +156,10 @@ def test_what_is_recorded_is_what_was_compared() -> None:
         Pool({"n": {"s": "xy", "t": "y", "b": True}}),
     )
 
-    assert outcome.inputs == (
+    assert outcome.inputs == [
         {"actual_value": "xy", "expected_value": "xy", "comparison_operator": "is"},
         {"actual_value": True, "expected_value": True, "comparison_operator": "is"},
-    )
+    ]
 
 
 def test_a_case_is_recorded_as_it_is_in_the_file() -> None:
@@ -214,7 +214,7 @@ def test_conditions_on_files_look_at_each_file_and_not_at_the_outer_operator(
     if isinstance(result, bool):
         outcome = evaluate_case(one, variables)
         assert outcome.final is result
-        assert outcome.inputs == ()
+        assert outcome.inputs == []
     else:
         with pytest.raises(ConditionError, match=result):
             evaluate_case(one, variables)

@@ -77,7 +77,11 @@ class EventBuffer(Struct, eq=False):
 
     def emit(self, event: Event) -> None:
         """Fold an event, and buffer it with its text."""
-        before, after = self._state.apply(event)
+        texts = self._state.apply(event)
+        if texts is None:
+            self._buffer.append(event)
+            return
+        before, after = texts
         if before:
             self.show(before)
         self._buffer.append(event)

@@ -104,7 +104,7 @@ def begin_retry_log(
     events: list[Event] = []
 
     def emit(event: Event) -> None:
-        before, after = state.apply(event)
+        before, after = state.apply(event) or ((), ())
         events.extend(_texts(before, started.at))
         events.append(event)
         events.extend(_texts(after, started.at))

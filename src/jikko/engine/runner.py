@@ -226,18 +226,17 @@ class Runner:
         any."""
         if frame.closed or (not node.node.immediate and (frame.failure is not None or id(frame) not in self.bodies)):
             return  # its round failed, or was cancelled, while it waited for a slot
-        now = self._clock()
-        if again is not None:
-            event = msgspec.structs.replace(again, at=now)
-        else:
+        now, began = self._clock(), time.perf_counter()
+        if again is None:
             icon = node.node.icon(self.ports) if node.has_icon else None  # type: ignore[attr-defined]
-            event = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, icon)
+            event = execution = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, icon)
+        else:
+            event, execution = msgspec.structs.replace(again, at=now), again
+            began -= max(0.0, now - again.at)
         self.events.emit(event)
         if self._answers and (answer := self._answers.pop(event.execution_id, None)) is not None:
             self.events.emit_durable(answer)
-        execution = again or event
         context = NodeContext(self, frame, node, execution, execution.execution_id, frame.scope.get)
-        began = time.perf_counter() - (0.0 if again is None else max(0.0, now - again.at))
         if not (node.node.immediate and self._ran_in_place(frame, node, execution, context, began)):
             self._running += node.body is None
             task = asyncio.get_running_loop().create_task(self._execute(frame, node, execution, context, began))

@@ -41,9 +41,9 @@ class Schedule:
         undecided, taken = self._undecided, self._taken
         for name, target in edges:
             if handle is None or name == handle:
-                undecided[target] -= 1
+                undecided[target] = left = undecided[target] - 1
                 taken[target] = 1
-                if undecided[target] == 0:
+                if not left:
                     ready.append(target)
         return ready
 

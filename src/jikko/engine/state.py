@@ -82,7 +82,6 @@ class AgentTotals(Struct):
 
 Texts: TypeAlias = tuple[Sequence[ReleasedText], Sequence[ReleasedText]]
 """Texts to show before and after an event."""
-_NO_TEXTS: Final[Texts] = ((), ())
 
 
 class RunState:
@@ -131,11 +130,11 @@ class RunState:
     def frame_of(self, rounds: RoundPath) -> SubgraphRun:
         return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
 
-    def apply(self, event: Event) -> Texts:
+    def apply(self, event: Event) -> Texts | None:
         """Fold one event. Returns the texts to show, which the log already has when it is folded again."""
         often = _OFTEN.get(type(event))
         if often is not None:
-            return often(self, event) or _NO_TEXTS
+            return often(self, event)
         match event:
             case TextChunk():
                 self.text.append(event.text)
@@ -172,7 +171,7 @@ class RunState:
                 self.interrupted = {id_: self.interrupted.get(id_, 0) + died for id_ in event.in_flight}
                 # Time without a process does not count.
                 self.elapsed, self.running_since, self._parked = max(self.elapsed, event.elapsed), event.at, False
-        return _NO_TEXTS
+        return None
 
     def _step_recorded(self, event: StepRecorded) -> None:
         self.interrupted.pop(event.execution_id, None)
@@ -217,26 +216,28 @@ class RunState:
     def _node_started(self, event: NodeStarted) -> None:
         frame = self.frame_of(event.rounds) if event.rounds else self.top
         node = self.graph.nodes[event.node_id]
-        if event.execution_id in self.starts:
+        execution_id, position = event.execution_id, node.position
+        if execution_id in self.starts:
             # It runs again: after a crash, or because its form was closed, which counts as a step.
             self.release.restarted(event.node_id)
-            if event.execution_id in self.forms.open and not event.rounds:
+            if execution_id in self.forms.open and not event.rounds:
                 self.total_steps += 1
             return
-        self.starts[event.execution_id] = event
+        self.starts[execution_id] = event
         if event.index > self.index:
             self.index = event.index
-        frame.open[event.execution_id] = node.position
-        if frame.due and frame.due[0][0] == node.position:
-            del frame.due[0]
+        frame.open[execution_id] = position
+        due = frame.due
+        if due and due[0][0] == position:
+            del due[0]
         else:
-            frame.due = [entry for entry in frame.due if entry[0] != node.position]
+            frame.due = [entry for entry in due if entry[0] != position]
         if node.body is not None:
-            self.containers[event.execution_id] = ContainerState(frame, node)
+            self.containers[execution_id] = ContainerState(frame, node)
         if not event.rounds:
             self.total_steps += 1
 
-    def _node_finished(self, event: NodeFinished) -> Texts:
+    def _node_finished(self, event: NodeFinished) -> Texts | None:
         frame = self.frame_of(event.rounds) if event.rounds else self.top
         node = self.graph.nodes[event.node_id]
         execution_id = event.execution_id
@@ -265,7 +266,7 @@ class RunState:
             if event.status == "failed":
                 if frame.failure is None:
                     frame.failure = event.error or ""
-                return _NO_TEXTS
+                return None
         for update in event.updates:
             frame.scope.assign(update.selector, update.value)
         # Behind a loop its variables are of the types of their values.
@@ -280,9 +281,9 @@ class RunState:
         handle = event.handle if node.branch else None
         for position in frame.schedule.finished(node.position, handle):
             frame.due.append((position, event.node_id))
-        if not top:
-            return _NO_TEXTS
-        chunks = self.release.finished(node, handle)
+        chunks = self.release.finished(node, handle) if top else ()
+        if not chunks:
+            return None
         # Dify shows the end of a container before the text that it releases, but the ends of other nodes after it.
         return ((), chunks) if node.body is not None else (chunks, ())
 

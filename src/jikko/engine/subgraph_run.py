@@ -70,7 +70,7 @@ class Scope:
         if values:
             known = self._values.get(node_id)
             if known is None:
-                self._values[node_id] = dict(values)
+                self._values[node_id] = {**values}
             else:
                 known.update(values)
 

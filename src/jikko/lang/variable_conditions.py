@@ -75,11 +75,11 @@ class Case(Struct, frozen=True):
 
 
 class CaseOutcome(msgspec.Struct, frozen=True):
-    results: tuple[bool, ...]
+    results: list[bool]
     """Results of the evaluated conditions."""
     final: bool
     """Result of the case."""
-    inputs: tuple[dict[str, Json], ...]
+    inputs: list[Json]
     """Comparisons in Dify's recorded form: ``actual_value``, ``expected_value``, ``comparison_operator``."""
 
 
@@ -91,7 +91,7 @@ def evaluate_case(case: Case, variables: Readable, recorded: Readable | None = N
     """
     recorded = variables if recorded is None else recorded
     results: list[bool] = []
-    inputs: list[dict[str, Json]] = []
+    inputs: list[Json] = []
     decisive = case.logical_operator == "or"
     final = not decisive
     for condition in case.conditions:
@@ -99,14 +99,14 @@ def evaluate_case(case: Case, variables: Readable, recorded: Readable | None = N
         results.append(final)
         if final is decisive:
             break
-    return CaseOutcome(tuple(results), final, tuple(inputs))
+    return CaseOutcome(results, final, inputs)
 
 
-def _evaluate(condition: Condition, variables: Readable, recorded: Readable, inputs: list[dict[str, Json]]) -> bool:
+def _evaluate(condition: Condition, variables: Readable, recorded: Readable, inputs: list[Json]) -> bool:
     if recorded is variables:
         return _compare(condition, variables, inputs)
-    made: list[dict[str, Json]] = []
-    shown: list[dict[str, Json]] = []
+    made: list[Json] = []
+    shown: list[Json] = []
     try:
         final = _compare(condition, variables, made)
     except ConditionError:
@@ -126,7 +126,7 @@ def _comparison(condition: Condition, recorded: Readable) -> dict[str, Json]:
     return {"actual_value": actual, "expected_value": expected, "comparison_operator": condition.operator}
 
 
-def _compare(condition: Condition, variables: Readable, inputs: list[dict[str, Json]]) -> bool:
+def _compare(condition: Condition, variables: Readable, inputs: list[Json]) -> bool:
     actual = variables.get(condition.selector)
     if actual is UNSET:
         raise ConditionError("variable.not_found", {"name": list(condition.selector)})

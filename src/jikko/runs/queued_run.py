@@ -68,5 +68,5 @@ class QueuedRun:
 
 def opening(graph: CompiledGraph, started: RunStarted) -> list[Event]:
     """Return the first events of a queued run, as the engine would write them."""
-    _, chunks = RunState(graph).apply(started)
+    _, chunks = RunState(graph).apply(started) or ((), ())
     return [started, *(TextChunk(at=started.at, text=chunk.text, selector=chunk.selector) for chunk in chunks)]

@@ -37,8 +37,8 @@ class IfElse(NodeConfig, frozen=True):
                 raise NodeFailure(
                     str(error), inputs={"conditions": []}, process_data={"condition_results": results}
                 ) from None
-            conditions = list(outcome.inputs)
-            results.append({"group": case.as_json(), "results": list(outcome.results), "final_result": outcome.final})
+            conditions = outcome.inputs
+            results.append({"group": case.as_json(), "results": outcome.results, "final_result": outcome.final})
             if outcome.final:
                 # A case may have the id of the else branch.
                 selected, holds = case.id, True
