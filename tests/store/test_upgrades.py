@@ -1,8 +1,10 @@
 """Databases of every earlier version, opened with the code of today."""
 
+import functools
 import sqlite3
+import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -28,12 +30,24 @@ pytestmark = pytest.mark.anyio
 NEWEST = migrations()[-1].version
 
 
+@functools.cache
+def upgraded(version: int) -> tuple[dict[str, bytes], Contents]:
+    """Open a database of an earlier version with the code of today. Returns its files after that, by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, contents = unpack(version, Path(folder))
+        Database.open(path).close()
+        return {file.name: file.read_bytes() for file in path.parent.iterdir()}, contents
+
+
 class Upgraded:
-    """A database of an earlier version, opened with the code of today."""
+    """A database of an earlier version, opened with the code of today, and then again."""
 
     def __init__(self, version: int, folder: Path) -> None:
         self.version = version
-        self.path, self.contents = unpack(version, folder)
+        files, self.contents = upgraded(version)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        self.path = folder / "jikko.db"
         self.stores = Stores(Database.open(self.path))
 
     @property
@@ -47,13 +61,22 @@ class Upgraded:
         return self.path.with_name(f"{self.path.name}.before-{NEWEST:04d}")
 
 
-@pytest.fixture(
-    params=[version for version in versions() if version < NEWEST], ids=lambda version: f"version {version}"
-)
+OLD = [pytest.param(version, id=f"version {version}") for version in versions() if version < NEWEST]
+
+
+@pytest.fixture(params=OLD)
 async def old(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Upgraded]:
     upgraded = Upgraded(request.param, tmp_path)
     yield upgraded
     await upgraded.stores.runs.close()
+
+
+@pytest.fixture(scope="module", params=OLD)
+def read(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
+    """One for all tests that only read."""
+    upgraded = Upgraded(request.param, tmp_path_factory.mktemp("old"))
+    yield upgraded
+    upgraded.stores.database.close()
 
 
 def test_there_is_a_database_of_every_version_but_the_newest() -> None:
@@ -85,15 +108,15 @@ async def every_run(stores: Stores, expected: Contents) -> None:
         assert await stores.runs.events(run.id) == run.events
 
 
-async def test_apps_versions_keys_and_runs_are_as_they_were(old: Upgraded) -> None:
-    await everything(old.stores, old.contents)
+async def test_apps_versions_keys_and_runs_are_as_they_were(read: Upgraded) -> None:
+    await everything(read.stores, read.contents)
 
 
 @pytest.mark.once
-async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
-    stores, expected = old.stores, old.contents
-    assert bool(expected.files) == (old.version >= 2)
-    assert bool(expected.claims) == bool(expected.callbacks) == (old.version >= 3)
+async def test_what_later_versions_brought_is_as_it_was(read: Upgraded) -> None:
+    stores, expected = read.stores, read.contents
+    assert bool(expected.files) == (read.version >= 2)
+    assert bool(expected.claims) == bool(expected.callbacks) == (read.version >= 3)
 
     for user in expected.end_users:
         assert await stores.end_users.find(APP, user.id) == user
@@ -105,9 +128,9 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
         assert await stores.callbacks.find(callback.run_id) == callback
     if expected.secret:
         assert await stores.callbacks.secret(APP, "another") == expected.secret
-    assert bool(expected.deleted) == bool(expected.app.environment) == (old.version >= 8)
+    assert bool(expected.deleted) == bool(expected.app.environment) == (read.version >= 8)
     assert await stores.apps.deleted_apps() == expected.deleted
-    assert bool(expected.conversations) == (old.version >= 9)
+    assert bool(expected.conversations) == (read.version >= 9)
     for talk in expected.conversations:
         known = talk.conversation
         opened = await stores.conversations.opened(APP, known.end_user_id, known.id)
@@ -115,12 +138,12 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
         assert await stores.conversations.messages(known.id) == talk.messages[::-1]
     untitled = [talk.conversation for talk in expected.conversations if talk.conversation.title_due]
     assert await stores.conversations.untitled() == untitled
-    assert bool(expected.annotations) == (old.version >= 10)
+    assert bool(expected.annotations) == (read.version >= 10)
     assert (await stores.annotations.page(APP))[0] == expected.annotations
-    assert bool(expected.tokens) == (old.version >= 11)
+    assert bool(expected.tokens) == (read.version >= 11)
     assert await stores.console.tokens() == expected.tokens
-    assert bool(expected.triggers) == bool(expected.deliveries) == bool(expected.due_times) == (old.version >= 14)
-    assert bool(expected.audit) == (old.version >= 16)
+    assert bool(expected.triggers) == bool(expected.deliveries) == bool(expected.due_times) == (read.version >= 14)
+    assert bool(expected.audit) == (read.version >= 16)
     assert await stores.audit.entries(AuditFilter(), limit=9) == expected.audit
     assert await stores.triggers.all() == expected.triggers
     assert await stores.deliveries.newest([each.id for each in expected.triggers]) == expected.deliveries
@@ -129,25 +152,25 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
 
 
 @pytest.mark.once
-async def test_runs_are_listed_by_their_version_as_by_none(old: Upgraded) -> None:
-    pages = SqliteRunPages(old.stores.database)
+async def test_runs_are_listed_by_their_version_as_by_none(read: Upgraded) -> None:
+    pages = SqliteRunPages(read.stores.database)
     listed = (await pages.page(RunFilter())).records
 
     assert sorted(listed, key=lambda record: -record.created_at) == listed
-    assert len(listed) == len(old.contents.runs)
+    assert len(listed) == len(read.contents.runs)
     assert (await pages.page(RunFilter(workflow_id=WORKFLOW))).records == listed
     assert not (await pages.page(RunFilter(workflow_id=APP))).records
 
 
 @pytest.mark.once
-async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:
-    runs = old.contents.runs
-    under_way = [record for record in reversed(old.unended) if record.status == "running"]
-    assert await old.stores.runs.open_runs() == under_way
-    assert len(under_way) == open_runs(old.version) - 1
-    assert await old.stores.runs.due_runs(BEGIN + 1e6) == [runs["paused"].record]
-    assert await old.stores.runs.find_task(APP, runs["open"].record.identity.task_id) == runs["open"].record
-    [repeated] = await old.stores.runs.retries(runs["failed"].id)
+async def test_relations_between_runs_are_as_they_were(read: Upgraded) -> None:
+    runs = read.contents.runs
+    under_way = [record for record in reversed(read.unended) if record.status == "running"]
+    assert await read.stores.runs.open_runs() == under_way
+    assert len(under_way) == open_runs(read.version) - 1
+    assert await read.stores.runs.due_runs(BEGIN + 1e6) == [runs["paused"].record]
+    assert await read.stores.runs.find_task(APP, runs["open"].record.identity.task_id) == runs["open"].record
+    [repeated] = await read.stores.runs.retries(runs["failed"].id)
     assert (repeated.run_id, repeated.status) == (runs["repeated"].id, runs["repeated"].record.status)
 
 
@@ -155,7 +178,7 @@ async def test_runs_that_had_not_ended_can_be_appended_to(old: Upgraded) -> None
     assert len(old.unended) == open_runs(old.version)
     for run in [run for run in old.contents.runs.values() if run.record.is_open]:
         draft = Draft()
-        draft.id, draft.events, draft.record = run.id, run.events, run.record
+        draft.id, draft.events, draft.record = run.id, [*run.events], msgspec.structs.replace(run.record)
 
         await old.stores.runs.append(draft.step(finished(BEGIN + 9000, answer=f"やっと終わりました {run.id}")))
 
@@ -173,7 +196,7 @@ async def test_callbacks_are_due_once_their_runs_have_ended(old: Upgraded) -> No
 
     run = runs["paused"]
     draft = Draft()
-    draft.id, draft.events, draft.record = run.id, run.events, run.record
+    draft.id, draft.events, draft.record = run.id, [*run.events], msgspec.structs.replace(run.record)
     await old.stores.runs.append(draft.step(finished(BEGIN + 9000)))
 
     assert len(await callbacks.due(BEGIN)) == len(old.contents.callbacks)
@@ -235,12 +258,12 @@ async def test_apps_of_one_name_are_told_apart_and_none_is_lost(tmp_path: Path) 
 
 
 @pytest.mark.once
-async def test_totals_hold(old: Upgraded) -> None:
-    records = [run.record for run in old.contents.runs.values()]
+async def test_totals_hold(read: Upgraded) -> None:
+    records = [run.record for run in read.contents.runs.values()]
     statuses = Counter(record.status for record in records)
 
     async def total(**query: object) -> int:
-        page = await old.stores.runs.list_runs(LogQuery(app_id=APP, **query))  # type: ignore[arg-type]
+        page = await read.stores.runs.list_runs(LogQuery(app_id=APP, **query))  # type: ignore[arg-type]
         return page.total
 
     assert await total() == len(records)
