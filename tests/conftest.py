@@ -72,11 +72,12 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator["World"]:
-    """In-memory world."""
+async def world(request: pytest.FixtureRequest) -> AsyncIterator["World"]:
+    """World in memory; on disk for the parameter ``disk``."""
     from tests.runs.world import World
 
-    world = World()
+    is_on_disk = getattr(request, "param", "memory") == "disk"
+    world = World.on_disk(request.getfixturevalue("tmp_path")) if is_on_disk else World()
     yield world
     await world.close()
 

@@ -1,6 +1,5 @@
 """Chats with a corrupt log of a turn: it ends as failed with a message, and the conversation continues."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,13 @@ from tests.runs.world import World, until
 from .chats import Chat, chat_app, chat_with
 from .test_pauses import form, submit
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["disk"], indirect=True)]
 
 
 @pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
 def way(request: pytest.FixtureRequest) -> Damage:
     found: Damage = request.param
     return found
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 ECHO = [start(), node("work", "code", value="仕事"), node("reply", "answer", answer="{{#sys.query#}} {{#work.value#}}")]

@@ -1,8 +1,6 @@
 """Turns that are interrupted, repeated, answered beside each other, or answered by no run."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +15,7 @@ from tests.runs.world import World, until
 
 from .chats import LIST, NOTE, Chat, answer_of, chat_app, chat_with, events_of
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "disk"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 
 def assign(node_id: str, name: str, operation: str, value: list[str]) -> dict[str, Any]:

@@ -1,8 +1,5 @@
 """Isolation of conversations between apps with valid keys and equally named end users."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from jikko.http.operation import Operation, operations_in
@@ -12,7 +9,7 @@ from tests.runs.world import World
 
 from .chats import NOTE, Chat, chat_app, chat_with
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 ECHO = [start(), node("reply", "answer", answer="{{#sys.query#}}")]
 NAMED = [each for each in operations_in(turn_routes, message_routes, conversations) if each.ids]
@@ -21,13 +18,6 @@ BODIES = {
     "/v1/conversations/{conversation_id}/name": {"name": "盗"},
     "/v1/conversations/{conversation_id}/variables/{variable_id}": {"value": "盗"},
 }
-
-
-@pytest.fixture(params=["memory", "disk"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 @pytest.mark.parametrize("operation", NAMED, ids=lambda operation: f"{operation.method} {operation.path}")

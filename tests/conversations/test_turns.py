@@ -1,7 +1,6 @@
 """Turns: question, answer, and the resulting conversation."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +10,10 @@ from tests.runs.world import World, until
 
 from .chats import LIST, NOTE, Chat, answer_of, chat_app, chat_with
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 ECHO = [start(), node("reply", "answer", answer="{{#sys.dialogue_count#}}: {{#sys.query#}} 🙂 \ue000")]
 UNKNOWN = "0f0f0f0f-1111-4222-8333-444444444444"
-
-
-@pytest.fixture(params=["memory", "disk"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 @pytest.fixture

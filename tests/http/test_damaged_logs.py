@@ -1,7 +1,6 @@
 """Runs with corrupt logs, as seen by clients."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,9 @@ from tests.http.scene import RUN, body, client_of
 from tests.runs.damage import WAYS, Damage, damage
 from tests.runs.world import World, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["disk"], indirect=True)]
 
 STREAM = {"Accept": "text/event-stream"}
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 @pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))

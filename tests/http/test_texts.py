@@ -1,8 +1,6 @@
 """Any text comes back as it went in, wherever it is read, whether the workflow has secrets or not."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +13,7 @@ from tests.http.scene import RUN, body
 from tests.runs.workflows import dsl, end, node, start
 from tests.runs.world import World
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["disk"], indirect=True)]
 
 SECRETS: dict[str, dict[str, str]] = {
     "no secrets": {},
@@ -36,13 +34,6 @@ SECRETS: dict[str, dict[str, str]] = {
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=40) | st.sampled_from(
     [value for secrets in SECRETS.values() for value in secrets.values()]
 )
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 @pytest.fixture(params=SECRETS)

@@ -1,7 +1,5 @@
 """Periodic counts by one process for all."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from jikko.cluster.alone import Alone
@@ -12,13 +10,6 @@ from tests.runs.world import World, until
 from tests.store.in_memory import CallbacksInMemory, RunsInMemory
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 def tally(world: World) -> PeriodicCounters:

@@ -1,7 +1,6 @@
 """Requests to a closing process are refused, even pending ones; the next process continues."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,6 @@ class Gate:
         self.reached.set()
         async with asyncio.timeout(PATIENCE):
             await self.open.wait()
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def test_a_run_whose_start_took_until_then_is_refused_and_leaves_nothing(

@@ -26,7 +26,6 @@ database has.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +65,6 @@ pytestmark = pytest.mark.anyio
 
 YEAR = 365 * 86_400.0
 """Seconds."""
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def each_of_three(world: World) -> Any:

@@ -1,6 +1,5 @@
 """Decisions on a stale view of a run, and log lines of a run wherever it begins."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -29,13 +28,6 @@ class Watched(Script):
     async def run(self, ctx: Context, value: Any) -> Result:
         self.contexts.append(log_context.get())
         return await super().run(ctx, value)
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """An observer of runs sees each of them, however it came to its process and however it ended."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -36,13 +36,6 @@ class Recorder(RunObserver):
         log = self.logs.setdefault(run.run_id, [])
         assert at == len(log), "each event is seen once, and in order"
         log += events
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def check(world: World, observer: Recorder, run_id: str) -> None:

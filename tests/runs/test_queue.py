@@ -1,8 +1,5 @@
 """Runs that wait for their turn."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from jikko.errors import TooManyRequests
@@ -10,14 +7,7 @@ from jikko.events import NodeStarted, RunBegan, RunRecovered, RunStarted
 from jikko.ports.cluster import StopRun
 from tests.runs.world import World, end_of, until
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 
 async def test_a_run_that_waits_is_durable_and_has_not_begun(world: World) -> None:

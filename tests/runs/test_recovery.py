@@ -1,7 +1,7 @@
 """Runs recovered by another process: counting deaths, and durations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
@@ -15,13 +15,6 @@ from tests.runs.world import PATIENCE, World, until
 from tests.store.in_memory import RunsInMemory
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def test_a_run_outlives_any_number_of_restarts_in_good_order(world: World) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -15,14 +14,7 @@ from jikko.repositories.app_store import App
 from tests.runs.test_retry import failed
 from tests.runs.world import World, end_of
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 
 async def test_files_that_are_taken_over_are_in_use_again(world: World) -> None:

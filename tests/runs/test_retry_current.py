@@ -1,6 +1,5 @@
 """Repeating a run by the current version of its app."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,13 +11,6 @@ from tests.acceptance.workflows import end, node, start
 from tests.runs.world import Process, World, end_of
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 def nodes(**values: Any) -> list[dict[str, Any]]:

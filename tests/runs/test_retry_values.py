@@ -1,8 +1,6 @@
 """Retrying a run with external values, replacing recorded ones, and those of skipped nodes."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +13,9 @@ from jikko.runs.retry_values import Outputs, RepeatedRun, RetryValues
 from tests.acceptance.workflows import end, first_of, if_contains, iteration, node, start
 from tests.runs.world import Process, World, end_of, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 LOOK = "about 📖 \ue000 " + "あ" * 1_000
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 async def checks(world: World, look: str = LOOK) -> App:

@@ -1,7 +1,6 @@
 """Runs with streamed text waiting to be written: stopped, parked, lost, and followed from elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ pytestmark = pytest.mark.anyio
 
 LONG = 3600.0
 """Seconds that no test waits."""
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def speaking(world: World, process: Process, *pieces: str) -> RunLog:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,18 +13,11 @@ from tests.conversations.chats import NOTE, chat_app
 from tests.http.scene import client_of
 from tests.runs.world import PATIENCE, World, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 ECHO = [start(), node("reply", "answer", answer="{{#sys.dialogue_count#}}: {{#sys.query#}} 🙂 \ue000")]
 OTHER = "0f0f0f0f-1111-4222-8333-444444444444"
 ASKS = [start(), form("ask", "承認しますか？"), node("reply", "answer", answer="ok: {{#ask.comment#}}")]
-
-
-@pytest.fixture(params=["memory", "disk"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """App as a model of OpenAI's API. With its clients: ``tests/acceptance/test_openai_clients.py``."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,18 +13,11 @@ from tests.conversations.chats import chat_app
 from tests.http.scene import client_of
 from tests.runs.world import World
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("world", ["memory", "disk"], indirect=True)]
 
 CHAT = "/v1/chat/completions"
 ECHO = [start(), node("reply", "answer", answer="{{#sys.dialogue_count#}}: {{#sys.query#}} 🙂 \ue000")]
 OTHER = "0f0f0f0f-1111-4222-8333-444444444444"
-
-
-@pytest.fixture(params=["memory", "disk"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    world = World() if request.param == "memory" else World.on_disk(tmp_path)
-    yield world
-    await world.close()
 
 
 @pytest.fixture
