@@ -66,7 +66,7 @@ def compile_share(config: pytest.Config, number: int, count: int) -> None:
         compileall.compile_file(path, quiet=2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 

@@ -39,11 +39,6 @@ async def bag_of_words(exchange: Exchange) -> None:
     await exchange.json({"object": "list", "data": data[::-1], "model": exchange.body["model"], "usage": usage})
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module", params=["fake", "openai", "llama.cpp", "wordllama"])
 async def embedder(
     anyio_backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

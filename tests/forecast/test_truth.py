@@ -23,11 +23,6 @@ SAYS: Mapping[str, Answer] = {"couplets": streamed(COUPLET)}
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def providers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("providers") / "providers.yml"
     file.write_text('providers: {openai: {api_key: "${NO_SUCH_KEY}"}, local: {type: llama_cpp, path: none.gguf}}')

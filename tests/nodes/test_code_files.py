@@ -33,11 +33,6 @@ class Picture:
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def sandbox(anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
     made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE))
     yield made

@@ -26,11 +26,6 @@ ENV: Mapping[str, Mapping[str, Json]] = {"env": {"KEY": SECRET, "HOOK": "https:/
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def sandbox(anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
     made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE))
     yield made

@@ -34,11 +34,6 @@ def error(act):
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def started(place: Path, code: str, *, port: int = 1) -> AsyncIterator[asyncio.subprocess.Process]:
     """A locked process that runs code."""

@@ -30,11 +30,6 @@ class Sandboxes(NamedTuple):
     patient: ForkServerSandbox
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def untouched(file: Path) -> bool:
     return file.read_text() == SECRET
 

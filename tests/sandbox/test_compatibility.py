@@ -138,11 +138,6 @@ VARIABLES: dict[str, Json] = {
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def sandbox(anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
     made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE))
     yield made

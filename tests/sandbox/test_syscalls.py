@@ -35,11 +35,6 @@ BY_DESIGN = {335: "uretprobe", 336: "uprobe"} if os.uname().machine == "x86_64" 
 """The kernel lets these past every filter, for its own tracing. They do nothing for a program that is not traced."""
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module", params=[PROGRAM, WITHOUT_LANDLOCK], ids=["all layers", "no Landlock"])
 async def sandbox(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
     made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE), program=request.param)

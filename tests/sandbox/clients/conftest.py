@@ -9,11 +9,6 @@ from tests.effort import PATIENCE
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def sandbox(anyio_backend: str) -> AsyncIterator[Sandbox]:
     made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE))
     yield made

@@ -9,11 +9,6 @@ from tests.sandbox.packages.wheels import GOOD, wheel
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def no_index() -> Iterator[None]:
     """Disable package indexes."""
     with pytest.MonkeyPatch.context() as patch:

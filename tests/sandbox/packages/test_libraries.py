@@ -43,11 +43,6 @@ SAMPLES = Path(__file__).parents[2] / "forecast" / "samples"
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a data folder with the libraries, installed as an operator does."""
     home = tmp_path_factory.mktemp("home")
