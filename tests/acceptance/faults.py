@@ -32,11 +32,15 @@ _DATABASE = (".db", ".db-wal", ".db-shm")
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until a condition without notification holds."""
+    """Wait until a condition without notification holds. What is asked by a command is asked less often."""
     deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
-        threading.Event().wait(0.02)
+    while True:
+        began = time.monotonic()
+        if holds():
+            return
+        now = time.monotonic()
+        assert now < deadline, f"waited in vain until {what}"
+        threading.Event().wait(min(max(0.02, 5 * (now - began)), 1.0))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ SLOTS = 4
 """Of each of two servers."""
 SECONDS = 0.1
 """That a run takes."""
-FLOOD = 400
+FLOOD = 160
 """Runs of one app, handed in at one server."""
 ROUNDS = 4
 """Runs of each other app."""
