@@ -137,6 +137,14 @@ async def test_values_are_brought_to_their_types(kind: str, value: str, output: 
     assert outputs["__is_success"] == int(fits)
 
 
+async def test_of_a_list_in_a_text_without_an_object_the_number_of_parameters_is_told() -> None:
+    parameter = {"name": "都市", "type": "array[string]", "description": "", "required": True}
+
+    outputs = (await extracted("何もない🙂", parameter)).outputs
+
+    assert (outputs["都市"], outputs["__reason"]) == ([], "Invalid number of parameters")
+
+
 @pytest.mark.parametrize(("value", "success"), [("red", 1), ("pink", 0)])
 async def test_options_are_kept_to(value: str, success: int) -> None:
     parameter: dict[str, Json] = {

@@ -303,7 +303,8 @@ class ParameterExtractor(NodeConfig, frozen=True):
             found = first_object(completion.text) or {}
             if not found:
                 reason = _NOTHING_FOUND
-                found = {parameter.name: parameter.zero for parameter in self.parameters}
+                # Dify leaves out lists, and so counts too few.
+                found = {parameter.name: parameter.zero for parameter in self.parameters if parameter.element is None}
         try:
             check_values(self.parameters, found)
         except InvalidExtraction as invalid:
