@@ -30,7 +30,8 @@ def a_pptx() -> bytes:
     layout = presentation.slide_layouts[6]
     first = presentation.slides.add_slide(layout)
     below = first.shapes.add_textbox(Inches(1), Inches(3), Inches(4), Inches(1))
-    below.text_frame.text = "below\n\nlast"
+    below.text_frame.text = "below\v下🎉\n\n  last"
+    first.shapes.add_textbox(-Inches(2), Inches(2), Inches(1), Inches(1)).text_frame.text = "beside the slide"
     first.shapes.add_textbox(Inches(1), Inches(1), Inches(4), Inches(1)).text_frame.text = "上 above"
     second = presentation.slides.add_slide(layout)
     table = second.shapes.add_table(2, 2, Inches(1), Inches(1), Inches(4), Inches(1)).table

@@ -138,7 +138,7 @@ def test_word_with_backslashes_in_its_parts_is_read() -> None:
 
 
 def test_slides_are_read_from_top_to_bottom() -> None:
-    assert read(a_pptx(), "a.pptx") == "上 above\nbelow\nlast\n\n| h1 | h2 |\n| --- | --- |\n| 1 | 2 |"
+    assert read(a_pptx(), "a.pptx") == "上 above\nbelow\n下🎉\n  last\n\n| h1 | h2 |\n| --- | --- |\n| 1 | 2 |"
 
 
 def test_the_pages_of_a_pdf_follow_each_other() -> None:

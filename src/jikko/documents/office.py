@@ -125,10 +125,14 @@ def _texts(shapes: Iterable[Any]) -> Iterator[str]:
     for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
         if hasattr(shape, "shapes"):
             yield from _texts(shape.shapes)
+        elif shape.top and shape.left and min(shape.top, shape.left) < 0:
+            # Beside the slide. Source: docs/dify-behaviour.md, “Document extractor”.
+            continue
         elif shape.has_text_frame:
             for paragraph in shape.text_frame.paragraphs:
-                if text := paragraph.text.strip():
-                    yield text
+                if paragraph.text.strip():
+                    # A line break within a paragraph.
+                    yield paragraph.text.replace("\v", "\n")
         elif getattr(shape, "has_table", False):
             rows = [[cell.text for cell in row.cells] for row in shape.table.rows]
             if rows:
