@@ -101,7 +101,8 @@ A, B = "{{#$output.a#}}", "{{#$output.b#}}"
     ("content", "values", "text"),
     [
         pytest.param(f"{A}, {B}, {A}", {"a": "x", "b": "y"}, "x, y, x", id="each wherever it stands"),
-        pytest.param(f"{A} {B}", {"a": "x"}, f"x {B}", id="what was not asked for stays"),
+        pytest.param(f"{A} {B}!", {"a": "承認🎉"}, "承認🎉 !", id="what was not asked for is empty"),
+        pytest.param(A, {"a": []}, "[0 files]", id="no files"),
         pytest.param(f"{{{{{A}", {"a": "x"}, "{{x", id="braces in front of it are text"),
         pytest.param(f"Said: {A}", {"a": f"I typed {B}", "b": "SECRET"}, f"Said: I typed {B}", id="no second look"),
         pytest.param(f"{A}{B}", {"a": "\\1\\g<0>", "b": 5}, "\\1\\g<0>5", id="backslashes are text"),

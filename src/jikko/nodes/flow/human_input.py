@@ -192,14 +192,15 @@ def run_of_token(token: str) -> str | None:
 
 
 def rendered(content: str, values: dict[str, Json]) -> str:
-    """Render the submitted form; files become ``[file]`` or ``[n files]``. Values are not templates."""
-    return _OUTPUT.sub(lambda found: _shown(values[found[1]]) if found[1] in values else found[0], content)
+    """Render the submitted form; files become ``[file]`` or ``[n files]``, unknown inputs nothing. Values are not
+    templates."""
+    return _OUTPUT.sub(lambda found: _shown(values.get(found[1])), content)
 
 
 def _shown(value: Json) -> str:
     if is_file(value):
         return "[file]"
-    if isinstance(value, list) and any(is_file(item) for item in value):
+    if isinstance(value, list):
         return f"[{len(value)} files]"
     return to_text(value)
 
