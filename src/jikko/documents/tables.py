@@ -59,18 +59,16 @@ def sheet_table(rows: Sequence[Sequence[Cell]]) -> str:
 def _names(row: Sequence[Cell]) -> list[str]:
     if _is_numeric(row) and _has_float(row) and len(set(row)) == len(row):
         row = [float(cell) for cell in row]
+    titles = [f"Unnamed: {index}" if _is_nothing(cell) else cell for index, cell in enumerate(row)]
     names: list[str] = []
-    seen: dict[str, int] = {}
-    for index, cell in enumerate(row):
-        name = f"Unnamed: {index}" if _is_nothing(cell) else _one_line_of(str(cell))
-        count = seen.get(name, 0)
-        while count and f"{name}.{count}" in seen:
+    # By value: 1 is True, and the text "True" is not.
+    seen: dict[Cell, int] = {}
+    for title in titles:
+        count = seen.get(title, 0)
+        while count and f"{title}.{count}" in titles:
             count += 1
-        seen[name] = count + 1
-        if count:
-            name = f"{name}.{count}"
-            seen[name] = 1
-        names.append(name)
+        seen[title] = count + 1
+        names.append(_one_line_of(f"{title}.{count}" if count else str(title)))
     return names
 
 
