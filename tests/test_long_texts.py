@@ -116,6 +116,12 @@ def test_many_values_in_each_other_are_searched_no_longer_than_many_beside_each_
     assert beside / 4 < lines(lambda: has_long_text([[[["x"] * 20] * 100] * 100])) < 4 * beside
 
 
+@pytest.mark.parametrize("value", [{"出力": ["🐟"] * 100}, {"rows": [{"a": "x", "b": 1}] * 100}])
+def test_long_lists_in_an_object_are_looked_through_in_c(value: Any) -> None:
+    has_long_text([value])  # the types are made with the first look
+    assert lines(lambda: has_long_text([value])) < 30
+
+
 def lines(work: Callable[[], object]) -> int:
     count = 0
 

@@ -44,7 +44,7 @@ CALLS = {
     "blocking start->answer of a chat": (702, 674),
     "streaming start->end": (795, 766),
     "blocking 10-node chain": (1109, 1034),
-    "blocking iteration over 100 items": (13_492, 12_839),
+    "blocking iteration over 100 items": (13_200, 12_551),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,
 and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.

@@ -44,9 +44,9 @@ _MAX_SCANNED: Final = 4000
 """Values searched for long texts, outermost first: a millisecond."""
 _MAX_SEEN: Final = 16_000
 """Values of an append's events that are searched for a long text: a millisecond."""
-_FEW: Final = ((8, 2, 4, 4, 2, 4, 2), (64, 16, 8))
-"""Entries of a list or an object, by depth, up to which they are not counted: a few records of conditions, and wide
-values. 8,192 in all at most."""
+_FEW: Final = ((8, 2, 4, 4, 2, 4, 2), (64, 16, 8), (8, 128, 8))
+"""Entries of a list or an object, by depth, up to which they are not counted: a few records of conditions, wide
+values, and long lists of records. 8,192 in all at most."""
 _SAMPLE: Final = 64
 
 

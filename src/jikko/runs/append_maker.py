@@ -9,7 +9,7 @@ import msgspec
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.long_texts import LongTexts, first_long
 from jikko.ports.stores.run_store import Append, Projection, RunStore, StartOptions, Withdrawal, new_mark
-from jikko.record import RunRecord, folded
+from jikko.record import OF_RECORD, RunRecord, folded
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 
 MAX_APPEND_EVENTS = 300
@@ -193,7 +193,8 @@ class AppendMaker:
         """Return the record after the next events: that of the whole log is further on."""
         behind = msgspec.structs.replace(self._given)
         for event in events:
-            behind.apply(event)
+            if type(event) in OF_RECORD:
+                behind.apply(event)
         if behind.status == "running":
             behind.holder = self.holder
         return behind
