@@ -147,6 +147,13 @@ def test_long_turned_and_private_names_stay_in_their_place(gallery: Site, visit:
     expect(inspector.get_by_role("heading", name=LONG[:20])).to_be_visible()
     assert inspector.evaluate("box => box.scrollWidth <= box.clientWidth")
     inspector.get_by_role("button", name="Copy the link").click(trial=True)
+    inspector.get_by_role("button", name="Edit and run again from here").click()
+    dialog = page.get_by_role("dialog", name=LONG[:20])
+    dialog.get_by_role("checkbox").first.check()
+    run_again = dialog.get_by_role("button", name="Run again", exact=True)
+    run_again.scroll_into_view_if_needed()
+    expect(run_again).to_be_in_viewport(ratio=0.99)
+    assert dialog.evaluate("box => box.scrollWidth <= box.clientWidth")
     for path in (f"/w/{app_id(gallery, LONG)}", "/", "/runs?t=all"):
         page.goto(f"{gallery.url}{path}")
         expect(page.get_by_role("main").locator(":visible", has_text=LONG[:20]).last).to_be_visible()

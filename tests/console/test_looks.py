@@ -8,10 +8,29 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.console.album import AXE_RUN, picture
 from tests.console.apps import FAILS
-from tests.console.conftest import LARGE, SMALL, Site, Visit
+from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit
 
+FRAMES = """() => [...document.querySelectorAll('main *')]
+    .filter(one => !one.closest('svg, .react-flow') && one.getClientRects().length)
+    .map(one => {
+        const { x, y, width, height } = one.getBoundingClientRect()
+        return [`${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`, x, y, width, height]
+    })"""
+STYLED = """async names => {
+    for (const name of names) {
+        if (document.querySelector(`link[href$="${name}"]`)) continue
+        const link = Object.assign(document.createElement('link'), { rel: 'stylesheet' })
+        link.href = `/console/assets/${name}`
+        document.head.append(link)
+        await new Promise(done => Object.assign(link, { onload: done, onerror: done }))
+    }
+}"""
+"""Gives the page the style sheets of all others, as if it were the last of them that is visited."""
 OF_COLOURS = ["color-contrast"]
 """The rules that what a theme changes may break."""
+FEW = 4
+"""Pixels that a clock may move what stands beside it."""
+ASSETS = ROOT / "src" / "jikko" / "http" / "static" / "assets"
 ZOOMED = 720
 """A width of 1440 at twice the size."""
 
@@ -59,10 +78,12 @@ def places(site: Site, handbook: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])
-def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
+def test_no_page_breaks_a_rule_of_accessibility_or_its_frame_or_another_page(
     site: Site, visit: Visit, places: dict[str, str], axe: str, size: ViewportSize
 ) -> None:
     page = visit("/", size=size)
+    sheets = sorted({path.name.split(".css")[0] + ".css" for path in ASSETS.glob("*.css*")})
+    assert len(sheets) > 5
     found: dict[str, Any] = {}
     for name, address in {**places, "enter": "/enter"}.items():
         page.goto(f"{site.url}{address}")
@@ -80,6 +101,13 @@ def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
             if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
                 wrong.append(f"{wide} pixels wide at {width}")
         page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        before = page.evaluate(FRAMES)
+        page.evaluate(STYLED, sheets)
+        wrong += [
+            f"moved by the styles of other pages: {was} {place}, {now}"
+            for (was, *place), (part, *now) in zip(before, page.evaluate(FRAMES), strict=False)
+            if was == part and max(abs(one - other) for one, other in zip(place, now, strict=True)) > FEW
+        ][:3]
         if wrong:
             found[name] = wrong
     assert found == {}
