@@ -4,7 +4,7 @@ import { ChangedRow, WhyNoValues } from '../parts/Changes.tsx'
 import { Empty } from '../parts/Panel.tsx'
 import { LEVELS, Problems } from '../parts/Problems.tsx'
 import { visible } from '../words/visible.ts'
-import { t, tn } from '../words/words.ts'
+import { listed, t, tn } from '../words/words.ts'
 import { labelOf } from './fromApi.ts'
 import { Graph } from './Graph.tsx'
 import { GraphStates, type Looks, type NodeLook, type NodeMark } from './states.ts'
@@ -57,10 +57,7 @@ export default function Difference({ app, before, now, diff, problems }: Props) 
         <p className="empty dim" role="status">
           {picked && !one.nodes.has(picked) && titles.has(picked)
             ? t(diff ? 'compare.unchanged' : 'compare.new', { name: named(picked) })
-            : counts
-                .filter(([, n]) => n > 0)
-                .map(([change, n]) => tn(`compare.${change}`, n))
-                .join(', ')}
+            : listed(counts.map(([change, n]) => n > 0 && tn(`compare.${change}`, n)))}
         </p>
         {diff && diff.nodes.length + diff.edges.length + diff.features.length === 0 && (
           <Empty>{t('compare.same')}</Empty>
@@ -108,7 +105,7 @@ function looks(one: United, problems: readonly Problem[]): Looks {
     const marks: NodeMark[] = change ? [{ sign: SIGN[change], word: t(`change.${change}`) }] : []
     for (const icon of ['failed', 'partial'] as const) {
       const levels = found.filter(({ level }) => LEVELS[level] === icon).map(({ level }) => t(`level.${level}`))
-      if (levels.length > 0) marks.push({ icon, word: [...new Set(levels)].join(', ') })
+      if (levels.length > 0) marks.push({ icon, word: listed([...new Set(levels)]) })
     }
     if (marks.length > 0)
       nodes.set(id, { sub: change ? t(`change.${change}`) : '', marks, ...(change && { frame: change }) })

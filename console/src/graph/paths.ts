@@ -1,7 +1,7 @@
 // The paths of two runs over one graph: what each took is told by a letter, and by the shape of frames and lines.
 import { statusWord } from '../parts/Icon.tsx'
 import type { RunState } from '../run/state.ts'
-import { t } from '../words/words.ts'
+import { listed, t } from '../words/words.ts'
 import type { DrawnEdge } from './fromApi.ts'
 import { type EdgeLook, GraphStates, type Looks, type NodeLook, type NodeMark } from './states.ts'
 import { SIGN, type United } from './union.ts'
@@ -31,7 +31,7 @@ export function paths(one: United, runs: readonly [RunState, RunState], differ: 
     for (const icon of new Set(ran.flatMap(look => look?.status ?? []))) {
       const these = LETTERS.flatMap((_, n) => (ran[n]?.status === icon ? n : []))
       const sign = these.map(n => LETTERS[n]).join('')
-      marks.push({ sign, icon, word: `${these.map(nameOf).join(', ')}: ${statusWord(icon)}` })
+      marks.push({ sign, icon, word: `${listed(these.map(nameOf))}: ${statusWord(icon)}` })
     }
     if (differ.has(id)) marks.push({ sign: '≠', word: t('compare.differs') })
     const only = marks.length > 0 && ran.filter(Boolean).length === 1 ? FRAMES[ran[0] ? 0 : 1] : undefined

@@ -416,6 +416,7 @@ export const en = {
   'run.delete': 'Delete the run',
   'run.delete.text': 'The run and its log are deleted permanently.',
   'run.elapsed': 'elapsed',
+  'list.comma': ', ',
   'run.deleted': 'deleted',
   'run.gone': 'No such run',
   'run.nodes': 'nodes',

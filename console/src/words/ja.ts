@@ -402,6 +402,7 @@ export const ja: Record<Exclude<Word, `${string}.one`>, string> = {
   'run.delete': '実行を削除',
   'run.delete.text': '実行とログは完全に削除されます。',
   'run.elapsed': '経過',
+  'list.comma': '、',
   'run.deleted': '削除済み',
   'run.gone': '実行が見つかりません',
   'run.nodes': 'ノード',

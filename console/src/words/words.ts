@@ -76,6 +76,8 @@ export function t(word: Word, values: Record<string, string | number> = {}): str
 }
 
 /** The text for a code of the server's messages; undefined where the server's own is meant. */
+/** Parts one after the other, without those that are missing. */
+export const listed = (parts: readonly (string | false)[]): string => parts.filter(Boolean).join(t('list.comma'))
 export const messageText = (code: string): string | undefined => messages[language()]?.[code]
 
 /** The text for a number: `{n}` is the number as it is written in the language. */

@@ -6,7 +6,7 @@ import { useAddress } from '../../app/address.ts'
 import { useTitle } from '../../app/title.ts'
 import { AppChooser } from '../../parts/Chooser.tsx'
 import { Empty, Loaded } from '../../parts/Panel.tsx'
-import { cost, count, duration, money, percent, t, tn, type Word } from '../../words/words.ts'
+import { cost, count, duration, listed, money, percent, t, tn, type Word } from '../../words/words.ts'
 import { type Bar, Bars } from './Bars.tsx'
 import { BY, type By, beginOf, momentOf, runsOf, STRETCHES } from './charted.ts'
 import { Figures } from './Figures.tsx'
@@ -140,9 +140,7 @@ function OverTime({ of, app }: { of: RunCharts; app: string }) {
               [point.failed, 'bad'],
             ],
             point =>
-              [tn('runs', point.runs), point.failed ? `${t('charts.failed')} ${count(point.failed)}` : '']
-                .filter(Boolean)
-                .join(', '),
+              listed([tn('runs', point.runs), point.failed > 0 && `${t('charts.failed')} ${count(point.failed)}`]),
           )}
         />
         <Bars

@@ -16,7 +16,7 @@ import type { Follower } from '../../run/follow.ts'
 import { lastOf, shown, tookOf, valuesOf } from '../../run/selectors.ts'
 import type { RunState } from '../../run/state.ts'
 import { visible } from '../../words/visible.ts'
-import { cost, duration, t, tn, when } from '../../words/words.ts'
+import { cost, duration, listed, t, tn, when } from '../../words/words.ts'
 import { type RunView, useFollower } from './useRunView.ts'
 import { Input, Output, type Told } from './Values.tsx'
 
@@ -80,7 +80,7 @@ function Compared({ found, view }: { found: RunDifferences; view: Own }) {
             key={row}
             {...node}
             beside={[
-              node.rounds.map(round => t('round', { n: round + 1 })).join(', '),
+              listed(node.rounds.map(round => t('round', { n: round + 1 }))),
               node.seconds.map(seconds => duration(seconds)).join(' → '),
             ]
               .filter(Boolean)

@@ -6,7 +6,7 @@ import { Dialog, Ends } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Loaded } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
-import { t } from '../../words/words.ts'
+import { listed, t } from '../../words/words.ts'
 import { FAKE_MODEL, given, keyOf, mockOf, type ReadValue, readValues } from './givenValues.ts'
 import { detailsOf, proposed } from './retrying.ts'
 
@@ -119,7 +119,7 @@ function Form({ run, node, choices, titleOf, close, to }: Props & { choices: rea
                 <span className="cut">{visible(one.title)}</span>
                 {one.handles.length > 0 && (
                   <span className="hint cut">
-                    {t('edit.ways', { ways: one.handles.map(way => visible(way)).join(', ') })}
+                    {t('edit.ways', { ways: listed(one.handles.map(way => visible(way))) })}
                   </span>
                 )}
               </label>

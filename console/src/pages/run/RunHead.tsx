@@ -9,7 +9,7 @@ import { keep } from '../../parts/keep.ts'
 import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
-import { clock, cost, count, duration, moment, t, tn, whyNoCost } from '../../words/words.ts'
+import { clock, cost, count, duration, listed, moment, t, tn, whyNoCost } from '../../words/words.ts'
 import { isServed } from './again.ts'
 import { detailsOf, otherChoices, proposed, summaryOf } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
@@ -213,7 +213,7 @@ function Lineage({ run, view }: { run: RunDetail; view: RunView }) {
       )}
       {given.length > 0 && (
         <span className="only-large">
-          · {t('retry.given.run', { nodes: given.map(node => titleOf(view, node)).join(', ') })}
+          · {t('retry.given.run', { nodes: listed(given.map(node => titleOf(view, node))) })}
         </span>
       )}
       {retries.length > 0 && (

@@ -9,7 +9,7 @@ import { isOver } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
 import { ending } from '../../words/codes.ts'
 import { visible } from '../../words/visible.ts'
-import { clock, count, t, tn, when } from '../../words/words.ts'
+import { clock, count, listed, t, tn, when } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 
 type Props = { view: RunView; run: RunDetail | undefined; show: (execution: Execution) => void }
@@ -48,7 +48,7 @@ export function Strip({ view, run, show }: Props) {
     const { failed, handled } = otherFailures(state, why)
     const others = [failed > 0 && tn('strip.more', failed), handled > 0 && tn('strip.more_handled', handled)]
     return (
-      <Line look="failed" aside={others.filter(Boolean).join(', ')} action={go(why, t('strip.node'))}>
+      <Line look="failed" aside={listed(others)} action={go(why, t('strip.node'))}>
         {why ? (
           <>
             <b>{visible(why.title || why.type)}</b>{' '}

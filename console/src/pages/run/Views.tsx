@@ -3,6 +3,7 @@ import { useRef, useState } from 'react'
 import { store, stored } from '../../app/storage.ts'
 import { PRINTED, usePrinting } from '../../app/usePrinting.ts'
 import { Copy } from '../../parts/copy.tsx'
+import { statusWord } from '../../parts/Icon.tsx'
 import { Json } from '../../parts/Json.tsx'
 import { Kept, keptIn } from '../../parts/Kept.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
@@ -129,7 +130,7 @@ function about(event: RunEvent): string {
   const parts = [
     'title' in event && event.title ? event.title : 'node_id' in event ? event.node_id : '',
     'text' in event ? event.text.slice(0, 200) : '',
-    'status' in event && event.status ? event.status : '',
+    'status' in event && event.status ? statusWord(event.status) : '',
     'round' in event ? t('round', { n: count(event.round + 1) }) : '',
     'error' in event && event.error ? event.error.slice(0, 300) : '',
   ]

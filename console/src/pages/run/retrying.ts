@@ -1,7 +1,7 @@
 // By which version a run is repeated, and what that takes over.
 import type { RetryChoice } from '../../api/types.ts'
 import { visible } from '../../words/visible.ts'
-import { t, tn } from '../../words/words.ts'
+import { listed, t, tn } from '../../words/words.ts'
 
 /** The version that a retry takes unless another is chosen: the current one, unless only that of the run can be. */
 export const proposed = (choices: readonly RetryChoice[]): RetryChoice | undefined =>
@@ -15,7 +15,7 @@ export const summaryOf = (choice: RetryChoice, choices: readonly RetryChoice[]):
 
 /** The steps that a choice takes over and repeats, and why the current version cannot run. */
 export function detailsOf(choice: RetryChoice, choices: readonly RetryChoice[]): string {
-  const titles = (nodes: RetryChoice['taken_over']) => nodes.map(one => visible(one.title)).join(', ') || '–'
+  const titles = (nodes: RetryChoice['taken_over']) => listed(nodes.map(one => visible(one.title))) || '–'
   const refused = choices.find(one => one.is_current && one.why_not)
   return [
     t('retry.takes', { nodes: titles(choice.taken_over) }),

@@ -53,7 +53,7 @@ export function Filters({
           {t('runs.all')}
           <span className="faint num">
             {known ? count(total) : '–'}
-            {capped && '+'}
+            {known && capped && '+'}
           </span>
         </button>
         {STATUSES.map(one => (

@@ -3,7 +3,7 @@ import type { Run } from '../../api/types.ts'
 import { AppIcon, Icon, Status } from '../../parts/Icon.tsx'
 import { ending } from '../../words/codes.ts'
 import { visible } from '../../words/visible.ts'
-import { count, duration, moment, recent, t, tn } from '../../words/words.ts'
+import { count, duration, listed, moment, recent, t, tn } from '../../words/words.ts'
 
 /** What happened in a run, in one line: why it failed, who is waited for, what went wrong on the way, or its output. */
 function Happened({ run }: { run: Run }) {
@@ -12,7 +12,7 @@ function Happened({ run }: { run: Run }) {
       <>{`${run.error.title ? `${visible(run.error.title)}: ` : ''}${visible(ending(run.status, run.error.message))}`}</>
     )
   if (run.waits_for.length > 0)
-    return <span className="dim">{run.waits_for.map(form => visible(form.title)).join(', ')}</span>
+    return <span className="dim">{listed(run.waits_for.map(form => visible(form.title)))}</span>
   const wrong = exceptionWords(run)
   if (wrong) {
     return (
@@ -32,13 +32,11 @@ function Happened({ run }: { run: Run }) {
 
 function exceptionWords(run: Pick<Run, 'exceptions'>): string {
   const { tries, handled, rounds } = run.exceptions
-  return [
-    rounds > 0 ? tn('wrong.rounds', rounds) : '',
-    handled > 0 ? tn('wrong.handled', handled) : '',
-    tries > 0 ? tn('wrong.tries', tries) : '',
-  ]
-    .filter(Boolean)
-    .join(', ')
+  return listed([
+    rounds > 0 && tn('wrong.rounds', rounds),
+    handled > 0 && tn('wrong.handled', handled),
+    tries > 0 && tn('wrong.tries', tries),
+  ])
 }
 
 const took = (run: Run, now: number): string =>

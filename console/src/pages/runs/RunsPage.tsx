@@ -23,7 +23,7 @@ export function RunsPage() {
   useTitle(t('page.runs'))
   const filter = useFilter()
   const [read, change] = useAddress()
-  const { query, runs, counts, capped, archivedUntil, live, showNew } = useRuns(filter)
+  const { query, runs, counts, capped, counted, archivedUntil, live, showNew } = useRuns(filter)
   const may = useMay()
   const said = JSON.stringify(filter)
   const [{ of, chosen }, setChosen] = useState<{ of: string; chosen: Chosen }>({ of: said, chosen: new Set() })
@@ -115,15 +115,18 @@ export function RunsPage() {
           had.current = { focused: event.target, at: rows().indexOf(event.target) }
         }}
       >
-        <Filters counts={counts} capped={capped} known={query.data !== undefined} search={search} />
-        <div className="only-large">
-          <Histogram
-            filter={filter}
-            narrow={(from, until) =>
-              change({ from: String(Math.floor(from)), until: String(Math.ceil(until)), t: undefined }, true)
-            }
-          />
-        </div>
+        <Filters counts={counts} capped={capped} known={counted} search={search} />
+        {/* It counts without the text that is searched. */}
+        {!filter.keyword && (
+          <div className="only-large">
+            <Histogram
+              filter={filter}
+              narrow={(from, until) =>
+                change({ from: String(Math.floor(from)), until: String(Math.ceil(until)), t: undefined }, true)
+              }
+            />
+          </div>
+        )}
         {hasNew && (
           <button type="button" className="new" onClick={() => void showNew()}>
             {tn('runs.new', live.fresh)} <kbd>n</kbd>

@@ -128,15 +128,15 @@ const row = (id: string, more: object = {}) =>
   }) as unknown as Run
 
 /** The page of runs with a server that has these. */
-function shown(runs: Run[], role = 'operator'): string[] {
+function shown(runs: Run[], role = 'operator', search = '?t=all', all = runs.length): string[] {
   setLanguage('en')
   const asked: string[] = []
   vi.stubGlobal('fetch', async (address: string) => {
     if (address.includes('stream')) return new Promise(() => undefined)
     if (/runs(\?|$)/.test(address)) asked.push(address)
-    return Response.json({ data: /runs(\?|$)/.test(address) ? runs : [], counts: { succeeded: runs.length } })
+    return Response.json({ data: /runs(\?|$)/.test(address) ? runs : [], counts: { succeeded: all } })
   })
-  window.history.replaceState(null, '', '/console/?t=all')
+  window.history.replaceState(null, '', `/console/${search}`)
   render(
     <Cached>
       <Current.Provider value={{ role } as Session}>
@@ -195,4 +195,19 @@ test('a row says why a run failed, whom it waits for, or what went wrong on the 
   expect(said[2]).toBe(`${t('runs.although')} ${tn('wrong.handled', 1)}, ${tn('wrong.tries', 2)}`)
   expect(said[3]).toBe('答え')
   expect(document.querySelectorAll('tbody tr')[3]?.textContent).toContain('1,200')
+})
+
+test('the counts are of what a searched text is found in, and unknown for a status that is not listed', async () => {
+  const counts = () => [...document.querySelectorAll('.seg button')].map(one => one.textContent?.match(/[\d–]+$/)?.[0])
+  const found = [row('run-1'), row('run-2', { status: 'failed' })]
+  shown(found, 'operator', '?t=all&q=苺', 40)
+  await screen.findAllByText('審査 🙂')
+  expect(counts()).toEqual(['2', '0', '0', '1', '0', '1', '0'])
+  expect(document.querySelector('.foot')?.textContent).toContain(t('runs.of', { n: '2', all: '2' }))
+  expect(document.querySelector('.hist')).toBeNull()
+  cleanup()
+  shown(found.slice(1), 'operator', '?t=all&q=苺&status=failed', 40)
+  await screen.findAllByText('審査 🙂')
+  expect(new Set(counts())).toEqual(new Set(['–']))
+  expect(document.querySelector('.foot')?.textContent).toContain(t('runs.of', { n: '1', all: '1' }))
 })

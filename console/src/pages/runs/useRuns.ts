@@ -130,15 +130,25 @@ export function useRuns(filter: Filter) {
   }, [isEmpty, hasNextPage, isFetchingNextPage, fetchNextPage])
   const seen = new Set<string>()
   const runs = rowsOf(query.data).filter(run => !seen.has(run.id) && seen.add(run.id))
+  // The server counts without the text that is searched, which is slow to find: what is listed is counted here.
+  const searched = filter.keyword !== undefined
   return {
     query,
     runs,
-    counts: live.counts ?? pages[0]?.counts ?? {},
-    capped: live.capped ?? pages[0]?.capped ?? false,
+    counts: searched ? tally(runs) : (live.counts ?? pages[0]?.counts ?? {}),
+    capped: searched ? hasNextPage : (live.capped ?? pages[0]?.capped ?? false),
+    /** Whether the counts are here, those of other statuses as well. */
+    counted: loaded && !(searched && filter.status),
     archivedUntil: hasNextPage ? null : (pages.at(-1)?.archived_until ?? null),
     live,
     showNew,
   }
+}
+
+function tally(runs: readonly Run[]): Counts {
+  const counts: Counts = {}
+  for (const { status } of runs) counts[status] = (counts[status] ?? 0) + 1
+  return counts
 }
 
 const query_ = (filter: Filter): Record<string, string> =>

@@ -10,7 +10,7 @@ import { Boundary, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { Problems } from '../../parts/Problems.tsx'
 import { useAction } from '../../parts/useAction.ts'
 import { visible } from '../../words/visible.ts'
-import { t, tn } from '../../words/words.ts'
+import { listed, t, tn } from '../../words/words.ts'
 import '../../../styles/workflows.css'
 
 const Difference = lazy(() => import('../../graph/Difference.tsx'))
@@ -68,7 +68,7 @@ export default function Import({ files, choose, close }: Props) {
       <div className="in stack dialogbody">
         {done === 'look' && (
           <Drop choose={choose}>
-            {files.length > 0 ? files.map(file => visible(file.name)).join(', ') : t('import.drop')}
+            {files.length > 0 ? listed(files.map(file => visible(file.name))) : t('import.drop')}
           </Drop>
         )}
         {error !== null && (
