@@ -106,7 +106,10 @@ def test_no_page_breaks_a_rule_of_accessibility_or_its_frame_or_another_page(
         wrong += [
             f"moved by the styles of other pages: {was} {place}, {now}"
             for (was, *place), (part, *now) in zip(before, page.evaluate(FRAMES), strict=False)
-            if was == part and max(abs(one - other) for one, other in zip(place, now, strict=True)) > FEW
+            # What goes on has an axis that moves with time.
+            if name != "run-running"
+            and was == part
+            and max(abs(one - other) for one, other in zip(place, now, strict=True)) > FEW
         ][:3]
         if wrong:
             found[name] = wrong
