@@ -2,11 +2,15 @@
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from jikko.cli.main import cli
 from jikko.cli.output import ago, annotation, counted, show_fields, show_list, some, took
+from tests.acceptance.workflows import app, end, python, start
 
 
 @pytest.mark.parametrize(
@@ -98,3 +102,13 @@ def test_an_annotation_of_a_job_escapes_what_would_end_it() -> None:
     )
     assert annotation("warning", "a.yml", "t", title="x", line=2) == "::warning file=a.yml,title=x,line=2::t"
     assert annotation("warning", "a.yml", "t", title="x", column=2) == "::warning file=a.yml,title=x::t"
+
+
+def test_outputs_are_json_also_if_a_program_returns_what_json_does_not_have(tmp_path: Path) -> None:
+    file = tmp_path / "数.yml"
+    code = "def main():\n    return {'r': [float('nan'), -float('inf'), 2**70]}"
+    nodes = [start(), python("count", code, {"r": "array[number]"}), end(r="count.r")]
+    file.write_text(app("数", nodes, "start>count count>end"), encoding="utf-8")
+    outcome = CliRunner().invoke(cli, ["run", str(file), "--home", str(tmp_path / "家")])
+    assert outcome.exit_code == 0, outcome.output
+    assert json.loads(outcome.stdout, parse_constant=pytest.fail) == {"r": [None, None, 2**70]}

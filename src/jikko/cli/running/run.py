@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import check
@@ -57,6 +58,7 @@ from jikko.ports.stores.messages import Message
 from jikko.runs.runs import StartOutcome, StartRequest
 from jikko.settings import Settings
 from jikko.terminal_text import printable, shown
+from jikko.values import encode_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +326,7 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
         code = ending.code
     if code is ExitCode.OK and not wanted.as_json:
         outputs = with_paths(end.outputs, paths)
-        _say(json.dumps(outputs, ensure_ascii=False, indent=2) if answer is None else answer)
+        _say(msgspec.json.format(encode_json(outputs)).decode() if answer is None else answer)
     elif code is not ExitCode.OK and wanted.as_json:
         message = f"stopped by {ending.by}" if end.status == "stopped" and ending.wanted else end.error or end.status
         raise Failure(message, exit_code=code, code=f"run_{end.status}")
