@@ -82,11 +82,11 @@ MAX_KIB_LEFT = 2.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Counted]:
-    """`jikko serve` that counts. The one before it compiles the modules, and looks at what was changed."""
-    with counted():
-        pass
-    with counted() as server:
-        yield server
+    """`jikko serve` that counts. The one that uses its folder first compiles the modules."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        with counted() as server:
+            yield server
 
 
 @pytest.fixture(scope="module")
