@@ -17,23 +17,24 @@ from tests.outbound.server import answer, serving
 
 pytestmark = pytest.mark.anyio
 ASKS = """
-import asyncio, sys, pytest
+import asyncio, contextlib, sys, pytest
 from tests.certificates import check_strictly
 check_strictly(pytest.MonkeyPatch())  # before the HTTP library is imported, which makes its context then
 from tests.outbound.clients import client, get
 from tests.providers.calling import models_at, request
 
-async def ask(url):
-    async with client() as http:
-        models = models_at(url, type=sys.argv[2])
-        for asked in (http.send(get(url)), models.complete(request())):
+async def ask(url, *kinds):
+    async with client() as http, contextlib.AsyncExitStack() as opened:
+        providers = [models_at(url, type=kind) for kind in kinds]
+        for models in providers:
+            opened.push_async_callback(models.close)
+        for asked in (http.send(get(url)), *(models.complete(request()) for models in providers)):
             try:
                 await asked
             except Exception as error:
                 print(error)
-        await models.close()
 
-asyncio.run(ask(sys.argv[1]))
+asyncio.run(ask(*sys.argv[1:]))
 """
 
 
@@ -78,24 +79,23 @@ async def test_a_server_that_does_not_speak_tls_is_told() -> None:
             await http.send(get(f"https://127.0.0.1:{port}/"))
 
 
-@pytest.mark.parametrize("kind", ["openai", "anthropic"])
-async def test_what_is_wrong_with_a_certificate_is_told_of_nodes_and_of_providers(tmp_path: Path, kind: str) -> None:
+async def test_what_is_wrong_with_a_certificate_is_told_of_nodes_and_of_providers(tmp_path: Path) -> None:
     authority = Authority(tmp_path, lacking=x509.AuthorityKeyIdentifier)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.of_server)
     async with serving({"/": answer(b"ok")}, tls=context) as server:
         asking = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", ASKS, server.url("/"), kind),
+            *(sys.executable, "-c", ASKS, server.url("/"), "openai", "anthropic"),
             cwd=Path(__file__).parents[2],
             env={**os.environ, "SSL_CERT_FILE": str(authority.file)},
             stdout=asyncio.subprocess.PIPE,
         )
         output, _ = await asking.communicate()
 
-    of_node, of_provider = output.decode().splitlines()
+    of_node, *of_providers = output.decode().splitlines()
     assert of_node.startswith("The certificate of 127.0.0.1:")
     assert of_node.endswith("have it issued again with authorityKeyIdentifier=keyid")
-    assert of_provider.startswith(
-        "The connection to the provider at 127.0.0.1 failed: its certificate is not trusted: "
-    )
-    assert of_provider.endswith(of_node.rpartition(": ")[2])
+    assert len(of_providers) == 2
+    for told in of_providers:
+        assert told.startswith("The connection to the provider at 127.0.0.1 failed: its certificate is not trusted: ")
+        assert told.endswith(of_node.rpartition(": ")[2])
