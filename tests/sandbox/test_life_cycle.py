@@ -321,11 +321,11 @@ async def test_when_the_server_process_is_killed_nothing_is_left(how: signal.Sig
 
 @pytest.mark.once
 async def test_the_fork_server_is_renewed_after_n_runs_without_a_run_noticing() -> None:
-    async with running(SandboxLimits(runs_per_server=20)) as made:
+    async with running(SandboxLimits(runs_per_server=5)) as made:
         seen: set[int] = set()
 
         async def caller() -> None:
-            for _ in range(30):
+            for _ in range(8):
                 assert (await outcome(made, "python3", OK)).result == {"ok": 1}
                 seen.add(server_of(made).process_id)
 

@@ -15,7 +15,7 @@ from jikko.sandbox.limits import MIB, SandboxLimits
 from jikko.settings import Settings
 from jikko.values import Json
 from tests.effort import PATIENCE
-from tests.sandbox.packages.wheels import GOOD, wheel
+from tests.sandbox.packages.wheels import wheel
 from tests.sandbox.scene import descendants, kilobytes, outcome, until
 
 pytestmark = pytest.mark.anyio
@@ -271,18 +271,12 @@ async def test_a_package_that_takes_long_to_load_holds_up_no_program(tmp_path: P
 
 
 @pytest.mark.once
-async def test_a_sandbox_for_few_programs_loads_packages_once_one_may_be_imported(
-    tmp_path: Path, no_index: None
-) -> None:
-    settings = Settings(home=tmp_path / "home")
-    await install_packages(
-        settings, [str(wheel(tmp_path, name, files)) for name, files in GOOD.items()], (), lambda text: None
-    )
-
+async def test_a_sandbox_for_few_programs_loads_packages_once_one_may_be_imported(installed: Settings) -> None:
     async def after(*lines: str) -> Json:
         """Which packages a last program finds loaded."""
         code = "import sys\ndef main(): return {'r': sorted({'pla' + 'in', 'nat' + 'ive'} & {*sys.modules})}"
-        made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE), packages=package_folder(settings), as_named=True)
+        limits = SandboxLimits(wall_seconds=PATIENCE)
+        made = ForkServerSandbox(limits, packages=package_folder(installed), as_named=True)
         try:
             for line in lines:
                 await made.run_code("python3", f"{line}\ndef main(): return {{'r': 1}}", {})
