@@ -1,7 +1,9 @@
 """Commands at a server that is not Jikko, or an older one: what they say."""
 
+import functools
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,6 +110,14 @@ FITTING: list[tuple[str, dict[str, Any]]] = [
     (f"triggers backfill {ID} --from 2025-01-01T00:00:00Z --to 2025-01-01T03:00:00Z", {"added": 3}),
 ]
 """Commands, and the least that Jikko answers to all that they ask: each needs all of it."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_context() -> Iterator[None]:
+    """One context of TLS for all commands, which read the certificates of the system each, and ask over HTTP here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "_create_default_https_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 def without_one(answer: Any) -> Iterator[Any]:
