@@ -435,13 +435,13 @@ def test_a_file_of_an_input_is_not_fetched_from_elsewhere(jikko: Command, tmp_pa
     variable = {"variable": "f", "label": "f", "type": "file", "required": True, **methods}
     reads = node("read", "document-extractor", variable_selector=["start", "f"], is_array_file=False)
     nodes = [node("start", "start", variables=[variable]), reads, end(t="read.text")]
-    file = {"transfer_method": "remote_url", "type": "document", "url": f"{echo.url}/a.txt"}
+    file = {"transfer_method": "remote_url", "type": "document", "url": f"{echo.url}/elsewhere.txt"}
     path = kept(tmp_path, app("Reads", nodes, "start>read>end"), {"name": "far", "inputs": {"f": file}})
 
     found = told(jikko("test", path, "--json", JIKKO_HTTP_ALLOW="127.0.0.1"))
 
     assert [each["outcome"] for each in found] == ["error"]
-    assert echo.paths() == []
+    assert echo.calls("/elsewhere.txt") == []
 
 
 def test_a_conversation_as_a_whole_has_a_path_and_a_budget(jikko: Command, tmp_path: Path) -> None:
