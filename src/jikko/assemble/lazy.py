@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from jikko.files.bucket import BucketBlobs
     from jikko.files.memory_blobs import MemoryBlobs
     from jikko.plugins.install.installed_plugins import InstalledPlugins
+    from jikko.plugins.package.package_names import provider_name
     from jikko.plugins.plugins_file import read_plugins_file
     from jikko.providers.embedder import embedder_over
     from jikko.providers.fake import FakeModels, FakeReranker

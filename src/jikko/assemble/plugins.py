@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from jikko.assemble import lazy
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
-from jikko.plugins.package.package_names import provider_name
 from jikko.ports.agents import AgentHost, Strategy, StrategyCall, StrategyName
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
@@ -145,4 +144,4 @@ class _Strategies:
 
 def missing(subject: Phrase, provider: str, exact: str) -> ToolNotFound:
     """Return the error for workflows if no plugin is installed at all."""
-    return plugin_missing(subject, exact.partition("@")[0] or provider_name(provider).plugin)
+    return plugin_missing(subject, exact.partition("@")[0] or lazy.provider_name(provider).plugin)
