@@ -18,7 +18,7 @@ class ChatServer:
 
     ``THINK`` holds the answer in a node until ``thought`` is set; ``WAIT`` holds it until it is stopped; ``FAIL`` fails
     the run; ``GONE`` breaks the connection; ``REFUSE`` is a 400; ``REPLACE`` retracts the answer; ``FORM`` waits for a
-    form.
+    form, with ``MAIL`` one that only its recipient can open.
     """
 
     def __init__(self, *, mode: str = "advanced-chat", **parameters: Any) -> None:
@@ -62,7 +62,8 @@ class ChatServer:
             yield self.finished("stopped", error="stopped by user")
             return
         if "FORM" in query:
-            yield self.event("human_input_required", workflow_run_id=RUN, data=self.form())
+            token = {"form_token": None} if "MAIL" in query else {}
+            yield self.event("human_input_required", workflow_run_id=RUN, data={**self.form(), **token})
             yield self.event("workflow_paused", workflow_run_id=RUN, data={})
             return
         yield self.event("message_end", id=MESSAGE, metadata={"usage": {"total_tokens": 3}})

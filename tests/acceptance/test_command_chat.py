@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance.chat_server import CONVERSATION, MESSAGE, TASK, ChatServer
 from tests.acceptance.processes import Command, Outcome
 from tests.acceptance.terminal import CTRL_C, CTRL_D, TAB, UP, Terminal
+from tests.effort import PATIENCE
 
 CUP = [{"text-input": {"variable": "cup", "label": "Which cup", "type": "text-input", "required": True}}]
 
@@ -90,6 +91,21 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(server: ChatServer, tmp_pat
     assert server.stops == [f"/v1/chat-messages/{TASK}/stop"]
 
 
+def test_an_answer_that_does_not_stop_is_abandoned_at_the_second_ctrl_c(server: ChatServer, tmp_path: Path) -> None:
+    with talk(server, tmp_path) as terminal:
+        terminal.wait_for("> ")
+        terminal.say("please THINK")
+        terminal.wait_for("考える 🤔")
+        terminal.type(CTRL_C)
+        assert server.stopped.wait(PATIENCE)
+        terminal.type(CTRL_C)
+        terminal.wait_for("> ")
+        terminal.say("and on")
+        terminal.wait_for("and on \r\n")
+
+    assert len(server.stops) == 1
+
+
 def test_ctrl_c_at_the_prompt_says_how_to_leave(server: ChatServer, tmp_path: Path) -> None:
     with talk(server, tmp_path) as terminal:
         terminal.wait_for("> ")
@@ -162,6 +178,15 @@ def test_a_form_is_asked_for_and_the_answer_goes_on(server: ChatServer, tmp_path
         terminal.wait_for("you chose no")
 
     assert server.forms == [{"inputs": {}, "action": "no", "user": "anna"}]
+
+
+def test_a_form_that_only_another_person_can_open_is_told(server: ChatServer, tmp_path: Path) -> None:
+    with talk(server, tmp_path) as terminal:
+        terminal.wait_for("> ")
+        terminal.say("a FORM by MAIL")
+        terminal.wait_for("waits for another person, by e-mail or on another page")
+
+    assert server.forms == []
 
 
 def test_an_answer_that_is_taken_back_is_followed_by_what_stands_for_it(server: ChatServer, tmp_path: Path) -> None:

@@ -112,11 +112,12 @@ def served(here: Here) -> Iterator[There]:
 
 @contextmanager
 def answering(status: int, body: Any) -> Iterator[str]:
-    """A server that gives each request the same answer. Yields its address."""
-    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    """A server that gives each request the same answer, or what a function returns for its path. Yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            answer = body(self.path.partition("?")[0]) if callable(body) else body
+            content = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

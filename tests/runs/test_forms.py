@@ -23,6 +23,7 @@ from tests.acceptance.workflows import app, iteration, python
 from tests.effort import PATIENCE
 from tests.inputs.file_parts import Part
 from tests.runs.workflows import dsl, end, form, start
+from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
 BRANCHES = ["start --> ask", "ask --yes--> end", "ask --__timeout--> late", "ask --no--> late"]
@@ -139,6 +140,18 @@ async def test_a_form_of_another_app_is_not_found(assembly: Assembly) -> None:
 
     with pytest.raises(NotFound):
         await assembly.runs.forms.open_form("00000000-0000-4000-8000-000000000000", requested.form["form_token"])
+
+
+async def test_a_pause_whose_form_expires_hints_at_that_moment(
+    assembly: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due: list[float] = []
+    monkeypatch.setattr(assembly.cluster, "hint", lambda hint: due.append(hint.at) if hint.job == "forms" else None)
+
+    _, _, [asked] = await paused(assembly, branching())
+
+    await until(lambda: bool(due))
+    assert due == [asked.expires_at]
 
 
 async def test_a_form_whose_time_is_up_takes_the_branch_for_that(assembly: Assembly, clock: Clock) -> None:

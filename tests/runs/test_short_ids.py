@@ -41,8 +41,9 @@ async def test_the_beginning_of_one_id_is_enough_with_dashes_or_without(given: s
 @pytest.mark.parametrize("digits", range(10, 33))
 async def test_a_beginning_of_any_length_is_enough_if_only_one_id_has_it(digits: int) -> None:
     given = IDS[2].replace("-", "")[:digits]
+    earlier = [f"01a10000-aaaa-7000-8000-{number:012}" for number in range(12)]
 
-    assert (await run_of(await store(), given)).identity.run_id == IDS[2]
+    assert (await run_of(await store([*earlier, *IDS]), given)).identity.run_id == IDS[2]
 
 
 async def test_four_digits_are_a_beginning_and_three_are_too_few() -> None:

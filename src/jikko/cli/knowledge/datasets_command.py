@@ -228,8 +228,11 @@ async def map_(
             await names.understand(workspace)
         elif workspace is not None and not await names.forget_workspace(workspace):
             raise click.ClickException(f"Encrypted ids of a workspace {workspace!r} are not understood.")
-        for known, target in (await names.mapped()).items():
+        mapped, workspaces = await names.mapped(), await names.workspaces()
+        if not mapped and not workspaces:
+            show_nothing("no mappings yet; `jikko knowledge map TEXT DATASET` makes one", as_json=as_json)
+        for known, target in mapped.items():
             fields = {"text": known, "dataset_id": target.id, "name": target.name}
             show_entry(fields, f"{known}  ->  {target.name} ({target.id})", as_json=as_json)
-        for known in await names.workspaces():
+        for known in workspaces:
             show_entry({"workspace_id": known}, f"encrypted by workspace {known}  ->  the plain id", as_json=as_json)
