@@ -289,7 +289,7 @@ def test_a_server_that_asks_for_patience_gets_it(here: Here, there: DifyChats) -
     ("path", "status", "content", "report"),
     [
         ("/v1/info", 401, b'{"message": "Access token is invalid"}', "begins with app-"),
-        ("/v1/info", 200, b'{"mode": "agent-chat"}', "is a agent-chat"),
+        ("/v1/info", 200, b'{"mode": "agent-chat"}', "of this key of mode agent-chat"),
         ("/v1/conversations?", 200, b"<html>", "it is not JSON"),
         ("/v1/conversations?", 200, b'{"data": [{"id": "../x", "created_at": 1}]}', "not what Dify's API answers"),
         ("/v1/messages", 200, b'{"data": [{"id": 7}]}', "not what Dify's API answers"),

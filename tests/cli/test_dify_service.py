@@ -1,11 +1,15 @@
 """Files of a Dify: from its own address, and from others, which end users may have written."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
+from click.testing import CliRunner
 
 from jikko.cli.dify_service import TIMEOUT, DifyService
+from jikko.cli.main import cli
+from jikko.exit_codes import ExitCode
 from jikko.ports.http import HttpFailure, HttpResponse
 from tests.acceptance.dify_chats import PICTURE, DifyChats
 from tests.nodes.context import ScriptedHttp
@@ -29,6 +33,26 @@ def http() -> ScriptedHttp:
 async def service(there: DifyChats, http: ScriptedHttp) -> AsyncIterator[DifyService]:
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         yield DifyService(session, http, there.url, there.key, takes="a key", wait=0.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "told"),
+    [
+        ("https://dify.example", "\n", "Error: --key: the key is empty."),
+        (
+            "dify.example",
+            "dataset-鍵\n",
+            "Error: --url: 'dify.example' is not the address of a server, such as https://",
+        ),
+    ],
+)
+def test_an_empty_key_and_an_address_without_a_scheme_are_told(tmp_path: Path, url: str, key: str, told: str) -> None:
+    command = ["knowledge", "import", "--url", url, "--key", "-", "--home", str(tmp_path)]
+
+    ended = CliRunner().invoke(cli, command, input=key)
+
+    assert ended.exit_code == ExitCode.USAGE
+    assert told in ended.output
 
 
 async def test_a_file_of_its_own_is_had_from_there(service: DifyService, there: DifyChats, http: ScriptedHttp) -> None:

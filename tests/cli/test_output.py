@@ -71,8 +71,8 @@ def test_a_list_has_a_head_and_columns_that_are_as_wide_as_they_look(capsys: pyt
 
     assert capsys.readouterr().out.splitlines() == [
         "ID     APP      CREATED               COUNT  TAGS",
-        'a      翻訳 🚑  1970-01-01T00:00:00Z  3      ["x"]',
-        "later           1970-01-01T23:59:59Z         []",
+        "a      翻訳 🚑  1970-01-01T00:00:00Z  3      x",
+        "later           1970-01-01T23:59:59Z",
     ]
 
 
@@ -86,12 +86,20 @@ def test_a_list_as_json_is_a_line_an_entry_with_all_of_its_fields(capsys: pytest
 
 def test_one_thing_is_a_line_a_field_without_those_that_have_no_value(capsys: pytest.CaptureFixture[str]) -> None:
     thing = {"id": "語", "ended_at": 60, "count": 0, "is_open": False, "error": "", "tags": [], "app": {}, "user": None}
+    thing |= {"error": {"title": "失敗 🔥", "node_id": None}, "versions": [{"number": 2}, {"number": 1}]}
 
     show_fields(thing, as_json=False)
     show_fields(thing, as_json=True)
 
     *told, as_json = capsys.readouterr().out.splitlines()
-    assert told == ["id  語", "ended_at  1970-01-01T00:01:00Z", "count  0", "is_open  false"]
+    assert told == [
+        "id  語",
+        "ended_at  1970-01-01T00:01:00Z",
+        "count  0",
+        "is_open  false",
+        "error  title 失敗 🔥",
+        "versions  number 2; number 1",
+    ]
     assert json.loads(as_json) == thing
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import jikko
 from tests.page_blocks import ROOT
 
@@ -29,6 +31,11 @@ def test_a_client_needs_nothing_of_what_runs_workflows() -> None:
 
     rooms = {name.split(".")[1] for name in loaded if name.startswith("jikko.")}
     assert not rooms & {"assemble", "cli", "engine", "http", "nodes", "server", "store"}
+
+
+def test_an_address_without_a_scheme_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"'localhost:8000' is not the address of a server, such as http://"):
+        jikko.Client("localhost:8000", "app-x")
 
 
 def test_there_are_at_most_25_names_and_each_is_there() -> None:

@@ -132,7 +132,8 @@ def test_workflows_are_served_under_a_path_beside_the_pages_of_the_application(
             assert kinds[-1] == "run_finished"
             assert [event.kind for event in client.stream({"q": "a"})][-1] == "workflow_finished"
         with Client(f"{url}/flows", key_of(url, "Files")) as client:
-            made: FlowRun = client.run({"document": client.upload("円".encode(), name="a.txt")})
+            (tmp_path / "円.txt").write_text("円", encoding="utf-8")
+            made: FlowRun = client.run({"document": client.upload(str(tmp_path / "円.txt"))})
             assert client.download(made.outputs["same"]) == "円".encode()
 
 

@@ -38,7 +38,13 @@ class DifyService:
         http: Fetches files from other addresses, which end users may have written.
         url: The server's, with or without ``/v1`` at the end.
         takes: Kind of key required, for the error about a wrong one.
-        wait: Seconds before the second attempt, doubled for each further one."""
+        wait: Seconds before the second attempt, doubled for each further one.
+
+        Raises:
+            click.UsageError: The address has no scheme.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise click.UsageError(f"--url: {url!r} is not the address of a server, such as https://dify.example.")
         self._session = session
         self._http = http
         self._url = url.rstrip("/").removesuffix("/v1") + "/v1"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -20,6 +20,9 @@ from jikko.cli.terminal import cut, padded, width
 from jikko.terminal_text import harmless, printable, shown
 
 _DAY = 86_400.0
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
+_IN_WORDS: Final = ("version", "versions", "difference", "error", "exceptions", "lineage")
+"""Fields whose objects are in words. Others, such as inputs, are the user's data, and stay JSON."""
 
 
 def entry(record: Any) -> dict[str, Any]:
@@ -184,7 +187,8 @@ def show_list(entries: Iterable[Mapping[str, Any]], columns: Sequence[str], *, a
 
 def show_fields(entry: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one thing, a line a field; empty fields are omitted."""
-    lines = [f"{name}  {_words(value, name)}" for name, value in entry.items() if value not in (None, "", [], {})]
+    fields = [(name, _words(value, name)) for name, value in entry.items() if value not in _EMPTY]
+    lines = [f"{name}  {words}" for name, words in fields if words]
     show_entry(entry, harmless("\n".join(lines)), as_json=as_json)
 
 
@@ -202,6 +206,12 @@ def _words(value: Any, column: str) -> str:
             return iso(value, "seconds")
     if column in ("elapsed", "elapsed_time") and isinstance(value, (int, float)):
         return took(value)
+    if column in _IN_WORDS and isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(each, name)}" for name, each in value.items() if each not in _EMPTY)
+    if column in _IN_WORDS and isinstance(value, list):
+        return "; ".join(_words(each, column) for each in value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -65,6 +65,15 @@ def confirmed(question: str) -> bool:
         waking.close()
 
 
+def key_given(key: str, option: str) -> str:
+    """Return a key that an option gives; for ``-`` the first line of standard input. Raises ``click.UsageError``: it is
+    empty."""
+    key = sys.stdin.readline().strip() if key == "-" else key
+    if not key:
+        raise click.UsageError(f"{option}: the key is empty.")
+    return key
+
+
 def columns() -> int:
     """Return the characters of a line."""
     return shutil.get_terminal_size().columns

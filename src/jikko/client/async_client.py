@@ -52,6 +52,8 @@ class AsyncClient:
         """
         if bool(url) == (app is not None):
             raise ValueError("give either url, the address of a server, or app, an ASGI application")
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError(f"url: {url!r} is not the address of a server, such as http://localhost:8000")
         self.user = user
         self._transport: Transport = HttpTransport(url) if app is None else AppTransport(app)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -194,7 +196,7 @@ class AsyncClient:
         """Stop a workflow run by its task id, which equals the run id in Jikko."""
         await self.request("POST", f"/v1/workflows/tasks/{quote(task_id, safe='')}/stop", {"user": self.user})
 
-    async def upload(self, file: Path | bytes, *, name: str = "") -> dict[str, Any]:
+    async def upload(self, file: Path | str | bytes, *, name: str = "") -> dict[str, Any]:
         """Upload a file.
 
         Args:
@@ -207,8 +209,8 @@ class AsyncClient:
         Raises:
             OSError: It cannot be read.
         """
-        content = file if isinstance(file, bytes) else await asyncio.to_thread(file.read_bytes)
-        name = name or ("file" if isinstance(file, bytes) else file.name)
+        content = file if isinstance(file, bytes) else await asyncio.to_thread(Path(file).read_bytes)
+        name = name or ("file" if isinstance(file, bytes) else Path(file).name)
         kind = mime_type_of(name) or UNKNOWN
         boundary = secrets.token_hex(16)
         name = name.replace("\\", "%5C").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

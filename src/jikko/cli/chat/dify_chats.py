@@ -1,6 +1,5 @@
 """Command ``jikko chat import``, which copies conversations of a Dify server with their ids."""
 
-import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +17,7 @@ from jikko.cli.completion import complete_app
 from jikko.cli.dify_service import PAGE, TIMEOUT, DifyService
 from jikko.cli.options import variable_option, with_assembly
 from jikko.cli.output import counted, show_entry
+from jikko.cli.terminal import key_given
 from jikko.dify.recorded_chats import (
     ConversationOwner,
     ThereConversation,
@@ -278,14 +278,15 @@ async def import_(
     found = await assembly.apps.find(app)
     if found.mode not in _CHATS:
         raise Failure(f"{found.name} is not a chat app (its mode is {found.mode})", code="not_chat_app")
-    key = sys.stdin.readline().strip() if key == "-" else key
+    key = key_given(key, "--key")
     failed = 0
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         takes = "the API key of the app, which begins with app-"
         service = DifyService(session, assembly.ports.http, url, key, takes=takes)
         mode = (await service.one("/info", dict[str, Any])).get("mode")
         if mode is not None and mode != found.mode:
-            raise Failure(f"the app of this key is a {mode}, and {found.name} is a {found.mode}", code="other_mode")
+            told = f"{found.name} is of mode {found.mode}, and the app of this key of mode {mode}"
+            raise Failure(told, code="other_mode")
         copying = ChatImport(service, assembly, has_variables=found.mode == "advanced-chat")
         await copying.read_feedbacks()
         for user in wanted:

@@ -20,7 +20,7 @@ from jikko.cli.options import (
     with_settings,
 )
 from jikko.cli.output import ago, show_entry, show_nothing, show_table
-from jikko.cli.terminal import confirmed
+from jikko.cli.terminal import confirmed, key_given
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
 from jikko.settings import Settings
@@ -168,7 +168,7 @@ async def add(assembly: Assembly, name: str, endpoint: str, api_key: str, as_jso
 
     A dataset searches it with "provider": "external", and its id as "external_knowledge_api_id".
     """
-    key = sys.stdin.readline().strip() if api_key == "-" else api_key
+    key = key_given(api_key, "--api-key")
     _show(await assembly.knowledge.external.add(name, endpoint, key), as_json)
 
 

@@ -15,6 +15,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.dify_service import TIMEOUT, DifyService
 from jikko.cli.options import assembled, providers_option, variable_option, with_settings
 from jikko.cli.output import show_entry
+from jikko.cli.terminal import key_given
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, source_of
@@ -197,7 +198,7 @@ async def import_(
     provider, _, name = (model or "").rpartition("/")
     if model is not None and not (provider and name):
         raise click.UsageError("--model: expected PROVIDER/MODEL.")
-    key = sys.stdin.readline().strip() if key == "-" else key
+    key = key_given(key, "--key")
     instead = (provider, name) if model else None
     failed = 0
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session, assembled(settings) as assembly:

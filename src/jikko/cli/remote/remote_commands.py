@@ -125,7 +125,10 @@ def _run(api: Management, context: click.Context) -> int | None:
     work = OVER_API.get(name)
     if work is None:
         reason = LOCAL_ONLY.get(name) or LOCAL_ONLY[name.partition(" ")[0]]
-        raise click.UsageError(f"`jikko {name}` has no --url: it {reason}. Leave out --url, and unset JIKKO_TOKEN.")
+        raise click.UsageError(
+            f"`jikko {name}` has no --url: it {reason}. "
+            "Leave out --url and --token, or unset JIKKO_URL and JIKKO_TOKEN."
+        )
     taken, given = signature(work).parameters, {}
     for parameter in context.command.params:
         key = parameter.name or ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import re
 import sys
@@ -19,7 +20,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.options import assembled, duration, existing, with_assembly, with_settings
-from jikko.cli.output import ago, show_entry
+from jikko.cli.output import ago, counted, show_entry
 from jikko.cli.runs.remote import local_address
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.errors import NotFound
@@ -132,7 +133,7 @@ async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason:
     Due times in the pause are not made up. Works with the server running or not.
     """
     found = await assembly.triggers.find(trigger)
-    until = None if seconds is None else time.time() + seconds
+    until = None if seconds is None else math.ceil(time.time() + seconds)
     await assembly.schedules.control.pause(found, reason, until)
     entry = {"id": found.id, "paused": reason, "until": None if until is None else _iso(until)}
     words = f"{trigger}: paused{'' if until is None else f' until {ago(until)}'}"
@@ -165,11 +166,11 @@ async def backfill(
     found = await assembly.triggers.find(trigger)
     if since is None or until is None:
         count = await assembly.schedules.control.drop_backfill(found)
-        words = f"{trigger}: {count} due times dropped"
+        words = f"{trigger}: {counted(count, 'due time')} dropped"
         show_entry({"id": found.id, "dropped": count}, printable(words), as_json=as_json)
         return
     count = await assembly.schedules.control.backfill(found, since, until, overlap)
-    words = f"{trigger}: {count} due times are queued"
+    words = f"{trigger}: {counted(count, 'due time')} queued"
     show_entry({"id": found.id, "added": count}, printable(words), as_json=as_json)
 
 
