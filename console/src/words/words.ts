@@ -75,9 +75,10 @@ export function t(word: Word, values: Record<string, string | number> = {}): str
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }
 
-/** The text for a code of the server's messages; undefined where the server's own is meant. */
 /** Parts one after the other, without those that are missing. */
 export const listed = (parts: readonly (string | false)[]): string => parts.filter(Boolean).join(t('list.comma'))
+
+/** The text for a code of the server's messages; undefined where the server's own is meant. */
 export const messageText = (code: string): string | undefined => messages[language()]?.[code]
 
 /** The text for a number: `{n}` is the number as it is written in the language. */
