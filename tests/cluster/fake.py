@@ -12,7 +12,7 @@ from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
 
 _PULL_SECONDS = 0.05
-"""Interval at which members with free capacity look for waiting runs; a tenth as often while there are none."""
+"""Interval at which members with free capacity look for waiting runs."""
 _ANSWER_SECONDS = 5.0
 """Timeout after which a run that a member has not taken in is offered again."""
 
@@ -250,7 +250,7 @@ class FakeCluster:
                 network.being_taken.append((self.name, run))
                 asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._give_back, run)
                 network.post(self, lambda run=run: self._start(self._take(member, run)))
-            await asyncio.sleep(_PULL_SECONDS if network.waiting else 10 * _PULL_SECONDS)
+            await asyncio.sleep(_PULL_SECONDS)
 
     async def _take(self, member: Member, run: WaitingRun) -> None:
         if not await member.take_waiting(run):
