@@ -60,12 +60,12 @@ def _names(row: Sequence[Cell]) -> list[str]:
     if _is_numeric(row) and _has_float(row) and len(set(row)) == len(row):
         row = [float(cell) for cell in row]
     titles = [f"Unnamed: {index}" if _is_nothing(cell) else cell for index, cell in enumerate(row)]
-    names: list[str] = []
+    taken, names = set(titles), list[str]()
     # By value: 1 is True, and the text "True" is not.
     seen: dict[Cell, int] = {}
     for title in titles:
         count = seen.get(title, 0)
-        while count and f"{title}.{count}" in titles:
+        while count and f"{title}.{count}" in taken:
             count += 1
         seen[title] = count + 1
         names.append(_one_line_of(f"{title}.{count}" if count else str(title)))
