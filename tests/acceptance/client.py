@@ -1,13 +1,17 @@
 """Concise client of the API."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
-from tests.effort import trusted
+from tests.effort import PATIENCE, trusted
+
+_NOTHING_KEPT = "Nothing of it is kept."
+"""End of the message about a start that was refused because the record takes no writes."""
 
 
 class Client:
@@ -41,8 +45,16 @@ class Client:
         return {"inputs": inputs, "user": self.user, "response_mode": mode}
 
     def run(self, mode: str = "blocking", *, path: str = "/v1/workflows/run", **inputs: Any) -> Any:
-        """Start a run, ``blocking`` or ``async``. Returns the response's body."""
-        answer = self._http.post(path, json=self.body(mode, inputs))
+        """Start a run, ``blocking`` or ``async``. Returns the response's body.
+
+        A start of which nothing was kept is sent again: on a busy machine a disk may take no write for seconds.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = self._http.post(path, json=self.body(mode, inputs))
+            if answer.status_code != 503 or _NOTHING_KEPT not in answer.text or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
         assert answer.status_code == (202 if mode == "async" else 200), answer.text
         return answer.json()
 
