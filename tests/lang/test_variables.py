@@ -24,6 +24,8 @@ FILE = {"dify_model_identity": FILE_IDENTITY, "filename": "a.txt", "size": 5, "m
         pytest.param(FILE, ("size", "ignored", "as well"), 5, id="behind an attribute, the path is ignored"),
         pytest.param(FILE, ("mime_type",), None, id="an attribute that is not known is null"),
         pytest.param(FILE, ("filename",), UNSET, id="keys of the mapping are no attributes"),
+        pytest.param({"写真": FILE}, ("写真", "filename"), "a.txt", id="a file in an object has its keys"),
+        pytest.param({"写真": FILE}, ("写真", "filename", "x"), UNSET, id="nothing is behind the key of a file"),
         pytest.param({"f": FILE}, ("f", "name"), "a.txt", id="a file in an object"),
     ],
 )

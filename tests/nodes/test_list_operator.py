@@ -107,6 +107,19 @@ async def test_files(key: str, operator: str, value: Json, kept: list[str]) -> N
     assert [entry["filename"] for entry in result] == kept
 
 
+@pytest.mark.parametrize(
+    ("key", "operator", "value"), [("size", ">", "🎉"), ("name", ">", "1"), ("type", "is", "image")]
+)
+async def test_a_condition_that_does_not_fit_files_fails_only_where_one_is_left(
+    key: str, operator: str, value: str
+) -> None:
+    unfit = condition(operator, value, key)
+
+    assert (await operated(FILES, condition("is", "日本", "name"), unfit)).outputs["result"] == []
+    with pytest.raises(NodeFailure):
+        await operated(FILES, condition("is", "a.png", "name"), unfit)
+
+
 async def test_all_conditions_must_hold() -> None:
     assert (await operated([1, 2, 3, 4], condition(">", "1"), condition("<", "4"))).outputs["result"] == [2, 3]
 

@@ -75,11 +75,11 @@ def attribute(file: Json, name: str) -> Json | Unset:
 
 def follow(value: Json, path: Selector) -> Json | Unset:
     """Follow ``path``, a selector without its first two elements, through keys of objects to one attribute of a file;
-    lists have no keys. Source: docs/dify-behaviour.md, “Selectors”."""
-    for name in path:
+    lists have no keys. A file in an object has its keys, too. Source: docs/dify-behaviour.md, “Selectors”."""
+    for depth, name in enumerate(path):
         if not isinstance(value, dict):
             return UNSET
-        if is_file(value):
+        if is_file(value) and (depth == 0 or name not in value):
             return attribute(value, name)
         if name not in value:
             return UNSET

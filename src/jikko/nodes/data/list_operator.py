@@ -67,7 +67,8 @@ class ElementCondition(Struct, frozen=True):
             case "array[file]":
                 if isinstance(value, bool):
                     raise ValueError(f"File filter expects a text, got {value!r}")
-                return self._file_test(value)
+                # Made for each file, as in Dify: a condition that cannot be met fails only where a file is left.
+                return lambda file: self._file_test(value)(file)
             case _:
                 if not isinstance(value, str):
                     raise ListRefused(f"Invalid filter value: {value}")
