@@ -7,8 +7,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-
 from benchmarks.counting import counted_calls
+
 from tests.plugins.calling import world
 
 pytestmark = pytest.mark.anyio
