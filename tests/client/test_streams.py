@@ -49,6 +49,18 @@ def silent_streams(asked: bytes) -> bytes:
 
 
 @pytest.mark.anyio
+async def test_a_page_in_place_of_an_error_is_told_with_its_path() -> None:
+    async def page(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": "<h1>見つかりません 🙂</h1>".encode()})
+
+    async with AsyncClient(app=page, user="秘密") as client:
+        with pytest.raises(ServiceError, match=r"^/v1/parameters: HTTP 404 without a message of .* proxy") as failed:
+            await client.parameters()
+    assert (failed.value.status, failed.value.code) == (404, "failed")
+
+
+@pytest.mark.anyio
 async def test_however_many_streams_are_open_the_next_request_is_sent() -> None:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(served(silent_streams))

@@ -40,7 +40,9 @@ export const notService = (kind: string) =>
 /** The error that a body of a refusal, or the last message of a stream, tells of. */
 export function refusal(body: unknown, status: number, retryAfter?: number): ServiceError {
   const told = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
-  if (typeof told.message !== 'string')
-    return new ServiceError(`the server answers ${status}`, status, 'failed', retryAfter)
+  if (typeof told.message !== 'string') {
+    const why = 'without a message of the Service API: is this the address of a Jikko or Dify?'
+    return new ServiceError(`HTTP ${status} ${why}`, status, 'failed', retryAfter)
+  }
   return new ServiceError(told.message, Number(told.status ?? status), String(told.code ?? 'failed'), retryAfter)
 }

@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from jikko.client.answers import RunEvent, ServiceError
 from jikko.client.service_transport import ResponseHead
@@ -48,14 +48,16 @@ class Attempts:
         await asyncio.sleep(wait)
 
 
-async def accept(answer: ResponseHead) -> None:
-    """Require a successful answer. Raises ``ServiceError`` for a refusal."""
+async def accept(answer: ResponseHead, path: str) -> None:
+    """Require a successful answer. Raises ``ServiceError`` for a refusal; of a URL it tells the host alone."""
     if answer.status < 400:
         return
     body = decoded(await whole(answer))
     if isinstance(body, dict) and "message" in body:
         raise ServiceError(str(body["message"]), answer.status, str(body.get("code") or "failed"))
-    raise ServiceError(f"the server answers {answer.status}", answer.status)
+    where = urlsplit(path).netloc or path.partition("?")[0]
+    why = "is this the address of a Jikko or Dify, and does each proxy pass this path on?"
+    raise ServiceError(f"{where}: HTTP {answer.status} without a message of the Service API: {why}", answer.status)
 
 
 async def whole(answer: ResponseHead) -> bytes:

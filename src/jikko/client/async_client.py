@@ -151,7 +151,7 @@ class AsyncClient:
                 async with self._transport.send("GET", path, {**self._headers, **headers}, idle=True) as answer:
                     if answer.status == 204:
                         return
-                    await accept(answer)
+                    await accept(answer, path)
                     if "event-stream" not in answer.media_type:
                         raise only_jikko("events")
                     waits.accepted()
@@ -341,7 +341,7 @@ class AsyncClient:
         try:
             async with asyncio.timeout(self._timeout):
                 async with self._transport.send(method, path, sent, body) as answer:
-                    await accept(answer)
+                    await accept(answer, path)
                     return await whole(answer)
         except TimeoutError:
             raise no_answer(self._timeout) from None
@@ -350,7 +350,7 @@ class AsyncClient:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         sent = b"" if body is None else json.dumps(body).encode()
         async with self._transport.send(method, path, headers, sent, idle=True) as answer:
-            await accept(answer)
+            await accept(answer, path)
             if "event-stream" not in answer.media_type:
                 raise not_service("a stream")
             has_end = False
