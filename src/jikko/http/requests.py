@@ -180,7 +180,8 @@ def identified(headers: Mapping[bytes, bytes], ids: Iterator[bytes]) -> tuple[by
 def request_ids() -> Iterator[bytes]:
     """Yield request IDs without end: 16 hexadecimal digits, of which the first 8 identify the process."""
     process = secrets.token_hex(4).encode()
-    return (b"%s%08x" % (process, number & 0xFFFFFFFF) for number in count())
+    # No generator: every request would run a frame of it.
+    return map((process + b"%08x").__mod__, map((0xFFFFFFFF).__and__, count()))
 
 
 @lru_cache(maxsize=64)
