@@ -153,11 +153,11 @@ def test_a_book_is_read_in_its_order() -> None:
         "a": "<html><body><script>no()</script><p>Two &amp; &#x1F600;</p></body></html>",
     }
 
-    assert read(an_epub(chapters), "a.epub") == "一 One\na b\nc\nTwo & 😀"
+    assert read(an_epub(chapters), "a.epub") == "一 One\na b c\nTwo & 😀"
 
 
 BLOCKS = (
-    "address article aside blockquote body br caption dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
+    "address article aside blockquote body caption dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
     "h5 h6 header hr html li main nav ol p pre section table tbody tfoot thead tr ul"
 )
 
@@ -168,7 +168,7 @@ def test_a_block_of_a_page_stands_in_a_line_of_its_own(tag: str) -> None:
 
 
 def test_what_is_no_block_stands_in_the_line() -> None:
-    assert html_to_text("a<b>b</b><span>c</span><td>d</td><th>e</th>") == "abc d e"
+    assert html_to_text("a<b>b</b><span>c</span><td>d</td><th>e</th><br>日<br/>🎉") == "abc d e 日 🎉"
 
 
 @pytest.mark.parametrize(

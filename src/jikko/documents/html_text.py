@@ -16,14 +16,15 @@ from jikko.ports.files.documents import DocumentFailure
 
 _HIDDEN: Final = frozenset({"script", "style", "head", "template", "noscript", "svg", "math"})
 _BLOCKS: Final = frozenset(
-    {"address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "div", "dl", "dt", "fieldset"}
+    {"address", "article", "aside", "blockquote", "body", "caption", "dd", "div", "dl", "dt", "fieldset"}
     | {"figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li"}
     | {"main", "nav", "ol", "p", "pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul"}
 )
 
 
 def html_to_text(html: str) -> str:
-    """Return blocks as lines, without empty ones; white space is collapsed; cells of a row are separated by a space."""
+    """Return blocks as lines, without empty ones; white space is collapsed; cells of a row are separated by a space, as
+    are the lines that ``<br>`` makes [QUIRK]."""
     parser = _Blocks()
     parser.feed(html)
     parser.close()
@@ -46,7 +47,7 @@ class _Blocks(HTMLParser):
             self._hidden.clear()
         if tag in _BLOCKS:
             self.end_block()
-        elif tag in ("td", "th"):
+        elif tag in ("td", "th", "br"):
             self._pieces.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
