@@ -23,7 +23,13 @@ from tests.durations import QUICK_SECONDS, known
 PAGE: Final = "console/src"
 _GENERATED: Final = (f"{PAGE}/api/schema.ts",)
 _TESTS: Final = ("vitest", "related", "--run", "--bail=1", "--passWithNoTests")
-_TYPES: Final = ("tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", "../build/types.json")
+_TYPES: Final = (
+    "../typescript-native/bin/tsc",
+    "--noEmit",
+    "--incremental",
+    "--tsBuildInfoFile",
+    "../build/types.json",
+)
 _STYLE: Final = ("biome", "lint")
 _BUILD: Final = ("vite", "build", "--logLevel", "error")
 _SECONDS: Final = 300.0
