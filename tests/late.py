@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Never
 
 import pytest
+from _pytest.runner import runtestprotocol
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
@@ -85,8 +86,11 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    if not isinstance(item, LateFile):
+    if not hasattr(item.config, "workerinput"):
         return None
+    if not isinstance(item, LateFile):
+        run(item, nextitem)
+        return True
     session = item.session
     index = session.items.index(item)
     tests = item.collected()
@@ -101,3 +105,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         # The test before kept fixtures of folders for this file, of which the next one may not be part.
         session._setupstate.teardown_exact(nextitem)
     return True
+
+
+def run(test: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Run a test and send one report, with the time of set-up and teardown: reports of three phases, a start and an end
+    take 0.7 ms of a processor more. What fails or is skipped in another phase is reported, too."""
+    reports = runtestprotocol(test, log=False, nextitem=nextitem)
+    sent = [report for report in reports if report.when == "call" or not report.passed]
+    sent[0].duration += sum(report.duration for report in reports if report not in sent)
+    for report in sent:
+        test.ihook.pytest_runtest_logreport(report=report)
