@@ -27,8 +27,9 @@ from .wal import log_pages
 pytestmark = pytest.mark.anyio
 
 PAGE_BYTES = 4096
-LARGE = 4_000_000
-MANY = 1_300_000
+LARGE = 2_200_000
+"""Three pieces."""
+MANY = 720_000
 """Characters of three bytes each, which take six where inputs are kept."""
 
 
@@ -81,18 +82,18 @@ async def test_of_several_large_runs_one_piece_is_in_a_transaction(
     store: SqliteRunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = counted(store, monkeypatch, tmp_path)
-    runs = [Draft() for _ in range(5)]
+    runs = [Draft() for _ in range(3)]
 
     await asyncio.gather(*(store.append(run.step(started(text="x" * LARGE))) for run in runs))
 
-    assert sum(written) > 10 * LARGE
+    assert sum(written) > 6 * LARGE
     assert max(written) < 1.5 * PIECE_BYTES
     assert [await store.record(run.id) for run in runs] == [run.record for run in runs]
 
 
 async def test_a_small_run_is_written_between_the_pieces_of_a_large_one(store: SqliteRunStore) -> None:
     large, small = Draft(), Draft()
-    writing = store.append(large.step(started(text="x" * 8 * LARGE)))
+    writing = store.append(large.step(started(text="x" * 3 * LARGE)))
 
     await store.append(small.step(started()))
 
@@ -113,8 +114,8 @@ async def test_a_run_is_there_with_its_large_values_or_not_at_all(
     monkeypatch.setattr("jikko.store.sqlite.writer.transact", look)
     await store.append(run.step(started(text="x" * LARGE)))
 
-    # Four of the inputs, four of the event, and then the run.
-    assert seen == [*((0, number) for number in range(1, 9)), (1, 8)]
+    # Three of the inputs, three of the event, and then the run.
+    assert seen == [*((0, number) for number in range(1, 7)), (1, 6)]
 
 
 def left(folder: Path) -> list[Any]:
@@ -171,13 +172,13 @@ async def test_what_a_process_left_behind_goes_with_the_next(
     await store._large._values.write(b"x" * LARGE)
     now += ABANDONED_SECONDS / 2
     await store._large._values.write(b"x" * LARGE)
-    assert left(tmp_path) == [(2, 8)]
+    assert left(tmp_path) == [(2, 6)]
     now += ABANDONED_SECONDS / 2 + 1
 
     await store.append(Draft().step(started(text="x" * LARGE)))
 
     # The second, the inputs and the event.
-    assert left(tmp_path) == [(3, 12)]
+    assert left(tmp_path) == [(3, 9)]
 
 
 async def test_a_value_that_was_taken_to_be_left_behind_is_written_again(
@@ -202,7 +203,7 @@ async def test_a_value_that_was_taken_to_be_left_behind_is_written_again(
     await store.append(append)
 
     assert await store.record(run.id) == run.record
-    assert left(tmp_path) == [(2, 8)]
+    assert left(tmp_path) == [(2, 6)]
 
 
 async def test_a_keyword_across_pieces_is_found(store: SqliteRunStore) -> None:
