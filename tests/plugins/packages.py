@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import yaml
 
+PYTHON = "{}.{}".format(*sys.version_info)
+"""That of Jikko: another one is looked for first, by a shell script where pyenv put it."""
 STAND_IN = Path(__file__).with_name("stand_in.py")
 TOOLS = (
     "echo", "parameters", "context", "fail", "never", "wait", "exit", "many", "blob", "ask", "ask_many", "environment",
@@ -28,7 +31,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
         "label": {"en_US": "Stand-in", "ja_JP": "代役"},
         "resource": {"memory": 1, "permission": PERMISSIONS},
         "plugins": {"tools": ["provider/stand_in.yaml"], "agent_strategies": ["provider/agent.yaml"]},
-        "meta": {"version": "0.0.1", "runner": {"language": "python", "version": "3.11", "entrypoint": "main"}},
+        "meta": {"version": "0.0.1", "runner": {"language": "python", "version": PYTHON, "entrypoint": "main"}},
         **changes,
     }
 

@@ -17,7 +17,7 @@ from jikko.errors import InvalidSettings
 from jikko.plugins.install.installed_plugins import LIST, InstalledPlugins
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.install.virtual_environment import OWN, Requirements, interpreters, make_environment
-from jikko.plugins.package.declaration import read_package
+from jikko.plugins.package.declaration import Plugin, read_package
 from jikko.plugins.package.package_archive import PackageRefused
 from jikko.plugins.package.package_names import Identifier
 from jikko.plugins.process.process_usage import sessions
@@ -208,18 +208,21 @@ async def test_a_plugin_is_run_with_the_python_that_it_was_made_for_if_that_is_h
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     major, minor = sys.version_info[:2]
-    programs = folder(tmp_path / "bin", {"README": b""})
-    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("PATH", str(folder(tmp_path / "bin", {"README": b""})))
     own, older = (read_package(packed(files(meta=made_for(f"{major}.{n}"))))[0] for n in (minor, minor - 1))
-    assert await interpreters(own) == await interpreters(older) == [OWN]
-    program = programs / f"python{major}.{minor - 1}"
+
+    async def found(plugin: Plugin) -> list[Path]:
+        return [python async for python in interpreters(plugin)]
+
+    assert await found(own) == await found(older) == [OWN]
+    program = tmp_path / "bin" / f"python{major}.{minor - 1}"
     # As a script that looks for an interpreter and finds none.
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
-    assert await interpreters(older) == [OWN]
+    assert await found(older) == [OWN]
     program.write_text(f"#!/bin/sh\necho {tmp_path}/older\n")
-    assert await interpreters(older) == [tmp_path / "older", OWN]
-    assert await interpreters(own) == [OWN]
+    assert await found(older) == [tmp_path / "older", OWN]
+    assert await found(own) == [OWN]
 
 
 @pytest.mark.slow

@@ -125,8 +125,10 @@ class PluginInstaller(Struct, eq=False):
         """Put the plugin in place with the first Python and dependency versions with which it starts.
         Raises ``PackageRefused`` with the reason of the first attempt."""
         refused: PackageRefused | None = None
-        for number, python in enumerate(await interpreters(plugin)):
-            files = _unpacked(archive, temporary / str(number))
+        tried_pythons = 0
+        async for python in interpreters(plugin):
+            files = _unpacked(archive, temporary / str(tried_pythons))
+            tried_pythons += 1
             try:
                 tried = await requirements_of(plugin, archive, files, uv, python)
             except PackageRefused as problem:

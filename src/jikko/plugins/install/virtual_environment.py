@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -117,9 +117,9 @@ async def requirements_of(
     return from_files(archive.files, plugin.signed_at or plugin.created_at)
 
 
-async def interpreters(plugin: Plugin) -> list[Path]:
-    """Pythons to try for a plugin: the version it was made for, then newer ones; Jikko's own before those on the search
-    path.
+async def interpreters(plugin: Plugin) -> AsyncIterator[Path]:
+    """Yield Pythons to try for a plugin: the version it was made for, then newer ones; Jikko's own before those on the
+    search path, each of which is started to find it only once those before it did not do.
     Locked libraries may depend on what newer Pythons dropped.
 
     Raises ``PackageRefused`` if none is new enough.
@@ -129,20 +129,21 @@ async def interpreters(plugin: Plugin) -> list[Path]:
     except ValueError:
         raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
     own = sys.version_info[:2]
-    pythons: list[Path] = []
+    found: set[Path] = set()
     for newer in range(minor, minor + _NEWER + 1):
-        if (major, newer) == own or (newer > minor and own > (major, minor)):
-            pythons.append(OWN)
+        if OWN not in found and ((major, newer) == own or (newer > minor and own > (major, minor))):
+            found.add(OWN)
+            yield OWN
         named = None if (major, newer) == own else shutil.which(f"python{major}.{newer}")
-        found = None if named is None else await _itself(named)
-        if found is not None:
-            pythons.append(found)
-    if pythons:
-        return list(dict.fromkeys(pythons))
-    raise PackageRefused(
-        f"{plugin.id} needs Python {plugin.python}, and no python{major}.{minor} or newer is installed: Jikko runs on "
-        f"{sys.version_info[0]}.{sys.version_info[1]}."
-    )
+        python = None if named is None else await _itself(named)
+        if python is not None and python not in found:
+            found.add(python)
+            yield python
+    if not found:
+        raise PackageRefused(
+            f"{plugin.id} needs Python {plugin.python}, and no python{major}.{minor} or newer is installed: Jikko runs "
+            f"on {own[0]}.{own[1]}."
+        )
 
 
 async def _itself(command: str) -> Path | None:
