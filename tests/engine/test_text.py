@@ -139,6 +139,42 @@ async def test_a_text_that_waits_for_what_never_comes_does_not_hold_up_the_next_
     assert (log.end.status, log.text) == ("succeeded", "一\n二")
 
 
+async def test_text_behind_a_node_of_another_branch_waits_for_it_beyond_the_end_of_its_own_node() -> None:
+    """Also where the crash comes before, within or behind it."""
+    compiled = graph(
+        [
+            node("slow", says=["東", "京 🗼"], value="東京 🗼", pauses=20),
+            end("slow", "quick", node_id="a-end"),
+            node("quick", value="z"),
+            end("quick", node_id="b-end"),
+        ],
+        edges("start --> slow", "start --> a-end", "start --> quick", "quick --> b-end"),
+    )
+    log = await run(compiled)
+
+    assert (log.end.outputs["slow"], log.text) == (None, "東京 🗼\nzz")
+    for border in log.borders[:-1]:
+        assert (await resume(compiled, log.events[:border])).text == log.text
+
+
+async def test_text_does_not_wait_for_a_node_that_no_path_leads_to() -> None:
+    """Neither where a node with a path is behind it."""
+    log = await run(
+        graph(
+            [
+                node("a", value="一"),
+                node("lone", value="x"),
+                node("join", value="x"),
+                end("join", node_id="a-end"),
+                end("a"),
+            ],
+            edges("start --> a", "lone --> join", "a --> join", "start --> a-end", "a --> end"),
+        )
+    )
+
+    assert log.text == "一"
+
+
 async def test_texts_that_begin_together_are_shown_in_the_order_of_the_ids_of_their_nodes() -> None:
     names = ["e", "b", "d", "a", "c"]
     ends = [end(name, node_id=f"{name}-end") for name in names]

@@ -7,7 +7,8 @@ state        meaning                                               what ends it
 unreached    an edge before it is undecided                        its search reaches it: it waits, or opens
 waiting      it will be reached, and another session is open       earlier sessions close: it opens
 open         the parts before ``_part`` were shown                 its last part was shown, or its node has ended and
-                                                                   the part can no longer come: it closes
+                                                                   the part can no longer come: it closes. A node of a
+                                                                   parallel branch may be later than the session's own
 closed       nothing more of it is shown
 
 A part is complete, and the next one follows, when: it is fixed text (at once); its variable is streamed, and the
@@ -16,7 +17,7 @@ would set the variable is skipped (nothing is shown).
 
 Invariants: at most one session is open, the first of the queue, so text never mixes. Sessions reached by the same edge
 wait in the order of their nodes' ids. A session opens once, and shown text is not shown again, unless its node
-restarts. Every reached session closes by the end of its node at the latest.
+restarts. Every reached session closes once its node and those that it shows have ended.
 
 Source: docs/dify-behaviour.md, “Order of streamed text”. Paths from the root are not enumerated (Dify does; their
 number doubles with each branch that rejoins): a node is reachable if some path leads to it whose blocking edges were
@@ -47,6 +48,7 @@ class TextRelease:
 
     __slots__ = (
         "_buffers",
+        "_decidable",
         "_ended",
         "_graph",
         "_part",
@@ -83,6 +85,8 @@ class TextRelease:
         self._graph = graph
         self._skipped = skipped
         self._searches = [_Search(graph.body, group) for group in graph.responses]
+        self._decidable: bytearray | None = None
+        """``_decidable``, once it is needed."""
 
     def close(self) -> None:
         self._queue.clear()
@@ -191,7 +195,7 @@ class TextRelease:
                 if isinstance(part, str):
                     chunks.append(ReleasedText(part, (response.node_id, "answer")))
                 elif not self._show(part, chunks):
-                    if response.node_id not in self._ended:
+                    if response.node_id not in self._ended or self._may_come(part):
                         return chunks
                     break
                 self._part += 1
@@ -199,6 +203,15 @@ class TextRelease:
             self._queue.pop(0)
             self._part = self._unread = 0
         return chunks
+
+    def _may_come(self, selector: Selector) -> bool:
+        """Return whether the node of a variable that cannot be read has yet to end."""
+        position = self._graph.top.get(selector[0]) if selector else None
+        if position is None or selector[0] in self._ended:
+            return False
+        if self._decidable is None:
+            self._decidable = _decidable(self._graph.body)
+        return bool(self._decidable[position])
 
     def _show(self, selector: Selector, chunks: list[ReleasedText]) -> bool:
         """Show what is known of a variable. Returns whether that is all of it."""
@@ -288,3 +301,19 @@ class _Search:
                     self._reached[target] = 1
                     pending.append(target)
         return found
+
+
+def _decidable(body: Subgraph) -> bytearray:
+    """Return 1 for each node that will run or be skipped, by index: not those behind a cycle or a node without a path
+    to it."""
+    undecided = list(body.incoming)
+    found = bytearray(len(body.nodes))
+    pending = [*body.skipped, *(() if body.root is None else (body.root,))]
+    while pending:
+        source = pending.pop()
+        found[source] = 1
+        for _, target in body.edges[source]:
+            undecided[target] -= 1
+            if not undecided[target]:
+                pending.append(target)
+    return found
