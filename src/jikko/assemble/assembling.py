@@ -83,9 +83,7 @@ def build_runs(
     """
     settings = context.settings
     limits = RunLimits(
-        max_steps=settings.max_steps,
-        max_seconds=settings.max_seconds,
-        max_parallel_nodes=settings.max_parallel_nodes,
+        max_steps=settings.max_steps, max_seconds=settings.max_seconds, max_parallel_nodes=settings.max_parallel_nodes
     )
     executor = Executor(
         stores.runs,

@@ -20,12 +20,7 @@ if TYPE_CHECKING:
     from jikko.assemble.console.watch import build_watch
     from jikko.assemble.knowledge.build_knowledge import make_knowledge, make_retrieval
     from jikko.assemble.plugin_runtime import make_plugins
-    from jikko.assemble.postgres.folder_facts import (
-        known_datasets,
-        objects_of_archive,
-        read_owner,
-        stored_environments,
-    )
+    from jikko.assemble.postgres.folder_facts import known_datasets, objects_of_archive, read_owner, stored_environments
     from jikko.assemble.postgres.moving import contents_to_bucket
     from jikko.assemble.postgres.postgres_stores import datasets_in_postgres, plugin_database, stores_in_postgres
     from jikko.assemble.sandboxes import make_sandbox, try_sandbox

@@ -26,14 +26,7 @@ class ExtensionCalls(Struct, eq=False):
     http: HttpClient
 
     async def ask(
-        self,
-        id_: str,
-        app_id: str,
-        point: str,
-        params: dict[str, Json],
-        decode: Callable[[bytes], T],
-        *,
-        role: str,
+        self, id_: str, app_id: str, point: str, params: dict[str, Json], decode: Callable[[bytes], T], *, role: str
     ) -> T:
         """Call the extension with this id. ``point``: ``app.moderation.input``, …. ``role``: Its purpose, for messages:
         ``moderates this app``. Raises ``InvalidParam``: no such extension, or no usable answer."""

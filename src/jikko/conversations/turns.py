@@ -29,13 +29,7 @@ from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models, UnknownProvider
-from jikko.ports.stores.messages import (
-    Conversation,
-    Message,
-    MessageAnswer,
-    MessageMetadata,
-    Opened,
-)
+from jikko.ports.stores.messages import Conversation, Message, MessageAnswer, MessageMetadata, Opened
 from jikko.ports.stores.run_store import StartOptions, TurnBegan
 from jikko.repositories.app_store import App
 from jikko.repositories.conversation_store import ConversationStore
@@ -291,11 +285,7 @@ class Turns(Struct, eq=False, kw_only=True):
             conversation_id = opened.conversation.id
             known = {variable.name for variable in opened.variables}
         made = partial(
-            Message,
-            conversation_id=conversation_id,
-            app_id=asked.app.id,
-            end_user_id=asked.end_user_id,
-            created_at=now,
+            Message, conversation_id=conversation_id, app_id=asked.app.id, end_user_id=asked.end_user_id, created_at=now
         )
         said: list[Message] = []
         if new is not None:

@@ -29,9 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _waiting(
-    method: Callable[Concatenate["Flow", P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate["Flow", P], T]:
+def _waiting(method: Callable[Concatenate["Flow", P], Coroutine[Any, Any, T]]) -> Callable[Concatenate["Flow", P], T]:
     @wraps(method)
     def call(self: "Flow", /, *arguments: P.args, **given: P.kwargs) -> T:
         work = method(self, *arguments, **given)

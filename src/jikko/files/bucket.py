@@ -186,9 +186,7 @@ class BucketBlobs(_Bucket):
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
         digests: list[str] = []
         pages = self._store.list(
-            f"{FOLDER}/",
-            offset=content_path(after) if after else None,
-            chunk_size=min(limit + 1, _PAGE),
+            f"{FOLDER}/", offset=content_path(after) if after else None, chunk_size=min(limit + 1, _PAGE)
         )
         with library_errors("listed"):
             async for page in pages:

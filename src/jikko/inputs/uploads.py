@@ -8,14 +8,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from jikko.errors import (
-    InvalidParam,
-    NotFound,
-    PayloadTooLarge,
-    StoreUnavailable,
-    UnsupportedMediaType,
-    UploadRefused,
-)
+from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, StoreUnavailable, UnsupportedMediaType, UploadRefused
 from jikko.events import Event
 from jikko.ids import is_uuid
 from jikko.ports.files.file_store import FileStore

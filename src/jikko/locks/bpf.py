@@ -27,11 +27,7 @@ Body = Sequence[bytes]
 
 
 def assemble(
-    bodies: Mapping[str, Body],
-    *,
-    machine: str | None = None,
-    otherwise: Body = (),
-    foreign: int = KILL,
+    bodies: Mapping[str, Body], *, machine: str | None = None, otherwise: Body = (), foreign: int = KILL
 ) -> bytes:
     """Assemble a filter.
 

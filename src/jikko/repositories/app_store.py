@@ -300,12 +300,7 @@ class AppStore:
 
     def _version(self, row: Record, source: bytes) -> WorkflowVersion:
         return WorkflowVersion(
-            id=id_text(row[0]),
-            app_id=id_text(row[1]),
-            version=row[2],
-            number=row[3],
-            source=source,
-            created_at=row[4],
+            id=id_text(row[0]), app_id=id_text(row[1]), version=row[2], number=row[3], source=source, created_at=row[4]
         )
 
 

@@ -49,12 +49,7 @@ DELIVERED: Final = 1
 RUN_OPEN: Final = 3
 """Pending, but the run has not ended: in no index, so it costs nothing in queries for due callbacks."""
 
-STATES: Final[dict[int, CallbackState]] = {
-    PENDING: "pending",
-    DELIVERED: "delivered",
-    2: "failed",
-    RUN_OPEN: "pending",
-}
+STATES: Final[dict[int, CallbackState]] = {PENDING: "pending", DELIVERED: "delivered", 2: "failed", RUN_OPEN: "pending"}
 NUMBERS: Final[dict[CallbackState, int]] = {"pending": PENDING, "delivered": DELIVERED, "failed": 2}
 
 

@@ -9,11 +9,7 @@ from jikko.repositories.record_table import RecordTable
 from jikko.repositories.shared_sql import Count, Operation, SqlDatabase, StoredId, stored_id, written
 
 _TABLE: Final = RecordTable(
-    "deliveries",
-    Delivery,
-    columns={"id": "delivery_id", "sender_id": "sender"},
-    texts=["sender_id"],
-    blanks=["run_id"],
+    "deliveries", Delivery, columns={"id": "delivery_id", "sender_id": "sender"}, texts=["sender_id"], blanks=["run_id"]
 )
 # Repeats the condition of the index, which is not used otherwise.
 _NOT_ACCEPTED: Final = "trigger_id = :trigger_id AND verdict = :verdict AND verdict <> 'accepted'"

@@ -157,11 +157,7 @@ class Dialect:
     """SQL dialect of a database."""
 
     def __init__(
-        self,
-        name: Literal["sqlite", "postgres"],
-        *,
-        to_id: Callable[[str], Any],
-        to_text: Callable[[str], str],
+        self, name: Literal["sqlite", "postgres"], *, to_id: Callable[[str], Any], to_text: Callable[[str], str]
     ) -> None:
         """Args:
         to_id: Converts ids for storage; ``id_text`` reads them.

@@ -9,11 +9,7 @@ from jikko.repositories.record_table import RecordTable
 from jikko.repositories.shared_sql import Operation, Row, SqlDatabase
 
 _TABLE: Final = RecordTable(
-    "app_triggers",
-    Trigger,
-    columns={"id": "trigger_id", "node_id": "node"},
-    texts=["node_id"],
-    blanks=["address"],
+    "app_triggers", Trigger, columns={"id": "trigger_id", "node_id": "node"}, texts=["node_id"], blanks=["address"]
 )
 _IN_ORDER: Final = "ORDER BY created_at, key"
 _OF_APP: Final = _TABLE.select(f"WHERE app_id = :app_id {_IN_ORDER}")

@@ -25,15 +25,7 @@ from jikko.errors import LogConflict, LogDamaged
 from jikko.events import Event, FormClosed
 from jikko.ids import is_uuid
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import (
-    Answer,
-    Cluster,
-    Command,
-    EndServer,
-    OrphanedRuns,
-    StopRun,
-    SubmitForm,
-)
+from jikko.ports.cluster import Answer, Cluster, Command, EndServer, OrphanedRuns, StopRun, SubmitForm
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.repositories.app_store import AppStore
@@ -81,11 +73,7 @@ class Control:
         self.room = WorkStealing(executor.admission, self._recovery, cluster, self._hints.changed)
         self.offering = OfferQueue(executor, cluster.name, clock)
         self._paused = PausedRuns(
-            store=store,
-            executor=executor,
-            recovery=self._recovery,
-            clock=clock,
-            hints=self._hints,
+            store=store, executor=executor, recovery=self._recovery, clock=clock, hints=self._hints
         )
         executor.followed, executor.on_moved = self._tails.followed, self._tails.wake
         self.run_changed = self._tails.wake
@@ -172,11 +160,7 @@ class Control:
 
         async with self._paused.lock(run_id):
             submitted, asked = await self._act(
-                run_id,
-                lambda held: submit_here(held, closed),
-                submit_to_paused,
-                command,
-                submit_and_take_over,
+                run_id, lambda held: submit_here(held, closed), submit_to_paused, command, submit_and_take_over
             )
         return submitted or (asked and closed in await self._store.events(run_id))
 

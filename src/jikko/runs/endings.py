@@ -21,12 +21,7 @@ log = logging.getLogger(__name__)
 
 def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
     """Return the end of a run that cannot continue."""
-    return RunFinished(
-        at=now,
-        status="failed",
-        error=error,
-        elapsed=max(0.0, now - record.created_at),
-    )
+    return RunFinished(at=now, status="failed", error=error, elapsed=max(0.0, now - record.created_at))
 
 
 def unwritable(error: BaseException) -> LogUnwritable:

@@ -75,11 +75,7 @@ class InnerRuns(Struct, eq=False):
         if known is not None:
             return await self._found(app, known[0]), True
         request = StartRequest(
-            inputs=call.inputs,
-            user=call.user,
-            files=call.files or None,
-            end_user_id=call.end_user_id,
-            depth=call.depth,
+            inputs=call.inputs, user=call.user, files=call.files or None, end_user_id=call.end_user_id, depth=call.depth
         )
         try:
             run_log = await self.runs().start(app, request, StartOptions(claim=claim))

@@ -83,9 +83,7 @@ def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[E
         _failed(run)
 
 
-def _one_after_the_other(
-    methods: Sequence[Callable[[RunIdentity, Any], None]],
-) -> Callable[[RunIdentity, Any], None]:
+def _one_after_the_other(methods: Sequence[Callable[[RunIdentity, Any], None]]) -> Callable[[RunIdentity, Any], None]:
     def each(run: RunIdentity, event: Any) -> None:
         for method in methods:
             try:

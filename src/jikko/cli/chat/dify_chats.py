@@ -255,10 +255,7 @@ def _listed(users: tuple[str, ...], file: Path | None) -> list[str]:
 @click.command("import")
 @click.option("--url", required=True, help="Address of the server, such as https://dify.example.")
 @variable_option(
-    "--key",
-    variable="DIFY_KEY",
-    required=True,
-    help="The app's key there, app-…; - to read it from standard input.",
+    "--key", variable="DIFY_KEY", required=True, help="The app's key there, app-…; - to read it from standard input."
 )
 @click.option("--app", required=True, metavar="NAME", shell_complete=complete_app, help="The app here (name or id).")
 @click.option("--user", "users", multiple=True, help="A user of requests, whose conversations are copied. Repeatable.")

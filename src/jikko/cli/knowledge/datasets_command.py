@@ -201,9 +201,7 @@ async def remove_api(assembly: Assembly, name: str, as_json: bool) -> None:
 @click.argument("text", required=False)
 @click.argument("dataset", required=False)
 @click.option(
-    "--workspace",
-    metavar="ID",
-    help="Decrypt dataset ids that this workspace of a Dify server has encrypted.",
+    "--workspace", metavar="ID", help="Decrypt dataset ids that this workspace of a Dify server has encrypted."
 )
 @click.option("--forget", is_flag=True, help="Remove the mapping of TEXT, or the workspace.")
 @with_settings

@@ -188,11 +188,7 @@ _SHOWN = ("apps", "runs", "conversations", "files")
     help="The data folder.  [default: your .jikko in the current folder, or else ~/.jikko]",
 )
 @variable_option(
-    "--to",
-    "url",
-    variable="DATABASE_URL",
-    metavar="URL",
-    help="The database, empty: postgresql://USER@HOST/DATABASE.",
+    "--to", "url", variable="DATABASE_URL", metavar="URL", help="The database, empty: postgresql://USER@HOST/DATABASE."
 )
 @click.option(
     "--files-to",

@@ -67,9 +67,7 @@ class _Wanted(NamedTuple):
     help="Run the cases against this workflow file, and compare with the workflow that they name.",
 )
 @click.option(
-    "--record",
-    is_flag=True,
-    help="Run cases with `outside: replay` for real, and record the answers to their nodes.",
+    "--record", is_flag=True, help="Run cases with `outside: replay` for real, and record the answers to their nodes."
 )
 @click.option("--update", is_flag=True, help="Update the snapshots of cases to their current results.")
 @click.option("--coverage", "covers", is_flag=True, help="Show nodes and branches that no case reached.")

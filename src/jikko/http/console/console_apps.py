@@ -61,8 +61,7 @@ class DryRun(Struct):
 
 class ImportChoice(DryRun):
     keep_current: Annotated[
-        str,
-        Meta(description="`1` or `true`: an existing app keeps its current version; publish the new one later."),
+        str, Meta(description="`1` or `true`: an existing app keeps its current version; publish the new one later.")
     ] = ""
 
 

@@ -284,9 +284,7 @@ class TwoVersions(Struct):
     from_: Annotated[
         str,
         Meta(
-            description="ID or number of a version.",
-            min_length=1,
-            extra=must("must be the id or number of a version"),
+            description="ID or number of a version.", min_length=1, extra=must("must be the id or number of a version")
         ),
     ] = field(name="from")
     to: Annotated[str, Meta(description="Default: the current one.")] = ""

@@ -105,10 +105,7 @@ class RunLineage(Struct):
     retry_of: Uuid | None
     from_node_ids: list[str]
     retries: list[Uuid]
-    replaced: Annotated[
-        dict[str, list[str]],
-        Meta(description="Names of overridden values, by node."),
-    ]
+    replaced: Annotated[dict[str, list[str]], Meta(description="Names of overridden values, by node.")]
     mocked: Annotated[list[str], Meta(description="Nodes with mocked outputs or a fake model.")]
 
 

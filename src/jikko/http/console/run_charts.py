@@ -124,8 +124,7 @@ class ChartPoint(Struct):
     p50: Annotated[float | None, Meta(description="Seconds.")]
     p95: float | None
     first_p50: Annotated[
-        float | None,
-        Meta(description="Time to first text in seconds, for runs that answer a message; otherwise null."),
+        float | None, Meta(description="Time to first text in seconds, for runs that answer a message; otherwise null.")
     ]
     first_p95: float | None
     tokens: int

@@ -93,8 +93,7 @@ _LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "Pos
 _TEXT: Final = b"text/plain; charset=utf-8"
 
 LogEvent: TypeAlias = Annotated[
-    dict[str, Json],
-    Meta(description="Event of the log, with `cut` for truncated values.", extra_json_schema=ANY_EVENT),
+    dict[str, Json], Meta(description="Event of the log, with `cut` for truncated values.", extra_json_schema=ANY_EVENT)
 ]
 
 

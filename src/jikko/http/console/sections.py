@@ -64,9 +64,7 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         return VisitorGate(console)
 
     def of_visitors(
-        modules: _Modules,
-        *parts: str,
-        services: Callable[[Assembly], Iterable[object]] = lambda _: (console,),
+        modules: _Modules, *parts: str, services: Callable[[Assembly], Iterable[object]] = lambda _: (console,)
     ) -> Section:
         beginnings = tuple(f"{api}/{part}" for api in ("/api/v1", "/console/api") for part in parts)
         return Section(beginnings, lambda: gate().operations_in(*modules()), modules, services, _refused)

@@ -196,10 +196,7 @@ def _events() -> dict[str, Schema]:
         if name not in own:
             events[name] = schema
             continue
-        parts = {
-            "id": {"type": "integer", "minimum": 0, "description": "Position in the log."},
-            **schema["properties"],
-        }
+        parts = {"id": {"type": "integer", "minimum": 0, "description": "Position in the log."}, **schema["properties"]}
         events[event_schema(name)] = {**schema, "properties": parts, "required": ["id", *schema["required"]]}
     return events
 

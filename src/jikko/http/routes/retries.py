@@ -74,10 +74,7 @@ class Lineage(Struct):
     retry_of: Annotated[Uuid | None, Meta(description="The run that this one retries.")]
     from_node_ids: Annotated[list[str], Meta(description="The nodes from which it retries that run.")]
     taken_over: Annotated[list[Uuid], Meta(description="Its node executions that were reused from that run.")]
-    replaced: Annotated[
-        dict[str, list[str]],
-        Meta(description="Names of overridden values, by node."),
-    ]
+    replaced: Annotated[dict[str, list[str]], Meta(description="Names of overridden values, by node.")]
     mocked: Annotated[list[str], Meta(description="Nodes with mocked outputs or a fake model.")]
     retries: Annotated[list[Relative], Meta(description="Retries of this run, oldest first.")]
 

@@ -156,13 +156,7 @@ class DatasetSearch:
         return ranking if self._reranker.is_ready(ranking.provider) else None
 
     async def rerank(
-        self,
-        query: Query,
-        found: Sequence[Candidate],
-        provider: str,
-        model: str,
-        top_n: int,
-        threshold: float | None,
+        self, query: Query, found: Sequence[Candidate], provider: str, model: str, top_n: int, threshold: float | None
     ) -> list[Candidate]:
         """Rerank candidates by a model, at most ``top_n``. Raises ``ModelFailure`` if it fails."""
         if not found or top_n <= 0 or not self._reranker.is_ready(provider):

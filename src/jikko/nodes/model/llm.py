@@ -10,13 +10,7 @@ from jikko.dsl.fields import Fields
 from jikko.lang.templates import to_markdown
 from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result
 from jikko.nodes.model.llm_prompt import AppPrompt, Prompt
-from jikko.nodes.model.model_call import (
-    ModelConfig,
-    abilities,
-    call,
-    recorded_call,
-    without_unsupported,
-)
+from jikko.nodes.model.model_call import ModelConfig, abilities, call, recorded_call, without_unsupported
 from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision

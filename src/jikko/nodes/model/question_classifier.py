@@ -14,13 +14,7 @@ from jikko.lang.templates import Template, to_text
 from jikko.lang.tokens import estimated
 from jikko.nodes.contract import Context, NodeConfig, NodeFailure, Result, Variables
 from jikko.nodes.model.chat_memory import Memory
-from jikko.nodes.model.model_call import (
-    ModelConfig,
-    abilities,
-    call,
-    recorded_call,
-    without_unsupported,
-)
+from jikko.nodes.model.model_call import ModelConfig, abilities, call, recorded_call, without_unsupported
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.nodes.model.structured_output import fenced_object
 from jikko.nodes.model.vision import Vision, all_media

@@ -136,10 +136,7 @@ class OpenAIClient:
             raise failure_of(error, urlsplit(self._config.base_url).hostname or "") from None
 
     async def read(
-        self,
-        response: "aiohttp.ClientResponse",
-        take: Callable[[bytes], bool],
-        give_way: Callable[[], Awaitable[None]],
+        self, response: "aiohttp.ClientResponse", take: Callable[[bytes], bool], give_way: Callable[[], Awaitable[None]]
     ) -> None:
         """Read the body of a response as it comes, with one timer for all of it.
 

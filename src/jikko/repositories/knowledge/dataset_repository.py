@@ -9,15 +9,7 @@ from msgspec.structs import replace
 
 from jikko.errors import Conflict
 from jikko.ports.stores.knowledge_records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
-from jikko.repositories.knowledge.knowledge_tables import (
-    DATASETS,
-    EXTERNAL_APIS,
-    IN_TURN,
-    KEYS,
-    TAGS,
-    contains,
-    sought,
-)
+from jikko.repositories.knowledge.knowledge_tables import DATASETS, EXTERNAL_APIS, IN_TURN, KEYS, TAGS, contains, sought
 from jikko.repositories.record_table import RecordTable
 from jikko.repositories.shared_sql import Count, Operation, Record, Row, SqlDatabase, id_text, written
 

@@ -16,15 +16,7 @@ from typing import Any, Final
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.repositories.shared_sql import Many, Operation, id_text
 from jikko.store.event_codec import compress
-from jikko.store.moving.moved_tables import (
-    ENDED_RUNS,
-    OPEN_RUNS,
-    PLUGIN_STORAGE,
-    TABLES,
-    Column,
-    Table,
-    convert_of,
-)
+from jikko.store.moving.moved_tables import ENDED_RUNS, OPEN_RUNS, PLUGIN_STORAGE, TABLES, Column, Table, convert_of
 from jikko.store.postgres.database import TOO_LONG, Connection, Postgres
 from jikko.store.postgres.knowledge.words import ADD_NODE, keyword_of, node_values
 from jikko.store.postgres.runs.frames import FRAMES, frame_of

@@ -179,10 +179,7 @@ async def _replaced(request: Request) -> CreatedDocument:
 
 
 async def _updated(
-    request: Request,
-    source: NewSource | None,
-    body: TextChanges | NewTextDocument | FileWishes,
-    document_id: str = "",
+    request: Request, source: NewSource | None, body: TextChanges | NewTextDocument | FileWishes, document_id: str = ""
 ) -> CreatedDocument:
     path = request.path_params
     document = await knowledge_of(request).documents.update(

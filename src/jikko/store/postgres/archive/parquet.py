@@ -38,10 +38,7 @@ _SCHEMA: Final = pa.schema(
     },
     {"jikko": "archive 1"},
 )
-_AS_THEY_ARE: Final = (
-    *("status", "created_at", "finished_at", "inputs", "error", "elapsed", "epoch"),
-    *COUNTS,
-)
+_AS_THEY_ARE: Final = (*("status", "created_at", "finished_at", "inputs", "error", "elapsed", "epoch"), *COUNTS)
 """Fields of a record with a column of the same name."""
 
 

@@ -10,15 +10,7 @@ from jikko.repositories.shared_sql import storable
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
 from jikko.store.postgres.sql import id_column, text
-from jikko.store.run_lists import (
-    ALL,
-    MAX_LONG_RUNS,
-    SqlCondition,
-    created,
-    of_few,
-    row_conditions,
-    status_numbers,
-)
+from jikko.store.run_lists import ALL, MAX_LONG_RUNS, SqlCondition, created, of_few, row_conditions, status_numbers
 
 # A skip scan of the index: one step per app, however many runs there are.
 _APPS: Final = " UNION ".join(

@@ -153,10 +153,7 @@ class PostgresKnowledge:
         self._database = database
         segments = PostgresSegmentStore(database)
         self._stores = KnowledgeStores(
-            DatasetStore(database),
-            DocumentStore(database),
-            segments,
-            JobStore(database, segments.add_nodes),
+            DatasetStore(database), DocumentStore(database), segments, JobStore(database, segments.add_nodes)
         )
         self._opening = asyncio.Lock()
         self._is_open = False

@@ -13,15 +13,7 @@ from jikko.ports.stores.run_pages import RunFilter
 from jikko.record import COUNTS
 from jikko.repositories.shared_sql import storable, stored_id
 from jikko.store.run_columns import TEXTS
-from jikko.store.run_lists import (
-    ALL,
-    MAX_LONG_RUNS,
-    SqlCondition,
-    created,
-    of_few,
-    row_conditions,
-    status_numbers,
-)
+from jikko.store.run_lists import ALL, MAX_LONG_RUNS, SqlCondition, created, of_few, row_conditions, status_numbers
 from jikko.store.sqlite.runs.totals import HOUR, apps_of
 
 _OF_ROWS: Final = ("app", "workflow", "end_user", "elapsed", "retry_of", "run_id", *COUNTS, *TEXTS)

@@ -73,12 +73,7 @@ class VectorCache:
         return sum(matrix.size for matrix in self._matrices.values())
 
     def nearest(
-        self,
-        connection: sqlite3.Connection,
-        dataset_id: StoredId,
-        vector: bytes,
-        documents: Sequence[Visible],
-        k: int,
+        self, connection: sqlite3.Connection, dataset_id: StoredId, vector: bytes, documents: Sequence[Visible], k: int
     ) -> list[int]:
         """Return the keys of the nodes nearest to a vector by 8 bits: more than ``k``, to be rescored.
 

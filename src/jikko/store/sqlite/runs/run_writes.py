@@ -152,14 +152,7 @@ class RunWrites:
             connection.execute(_ARCHIVE, (key, write.archive or compress(write.events)))
         self._projections.changed(
             RunChange(
-                key,
-                identity[0],
-                write.run_id,
-                write.created_at,
-                None,
-                status,
-                write.columns[PRICE],
-                identity[1],
+                key, identity[0], write.run_id, write.created_at, None, status, write.columns[PRICE], identity[1]
             ),
             connection,
         )
