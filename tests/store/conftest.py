@@ -12,8 +12,3 @@ from tests.store.postgres_server import new_database
 async def database(request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
     async with new_database(request) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def databases_from_a_template() -> None:
-    """Disable the template: each database is created by its migrations."""

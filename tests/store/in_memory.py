@@ -1,34 +1,18 @@
 """In-memory stores for tests that need no file: they start no thread, so they also work in virtual time."""
 
-from contextlib import closing
-from functools import cache
-from pathlib import Path
-
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.file_index import FileIndex
 from jikko.store.sqlite import SqliteRunStore
-from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
-from jikko.store.sqlite.memory_database import MemoryDatabase, new_connection
+from jikko.store.sqlite.memory_database import MemoryDatabase
+from tests.store.templates import new_connection
 
 
 def new_database(image: bytes | None = None) -> MemoryDatabase:
-    """Return a new database, in a tenth of the time of its migrations.
-
-    Args:
-        image: Image of the database to copy; by default an empty one.
-    """
-    connection = connect(Path(":memory:"), busy_timeout=0)
-    connection.deserialize(image or _image())
-    return MemoryDatabase(connection)
-
-
-@cache
-def _image() -> bytes:
-    with closing(new_connection()) as connection:
-        return connection.serialize()
+    """Return a new database; ``image`` as ``new_connection`` takes it."""
+    return MemoryDatabase(new_connection(image))
 
 
 class RunsInMemory(SqliteRunStore):
