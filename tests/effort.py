@@ -6,7 +6,8 @@ import gc
 import math
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 PATIENCE = 60.0
 """Timeout of waits in tests, in seconds: enough for the busiest machine. It catches hangs, and bounds no speed."""
@@ -20,18 +21,26 @@ def trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Return the CPU time of this thread for the work, in seconds, without other processes and the garbage collector,
-    which would traverse objects left by other tests."""
+@contextmanager
+def no_garbage_collector() -> Iterator[None]:
+    """Disable the garbage collector. It would traverse objects left by other tests; and for large syntax trees it takes
+    twice as long as their parser."""
     was_enabled = gc.isenabled()
     gc.disable()
-    began = time.thread_time()
     try:
-        work()
-        return time.thread_time() - began
+        yield
     finally:
         if was_enabled:
             gc.enable()
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of this thread for the work, in seconds, without other processes and the garbage
+    collector."""
+    with no_garbage_collector():
+        began = time.thread_time()
+        work()
+        return time.thread_time() - began
 
 
 def growth(work: Callable[[int], object], count: int, *, times: int = 10) -> float:
@@ -42,13 +51,10 @@ def growth(work: Callable[[int], object], count: int, *, times: int = 10) -> flo
     """
     least = {count: math.inf, count * times: math.inf}
     gc.collect()
-    gc.disable()
-    try:
+    with no_garbage_collector():
         for _ in range(5):
             for size in least:
                 least[size] = min(least[size], cpu_seconds(lambda size=size: work(size)))  # type: ignore[misc]
-    finally:
-        gc.enable()
     return least[count * times] / least[count]
 
 

@@ -3,13 +3,13 @@
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.diagnostics.translations import Language, language_of, texts
+from tests.effort import no_garbage_collector
 
 SOURCE = Path(__file__).parents[2] / "src" / "jikko"
 PLACE = re.compile(r"\{(\w+)\}")
@@ -17,22 +17,24 @@ WORDED = ("Phrase", "Diagnostic", "worded", "PhraseError", "DocumentFailure", "C
 """What takes a code as its first argument."""
 
 
-@cache
-def _nodes() -> list[ast.AST]:
-    return [node for file in SOURCE.rglob("*.py") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[ast.AST]]:
+    """Syntax trees of the source."""
+    with no_garbage_collector():
+        yield [node for file in SOURCE.rglob("*.py") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
 
 
-def _made_of_parts() -> Iterator[str]:
+def _made_of_parts(nodes: list[ast.AST]) -> Iterator[str]:
     """Regular expressions for the codes that the source makes of parts."""
-    for node in _nodes():
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = [re.escape(str(part.value)) if isinstance(part, ast.Constant) else None for part in node.values]
             if any(part and "\\." in part for part in parts):
                 yield "".join(part or r"[\w-]+" for part in parts)
 
 
-def _calls() -> Iterator[ast.Call]:
-    for node in _nodes():
+def _calls(nodes: list[ast.AST]) -> Iterator[ast.Call]:
+    for node in nodes:
         named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WORDED
         if isinstance(node, ast.Call) and named and node.args and isinstance(node.args[0], ast.Constant):
             yield node
@@ -55,8 +57,8 @@ def test_texts_are_in_their_language() -> None:
     assert all(PLACE.search(text) for code, text in texts("en").items() if code in same)
 
 
-def test_every_code_that_is_worded_has_a_text_and_all_that_its_text_names() -> None:
-    for call in _calls():
+def test_every_code_that_is_worded_has_a_text_and_all_that_its_text_names(nodes: list[ast.AST]) -> None:
+    for call in _calls(nodes):
         code = call.args[0]
         assert isinstance(code, ast.Constant)
         assert isinstance(code.value, str)
@@ -67,9 +69,9 @@ def test_every_code_that_is_worded_has_a_text_and_all_that_its_text_names() -> N
             assert set(PLACE.findall(texts("en")[code.value])) <= names, ast.unparse(call)
 
 
-def test_every_text_is_said_somewhere() -> None:
-    spelt_out = {node.value for node in _nodes() if isinstance(node, ast.Constant)}
-    made = re.compile("|".join(f"(?:{pattern})" for pattern in {*_made_of_parts()}))
+def test_every_text_is_said_somewhere(nodes: list[ast.AST]) -> None:
+    spelt_out = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    made = re.compile("|".join(f"(?:{pattern})" for pattern in {*_made_of_parts(nodes)}))
     assert [code for code in texts("en") if code not in spelt_out and not made.fullmatch(code)] == []
 
 

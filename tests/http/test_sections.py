@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.http.app import Router
+from jikko.http.console.page_files import PageFiles
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_operations
 from jikko.http.operation import Operation, Route, Section, all_operations
@@ -35,9 +36,9 @@ def test_a_server_that_was_asked_for_nothing_else_finds_every_operation(operatio
 
 
 def test_a_console_that_was_asked_for_nothing_else_finds_every_operation_of_it() -> None:
-    lost = []
+    lost, page = [], PageFiles()
     for operation in console_operations(CONSOLE):
-        found, _ = Router([*SERVED, *console_sections(CONSOLE)]).find(operation.method, address(operation))
+        found, _ = Router([*SERVED, *console_sections(CONSOLE, page)]).find(operation.method, address(operation))
         if found is None or (found.path, found.summary) != (operation.path, operation.summary):
             lost.append(f"{operation.method} {operation.path}")
 

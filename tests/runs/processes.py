@@ -221,14 +221,14 @@ class Process:
     def _node_class(self) -> type[Any]:
         process, case = self, self._case
 
-        @dataclass(frozen=True)
         class Slow:
             type: ClassVar[str] = "code"
             immediate: ClassVar[bool] = False
             branching: ClassVar[bool] = False
             has_effects: ClassVar[bool] = True
 
-            value: Any
+            def __init__(self, value: Any) -> None:
+                self.value = value
 
             @classmethod
             def from_dsl(cls, data: Fields) -> Self:

@@ -72,13 +72,13 @@ class Script:
         """Return the class of ``code`` nodes."""
         script = self
 
-        @dataclass(frozen=True)
         class Scripted:
             type: ClassVar[str] = "code"
             immediate: ClassVar[bool] = False
             branching: ClassVar[bool] = False
 
-            value: Any
+            def __init__(self, value: Any) -> None:
+                self.value = value
 
             @classmethod
             def from_dsl(cls, data: Fields) -> Self:
