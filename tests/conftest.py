@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.cluster.nats_server",
     "tests.files.buckets",
     "tests.files.radosgw",
+    "tests.sandbox.forked",
     "tests.store.postgres_server",
     "tests.store.templates",
 ]

@@ -14,7 +14,7 @@ from jikko.sandbox.limits import SandboxLimits
 from jikko.values import Json
 from tests.effort import PATIENCE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("fork_servers_of_their_own")]
 
 
 @pytest.fixture(scope="module")
