@@ -32,7 +32,8 @@ def test_a_value_is_shown_shortly(value: Any, text: str) -> None:
     [
         (lambda data: data.text("k"), [1], "is a list, not a text"),
         (lambda data: data.text("k"), True, "is true, not a text"),
-        (lambda data: data.boolean("k"), "yes", "is 'yes', not true or false"),
+        (lambda data: data.boolean("k"), "ja", "is 'ja', not true or false"),
+        (lambda data: data.boolean("k"), 2, "is 2, not true or false"),
         (lambda data: data.integer("k"), 1.5, "is 1.5, not a whole number"),
         (lambda data: data.integer("k"), float("nan"), "is nan, not a whole number"),
         (lambda data: data.integer("k"), float("inf"), "is inf, not a whole number"),
@@ -48,6 +49,14 @@ def test_a_wrong_value_is_noted_and_replaced(read: Callable[[Fields], Any], valu
 
     assert read(source) == read(fields({}))
     assert [str(found) for found in source.problems] == [f"data.k: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [(True, False), (1, 0), ("1", "0"), ("true", "False"), ("YES", "no"), ("on", "Off"), ("t", "f")]
+)
+def test_words_for_true_and_false_are_booleans_as_in_dify(yes: Any, no: Any) -> None:
+    assert fields({"k": yes}).boolean("k") is True
+    assert fields({"k": no}).boolean("k", default=True) is False
 
 
 def test_paths_lead_from_the_top_of_the_file() -> None:

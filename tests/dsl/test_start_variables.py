@@ -76,7 +76,7 @@ def test_these_are_the_types(kind: str) -> None:
         ({"variable": "x", "type": "txt-input"}, ["type: is 'txt-input', which inputs cannot have (did you mean"]),
         ({"variable": "x", "type": "select", "options": [["a"]]}, ["options[0]: is a list, not a text (put it"]),
         ({"variable": "x", "type": "select", "options": "a"}, ["options: is 'a', not a list"]),
-        ({"variable": "x", "type": "number", "required": "no"}, ["required: is 'no', not true or false"]),
+        ({"variable": "x", "type": "number", "required": "nein"}, ["required: is 'nein', not true or false"]),
         ({"variable": "x", "type": "number", "max_length": "ten"}, ["max_length: is 'ten', not a whole number"]),
         ({"variable": "x", "type": "json_object", "json_schema": "{"}, ["json_schema: is not JSON: Expecting"]),
         ({"variable": "x", "type": "json_object", "json_schema": "[]"}, ["json_schema: is a list, not an object"]),

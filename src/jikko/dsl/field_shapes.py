@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from jikko.diagnostics.diagnostic import Diagnostic
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import BOOLEANS, Fields
 from jikko.values import Json, Selector
 
 Schema: TypeAlias = dict[str, Any]
@@ -34,6 +34,12 @@ _MAPPINGS: Final[Schema] = {"$mapping": False}
 _LIST: Final[Schema] = {"type": "array"}
 _TEXT: Final[Schema] = {"type": ["string", "number"]}
 _SELECTOR: Final[Schema] = {"type": "array", "items": {"type": ["string", "integer"]}}
+_BOOLEAN: Final[Schema] = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"enum": [0, 1, *sorted({case for text in BOOLEANS for case in (text, text.title(), text.upper())})]},
+    ]
+}
 _DIGITS: Final[Schema] = {"type": "string", "pattern": r"^\s*[-+]?[0-9_]*\s*$"}
 
 
@@ -268,7 +274,7 @@ class _NotedFields(Fields):
             self._reading.questions[f"{wrong.at} text"] += tuple(choices)
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        at = self._ask(name, {"type": "boolean"})
+        at = self._ask(name, _BOOLEAN)
         found: bool = self._reading.answer(f"{at} boolean", default, True, False)
         return found
 

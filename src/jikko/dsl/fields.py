@@ -8,6 +8,10 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.values import Json, Selector
 
 MISSING: Final = Phrase("document.missing")
+BOOLEANS: Final = dict.fromkeys(("true", "1", "t", "yes", "y", "on"), True) | dict.fromkeys(
+    ("false", "0", "f", "no", "n", "off"), False
+)
+"""Texts that are booleans, in lower case."""
 _MAX_CHOICES = 2_000
 _MAX_QUESTIONS = 50
 
@@ -114,11 +118,13 @@ class Fields:
         return default
 
     def boolean(self, name: str, default: bool = False) -> bool:
+        """Return a boolean; 0, 1 and words for true and false are accepted, as in Dify."""
         value = self.raw.get(name)
         if value is None:
             return default
-        if isinstance(value, bool):
-            return value
+        found = BOOLEANS.get(str(value).lower()) if isinstance(value, (int, str)) else None
+        if found is not None:
+            return found
         self.problem(name, Phrase("document.not_boolean", {"value": self.shown(name)}))
         return default
 
