@@ -87,6 +87,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/triggers.md", "yaml"): HERE,
     ("docs/tools.md", "console"): "tests/acceptance/test_tools_page.py",
     ("docs/tools.md", "yaml"): "tests/acceptance/test_tools_page.py",
+    ("docs/upgrade.md", "ini"): "tests/deploy/test_unit.py",
     ("docs/upgrade.md", "sh"): "tests/acceptance/test_upgrade_page.py",
     ("docs/upgrade.md", "text"): "tests/acceptance/test_upgrade_page.py",
 }

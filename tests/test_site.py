@@ -69,3 +69,20 @@ def test_the_site_is_searched_without_a_server(built: Path, page: Page, index: s
     page.locator("input[name=q]").first.fill(word)
     page.keyboard.press("Enter")
     page.locator("#search-results li a", has_text=found).first.wait_for()
+
+
+def test_guides_are_found_before_decisions(built: Path, page: Page) -> None:
+    page.goto((built / "search.html").as_uri() + "?q=backup")
+    page.locator("#search-results li a[href^=decisions]").first.wait_for()
+    found = [link.get_attribute("href") or "" for link in page.locator("#search-results li > a").all()]
+
+    decisions = [href.startswith("decisions/") for href in found]
+    assert decisions == sorted(decisions), found
+    assert not decisions[0]
+
+
+def test_lines_of_commands_wrap_and_are_not_hidden(built: Path, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto((built / "service.html").as_uri())
+    wide = "pre => pre.scrollWidth > pre.clientWidth"
+    assert not any(each.evaluate(wide) for each in page.locator(".highlight-sh pre").all())

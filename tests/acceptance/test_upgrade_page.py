@@ -78,7 +78,7 @@ def test_the_way_to_a_new_version_and_back_is_as_the_page_shows_it(tmp_path: Pat
         if block.kind == "sh":
             commands.append(block.text)
             shown.append("")
-        else:
+        elif block.kind == "text":
             shown[-1] = block.text
 
     given = {"URL": server.url, "KEY": imported["api_key"], "PID": str(server.pid), **without_network(tmp_path)}

@@ -20,6 +20,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, environment
 from tests.acceptance.workflows import ECHO, app, end, node, start
 from tests.effort import PATIENCE, trusted
+from tests.page_blocks import blocks
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 
@@ -32,6 +33,23 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text.replace("/opt/jikko/bin/jikko", shutil.which("true") or "/bin/true"))
 
     command = ["systemd-analyze", "verify", "--man=no", *map(str, tmp_path.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.services
+@pytest.mark.once
+def test_the_drop_in_of_the_page_of_upgrades_replaces_every_program_of_the_unit(tmp_path: Path) -> None:
+    shutil.copytree(UNITS, tmp_path, dirs_exist_ok=True)
+    [drop_in] = blocks("docs/upgrade.md", "ini")
+    program = shutil.which("true") or "/bin/true"
+    (tmp_path / "jikko.service.d").mkdir()
+    (tmp_path / "jikko.service.d" / "version.conf").write_text(
+        drop_in.text.replace("/opt/jikko-new/bin/jikko", program)
+    )
+
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "jikko.service")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
