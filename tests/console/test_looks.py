@@ -10,12 +10,16 @@ from tests.console.album import AXE_RUN, picture
 from tests.console.apps import FAILS
 from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit
 
-FRAMES = """() => [...document.querySelectorAll('main *')]
-    .filter(one => !one.closest('svg, .react-flow') && one.getClientRects().length)
-    .map(one => {
-        const { x, y, width, height } = one.getBoundingClientRect()
-        return [`${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`, x, y, width, height]
-    })"""
+FRAMES = """async () => {
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+    return [...document.querySelectorAll('main *')]
+        .filter(one => !one.closest('svg, .react-flow') && one.getClientRects().length)
+        .map(one => {
+            const { x, y, width, height } = one.getBoundingClientRect()
+            return [`${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`, x, y, width, height]
+        })
+}"""
+"""Frames of all elements after the next frame: in it, rows take the height of another width."""
 STYLED = """async names => {
     for (const name of names) {
         if (document.querySelector(`link[href$="${name}"]`)) continue

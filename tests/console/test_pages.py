@@ -133,6 +133,13 @@ def test_workflows_are_filtered_on_a_small_screen_too(visit: Visit) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
 
 
+def test_no_figure_stands_alone_in_a_row_of_a_small_screen(visit: Visit) -> None:
+    figures = visit("/", size=SMALL, locale="ja-JP").locator(".facts > *")
+    expect(figures).to_have_count(5)
+    tops = figures.evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+    assert tops == [tops[0]] * 3 + [tops[4]] * 2
+
+
 def test_workflows_that_are_used_most_come_first_and_stay_there(site: Site, visit: Visit) -> None:
     for _ in range(2):
         site.run("greets", name="used")
