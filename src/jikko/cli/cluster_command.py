@@ -219,7 +219,7 @@ async def drain(settings: Settings, name: str, as_json: bool) -> None:
         ]
         if len(meant) != 1:
             names = ", ".join(server.name for server in meant or there) or "none"
-            what = f"{name} is the beginning of several names" if meant else f"no server {name}"
+            what = f"{name} is the beginning of several names" if meant else f"no server {name} among them"
             raise Failure(f"{what}: {names}", exit_code=ExitCode.NOT_FOUND, code="not_found")
         [server] = meant
         if not await seen.end(server):

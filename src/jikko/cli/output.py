@@ -201,11 +201,17 @@ def _at(entry: Any, column: str) -> Any:
 def _words(value: Any, column: str) -> str:
     if value is None:
         return ""
-    if column.rpartition("_")[2] == "at" and isinstance(value, (int, float)):
+    if column.rpartition("_")[2] in ("at", "until", "timestamp") and isinstance(value, (int, float)):
         with suppress(ValueError, OverflowError, OSError):  # not a time, in the response of another server
             return iso(value, "seconds")
     if column in ("elapsed", "elapsed_time") and isinstance(value, (int, float)):
         return took(value)
+    if column == "app" and isinstance(value, Mapping):
+        return str(value.get("name", ""))
+    if column == "schedule" and isinstance(value, Mapping):
+        return _schedule_words(value)
+    if column == "run_list" and isinstance(value, list):
+        return ", ".join(f"{_at(run, 'id')} {_at(run, 'status')}" for run in value)
     if column in _IN_WORDS and isinstance(value, Mapping):
         return ", ".join(f"{name} {_words(each, name)}" for name, each in value.items() if each not in _EMPTY)
     if column in _IN_WORDS and isinstance(value, list):
@@ -213,6 +219,16 @@ def _words(value: Any, column: str) -> str:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _schedule_words(schedule: Mapping[str, Any]) -> str:
+    if schedule.get("error"):
+        return f"never runs: {schedule['error']}"
+    if schedule.get("paused") is not None:
+        until = _words(schedule.get("paused_until"), "paused_until")
+        return f"paused{until and ' until '}{until} ({schedule['paused']})"
+    following = schedule.get("next")
+    return f"next {_words(following[0], 'next_at')}" if isinstance(following, list) and following else ""
 
 
 @contextmanager

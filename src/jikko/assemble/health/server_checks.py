@@ -42,7 +42,7 @@ async def check_servers(settings: Settings, clock: Clock = time.time) -> AsyncIt
         return await describe_schema(database)
 
     async def time_of_day() -> Phrase:
-        return Phrase("servers.clock", {"seconds": f"{await require_same_time(database, clock):+.1f}"})
+        return Phrase("servers.clock", {"seconds": f"{await require_same_time(database, clock):+z.1f}"})
 
     async def standby() -> tuple[Phrase, bool]:
         names = await database.value("SHOW synchronous_standby_names")

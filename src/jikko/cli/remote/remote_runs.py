@@ -149,7 +149,7 @@ def _submit_form(
 @does("triggers list")
 def _list_triggers(api: Management, *, app: str | None, kind: str | None, as_json: bool) -> None:
     app_id = None if app is None else api.app_id(app)
-    columns = ("id", "kind", "app.name", "node_id", "enabled", "path")
+    columns = ("id", "kind", "app.name", "node_id", "enabled", "path", "schedule")
     show_list(api.triggers(app=app_id, kind=kind), columns, as_json=as_json)
 
 
