@@ -15,10 +15,11 @@ from jikko.private import make_file, make_folder
 from jikko.store.sqlite import memory_database
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.migrate import Migration, folder_id
+from jikko.store.sqlite.migrate import Migration, folder_id, migrations
 
 _OPEN: Final = Database.open
 _NEW_CONNECTION: Final = memory_database.new_connection
+_migrations: Final = cache(migrations)
 _templates: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 """Contents of a file, and the folder's id in it, if any, by parameters of its creation."""
 
@@ -57,7 +58,8 @@ def _image() -> bytes:
 
 
 def _open(path: Path, *, steps: Sequence[Migration] | None = None, page_size: int | None = None, **rest: Any) -> Any:
-    kind = (page_size, *(step.script for step in steps or ()))
+    steps = _migrations() if steps is None else steps
+    kind = (page_size, *(step.script for step in steps))
     if not path.exists():
         if kind not in _templates:
             _templates[kind] = _made(steps, page_size)

@@ -1,10 +1,11 @@
 """Console in process: the ASGI application on its own data folder."""
 
-import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -38,7 +39,7 @@ class Clock:
         return self.now
 
 
-@functools.cache
+@cache
 def _built_page() -> PageFiles:
     """Return the package's page, read once for all scenes."""
     return PageFiles()
@@ -50,18 +51,17 @@ class Scene:
 
     assembly: Assembly
     clock: Clock
-    operations: list[Operation] = field(default_factory=list)
     page: PageFiles | None = None
 
     def __post_init__(self) -> None:
         assert self.assembly.console is not None
-        page = self.page or _built_page()
-        self.operations = console_operations(self.assembly.console, page)
-        self._sections = console_sections(self.assembly.console, page)
-        self._api = [operation for operation in self.operations if operation.path.startswith((API, MANAGEMENT))]
-        self._description = _description_of(self._api)
-        self._router = Router(self._api)
+        self._sections = console_sections(self.assembly.console, self.page or _built_page())
         self.application: Any = create_app(self.assembly, console=self._sections)
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        assert self.assembly.console is not None
+        return console_operations(self.assembly.console, self.page or _built_page())
 
     @property
     def access(self) -> Any:
@@ -102,31 +102,29 @@ class Scene:
         return (await self.assembly.apps.publish(text.encode(), source=name)).app
 
     async def _is_described(self, response: httpx.Response) -> None:
-        operation, _ = self._router.find(response.request.method, response.request.url.path)
+        router, description = _described()
+        operation, _ = router.find(response.request.method, response.request.url.path)
         if operation is None or response.status_code == 304:
             return
         path = operation.path
         if not operation.described:
             path = path.replace(f"{API}/shared/", f"{API}/runs/").replace(API, MANAGEMENT)
-        described = self._description["paths"][path][operation.method.lower()]["responses"]
+        described = description["paths"][path][operation.method.lower()]["responses"]
         assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
         content = described[str(response.status_code)].get("content", {}).get("application/json", {})
         if "schema" in content and response.headers["content-type"].startswith("application/json"):
             await response.aread()
-            schema = {**content["schema"], "components": self._description["components"]}
+            schema = {**content["schema"], "components": description["components"]}
             error = next(Draft202012Validator(schema).iter_errors(response.json()), None)
             assert error is None, f"{operation.method} {operation.path}: {error.message} at {list(error.path)}"
 
 
-_DESCRIPTIONS: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
-
-
-def _description_of(operations: list[Operation]) -> dict[str, Any]:
-    """Return the description of some operations, cached across scenes."""
-    names = tuple((operation.method, operation.path) for operation in operations)
-    if names not in _DESCRIPTIONS:
-        _DESCRIPTIONS[names] = console_description("0", operations)
-    return _DESCRIPTIONS[names]
+@cache
+def _described() -> tuple[Router, dict[str, Any]]:
+    """Return the router of the API, in which nothing but its operations is looked up, and their description."""
+    nobody: Any = SimpleNamespace(count=None)
+    api = [each for each in console_operations(nobody, _built_page()) if each.path.startswith((API, MANAGEMENT))]
+    return Router(api), console_description("0", api)
 
 
 @asynccontextmanager
