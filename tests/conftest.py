@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -40,6 +41,11 @@ for name in [name for name in os.environ if name.startswith("JIKKO_")]:
 # The duration of an example depends on the machine's load.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the test run, for what its processes share: see ``warm_commands``."""
+    os.environ["TEST_RUN"] = getattr(config, "workerinput", {}).get("testrunuid") or uuid4().hex
 
 
 @pytest.hookimpl(wrapper=True)

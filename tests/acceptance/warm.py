@@ -1,10 +1,10 @@
 """Process that has imported all of Jikko, and forks into commands: this takes a sixth of the half second of CPU in
 which Python starts and imports the command.
 
-It is started as a script with the file descriptors of two Unix sockets: a stream, whose end ends it, and a datagram
-socket open to other processes (``warm_program.py``). Each byte there requests a command, with five descriptors: a JSON
-file (``arguments``, ``environment``, ``folder``), standard input, output and error, and a pipe that receives a line
-with the process id and, at the command's end, a line with its exit code.
+It is started as a script with a folder and two file descriptors: of a named pipe, which ends it once nobody has it open
+for writing, and of a Unix datagram socket. Each byte there requests a command, with five descriptors: a JSON file
+(``arguments``, ``environment``, ``folder``), standard input, output and error, and a pipe that receives a line with the
+process id and, at the command's end, a line with its exit code. The folder, which has both, is removed at the end.
 """
 
 import atexit
@@ -14,6 +14,7 @@ import json
 import os
 import pkgutil
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -46,9 +47,9 @@ def load() -> None:
     gc.freeze()
 
 
-def next_command(*numbers: int) -> list[int]:
+def next_command(users: int, number: int) -> list[int]:
     """Return the descriptors of a command, in the process that becomes it; empty if no more can come."""
-    sockets = [socket.socket(fileno=number) for number in numbers]
+    requests = socket.socket(fileno=number)
     ends, wakes = socket.socketpair()
     wakes.setblocking(False)
     signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
@@ -56,18 +57,19 @@ def next_command(*numbers: int) -> list[int]:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     told: dict[int, int] = {}
     while True:
-        readable, _, _ = select.select([ends, *sockets], [], [])
-        if ends in readable:
+        readable, _, _ = select.select([ends.fileno(), users, number], [], [])
+        if ends.fileno() in readable:
             ends.recv(4096)
             tell_of_ended(told)
             continue
-        asked, descriptors, _, _ = socket.recv_fds(readable[0], 1, 5)
-        if not asked:
+        if number not in readable:
             return []
+        _, descriptors, _, _ = socket.recv_fds(requests, 1, 5)
         if (process_id := os.fork()) == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for each in (ends, wakes, *sockets):
+            os.close(users)
+            for each in (ends, wakes, requests):
                 each.close()
             for pipe in told.values():
                 os.close(pipe)
@@ -125,10 +127,13 @@ if __name__ == "__main__":
     # The first registered function is called last.
     atexit.register(leave, ended)
     load()
-    if command := next_command(*map(int, sys.argv[1:])):
+    folder, *numbers = sys.argv[1:]
+    if command := next_command(*map(int, numbers)):
         try:
             become(command)
         except SystemExit as end:
             if end.code is None or isinstance(end.code, int):
                 ended.append(end.code or 0)
             raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)

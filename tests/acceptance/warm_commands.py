@@ -1,14 +1,14 @@
-"""Commands without Python's startup: each is a fork of a process that has imported Jikko (``warm.py``)."""
+"""Commands without Python's startup: each is a fork of a process that has imported Jikko (``warm.py``), one for all
+processes of a test run."""
 
 import atexit
+import fcntl
 import functools
 import json
 import os
 import select
 import shlex
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,37 +21,52 @@ from tests.effort import PATIENCE
 
 
 class Warm:
-    """Process that has imported Jikko."""
+    """Process that has imported Jikko, of a test run. It ends once all who use it have closed it."""
 
-    def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair()
+    def __init__(self, run: str) -> None:
+        """Use the process, or start it. ``run``: Unique name of the test run."""
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("JIKKO_")}
         self._environment["PYTHONWARNINGS"] = "ignore"
-        self.folder = Path(tempfile.mkdtemp(prefix="jikko-warm-"))
-        """Where other processes ask for commands: see ``forked``."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as named:
-            named.bind(str(self.folder / "socket"))
-            numbers = [theirs.fileno(), named.fileno()]
-            self._process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("warm.py"), *map(str, numbers)],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=numbers,
-            )
-        theirs.close()
+        self.folder = Path(tempfile.gettempdir(), f"jikko-warm-{run}")
+        """Where commands are asked for: see ``forked``."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.program = self.folder / "bin" / "jikko"
+        """Replacement of the installed script in a shell."""
+        self._users = self.folder / "users"
+        """Named pipe that each user has open for writing."""
+        with open(self.folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                self._used = os.open(self._users, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:  # nobody has started it, or it was killed
+                self._used = self._start()
 
-    @functools.cached_property
-    def program(self) -> Path:
-        """Replacement of the installed script in a shell: ``jikko`` in a separate folder."""
+    def _start(self) -> int:
+        self._write_program()
+        address = self.folder / "socket"
+        for path in (self._users, address):
+            path.unlink(missing_ok=True)
+        os.mkfifo(self._users)
+        users = os.open(self._users, os.O_RDONLY | os.O_NONBLOCK)
+        used = os.open(self._users, os.O_WRONLY)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as requests:
+            requests.bind(str(address))
+            script = Path(__file__).with_name("warm.py")
+            words = [sys.executable, *map(str, (script, self.folder, users, requests.fileno()))]
+            for number in (users, requests.fileno()):
+                os.set_inheritable(number, True)
+            null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]
+            os.posix_spawn(sys.executable, words, self._environment, file_actions=null)
+        os.close(users)
+        return used
+
+    def _write_program(self) -> None:
         (self.folder / "environment").write_text(json.dumps(at_start(self._environment)), "utf-8")
         words = [sys.executable, "-I", "-S", str(Path(__file__).with_name("warm_program.py"))]
         words += [str(self.folder), str(Path(sys.executable).parent / "jikko")]
-        program = self.folder / "bin" / "jikko"
-        program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
-        program.chmod(0o755)
-        return program
+        self.program.parent.mkdir(exist_ok=True)
+        self.program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
+        self.program.chmod(0o755)
 
     def can_be(self, environment: dict[str, str]) -> bool:
         """Return whether Python would start the same way in this environment."""
@@ -59,12 +74,10 @@ class Warm:
 
     def start(self, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int) -> "WarmCommand":
         """Start a command in this folder, with its standard input, output and error."""
-        return _asked(self._socket, arguments, environment, *standard)
+        return forked(self.folder, arguments, environment, *standard)
 
     def close(self) -> None:
-        self._socket.close()
-        self._process.wait()
-        shutil.rmtree(self.folder)
+        os.close(self._used)
 
 
 class WarmCommand:
@@ -111,21 +124,14 @@ class WarmCommand:
 def forked(
     folder: Path, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int
 ) -> WarmCommand:
-    """Start a command as a fork of another process's ``Warm``, by its folder; see ``Warm.start``."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as requests:
-        requests.connect(str(folder / "socket"))
-        return _asked(requests, arguments, environment, *standard)
-
-
-def _asked(
-    requests: socket.socket, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int
-) -> WarmCommand:
+    """Start a command as a fork of a ``Warm``, by its folder; see ``Warm.start``."""
     request = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
     told, tells = os.pipe()
-    with tempfile.TemporaryFile() as asked:
+    with tempfile.TemporaryFile() as asked, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as requests:
         asked.write(json.dumps(request).encode())
         asked.flush()
         given = [one if isinstance(one, int) else one.fileno() for one in (asked, *standard, tells)]
+        requests.connect(str(folder / "socket"))
         socket.send_fds(requests, [b"!"], given)
     os.close(tells)
     return WarmCommand(told)
@@ -133,7 +139,7 @@ def _asked(
 
 @functools.cache
 def warm() -> Warm:
-    """Return the process of these tests, which ends with them."""
-    made = Warm()
+    """Return the process of this test run, which ends with it."""
+    made = Warm(os.environ["TEST_RUN"])
     atexit.register(made.close)
     return made
