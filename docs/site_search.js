@@ -1,5 +1,6 @@
-// Pages that say how it is come before those that say why, or since when. The weights are those of Sphinx.
-const behind = page => (page.startsWith('decisions/') ? 200 : page === 'changelog' ? 100 : 0)
+// Guides come before pages that say why, since when, or what a word means. The weights are those of Sphinx.
+const LATER = ['changelog', 'contributing', 'dify-behaviour', 'glossary']
+const behind = page => (page.startsWith('decisions/') ? 200 : LATER.includes(page) ? 100 : 0)
 var Scorer = {
   score: ([page, , , , score]) => score - behind(page),
   objNameMatch: 11,
