@@ -28,11 +28,20 @@ async def failure_of(schema: dict[str, Any], value: Json) -> str:
 
 
 async def test_an_object_that_does_not_fit_its_schema_fails_the_node() -> None:
-    assert await failure_of({"required": ["a"]}, {}) == ("Input o does not fit its schema: 'a' is a required property")
+    assert await failure_of({"required": ["a"]}, {"品": "🎉"}) == (
+        "Input o does not fit its schema: 'a' is a required property"
+    )
+
+
+@pytest.mark.parametrize("empty", [{}, "", [], 0, False])
+async def test_an_empty_value_is_not_checked(empty: Json) -> None:
+    result = await start({"required": ["a"]}).run(FakeContext({"node": {"o": empty}}))
+
+    assert result.outputs == {"o": empty}
 
 
 async def test_a_schema_that_points_elsewhere_fails_the_node_and_is_not_fetched() -> None:
-    assert await failure_of({"$ref": "http://127.0.0.1:9/schema"}, {}) == (
+    assert await failure_of({"$ref": "http://127.0.0.1:9/schema"}, {"a": 1}) == (
         "Input o cannot be checked against its schema: its $ref 'http://127.0.0.1:9/schema' is not in the schema, "
         "and nothing is fetched."
     )

@@ -54,10 +54,10 @@ class Start:
     async def _check_object(self, variable: StartVariable, value: Json) -> None:
         # Dify records no inputs of a failed start node: for it that is an unexpected error.
         name = variable.name
-        if value is None:
-            if variable.required:
-                raise NodeFailure(f"Input {name} is required.", kind=_UNEXPECTED)
-            return
+        if value is None and variable.required:
+            raise NodeFailure(f"Input {name} is required.", kind=_UNEXPECTED)
+        if not value:
+            return  # Not even against the schema. [QUIRK]
         if not isinstance(value, dict):
             raise NodeFailure(f"Input {name} must be a JSON object.", kind=_UNEXPECTED)
         try:
