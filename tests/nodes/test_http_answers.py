@@ -48,6 +48,8 @@ class TestAnswer:
             (b"abc", {"Content_Type": "text/plain", "Content_Disposition": "attachment"}),
             (b"abc", {"Content_Disposition": 'inline; filename="a.txt"'}),
             (b"PK\x03\x04", {"Content_Type": "application/vnd.odd.xml-like+zip"}),
+            (b"%PDF-1.4 <<", {"Content_Type": "application/x-odd"}),
+            (b"\xff", {"Content_Type": "application/x-odd"}),
             (b"{\\rtf1}", {"Content_Type": "application/rtf"}),
             (b"glTF{", {"Content_Type": "model/gltf-binary"}),
         ],
@@ -71,6 +73,8 @@ class TestAnswer:
             "application/ld+json",
             "application/xml",
             "application/x-yaml",
+            "application/jwt",
+            "odd",
         ],
     )
     async def test_what_is_a_text(self, content_type: str) -> None:

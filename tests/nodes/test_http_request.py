@@ -26,6 +26,12 @@ class TestRequestLine:
             "GET /x?q=a+b%26c%3D%2F&l=one%0AX-Two%3A+two&empty=&none= HTTP/1.1\r\nHost: api.test\r\n"
         )
 
+    async def test_parameters_of_one_name_are_sent_together(self) -> None:
+        bench = Bench(url="http://api.test/x", params="日:1\nb:2\n日:🎉")
+
+        assert (await bench.sent()).params == (("日", "1"), ("日", "🎉"), ("b", "2"))
+        assert (await bench.recorded()).startswith("GET /x?%E6%97%A5=1&b=2&%E6%97%A5=")
+
     @pytest.mark.parametrize(
         ("url", "line"),
         [
@@ -141,6 +147,7 @@ class TestBody:
             ('{"s": "{{#start.s#}}", "n": {{#start.n#}}}', '{"s":"a b&c=/","n":3}', '{"s": "a b&c=/", "n": 3}'),
             ('{"é": 1}', '{"é":1}', '{"\\u00e9": 1}'),
             ("{nope", '["nope"]', '["nope"]'),
+            ("null", "", ""),
             ("{'a': 1,}", '{"a":1}', '{"a": 1}'),
             ('{"a": "x\ny"}', '{"a":"x\\ny"}', '{"a": "x\\ny"}'),
             ("{}", "{}", ""),

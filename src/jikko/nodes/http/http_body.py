@@ -100,6 +100,8 @@ class BodyTemplate(Struct, frozen=True):
         try:
             value = await _lenient_json(text.used)
             sent = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            if value is None:
+                sent = b""  # [QUIRK]
         except UnicodeEncodeError:
             raise
         except TooManyElements as error:

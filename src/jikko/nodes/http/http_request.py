@@ -271,7 +271,7 @@ class HttpRequest(NodeConfig, frozen=True):
             method=self.method,
             url=sent.url,
             headers=headers,
-            params=sent.params,
+            params=_grouped(sent.params),
             body=body.content,
             timeouts=self.timeouts,
             ssl_verify=self.ssl_verify,
@@ -324,6 +324,14 @@ def _read_params(text: str) -> tuple[tuple[Template, Template], ...]:
         if key.strip():
             found.append((Template.parse(key.strip()), Template.parse(value.strip())))
     return tuple(found)
+
+
+def _grouped(params: Pairs) -> Pairs:
+    """Return those of one name together, as Dify's HTTP client sends them."""
+    found: dict[str, list[str]] = {}
+    for name, value in params:
+        found.setdefault(name, []).append(value)
+    return tuple((name, value) for name, values in found.items() for value in values)
 
 
 def _without_userinfo(url: str) -> str:

@@ -76,9 +76,12 @@ def readable_size(size: int) -> str:
 
 
 def _is_textual(kind: str, sample: bytes) -> bool:
+    """``kind``: Stated and unknown, or ``""`` if it is generic."""
+    if kind and sample.startswith(_BINARY_SIGNS):
+        return False
     if any(name in kind for name in _TEXT_TYPES):
-        return not sample.startswith(_BINARY_SIGNS)
-    return _decodes(sample) and any(sign in sample for sign in _TEXT_SIGNS)
+        return True
+    return _decodes(sample) and (bool(kind) or any(sign in sample for sign in _TEXT_SIGNS))
 
 
 def _decodes(sample: bytes) -> bool:
