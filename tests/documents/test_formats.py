@@ -3,6 +3,7 @@
 import datetime
 import sys
 from collections.abc import Callable
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -171,9 +172,35 @@ def test_what_is_no_block_stands_in_the_line() -> None:
     assert html_to_text("a<b>b</b><span>c</span><td>d</td><th>e</th><br>日<br/>🎉") == "abc d e 日 🎉"
 
 
+def test_lines_of_code_in_a_page_and_words_about_its_images_are_kept() -> None:
+    page = (
+        "<p>前<pre><code>\nif a:\n    b  🎉<br>c\n</code></pre>次<img src=x alt='絵 pic'>後<img src=y alt=''><img></p>"
+    )
+
+    assert html_to_text(page) == "前\nif a:\n    b  🎉\nc\n次\n絵 pic\n後"
+
+
+def test_attachments_of_an_e_mail_are_read_where_they_can_be() -> None:
+    inner = EmailMessage()
+    inner["Subject"] = "no"
+    inner.set_content("転送 🎉\n")
+    mail = EmailMessage()
+    mail["Subject"] = "no"
+    mail.set_content("本文\n")
+    mail.add_alternative("<p>本文</p>", subtype="html")
+    mail.add_attachment("添付\n\n".encode(), maintype="text", subtype="plain", filename="添付.txt")
+    mail.add_attachment(a_docx(), maintype="application", subtype="octet-stream", filename="a.docx")
+    mail.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="a.png")
+    mail.add_attachment(b"broken", maintype="application", subtype="pdf", filename="a.pdf")
+    mail.add_attachment(inner)
+
+    assert read(mail.as_bytes(), "a.eml") == f"本文\n添付\n{read(a_docx(), 'a.docx')}\n転送 🎉"
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        ("Subject: x\n\n宛名 🎌\n", "宛名 🎌"),
         ("Subject: x\nContent-Type: text/plain; charset=utf-8\n\nHello\n\n  日本 🎌 \n", "Hello\n日本 🎌"),
         (
             "Subject: x\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=B\n\n"

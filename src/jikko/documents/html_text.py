@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
+from jikko.documents.formats import format_of, parse
 from jikko.documents.office import OLE_MAGIC, check_zip
 from jikko.documents.plain import decode
 from jikko.ports.files.documents import DocumentFailure
@@ -23,8 +24,8 @@ _BLOCKS: Final = frozenset(
 
 
 def html_to_text(html: str) -> str:
-    """Return blocks as lines, without empty ones; white space is collapsed; cells of a row are separated by a space, as
-    are the lines that ``<br>`` makes [QUIRK]."""
+    """Return blocks as lines, without empty ones; white space is collapsed, but in ``<pre>``. Cells of a row are
+    separated by a space, as are the lines that ``<br>`` makes [QUIRK]. An image is a line with its ``alt``."""
     parser = _Blocks()
     parser.feed(html)
     parser.close()
@@ -38,6 +39,7 @@ class _Blocks(HTMLParser):
         self.lines: list[str] = []
         self._pieces: list[str] = []
         self._hidden: list[str] = []
+        self._is_code = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _HIDDEN:
@@ -47,8 +49,13 @@ class _Blocks(HTMLParser):
             self._hidden.clear()
         if tag in _BLOCKS:
             self.end_block()
+            self._is_code = self._is_code or tag == "pre"
+        elif tag == "img" and (alt := dict(attrs).get("alt")) and not self._hidden:
+            self.end_block()
+            self._pieces.append(alt)
+            self.end_block()
         elif tag in ("td", "th", "br"):
-            self._pieces.append(" ")
+            self._pieces.append("\n" if self._is_code else " ")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._hidden:
@@ -56,13 +63,15 @@ class _Blocks(HTMLParser):
                 pass
         if tag in _BLOCKS:
             self.end_block()
+            self._is_code = self._is_code and tag != "pre"
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
             self._pieces.append(data)
 
     def end_block(self) -> None:
-        text = " ".join("".join(self._pieces).split())
+        text = "".join(self._pieces)
+        text = text.strip("\r\n").rstrip() if self._is_code else " ".join(text.split())
         self._pieces.clear()
         if text:
             self.lines.append(text)
@@ -109,19 +118,39 @@ _BODY_BYTES: Final = "__substg1.0_1000001E"
 
 
 def read_eml(content: bytes) -> str:
-    """Return the body of an Internet message (RFC 5322), preferably HTML; without headers and attachments."""
+    """Return the body of an Internet message (RFC 5322), preferably HTML, and the text of its attachments, without
+    those that cannot be read."""
     message = message_from_bytes(content, policy=policy.default)
     if not isinstance(message, EmailMessage) or not message.keys():
         raise DocumentFailure("extraction.not_mail")
+    return _of_message(message)
+
+
+def _of_message(message: Any) -> str:
     body = message.get_body(preferencelist=("html", "plain"))
-    if not isinstance(body, EmailMessage):
-        return ""
+    texts = [] if body is None else [_of_part(body)]
+    texts += map(_of_attachment, message.iter_attachments())
+    return "\n".join(filter(None, texts))
+
+
+def _of_attachment(part: Any) -> str:
+    if part.is_multipart():
+        return _of_message(part.get_payload(0) if part.get_content_maintype() == "message" else part)
+    if part.get_content_maintype() == "text":
+        return _of_part(part)
     try:
-        text = body.get_content()
+        return parse(format_of(part.get_filename() or "", part.get_content_type()), part.get_payload(decode=True))
+    except DocumentFailure:
+        return ""
+
+
+def _of_part(part: Any) -> str:
+    try:
+        # Without a declared encoding it would be ASCII.
+        text = part.get_content() if part.get_content_charset() else decode(part.get_payload(decode=True))
     except (LookupError, UnicodeError):
-        payload = body.get_payload(decode=True)
-        text = decode(payload) if isinstance(payload, bytes) else ""
-    return html_to_text(text) if body.get_content_type() == "text/html" else _lines(text)
+        text = decode(part.get_payload(decode=True))
+    return html_to_text(text) if part.get_content_type() == "text/html" else _lines(text)
 
 
 def read_msg(content: bytes) -> str:
