@@ -72,12 +72,13 @@ async def test_a_python_result_passes_through_json(sandbox: Sandbox) -> None:
     assert await sandbox.run_code("python3", code, {}) == {"t": [1, 2], "3": True, "null": "n", "e": 1e15}
 
 
-async def test_nan_and_infinities_survive_in_python(sandbox: Sandbox) -> None:
+async def test_nan_and_infinities_come_out_of_python_and_go_in_as_null(sandbox: Sandbox) -> None:
     code = "def main(v):\n    return {'v': v, 'nan': float('nan'), 'inf': [float('inf'), -float('inf')]}"
 
-    result = await sandbox.run_code("python3", code, {"v": math.inf})
+    result = await sandbox.run_code("python3", code, {"v": [math.inf, -math.inf, math.nan, "NaN 🎉"]})
 
-    assert result["v"] == math.inf
+    assert result["v"] == [None, None, None, "NaN 🎉"]
+    assert await sandbox.render("{{ v }}{{ v is none }}", {"v": math.nan}) == "NoneTrue"
     assert math.isnan(result["nan"])
     assert result["inf"] == [math.inf, -math.inf]
 

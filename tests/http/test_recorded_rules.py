@@ -75,7 +75,7 @@ async def test_a_form_is_for_display_if_it_can_be_submitted_over_the_api(
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
-@pytest.mark.parametrize("given", [{"n": "日本"}, {}, {"n": "x" * 1_000}, {"n": 1.5}, {"n": None}, {"n": [[{}]]}])
+@pytest.mark.parametrize("given", [{"n": "日本"}, {"m": 1}, {"n": "x" * 1_000}, {"n": 1.5}, {"n": None}, {"n": [[{}]]}])
 async def test_a_start_node_that_failed_records_no_inputs(world: World, given: Any) -> None:
     begin = start("q")
     begin["data"]["variables"].append(

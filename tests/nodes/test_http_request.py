@@ -281,7 +281,7 @@ class TestConfiguration:
                 "authorization": {"type": "api-key"},
                 "body": {"type": "xml"},
                 "timeout": {"read": -1},
-                "ssl_verify": "yes",
+                "ssl_verify": "perhaps",
             }
         )
         HttpRequest.from_dsl(data)

@@ -32,6 +32,10 @@ _CHUNK_BYTES: Final = 1 << 20
 _read, _write, _exit, _loads, _dumps = os.read, os.write, os._exit, json.loads, json.dumps
 
 
+def _null(name: str) -> None:
+    """Read a constant that JSON does not have."""
+
+
 class JobRunner:
     """Runs the job of a child. Made once per fork server; each child has its own copy."""
 
@@ -59,7 +63,8 @@ class JobRunner:
     def serve(self) -> NoReturn:
         text_length, block_length = HEAD.unpack(_receive(HEAD.size))
         try:
-            job = _loads(_receive(text_length))
+            # As in Dify, NaN and infinities arrive as null.
+            job = _loads(_receive(text_length), parse_constant=_null)
             block = _receive(block_length)
             self.has_begun = True
             reply = self._reply(job, block)
