@@ -35,6 +35,7 @@ def test_a_failed_delivery_is_found_replayed_and_set_aside_by_keyboard(site: Sit
     expect(panel.get_by_role("status")).to_have_text("A new run by the current version has begun.")
     expect(panel.get_by_role("listitem")).to_have_count(2)
     expect(panel.get_by_role("link", name="Failed")).to_have_count(2)
+    expect(panel.get_by_role("button", name="Replay")).to_be_focused()
     press(panel.get_by_role("button", name="Discard"))
     press(page.get_by_role("dialog").get_by_role("button", name="Discard"))
     expect(panel).to_contain_text("Discarded")
@@ -89,15 +90,16 @@ def test_a_backfill_without_a_time_that_is_one_is_refused_in_words(site: Site, v
     expect(page.get_by_role("alert")).to_have_text("to: must not be earlier than `from`")
 
 
-def test_a_webhook_is_switched_off_and_on(site: Site, visit: Visit) -> None:
+def test_a_webhook_is_switched_off_and_on_by_keyboard(site: Site, visit: Visit) -> None:
     page = visit("/triggers", size=SMALL)
     chosen(page, "Order")
     panel = page.locator(".chosen")
     expect(panel).to_contain_text(f"{site.server.url}/triggers/webhook/")
-    panel.get_by_role("button", name="Switch off").click()
+    press(panel.get_by_role("button", name="Switch off"))
     expect(panel).to_contain_text("Off")
-    panel.get_by_role("button", name="Switch on").click()
-    expect(panel.get_by_role("button", name="Switch off")).to_be_visible()
+    expect(panel.get_by_role("button", name="Switch on")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(panel.get_by_role("button", name="Switch off")).to_be_focused()
 
 
 def test_escape_closes_what_was_chosen_and_gives_the_focus_back(site: Site, visit: Visit) -> None:

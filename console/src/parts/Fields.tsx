@@ -157,7 +157,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
       {wrong && (
         <span className="wrong" id={`${id}-wrong`} role="alert">
           <Icon name="failed" small />
-          {wrong}
+          {wrong.includes('is required in input form') ? t('form.required') : wrong}
         </span>
       )}
     </div>
@@ -273,7 +273,7 @@ function Files({
   )
 }
 
-/** The values as the server takes them: JSON parsed, files without what is only shown. Raises `SyntaxError`. */
+/** The values as the server takes them: JSON parsed, files without what is only shown. Raises `SyntaxError`, which names the field. */
 export function sendable(variables: readonly Variable[], values: Input): Record<string, unknown> {
   const file = ({ name: _name, size: _size, content: _content, owner: _owner, ...sent }: FileInput) => sent
   const out: Record<string, unknown> = {}
@@ -282,10 +282,19 @@ export function sendable(variables: readonly Variable[], values: Input): Record<
     if (value === undefined || value === null) continue
     if (variable.type === 'file') out[variable.name] = file(value as FileInput)
     else if (variable.type === 'file-list') out[variable.name] = (value as FileInput[]).map(file)
-    else if (variable.type === 'json_object' && typeof value === 'string') out[variable.name] = parsed(value)
+    else if (variable.type === 'json_object' && typeof value === 'string')
+      out[variable.name] = json(variable.name, value)
     else out[variable.name] = value
   }
   return out
+}
+
+function json(name: string, text: string): unknown {
+  try {
+    return parsed(text)
+  } catch (error) {
+    throw new SyntaxError(`${name}: ${(error as SyntaxError).message}`)
+  }
 }
 
 /** The field that an error of the server names, or the first; `''` if it names none. */

@@ -5,7 +5,7 @@ import userEvent from '@testing-library/user-event'
 import { useState } from 'react'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Variable } from '../api/types.ts'
-import { setLanguage } from '../words/words.ts'
+import { setLanguage, t } from '../words/words.ts'
 import { Field, sendable } from './Fields.tsx'
 import { Kept } from './Kept.tsx'
 
@@ -72,6 +72,14 @@ test('what is left out of a form keeps nothing behind it from being sent', () =>
   const fields = [variable('first', 'text-input'), variable('second', 'json_object'), variable('third', 'file')]
   const { name: _name, size: _size, ...taken } = file
   expect(sendable(fields, { second: '{"語": 1}', third: file })).toEqual({ second: { 語: 1 }, third: taken })
+})
+
+test('what is wrong with a field stands at it: a text that is no JSON, a value that is missing', () => {
+  const fields = [variable('first', 'json_object'), variable('語', 'json_object')]
+  expect(() => sendable(fields, { first: '{}', 語: '{' })).toThrow(/^語: /)
+  const missing = '入力が正しくありません（q is required in input form）'
+  render(<Field app="a" variable={variable('q', 'text-input')} value="" set={() => undefined} wrong={missing} />)
+  expect(screen.getByRole('alert').textContent).toBe(t('form.required'))
 })
 
 test('a file that a run kept is downloaded by a link with its name', () => {

@@ -7,6 +7,7 @@ import { Code } from '../../parts/Code.tsx'
 import { Dialog, Ends } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { t } from '../../words/words.ts'
 
 const RATINGS = ['like', 'dislike'] as const
@@ -114,22 +115,18 @@ type TextsProps = {
 function Texts({ label, fields, optional = false, save, close }: TextsProps) {
   const id = useId()
   const [texts, setTexts] = useState(() => fields.map(([, text]) => text))
-  const [state, setState] = useState<{ busy?: boolean; wrong?: string; done?: string }>({})
-  const submit = async (event: FormEvent) => {
+  const { busy, wrong, act } = useAction()
+  const [done, setDone] = useState('')
+  const submit = (event: FormEvent) => {
     event.preventDefault()
-    setState({ busy: true })
-    try {
-      setState({ done: await save(texts) })
-    } catch (error) {
-      setState({ wrong: errorText(error) })
-    }
+    void act(async () => setDone(await save(texts)))
   }
   return (
     <Dialog label={label} close={close} heading={null}>
-      {state.done ? (
+      {done ? (
         <div className="in stack dialogbody">
           <p role="status">
-            <Code text={state.done} />
+            <Code text={done} />
           </p>
           <div className="row">
             <span className="grow" />
@@ -140,7 +137,7 @@ function Texts({ label, fields, optional = false, save, close }: TextsProps) {
           </div>
         </div>
       ) : (
-        <form className="in stack dialogbody form" onSubmit={event => void submit(event)}>
+        <form className="in stack dialogbody form" onSubmit={submit}>
           {fields.map(([name], index) => (
             <div className="field" key={name}>
               <label htmlFor={`${id}${index}`}>{name}</label>
@@ -153,17 +150,17 @@ function Texts({ label, fields, optional = false, save, close }: TextsProps) {
               />
             </div>
           ))}
-          {state.wrong && (
+          {wrong && (
             <span className="wrong" role="alert">
               <Icon name="failed" small />
-              {state.wrong}
+              {wrong}
             </span>
           )}
           <Ends close={close}>
             <button
               type="submit"
               className="btn main"
-              disabled={state.busy || (!optional && !texts.every(text => text.trim()))}
+              disabled={busy || (!optional && !texts.every(text => text.trim()))}
             >
               {t('env.save')}
             </button>

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { useEffect, useRef } from 'react'
 import { get } from '../../api/client.ts'
 import type { Document, Segment } from '../../api/types.ts'
 import { Icon } from '../../parts/Icon.tsx'
@@ -16,12 +17,17 @@ export function Segments({ dataset, id, document }: { dataset: string; id: strin
     queryFn: () => get<{ data: Segment[]; total: number }>(`datasets/${dataset}/documents/${id}/segments`),
     placeholderData: before => before,
   })
+  const name = useRef<HTMLSpanElement>(null)
+  // On a narrow screen they stand far below the document that was chosen.
+  useEffect(() => {
+    if (id && window.matchMedia('(max-width: 760px)').matches) name.current?.closest('section')?.scrollIntoView()
+  }, [id])
   return (
     <Panel
       title={t('knowledge.segments')}
       plain
       beside={
-        <span className="faint cut" title={document?.name}>
+        <span ref={name} className="faint cut" title={document?.name}>
           {visible(document?.name ?? '')}
         </span>
       }

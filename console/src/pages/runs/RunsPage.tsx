@@ -16,6 +16,7 @@ import { EVERYTHING, type Filter, useFilter } from './filter.ts'
 import { Histogram } from './Histogram.tsx'
 import { RunRow } from './RunRow.tsx'
 import { type Chosen, Selection } from './Selection.tsx'
+import { rowsIn, useListFocus } from './useListFocus.ts'
 import { useRuns } from './useRuns.ts'
 import '../../../styles/runs.css'
 
@@ -46,19 +47,14 @@ export function RunsPage() {
   }, [live.fresh, follows, showNew])
   const isThere = query.data !== undefined
   const hasNew = live.fresh > 0 && !follows
-  const rows = () => [...(panel.current?.querySelectorAll<HTMLElement>('[data-row]') ?? [])]
-  const had = useRef<{ focused: HTMLElement; at: number }>(undefined)
-  // Its keys act where the focus is: here, unless something else has it. What leaves the page takes the focus with it: a
-  // row gives it to the next, a button or a dialog to the list.
+  const focus = useListFocus(panel)
+  // Its keys act where the focus is: here, unless something else has it.
   useEffect(() => {
-    const { focused, at } = had.current ?? { at: -1 }
-    if (!isThere || focused?.isConnected || document.activeElement !== document.body) return
-    const next = at < 0 ? undefined : (rows()[at] ?? rows().at(-1))
-    ;(next ?? panel.current)?.focus({ preventScroll: true })
-  })
+    if (isThere && document.activeElement === document.body) panel.current?.focus({ preventScroll: true })
+  }, [isThere])
   const keys = (event: KeyboardEvent) => {
     const action = pressed('runs', event)
-    const links = rows()
+    const links = rowsIn(panel)
     const at = links.indexOf(document.activeElement as HTMLElement)
     if (action === 'next') links[Math.min(links.length - 1, at + 1)]?.focus()
     else if (action === 'previous') links[Math.max(0, at - 1)]?.focus()
@@ -106,15 +102,7 @@ export function RunsPage() {
         ) : null}
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the list act wherever in it the focus is */}
-      <div
-        className="panel"
-        ref={panel}
-        tabIndex={-1}
-        onKeyDown={keys}
-        onFocus={event => {
-          had.current = { focused: event.target, at: rows().indexOf(event.target) }
-        }}
-      >
+      <div className="panel" ref={panel} tabIndex={-1} onKeyDown={keys} onFocus={focus}>
         <Filters counts={counts} capped={capped} known={counted} search={search} />
         {/* It counts without the text that is searched. */}
         {!filter.keyword && (
@@ -148,6 +136,11 @@ export function RunsPage() {
         ) : runs.length === 0 ? (
           <Empty>
             {t(isNarrow(filter) ? (isChosen(filter) ? 'runs.none_here' : 'runs.none_span') : 'runs.none')}{' '}
+            {filter.keyword && !filter.error && (
+              <button type="button" className="btn small" onClick={() => change({ q: undefined, error: read('q') })}>
+                {t('runs.in_errors')}
+              </button>
+            )}{' '}
             {isNarrow(filter) ? (
               <button type="button" className="btn small" onClick={() => change(EVERYTHING)}>
                 {t(isChosen(filter) ? 'runs.all' : 'runs.any_time')}

@@ -3,7 +3,7 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import type { PropsWithChildren } from 'react'
+import { type PropsWithChildren, useRef } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Run, Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
@@ -11,6 +11,7 @@ import { setLanguage, t, tn } from '../../words/words.ts'
 import { filterOf, useFilter } from './filter.ts'
 import { RunsPage } from './RunsPage.tsx'
 import { Selection } from './Selection.tsx'
+import { useListFocus } from './useListFocus.ts'
 import { useRuns } from './useRuns.ts'
 
 afterEach(() => {
@@ -50,7 +51,7 @@ test('runs that wait, and one that is looked for by its id, are found whatever t
   expect(filter({ status: 'paused', t: '1h' })).toEqual({ status: 'paused', after: 96_400 })
 })
 
-test('where no run fits, one button asks for all runs of all times', async () => {
+test('where no run fits, one button looks for the text in errors, and one asks for all runs of all times', async () => {
   setLanguage('en')
   vi.stubGlobal('fetch', async (address: string) =>
     address.includes('stream') ? new Promise(() => undefined) : Response.json({ data: [] }),
@@ -63,6 +64,8 @@ test('where no run fits, one button asks for all runs of all times', async () =>
       </Current.Provider>
     </Cached>,
   )
+  await userEvent.click(await screen.findByRole('button', { name: t('runs.in_errors') }))
+  expect(window.location.search).toBe('?from=1000&until=2000&status=failed&error=%E8%AA%9E')
   await userEvent.click(await screen.findByRole('button', { name: t('runs.all') }))
   expect(window.location.search).toBe('?t=all')
 })
@@ -210,4 +213,29 @@ test('the counts are of what a searched text is found in, and unknown for a stat
   await screen.findAllByText('審査 🙂')
   expect(new Set(counts())).toEqual(new Set(['–']))
   expect(document.querySelector('.foot')?.textContent).toContain(t('runs.of', { n: '1', all: '1' }))
+})
+
+function List({ rows, more }: { rows: string[]; more: boolean }) {
+  const box = useRef<HTMLFieldSetElement>(null)
+  return (
+    <fieldset ref={box} tabIndex={-1} onFocus={useListFocus(box)}>
+      {more && <button type="button">more</button>}
+      {rows.map(row => (
+        <a key={row} href="/" data-row={row}>
+          {row}
+        </a>
+      ))}
+    </fieldset>
+  )
+}
+
+test('what leaves a live list leaves the focus in it: a row gives it to the next, a button to the list', () => {
+  const { rerender } = render(<List rows={['a', 'b', 'c']} more />)
+  expect(document.activeElement).toBe(document.body)
+  screen.getByText('b').focus()
+  rerender(<List rows={['a', 'c']} more />)
+  expect(document.activeElement).toBe(screen.getByText('c'))
+  screen.getByText('more').focus()
+  rerender(<List rows={['a', 'c']} more={false} />)
+  expect(document.activeElement).toBe(screen.getByRole('group'))
 })

@@ -9,6 +9,7 @@ import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Empty, errorText, Panel } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { worded } from '../../words/messages.ts'
 import { visible } from '../../words/visible.ts'
 import { t, tn, type Word } from '../../words/words.ts'
@@ -90,18 +91,14 @@ const Paste = ({ text }: { text: string }) => (
 /** Asks the provider whether it answers now, or has the callbacks delivered again. */
 function Act({ on }: { on: Mend }) {
   const cache = useQueryClient()
-  const [busy, setBusy] = useState(false)
+  const { busy, act } = useAction()
   const [said, setSaid] = useState<{ ok: boolean; text: string } | null>(null)
   const { provider } = on
-  const act = async () => {
-    setBusy(true)
+  const mend = async () => {
     setSaid(null)
-    if (provider) setSaid(await tested(provider))
-    else {
-      await post('callbacks/resend').catch(error => setSaid({ ok: false, text: errorText(error) }))
-      await Promise.all(['system', 'callbacks'].map(key => cache.invalidateQueries({ queryKey: [key] })))
-    }
-    setBusy(false)
+    if (provider) return setSaid(await tested(provider))
+    await post('callbacks/resend').catch(error => setSaid({ ok: false, text: errorText(error) }))
+    await Promise.all(['system', 'callbacks'].map(key => cache.invalidateQueries({ queryKey: [key] })))
   }
   if (!provider && on.about !== 'callbacks') return null
   return (
@@ -111,7 +108,7 @@ function Act({ on }: { on: Mend }) {
         className="btn small act"
         aria-label={provider ? t('system.test_one', { name: provider }) : t('callbacks.resend_all')}
         disabled={busy}
-        onClick={() => void act()}
+        onClick={() => void act(mend)}
       >
         {t(provider ? 'system.test_key' : 'callbacks.resend')}
       </button>

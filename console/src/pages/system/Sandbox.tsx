@@ -1,10 +1,10 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
 import { post } from '../../api/client.ts'
 import type { System } from '../../api/types.ts'
 import { Code } from '../../parts/Code.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { Failure, Panel } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { checkName, worded } from '../../words/messages.ts'
 import { t, tn } from '../../words/words.ts'
 
@@ -14,17 +14,13 @@ const CHECK = { ok: 'succeeded', warning: 'partial', failed: 'failed' } as const
 
 export function Sandbox({ data, may }: { data: System; may: boolean }) {
   const cache = useQueryClient()
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>(null)
+  const { busy, error, act } = useAction()
   const { sandbox } = data
   const good = sandbox.checks.filter(check => check.status === 'ok').length
-  const check = async () => {
-    setBusy(true)
-    setError(null)
-    await post('system/check', { what: 'sandbox' }).catch(setError)
-    await cache.invalidateQueries({ queryKey: ['system'] })
-    setBusy(false)
-  }
+  const check = () =>
+    act(() =>
+      post('system/check', { what: 'sandbox' }).finally(() => cache.invalidateQueries({ queryKey: ['system'] })),
+    )
   const well = sandbox.checks.length > 0 && good === sandbox.checks.length
   return (
     <Panel

@@ -1,11 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
 import { useSystem } from '../../api/queries.ts'
 import type { System } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Loaded, Panel } from '../../parts/Panel.tsx'
+import { useAction } from '../../parts/useAction.ts'
 import { ago, count, duration, t, tn } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
 import { Diagnostics } from './Diagnostics.tsx'
@@ -21,12 +21,8 @@ export default function SystemPage() {
   const system = useSystem()
   const cache = useQueryClient()
   const may = useMay()
-  const [busy, setBusy] = useState(false)
-  const look = async () => {
-    setBusy(true)
-    await cache.refetchQueries({ queryKey: ['system'] })
-    setBusy(false)
-  }
+  const { busy, act } = useAction()
+  const look = () => act(() => cache.refetchQueries({ queryKey: ['system'] }))
   return (
     <main id="main" className="page system">
       <div className="head">

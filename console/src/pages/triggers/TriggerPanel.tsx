@@ -41,6 +41,7 @@ function Found({ trigger }: { trigger: Trigger }) {
   const path = `triggers/${trigger.id}`
   const [look, word] = stateOf(trigger)
   const paused = schedule !== undefined && schedule.paused !== null
+  const on = trigger.enabled && !paused
   const address =
     trigger.path &&
     (who.server.public_url || location.origin + base.replace(/console\/$/, '')).replace(/\/$/, '') + trigger.path
@@ -68,34 +69,21 @@ function Found({ trigger }: { trigger: Trigger }) {
       )}
       {may && (
         <div className="row wrap acts">
-          {trigger.enabled && !paused ? (
-            <>
-              {schedule && (
-                <button type="button" className="btn small" disabled={busy} onClick={() => setAsking('pause')}>
-                  <Icon name="pause" small />
-                  {t('trigger.pause')}
-                </button>
-              )}
-              <button
-                type="button"
-                className="btn small"
-                disabled={busy}
-                onClick={() => void act('POST', `${path}/disable`, undefined)}
-              >
-                {t('trigger.disable')}
-              </button>
-            </>
-          ) : (
-            <button
-              type="button"
-              className="btn small"
-              disabled={busy}
-              onClick={() => void act('POST', `${path}/enable`, undefined)}
-            >
-              <Icon name="play" small />
-              {t(paused && trigger.enabled ? 'trigger.resume' : 'trigger.enable')}
+          {on && schedule && (
+            <button type="button" className="btn small" disabled={busy} onClick={() => setAsking('pause')}>
+              <Icon name="pause" small />
+              {t('trigger.pause')}
             </button>
           )}
+          <button
+            type="button"
+            className="btn small"
+            disabled={busy}
+            onClick={() => void act('POST', `${path}/${on ? 'disable' : 'enable'}`, undefined)}
+          >
+            {!on && <Icon name="play" small />}
+            {t(on ? 'trigger.disable' : paused && trigger.enabled ? 'trigger.resume' : 'trigger.enable')}
+          </button>
           {schedule && (
             <>
               <button

@@ -22,6 +22,7 @@ import { Ticks } from '../../parts/Ticks.tsx'
 import { useAction } from '../../parts/useAction.ts'
 import { ago, moment, t, tn } from '../../words/words.ts'
 import { RunRow } from '../runs/RunRow.tsx'
+import { useListFocus } from '../runs/useListFocus.ts'
 import { useRuns } from '../runs/useRuns.ts'
 import { TriggerTable } from '../triggers/TriggerTable.tsx'
 import { CallIt } from './CallIt.tsx'
@@ -220,8 +221,11 @@ function Recent({ app }: { app: AppDetail }) {
   const filter = useMemo(() => ({ app: app.id }), [app.id])
   const { query, runs, live, showNew } = useRuns(filter)
   const now = useNow(runs.some(run => run.status === 'running'))
+  const list = useRef<HTMLElement>(null)
+  const focus = useListFocus(list)
   return (
-    <section className="panel">
+    // biome-ignore lint/a11y/noStaticElementInteractions: takes the focus of what leaves it
+    <section className="panel" ref={list} tabIndex={-1} onFocus={focus}>
       <header>
         <h2>{t('workflow.recent')}</h2>
         <Ticks runs={app.last_runs} />
