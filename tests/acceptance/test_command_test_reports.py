@@ -120,7 +120,9 @@ def test_watching_runs_the_cases_again_when_a_file_changes(jikko: Command, tmp_p
     # Reports that the command writes itself are no change.
     written = ["--junit", str(tests / "j.xml"), "--lcov", str(tests / "l.info")]
     command = [str(JIKKO), "test", str(path), "--watch", *written]
-    with subprocess.Popen(command, env=environment(jikko.home), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment(jikko.home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             lines = iter(process.stdout.readline, "")
@@ -138,8 +140,10 @@ def test_watching_runs_the_cases_again_when_a_file_changes(jikko: Command, tmp_p
 
             flow.write_text(BRANCHES.replace("low {{ q }}", "LOW {{ q }}"), encoding="utf-8")
             assert next(line for line in lines if "failed in" in line).startswith("3 failed")
+            assert next(lines) == "waiting for a change; Ctrl-C ends\n"
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE) == 130
+            assert list(lines) == []
         finally:
             process.kill()
 

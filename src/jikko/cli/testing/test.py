@@ -141,9 +141,12 @@ def test(
             once()
         except click.ClickException as error:
             click.echo(f"Error: {error.format_message()}", err=True)
-        click.echo("waiting for a change; Ctrl-C ends", err=True)
-        while changed_at(tests, more, written) == seen:
-            time.sleep(_LOOK)
+        try:
+            click.echo("waiting for a change; Ctrl-C ends", err=True)
+            while changed_at(tests, more, written) == seen:
+                time.sleep(_LOOK)
+        except KeyboardInterrupt:
+            sys.exit(ExitCode.INTERRUPTED)
 
 
 async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted, *, compares: bool) -> int:
