@@ -30,7 +30,8 @@ def echo(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("command", "buffered"), [("check {}", ""), ("runs list", "1"), ("show {} --json", ""), ("run {} -i q=日本", "1")]
+    ("command", "buffered"),
+    [("check {}", ""), ("runs list", "1"), ("show {} --json", ""), ("run {} -i q=日本", "1"), ("runs export", "")],
 )
 def test_a_full_disk_behind_standard_output_was_a_traceback(
     tmp_path: Path, echo: Path, command: str, buffered: str
@@ -47,6 +48,21 @@ def test_a_full_disk_behind_standard_output_was_a_traceback(
     assert told == (
         json.dumps({"code": "output", "message": message, "hint": ""}) if "--json" in command else f"Error: {message}"
     )
+
+
+@pytest.mark.parametrize("command", ["runs list", "runs export"])
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, echo: Path, command: str) -> None:
+    home = tmp_path / "home"
+    Command(home)("run", echo, "--keep", "-i", "q=猫 🐈")
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [JIKKO, *command.split()], env=environment(home), stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (1, b"")
 
 
 def test_a_run_without_standard_error_failed_and_gave_no_outputs(tmp_path: Path, echo: Path) -> None:

@@ -4,10 +4,10 @@ import errno
 import json
 import math
 import os
-import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -293,11 +293,13 @@ async def export_runs(
                 damaged=damaged.append,
             )
         try:
-            with _target(file) as target:
+            with _target(file) as write:
                 async for line in lines:
-                    target.write(line)
+                    write(line)
                     count += 1
         except OSError as error:
+            if str(file) == "-":
+                raise  # told as of any command
             raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
     for reason in damaged:
         click.echo(f"Skipped: {reason}", err=True)
@@ -305,10 +307,13 @@ async def export_runs(
     return 1 if damaged else 0
 
 
-def _target(file: Path) -> AbstractContextManager[BinaryIO]:
+@contextmanager
+def _target(file: Path) -> Iterator[Callable[[bytes], object]]:
     if str(file) == "-":
-        return nullcontext(sys.stdout.buffer)
-    return whole_file(file)
+        yield partial(click.echo, nl=False)
+        return
+    with whole_file(file) as target:
+        yield target.write
 
 
 @click.command("import")
