@@ -65,6 +65,18 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, echo: Path, comman
     assert (ended.returncode, ended.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize("answer", ["</dev/null", "<&-"])
+def test_a_question_that_nobody_answers_names_the_option_that_does(tmp_path: Path, echo: Path, answer: str) -> None:
+    home = tmp_path / "home"
+    Command(home)("apps", "import", echo)
+
+    ended = shell(home, f"jikko apps delete Echo {answer}")
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].endswith("standard input has no answer to the question; give --yes.")
+    assert [app["name"] for app in Command(home)("apps", "list", "--json").lines] == ["Echo"]
+
+
 def test_a_run_without_standard_error_failed_and_gave_no_outputs(tmp_path: Path, echo: Path) -> None:
     ended = shell(tmp_path / "home", f"jikko run {echo} -i q=日本 2>&-")
 

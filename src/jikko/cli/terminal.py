@@ -39,7 +39,7 @@ def is_conversation() -> bool:
 
 def confirmed(question: str) -> bool:
     """Ask a yes-or-no question on standard error. Also works within the event loop, which would only note a Ctrl-C
-    until there is an answer. Raises ``click.Abort``: Ctrl-C, or the end of the input."""
+    until there is an answer. Raises ``click.Abort``: Ctrl-C. Raises ``click.UsageError``: the input has ended."""
     of_loop = signal.signal(signal.SIGINT, signal.default_int_handler)
     # A Ctrl-C just before the wait would not end it: a byte in the pair does.
     woken, waking = socket.socketpair()
@@ -51,7 +51,8 @@ def confirmed(question: str) -> bool:
             select.select([sys.stdin, woken], [], [])
             line = sys.stdin.readline()
             if not line:
-                raise click.Abort
+                click.echo(err=True)
+                raise click.UsageError("Nothing was done: standard input has no answer to the question; give --yes.")
             if (answer := line.strip().lower()) in _ANSWERS:
                 return _ANSWERS[answer]
             click.echo("Error: invalid input", err=True)

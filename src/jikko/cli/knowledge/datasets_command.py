@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.apps import or_revoked
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import (
     assembled,
     existing,
@@ -94,7 +95,7 @@ async def remove(assembly: Assembly, dataset: str, documents: tuple[str, ...], y
     target = await knowledge.datasets.find(dataset)
     if not documents:
         if not yes and not confirmed(f"Remove the dataset {target.name!r} with all its documents?"):
-            raise click.Abort
+            raise Failure("nothing was removed", code="declined")
         await knowledge.datasets.delete(target.id)
         line = f"{target.name} removed"
     else:
