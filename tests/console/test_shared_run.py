@@ -60,6 +60,9 @@ def sections(asked: list[str]) -> set[str]:
     return {url.split("?")[0].split("/console/api/")[1].split("/")[0] for url in asked if "/api/" in url}
 
 
+BELOW = "() => innerHeight - document.querySelector('.scrub').getBoundingClientRect().bottom"
+
+
 @pytest.mark.parametrize(("locale", "size"), [("en-US", LARGE), ("ja-JP", SMALL)])
 def test_a_link_shows_its_run_to_a_stranger_until_it_is_revoked(
     site: Site, visit: Visit, browser: Browser, axe: str, locale: str, size: Any
@@ -89,6 +92,8 @@ def test_a_link_shows_its_run_to_a_stranger_until_it_is_revoked(
         there.set_viewport_size(size)
         there.reload()
         expect(there.get_by_role("tree", name=words["steps"])).to_contain_text("Check policy")
+        # Nothing is left free for the navigation that a guest does not have.
+        assert there.evaluate(BELOW) == 0
         key = link.partition("key=")[2]
         assert not [url for url in asked if key in url.partition("#")[0]]
         assert sections(asked) == {"shared"}
