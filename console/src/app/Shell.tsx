@@ -187,8 +187,8 @@ function Who({ session }: { session: Session }) {
 const SCOPES: readonly [Scope, Word][] = [
   ['everywhere', 'keys.everywhere'],
   ['runs', 'page.runs'],
-  ['run', 'keys.run'],
   ['steps', 'steps'],
+  ['run', 'keys.run'],
 ]
 
 function Keys({ close }: { close: () => void }) {
