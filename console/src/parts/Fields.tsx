@@ -297,8 +297,9 @@ function json(name: string, text: string): unknown {
   }
 }
 
-/** The field that an error of the server names, or the first; `''` if it names none. */
+/** The field that an error names first; `''` if it names none. */
 export const fieldOf = (message: string, variables: readonly Variable[]): string =>
-  [...variables]
-    .sort((a, b) => b.name.length - a.name.length)
-    .find(one => new RegExp(`(^|[^\\w])${one.name.replace(/\W/g, '\\$&')}([^\\w]|$)`).test(message))?.name ?? ''
+  variables
+    .map(({ name }) => ({ name, at: message.search(new RegExp(`(^|[^\\w])${name.replace(/\W/g, '\\$&')}([^\\w]|$)`)) }))
+    .filter(({ at }) => at >= 0)
+    .sort((a, b) => a.at - b.at || b.name.length - a.name.length)[0]?.name ?? ''

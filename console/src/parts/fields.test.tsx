@@ -6,7 +6,7 @@ import { useState } from 'react'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Variable } from '../api/types.ts'
 import { setLanguage, t } from '../words/words.ts'
-import { Field, sendable } from './Fields.tsx'
+import { Field, fieldOf, sendable } from './Fields.tsx'
 import { Kept } from './Kept.tsx'
 
 beforeEach(() => setLanguage('en'))
@@ -77,6 +77,7 @@ test('what is left out of a form keeps nothing behind it from being sent', () =>
 test('what is wrong with a field stands at it: a text that is no JSON, a value that is missing', () => {
   const fields = [variable('first', 'json_object'), variable('語', 'json_object')]
   expect(() => sendable(fields, { first: '{}', 語: '{' })).toThrow(/^語: /)
+  expect(fieldOf('語: Unexpected end (line 1, first column)', [variable('line', 'number'), ...fields])).toBe('語')
   const missing = '入力が正しくありません（q is required in input form）'
   render(<Field app="a" variable={variable('q', 'text-input')} value="" set={() => undefined} wrong={missing} />)
   expect(screen.getByRole('alert').textContent).toBe(t('form.required'))
