@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 from tests.acceptance.warm_program import at_start
 from tests.effort import PATIENCE
@@ -139,7 +140,7 @@ def forked(
 
 @functools.cache
 def warm() -> Warm:
-    """Return the process of this test run, which ends with it."""
-    made = Warm(os.environ["TEST_RUN"])
+    """Return the process of this test run, which ends with it; of a program, its own."""
+    made = Warm(os.environ.get("TEST_RUN") or uuid4().hex)
     atexit.register(made.close)
     return made
