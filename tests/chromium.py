@@ -22,8 +22,13 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium-headless-shell"),
             # Tests may run as root, for whom the sandbox does not start, and with little shared memory. A renderer that
-            # is reused has already compiled the page.
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--process-per-site"],
+            # is reused has already compiled the page. No page lives as long as its code would take to be optimized.
+            args=[
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--process-per-site",
+                "--js-flags=--no-maglev --no-opt",
+            ],
         )
         yield browser
         browser.close()

@@ -1,5 +1,6 @@
 """Browser, built page, and a server with apps."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -9,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, expect
 from scripts.build_console import build, is_current, sources
 
 from tests.acceptance.client import Client
@@ -45,9 +46,16 @@ def built() -> Path:
 
 
 @pytest.fixture(scope="session")
-def axe(built: Path) -> str:
+def axe_source(built: Path) -> str:
     """Source of axe, for evaluation in a page."""
     return (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def axe(axe_source: str, request: pytest.FixtureRequest) -> str:
+    """Source of axe, or nothing in the English half of a test in both languages: its rules are asked once."""
+    call = getattr(request.node, "callspec", None)
+    return "" if call and call.params.get("locale") == LOCALE else axe_source
 
 
 @pytest.fixture(scope="package")
@@ -262,6 +270,15 @@ def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
         page.context.clear_cookies()
         rested.append(page)
     assert wrong == []
+
+
+def walk(page: Page, path: str) -> None:
+    """Open a console address (without its beginning) as a link does, in the document that the page has: what a load
+    takes, and the page's scripts to be compiled again, is more than most addresses take."""
+    strange = page.get_by_role("heading", name=re.compile("^(No such page|ページが見つかりません)$"))
+    for address, count in (("/no/such/page", 1), (path, 0)):
+        page.evaluate("address => history.pushState(null, '', address)", f"/console{address}")
+        expect(strange).to_have_count(count)
 
 
 def sign_in(context: BrowserContext, site: Site, token: str) -> None:

@@ -100,8 +100,7 @@ def test_figures_by_what_runs_are_of_lead_to_these(
     expect(page.locator("[data-row]")).to_have_count(listed)
 
 
-@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
-@pytest.mark.parametrize("by", ["time", "version"])
+@pytest.mark.parametrize(("by", "locale"), [("time", "ja-JP"), ("version", "ja-JP"), ("version", "en-US")])
 def test_charts_break_no_rule_light_and_dark_large_and_small(
     visit: Visit, workflow: str, axe: str, locale: str, by: str
 ) -> None:

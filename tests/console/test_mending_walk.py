@@ -67,8 +67,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path)
     model.close()
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("locale", WORDS)
+@pytest.mark.parametrize(("case", "locale"), list(zip(CASES, [*WORDS, "en-US"], strict=True)))
 def test_a_newcomer_mends_a_run(own: Site, visit: Visit, tmp_path: Path, locale: str, case: str) -> None:
     source, more, load, choose, go_live, retry, done = WORDS[locale]
     broken, fixed, cause = CASES[case]

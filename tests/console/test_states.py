@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Route, expect
 
 from tests.acceptance.echo import EchoServer
 from tests.console.album import keep
-from tests.console.conftest import LARGE, SMALL, Site, Visit, site_in
+from tests.console.conftest import LARGE, SMALL, Site, Visit, site_in, walk
 
 ASKED = {
     "workflows": "apps",
@@ -204,9 +204,9 @@ def test_a_step_that_a_stop_cut_off_took_no_longer_than_its_run(site: Site, visi
     site.echo.release("/hold/cut-off/1")
 
 
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
+def test_where_there_is_nothing_the_page_says_what_to_do(bare: Site, visit: Visit) -> None:
+    page = visit("/enter", at=bare)
+    for path, words in (
         ("/", "No workflow yet. Import a file"),
         ("/runs", "No run in this period"),
         ("/runs?t=all", "Nothing has run yet"),
@@ -217,13 +217,11 @@ def test_a_step_that_a_stop_cut_off_took_no_longer_than_its_run(site: Site, visi
         ("/triggers", "No webhook call yet"),
         ("/triggers?state=failed", "No delivery matches"),
         ("/system", "No model provider is set up"),
-    ],
-)
-def test_where_there_is_nothing_the_page_says_what_to_do(bare: Site, visit: Visit, path: str, words: str) -> None:
-    page = visit(path, at=bare)
-    expect(page.locator("main")).to_contain_text(words)
-    expect(page.get_by_role("alert")).to_have_count(0)
-    keep(page, f"{re.sub(r'[^a-z]+', '-', path).strip('-') or 'workflows'}-empty")
+    ):
+        walk(page, path)
+        expect(page.locator("main")).to_contain_text(words)
+        expect(page.get_by_role("alert")).to_have_count(0)
+        keep(page, f"{re.sub(r'[^a-z]+', '-', path).strip('-') or 'workflows'}-empty")
 
 
 @pytest.mark.parametrize(
@@ -296,10 +294,10 @@ def test_a_browser_without_a_network_still_asks_a_server_of_its_own_machine(
 def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visit, names: dict[str, str]) -> None:
     forbidden = re.compile(r"^(Run|Stop|Retry|Import|New|Revoke|Publish|Send|Test|Check|Delete)\b")
     asked: list[str] = []
-    page = visit(None, token=site.viewer)
+    page = visit("/enter", token=site.viewer)
     page.on("request", lambda request: asked.append(request.method))
     for name in ("workflows", "workflow", "runs", "run", "chat", "documents", "triggers", "system"):
-        page.goto(f"{site.url}{WHERE[name].format(**names)}")
+        walk(page, WHERE[name].format(**names))
         expect(page.locator("main")).to_be_visible()
         expect(page.get_by_text("viewer", exact=True).first).to_be_visible()
         expect(page.locator(".skeleton")).to_have_count(0)
