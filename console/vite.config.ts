@@ -38,7 +38,6 @@ export default defineConfig(({ command }) => ({
     pool: 'threads',
     // To load packages and a document for each file would take three fifths of the time; src/patience.ts clears it.
     isolate: false,
-    unstubGlobals: true,
     setupFiles: ['src/words/both.ts', 'src/patience.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     testTimeout: 120_000,

@@ -4,7 +4,7 @@
 // `transcript.txt`; its difference is read before it is committed.
 import { cleanup, render, screen } from '@testing-library/react'
 import { createRef } from 'react'
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { ChartPoint, GraphNode, RetryChoice, RunCoverage } from './api/types.ts'
 import { covered } from './graph/coverage.ts'
 import { folded } from './graph/folds.ts'
@@ -36,8 +36,6 @@ vi.mock('@tanstack/react-virtual', () => ({
     measure: () => undefined,
   }),
 }))
-
-afterEach(cleanup)
 
 const told = (value: unknown): string =>
   JSON.stringify(value, (_, each) =>

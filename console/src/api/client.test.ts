@@ -1,7 +1,5 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ApiError, get, onSignedOut, post, remove } from './client.ts'
-
-afterEach(() => vi.unstubAllGlobals())
 
 test('who is no longer signed in is told by any answer but that of the session itself, until nobody asks', async () => {
   const told: string[] = []

@@ -4,19 +4,13 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { act, cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import type { PropsWithChildren } from 'react'
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { AppDetail, Session } from '../api/types.ts'
 import { Say } from '../pages/chat/Say.tsx'
 import { useViews } from '../pages/runs/views.ts'
 import { useSplit } from '../parts/Splitter.tsx'
 import { language, setLanguage, t } from '../words/words.ts'
 import { Current, Shell } from './Shell.tsx'
-
-afterEach(() => {
-  cleanup()
-  vi.unstubAllGlobals()
-  sessionStorage.clear()
-})
 
 const session = { name: 'ada', role: 'operator', features: {} } as Session
 const Seen = ({ children }: PropsWithChildren) => (

@@ -1,13 +1,8 @@
 // @vitest-environment happy-dom
 
-import { act, cleanup, renderHook } from '@testing-library/react'
-import { afterEach, expect, test, vi } from 'vitest'
+import { act, renderHook } from '@testing-library/react'
+import { expect, test, vi } from 'vitest'
 import { useNow } from './useNow.ts'
-
-afterEach(() => {
-  cleanup()
-  vi.useRealTimers()
-})
 
 test('the time goes on while it is wanted, and stands still otherwise', () => {
   vi.useFakeTimers()

@@ -1,12 +1,10 @@
 // @vitest-environment happy-dom
 
 import { cleanup, render } from '@testing-library/react'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Diff, Field } from '../api/types.ts'
 import { setLanguage } from '../words/words.ts'
 import Difference from './Difference.tsx'
-
-afterEach(cleanup)
 
 const shown = (node: Field, feature: Field) => {
   const nodes: Diff['nodes'] = [{ id: 'n', title: '返金 🍓', type: 'code', change: 'changed', fields: [node] }]

@@ -7,6 +7,7 @@ import { visible } from '../words/visible.ts'
 import { bytes, count, t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
 import { errorText } from './Panel.tsx'
+import { Wrong } from './Wrong.tsx'
 
 export type Input = Readonly<Record<string, unknown>>
 type Upload = { id: string; name: string; size: number; mime_type?: string; extension?: string }
@@ -154,12 +155,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
           {t('form.length', { n: count([...String(value ?? '')].length), all: count(variable.max_length) })}
         </span>
       ) : null}
-      {wrong && (
-        <span className="wrong" id={`${id}-wrong`} role="alert">
-          <Icon name="failed" small />
-          {wrong.includes('is required in input form') ? t('form.required') : wrong}
-        </span>
-      )}
+      <Wrong id={`${id}-wrong`} text={wrong?.includes('is required in input form') ? t('form.required') : wrong} />
     </div>
   )
 }
@@ -263,12 +259,7 @@ function Files({
           />
         </label>
       )}
-      {error && (
-        <span className="wrong" role="alert">
-          <Icon name="failed" small />
-          {error}
-        </span>
-      )}
+      <Wrong text={error} />
     </div>
   )
 }

@@ -1,14 +1,12 @@
 // @vitest-environment happy-dom
 
-import { cleanup, fireEvent, render, screen } from '@testing-library/react'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { fireEvent, render, screen } from '@testing-library/react'
+import { beforeEach, expect, test, vi } from 'vitest'
 import type { App } from '../api/types.ts'
 import { setLanguage, t } from '../words/words.ts'
 import { AppChooser, Chooser } from './Chooser.tsx'
 
 beforeEach(() => setLanguage('en'))
-afterEach(cleanup)
-
 const options = (count: number) =>
   Array.from({ length: count }, (_, n) => [`id-${n}`, n === 20 ? '返金 Refunds 🙂' : `Version ${n}`] as const)
 

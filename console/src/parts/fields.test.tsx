@@ -1,17 +1,15 @@
 // @vitest-environment happy-dom
 
-import { cleanup, render, screen } from '@testing-library/react'
+import { render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { useState } from 'react'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import type { Variable } from '../api/types.ts'
 import { setLanguage, t } from '../words/words.ts'
 import { Field, fieldOf, sendable } from './Fields.tsx'
 import { Kept } from './Kept.tsx'
 
 beforeEach(() => setLanguage('en'))
-afterEach(cleanup)
-
 const variable = (name: string, type: string) => ({ name, label: name, type, required: true }) as Variable
 const file = { transfer_method: 'local_file', upload_file_id: 'u', type: 'document', name: '規程.md', size: 3 }
 

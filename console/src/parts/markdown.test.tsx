@@ -1,14 +1,13 @@
 // @vitest-environment happy-dom
 
 import { cleanup, render, waitFor } from '@testing-library/react'
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Coloured } from './Coloured.tsx'
 import { Formula } from './Formula.tsx'
 import { tokens } from './highlight.ts'
 import { Markdown } from './Markdown.tsx'
 import { quotedCode } from './quoted.ts'
 
-afterEach(cleanup)
 // As the page is, by its doctype.
 Object.defineProperty(document, 'compatMode', { value: 'CSS1Compat' })
 

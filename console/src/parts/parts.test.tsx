@@ -3,7 +3,7 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { useRef, useState } from 'react'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { axis } from '../run/axis.ts'
 import type { RunEvent } from '../run/events.ts'
 import { advance, begin } from '../run/fold.ts'
@@ -32,8 +32,6 @@ vi.mock('@tanstack/react-virtual', () => ({
 }))
 
 beforeEach(() => setLanguage('en'))
-afterEach(cleanup)
-
 function ThreeRounds() {
   const { keys, part } = useRoving(3, 0)
   return (

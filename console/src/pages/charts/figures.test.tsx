@@ -1,12 +1,10 @@
 // @vitest-environment happy-dom
 
-import { cleanup, render, screen } from '@testing-library/react'
-import { afterEach, expect, test } from 'vitest'
+import { render, screen } from '@testing-library/react'
+import { expect, test } from 'vitest'
 import type { RunCharts } from '../../api/types.ts'
 import { setLanguage, t } from '../../words/words.ts'
 import { Figures } from './Figures.tsx'
-
-afterEach(cleanup)
 
 test('tokens without a known price have a dash with its reason, no tokens cost nothing, and no runs have no cost', () => {
   setLanguage('ja')

@@ -8,6 +8,7 @@ import { Dialog, Ends } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText } from '../../parts/Panel.tsx'
 import { useAction } from '../../parts/useAction.ts'
+import { Wrong } from '../../parts/Wrong.tsx'
 import { t } from '../../words/words.ts'
 
 const RATINGS = ['like', 'dislike'] as const
@@ -150,12 +151,7 @@ function Texts({ label, fields, optional = false, save, close }: TextsProps) {
               />
             </div>
           ))}
-          {wrong && (
-            <span className="wrong" role="alert">
-              <Icon name="failed" small />
-              {wrong}
-            </span>
-          )}
+          <Wrong text={wrong} />
           <Ends close={close}>
             <button
               type="submit"

@@ -3,18 +3,13 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { cleanup, render, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import type { App, Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
 import { setLanguage, t } from '../../words/words.ts'
 import { Conversations } from './Conversations.tsx'
 
 beforeEach(() => setLanguage('en'))
-afterEach(() => {
-  cleanup()
-  vi.unstubAllGlobals()
-})
-
 const apps = ['案内 🙂', 'Other'].map((name, n) => ({ id: `app-${n}`, name, day: { runs: 2 - n } }) as unknown as App)
 const entry = (id: string, name: string, user = '花子') => ({ id, name, user, updated_at: 1000, messages: 2 })
 

@@ -1,16 +1,11 @@
 // @vitest-environment happy-dom
 
-import { cleanup, render, screen, waitFor } from '@testing-library/react'
+import { render, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { AppDetail } from '../../api/types.ts'
 import { setLanguage, t } from '../../words/words.ts'
 import { Say } from './Say.tsx'
-
-afterEach(() => {
-  cleanup()
-  sessionStorage.clear()
-})
 
 test('Enter asks; what was taken leaves an empty field without files, and what was refused stays', async () => {
   setLanguage('en')

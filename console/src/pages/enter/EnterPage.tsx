@@ -6,8 +6,9 @@ import type { Session } from '../../api/types.ts'
 import { useTitle } from '../../app/title.ts'
 import { Code } from '../../parts/Code.tsx'
 import { Copy } from '../../parts/copy.tsx'
-import { Icon, Logo } from '../../parts/Icon.tsx'
+import { Logo } from '../../parts/Icon.tsx'
 import { useAction } from '../../parts/useAction.ts'
+import { Wrong } from '../../parts/Wrong.tsx'
 import { t } from '../../words/words.ts'
 import '../../../styles/signin.css'
 
@@ -71,12 +72,7 @@ export function EnterPage() {
                   aria-invalid={wrong !== ''}
                   aria-describedby={wrong ? 'wrong' : undefined}
                 />
-                {wrong && (
-                  <span className="wrong" id="wrong" role="alert">
-                    <Icon name="failed" small />
-                    {wrong}
-                  </span>
-                )}
+                <Wrong id="wrong" text={wrong} />
               </div>
               <button type="submit" className="btn main" disabled={busy}>
                 {t('enter.title')}

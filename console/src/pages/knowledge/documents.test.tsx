@@ -1,17 +1,12 @@
 // @vitest-environment happy-dom
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { cleanup, render, screen } from '@testing-library/react'
-import { afterEach, expect, test, vi } from 'vitest'
+import { render, screen } from '@testing-library/react'
+import { expect, test, vi } from 'vitest'
 import type { Dataset, Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
 import { setLanguage } from '../../words/words.ts'
 import { Documents } from './Documents.tsx'
-
-afterEach(() => {
-  cleanup()
-  vi.unstubAllGlobals()
-})
 
 test('of a document that is being indexed it is told how many of its segments are done', async () => {
   setLanguage('en')

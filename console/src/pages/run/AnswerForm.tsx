@@ -3,9 +3,9 @@ import { post } from '../../api/client.ts'
 import type { RunDetail, Variable } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Field, fieldOf, type Input, sendable } from '../../parts/Fields.tsx'
-import { Icon } from '../../parts/Icon.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
 import { useAction } from '../../parts/useAction.ts'
+import { Wrong } from '../../parts/Wrong.tsx'
 import type { Execution } from '../../run/state.ts'
 import { visible } from '../../words/visible.ts'
 import { duration, t } from '../../words/words.ts'
@@ -93,12 +93,7 @@ export function AnswerForm({
               wrong={at === variable.name ? wrong : undefined}
             />
           ))}
-          {wrong && !at && (
-            <span className="wrong" role="alert">
-              <Icon name="failed" small />
-              {wrong}
-            </span>
-          )}
+          {!at && <Wrong text={wrong} />}
           <div className="row wrap">
             {(asked.actions ?? []).map(action => (
               <button

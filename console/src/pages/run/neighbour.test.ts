@@ -6,10 +6,7 @@ import { neighbour } from './neighbour.ts'
 
 const NOW = 1_000_000
 
-afterEach(() => {
-  vi.unstubAllGlobals()
-  history.replaceState(null, '', '/')
-})
+afterEach(() => history.replaceState(null, '', '/'))
 
 const run = (id: string, created_at: number) => ({ id, created_at }) as Run
 

@@ -3,7 +3,7 @@
 import { QueryClientProvider } from '@tanstack/react-query'
 import { cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { queryClient } from '../../api/queries.ts'
 import type { RunDetail, Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
@@ -19,11 +19,6 @@ import { type RunView, useFollower, useRunView } from './useRunView.ts'
 import { Output, type Told, Why } from './Values.tsx'
 
 beforeEach(() => setLanguage('en'))
-afterEach(() => {
-  cleanup()
-  vi.unstubAllGlobals()
-})
-
 const human = readLog('human')
 
 /** A server whose run has so many events, and whose stream stands still. */

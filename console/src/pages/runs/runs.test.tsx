@@ -4,7 +4,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { type PropsWithChildren, useRef } from 'react'
-import { afterEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Run, Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
 import { setLanguage, t, tn } from '../../words/words.ts'
@@ -13,11 +13,6 @@ import { RunsPage } from './RunsPage.tsx'
 import { Selection } from './Selection.tsx'
 import { useListFocus } from './useListFocus.ts'
 import { useRuns } from './useRuns.ts'
-
-afterEach(() => {
-  cleanup()
-  vi.unstubAllGlobals()
-})
 
 const Cached = ({ children }: PropsWithChildren) => (
   <QueryClientProvider client={new QueryClient()}>{children}</QueryClientProvider>

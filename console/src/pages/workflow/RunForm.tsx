@@ -6,6 +6,7 @@ import { useAddress } from '../../app/address.ts'
 import { Field, fieldOf, holdsFiles, type Input, inputsOf, isText, ownedBy, sendable } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Panel } from '../../parts/Panel.tsx'
+import { Wrong } from '../../parts/Wrong.tsx'
 import { t, tn } from '../../words/words.ts'
 
 /** What a form is filled with. A text that may be left out is empty, as on Dify's page, and not null. */
@@ -162,12 +163,7 @@ export function RunForm({ app }: { app: AppDetail }) {
             onChange={event => setUser(event.target.value)}
           />
         </div>
-        {wrong && !at && (
-          <span className="wrong" role="alert">
-            <Icon name="failed" small />
-            {wrong}
-          </span>
-        )}
+        {!at && <Wrong text={wrong} />}
         {started > 0 && (
           <p className="dim" role="status">
             {tn('form.started', started)}

@@ -1,19 +1,14 @@
 // @vitest-environment happy-dom
 
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { cleanup, render, screen, waitFor } from '@testing-library/react'
+import { render, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import type { AppDetail, EnvironmentVariable } from '../../api/types.ts'
 import { setLanguage } from '../../words/words.ts'
 import { Environment } from './Environment.tsx'
 
 beforeEach(() => setLanguage('en'))
-afterEach(() => {
-  cleanup()
-  vi.unstubAllGlobals()
-})
-
 const app = { id: 'a1', version: { workflow_id: 'w1' } } as AppDetail
 const variable = (name: string, more: Partial<EnvironmentVariable>) =>
   ({ name, type: 'string', value: '', is_set: false, ...more }) as EnvironmentVariable
