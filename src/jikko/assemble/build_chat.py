@@ -1,6 +1,5 @@
 """Factory of conversations: turns, and hooks on their texts."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -13,7 +12,7 @@ from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.conversations.annotations import AnnotationReplies, Annotations
 from jikko.conversations.extension_calls import ExtensionCalls
-from jikko.conversations.hooks import Hooks, TurnPolicy
+from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation import Moderation
 from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
@@ -59,16 +58,12 @@ def build_hooks(
     annotations = AnnotationReplies(stores.annotations, embedder)
     hooks = Hooks(
         replies=annotations.state,
-        policies=(moderation, annotations, lazy_proxy(partial(_external_data, calls))),
+        policies=(moderation, annotations, lazy_proxy(lambda: lazy.ExternalData(calls))),
         guard=moderation.guard,
         first_turn=titles.first_turn,
         title=titles.title,
     )
     return ChatHooks(hooks, titles, embedder)
-
-
-def _external_data(calls: ExtensionCalls) -> TurnPolicy:
-    return lazy.ExternalData(calls)
 
 
 def build_chat(

@@ -73,7 +73,9 @@ class Membership:
 
     def offered(self, orphans: OrphanedRuns) -> Outbox:
         """Assign runs that a worker found without a process, unless their takeover is pending or their owner lives."""
-        being_taken = any(orphans.holder == entry.holder for _, entry in self._taking_over())
+        being_taken = any(
+            orphans.holder == each.holder for worker in self._workers.values() for each in worker.taking_over
+        )
         if orphans.holder in self._workers or being_taken:
             return []
         self._unclaimed.append(orphans)
@@ -108,9 +110,6 @@ class Membership:
                     self._workers[name].taking_over += orphans
                     outbox.append((name, TakeOver(orphans)))
         return outbox
-
-    def _taking_over(self) -> list[tuple[str, OrphanedRuns]]:
-        return [(name, entry) for name, worker in self._workers.items() for entry in worker.taking_over]
 
     def _members(self) -> Outbox:
         members = Members(self.names)

@@ -357,14 +357,10 @@ class CaseRun(Struct, eq=False):
                 pairs += [(name, self._path(text)) for text in texts]
             else:
                 document[name] = value
-        given = given_inputs(variables, pairs, document, _read)
+        given = given_inputs(variables, pairs, document, lambda path: Path(path).read_bytes().decode("utf-8-sig"))
         if found := [*given.problems, *given.unknown]:
             raise InvalidParam("; ".join(found))
         return await uploaded(given.values, variables, self.assembly.files, app_id=self.app.id, user=self.case.name)
 
     def _path(self, text: str) -> str:
         return text if text.startswith("@@") else f"@{self.plan.path.parent / text[1:]}"
-
-
-def _read(path: str) -> str:
-    return Path(path).read_bytes().decode("utf-8-sig")

@@ -27,7 +27,7 @@ class Schedule:
         if body.skipped:
             for position in body.skipped:
                 self.skipped[position] = 1
-            self._skip(list(body.skipped))
+            self._decide_skipped([target for position in body.skipped for _, target in body.edges[position]])
 
     def finished(self, position: int, handle: str | None = None) -> list[int]:
         """Note that a node ended. ``handle``: Edges taken; ``None`` for all. Returns the nodes that became ready: first
@@ -46,10 +46,6 @@ class Schedule:
                 if not left:
                     ready.append(target)
         return ready
-
-    def _skip(self, positions: list[int]) -> list[int]:
-        """Skip all outgoing edges of these nodes."""
-        return self._decide_skipped([target for position in positions for _, target in self._body.edges[position]])
 
     def _decide_skipped(self, targets: list[int]) -> list[int]:
         """Skip one incoming edge of each of these nodes, which may repeat."""

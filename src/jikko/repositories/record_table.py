@@ -54,7 +54,7 @@ class RecordTable(Generic[T]):
         sets = ", ".join(f"{each} = {mark}" for each, mark in zip(names, marks, strict=True))
         self._update = f"UPDATE {name} SET {sets} WHERE {names[0]} = {marks[0]}"
         """By the first column, the id."""
-        self.select: Final = lru_cache(_MAX_QUERIES)(self._select)
+        self.select: Final = lru_cache(_MAX_QUERIES)(lambda rest: f"SELECT {self.columns} FROM {name} {rest}")
         """Returns a query; ``rest`` follows the table name."""
 
     # Field types are inspected with the first record: a start needs few.
@@ -122,9 +122,6 @@ class RecordTable(Generic[T]):
 
     def replace(self, record: T) -> Operation[None]:
         yield Count(self._update, **self.values(record))
-
-    def _select(self, rest: str) -> str:
-        return f"SELECT {self.columns} FROM {self.name} {rest}"
 
 
 def _json_text(value: Any) -> str:

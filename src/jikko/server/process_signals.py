@@ -59,7 +59,7 @@ class OperatorFileReload:
         self._loop = asyncio.get_running_loop()
         self._number = getattr(signal, "SIGUSR1", None)  # Windows has none
         if self._number is not None:
-            self._loop.add_signal_handler(self._number, self._on_signal)
+            self._loop.add_signal_handler(self._number, lambda: start_task(self._read_again(), self._tasks))
             hold.say_read()
 
     def close(self) -> None:
@@ -70,9 +70,6 @@ class OperatorFileReload:
             self._loop.remove_signal_handler(self._number)
             # A pending signal must not end the process.
             signal.signal(self._number, signal.SIG_IGN)
-
-    def _on_signal(self) -> None:
-        start_task(self._read_again(), self._tasks)
 
     async def _read_again(self) -> None:
         try:

@@ -108,7 +108,8 @@ async def call(ctx: Context, request: ModelRequest, emit: Callable[[Chunk], None
     except ModelFailure as failure:
         if failure.unsupported:
             raise
-        raise failed(failure, [secret for secret in ctx.secrets if _names(request, secret)]) from None
+        quoted = [secret for secret in ctx.secrets if any(secret in message.text for message in request.messages)]
+        raise failed(failure, quoted) from None
 
 
 def failed(failure: ModelFailure, secrets: Iterable[str] = ()) -> NodeFailure:
@@ -118,10 +119,6 @@ def failed(failure: ModelFailure, secrets: Iterable[str] = ()) -> NodeFailure:
     if contains_secret(message, secrets):
         message = f"{failure.kind or 'The call of the model failed'}: {SECRET_MESSAGE}"
     return NodeFailure(message, kind=failure.kind, usage=usage)
-
-
-def _names(request: ModelRequest, secret: str) -> bool:
-    return any(secret in message.text for message in request.messages)
 
 
 def without_unsupported(
