@@ -70,9 +70,7 @@ async def test_one_that_failed_is_always_told_with_its_node_and_without_what_it_
 async def test_a_run_that_another_process_goes_on_with_is_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     app, before = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run_id = (await before.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await before.start_until(app, "b")).record.identity.run_id
     await world.process(RunLines(each=True)).runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
     world.script.release("b")

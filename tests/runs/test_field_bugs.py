@@ -107,9 +107,7 @@ async def test_a_crash_between_the_end_of_all_children_and_that_of_their_parent(
 
 async def test_a_slow_worker_is_declared_dead_the_step_is_finished_elsewhere_and_then_it_reports(world: World) -> None:
     app, slow = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run_id = (await slow.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await slow.start_until(app, "b")).record.identity.run_id
     other = world.process()
     await other.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
@@ -138,9 +136,7 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
     store = Stale()
     world = World(store)
     app, process = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run = await process.start(app)
-    await until(lambda: world.script.ran["b"] == 1)
+    run = await process.start_until(app, "b")
     store.seen = await store.open_runs()
     world.script.release("b")
     await end_of(run)
@@ -161,9 +157,7 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
 
 async def test_recovery_is_skipped_when_the_queue_is_empty(world: World) -> None:
     app, killed = await world.chain(), world.process(at_once=1)
-    world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await killed.start_until(app, "b")).record.identity.run_id
     assert killed.admission.queued() == 0
     await killed.die()
 
@@ -176,9 +170,7 @@ async def test_recovery_is_skipped_when_the_queue_is_empty(world: World) -> None
 
 async def test_a_run_whose_worker_was_killed_stays_running_and_cancel_says_200_and_does_nothing(world: World) -> None:
     app, killed = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await killed.start_until(app, "b")).record.identity.run_id
     await killed.die()
     process = world.process()
     await process.runs.control.take_over()

@@ -86,9 +86,7 @@ async def test_a_run_that_fails_and_the_one_that_repeats_it(world: World) -> Non
 async def test_a_run_that_is_parked_and_goes_on_in_another_process(world: World) -> None:
     observer, app = Recorder(), await world.chain()
     before = world.process(observer)
-    world.script.held = {"b"}
-    run_id = (await before.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await before.start_until(app, "b")).record.identity.run_id
     await before.runs.close(0)
     after = world.process(observer)
     await after.runs.control.take_over()
@@ -100,9 +98,7 @@ async def test_a_run_that_is_parked_and_goes_on_in_another_process(world: World)
 async def test_of_a_zombie_nothing_is_seen(world: World) -> None:
     zombie, observer, app = Recorder(), Recorder(), await world.chain()
     slow = world.process(zombie)
-    world.script.held = {"b"}
-    run_id = (await slow.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await slow.start_until(app, "b")).record.identity.run_id
     other = world.process(observer)
     seen_before = await world.store.events(run_id)
     observer.logs[run_id] = list(seen_before)

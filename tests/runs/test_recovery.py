@@ -114,9 +114,7 @@ async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: Wo
 
 async def test_the_time_before_a_restart_counts_and_the_time_without_a_process_does_not(world: World) -> None:
     app, process = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run_id = (await process.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await process.start_until(app, "b")).record.identity.run_id
     world.now += 10
     await process.runs.close(0)
     world.now += 1000
@@ -153,9 +151,7 @@ async def test_of_the_time_before_a_death_as_much_counts_as_the_log_tells(world:
 
 async def test_a_run_that_is_taken_over_has_the_next_epoch_and_its_old_holder_may_not_write(world: World) -> None:
     app, first = await world.chain(), world.process()
-    world.script.held = {"b"}
-    old = await first.start(app)
-    await until(lambda: world.script.ran["b"] == 1)
+    old = await first.start_until(app, "b")
     await old.committed()
     run_id = old.record.identity.run_id
     for epoch in (2, 3):
@@ -180,9 +176,7 @@ async def test_a_run_that_is_taken_over_has_the_next_epoch_and_its_old_holder_ma
 
 async def test_a_process_that_is_about_to_end_takes_over_nothing(world: World) -> None:
     app, process = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run = await process.start(app)
-    await until(lambda: world.script.ran["b"] == 1)
+    run = await process.start_until(app, "b")
     await run.committed()
     await process.die()
     new_holder = world.process()
@@ -227,9 +221,7 @@ def ended(run: RunLog) -> list[str]:
 
 async def test_one_that_is_told_twice_takes_a_run_over_once_and_still_knows_it(world: World) -> None:
     app, killed = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await killed.start_until(app, "b")).record.identity.run_id
     await killed.die()
     process = world.process()
 
@@ -246,9 +238,7 @@ async def test_one_that_is_told_twice_takes_a_run_over_once_and_still_knows_it(w
 
 async def test_one_that_was_taken_for_dead_may_take_its_run_over_from_the_one_that_died_with_it(world: World) -> None:
     app, slow = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run_id = (await slow.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await slow.start_until(app, "b")).record.identity.run_id
     other = world.process()
     await (await other.runs.control.take_over()).durable()
     await until(lambda: world.script.ran["b"] == 2)
@@ -280,9 +270,7 @@ async def test_a_run_that_another_has_just_taken_over_is_left_to_it() -> None:
     store = Slow()
     world = World(store)
     app, killed = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.identity.run_id
-    await until(lambda: world.script.ran["b"] == 1)
+    run_id = (await killed.start_until(app, "b")).record.identity.run_id
     await killed.die()
     quick, late = world.process(), world.process()
 

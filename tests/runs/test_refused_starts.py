@@ -127,9 +127,7 @@ async def test_a_start_that_waits_for_too_long_is_refused_and_never_written(
 
 async def test_so_is_one_that_was_to_queue(world: World, store: LossyStore, app: App) -> None:
     process = world.process(at_once=1)
-    world.script.held = {"a"}
-    first = await process.start(app)
-    await until(lambda: world.script.ran["a"] == 1)
+    first = await process.start_until(app, "a")
     await first.committed()
     store.hold()
 

@@ -217,9 +217,7 @@ async def test_a_container_that_failed_runs_again_as_a_whole(world: World) -> No
 
 async def test_a_run_that_was_stopped_goes_on_where_it_was(world: World) -> None:
     app, process = await world.chain(), world.process()
-    world.script.held = {"b"}
-    run = await process.start(app)
-    await until(lambda: world.script.ran["b"] == 1)
+    run = await process.start_until(app, "b")
     await process.runs.control.stop(app.id, run.record.identity.run_id, "anna")
     stopped = await world.ended(run.record.identity.run_id)
     world.script.release("b")
@@ -376,9 +374,7 @@ async def test_what_ran_again_after_a_crash_has_one_start_in_the_retry(world: Wo
 
 async def test_a_run_that_goes_on_cannot_be_retried(world: World) -> None:
     app, process = await world.chain(), world.process()
-    world.script.held = {"a"}
-    run = await process.start(app)
-    await until(lambda: world.script.ran["a"] == 1)
+    run = await process.start_until(app, "a")
     await run.committed()
 
     with pytest.raises(Conflict, match="has not ended"):

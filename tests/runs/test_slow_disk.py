@@ -27,7 +27,7 @@ from tests.acceptance.workflows import end, form, node, start
 from tests.contract.runs import Draft, finished, started
 from tests.contract.runs import node as executed
 from tests.runs.held_store import HeldStore
-from tests.runs.world import PATIENCE, World, end_of, until
+from tests.runs.world import PATIENCE, Process, World, end_of, until
 
 pytestmark = pytest.mark.anyio
 
@@ -106,9 +106,7 @@ async def test_a_position_that_a_durable_stream_told_is_good_in_the_next_process
     world: World, store: HeldStore
 ) -> None:
     process, app = world.process(), await world.chain()
-    world.script.held = {"b"}
-    run = await process.start(app)
-    await until(lambda: world.script.ran["b"] == 1)
+    run = await process.start_until(app, "b")
     await run.committed()
     store.hold()
     follower = Follower(run, durable=True)
@@ -203,6 +201,14 @@ async def asks(world: World) -> App:
     return await world.app("Asks", nodes, "start>ask ask:yes>b b>end")
 
 
+async def paused(process: Process, app: App) -> RunLog:
+    """A run of ``asks`` that the process has left, since it waits."""
+    run = await process.start(app)
+    await run.ended()
+    await until(lambda: process.log(run.record.identity.run_id) is None)
+    return run
+
+
 def filled(run: RunLog, comment: str = "はい") -> FormClosed:
     [requested] = [event for event in run.events if isinstance(event, FormRequested)]
     return FormClosed(
@@ -274,9 +280,7 @@ async def test_of_two_answers_that_are_handed_in_while_the_log_is_read_one_lets_
     world: World, store: HeldStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, app = world.process(), await asks(world)
-    run = await process.start(app)
-    await run.ended()
-    await until(lambda: process.log(run.record.identity.run_id) is None)
+    run = await paused(process, app)
     read = store.events
 
     async def slowly(run_id: str, *, after: int = -1) -> list[Event]:
@@ -299,9 +303,7 @@ async def test_a_form_that_was_closed_is_not_taken_again_while_the_run_waits_for
     nodes = [start("q"), form("one", "?"), form("two", "?"), end(one="one.comment", two="two.comment")]
     process = world.process()
     app = await world.app("Two", nodes, "start>one one:yes>two two:yes>end")
-    run = await process.start(app)
-    await run.ended()
-    await until(lambda: process.log(run.record.identity.run_id) is None)
+    run = await paused(process, app)
     first = filled(run)
     assert await process.runs.control.submit(run.record.identity.run_id, first)
     record = await world.until(run.record.identity.run_id, lambda record: record.status == "paused")
@@ -315,9 +317,7 @@ async def test_a_form_that_was_closed_is_not_taken_again_while_the_run_waits_for
 
 async def test_a_form_of_an_app_that_is_gone_is_not_taken_and_the_run_ends(world: World) -> None:
     process, app = world.process(), await asks(world)
-    run = await process.start(app)
-    await run.ended()
-    await until(lambda: process.log(run.record.identity.run_id) is None)
+    run = await paused(process, app)
     await world.apps.delete(app)
 
     assert not await process.runs.control.submit(run.record.identity.run_id, filled(run))
@@ -328,9 +328,7 @@ async def test_a_form_of_an_app_that_is_gone_is_not_taken_and_the_run_ends(world
 
 async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world: World, store: HeldStore) -> None:
     process, app = world.process(), await asks(world)
-    run = await process.start(app)
-    await run.ended()
-    await until(lambda: process.log(run.record.identity.run_id) is None)
+    run = await paused(process, app)
     store.hold()
 
     answer = asyncio.ensure_future(process.runs.control.submit(run.record.identity.run_id, filled(run)))
@@ -414,9 +412,7 @@ async def test_a_run_that_is_resumed_while_it_is_looked_for_to_stop_it_is_stoppe
     world: World, store: HeldStore, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     process, app = world.process(), await asks(world)
-    run = await process.start(app)
-    await run.ended()
-    await until(lambda: process.log(run.record.identity.run_id) is None)
+    run = await paused(process, app)
     world.script.held = {"b"}
     found, go_on = asyncio.Event(), asyncio.Event()
 

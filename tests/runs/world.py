@@ -269,6 +269,13 @@ class Process:
         """Start a run of an app."""
         return await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
 
+    async def start_until(self, app: App, node_id: str) -> RunLog:
+        """Start a run, whose program of this node stands still until ``script.release``, and wait for that."""
+        self._world.script.held = {node_id}
+        run = await self.start(app)
+        await until(lambda: self._world.script.ran[node_id] == 1)
+        return run
+
     async def submit(self, run: RunLog, action: str) -> None:
         """Submit the only form of a run."""
         [asked] = [event for event in run.events if isinstance(event, FormRequested)]
