@@ -4,6 +4,8 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 
+from msgspec import Struct
+
 from jikko.engine.schedule import Schedule
 from jikko.events import ContainerStarted, RoundFinished, RoundPath, Usage
 from jikko.graph.compiled import CompiledNode, Subgraph
@@ -131,14 +133,11 @@ class SubgraphRun:
         return self.failure is not None or not (self.due or self.open)
 
 
-class SubgraphTasks:
-    __slots__ = ("future", "tasks")
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[None] | None = None
-        """Completed at the end of the body, for its container; ``None`` while none waits."""
-        self.tasks: set[asyncio.Task[None]] = set()
-        """Of running nodes."""
+class SubgraphTasks(Struct, eq=False):
+    future: asyncio.Future[None] | None = None
+    """Completed at the end of the body, for its container; ``None`` while none waits."""
+    tasks: set[asyncio.Task[None]] = set()
+    """Of running nodes."""
 
     def cancel(self) -> None:
         """Cancel its nodes, even a calling container, which would wait for its round for ever."""
@@ -146,14 +145,11 @@ class SubgraphTasks:
             task.cancel()
 
 
-class ContainerState:
-    __slots__ = ("finished", "frame", "has_failed", "node", "started")
-
-    def __init__(self, frame: SubgraphRun, node: CompiledNode) -> None:
-        self.frame = frame
-        """Frame that contains it."""
-        self.node = node
-        self.started: ContainerStarted | None = None
-        self.finished: dict[int, RoundFinished] = {}
-        self.has_failed = False
-        """Whether a round, and so the container, has failed while others continue."""
+class ContainerState(Struct, eq=False):
+    frame: SubgraphRun
+    """Frame that contains it."""
+    node: CompiledNode
+    started: ContainerStarted | None = None
+    finished: dict[int, RoundFinished] = {}
+    has_failed: bool = False
+    """Whether a round, and so the container, has failed while others continue."""

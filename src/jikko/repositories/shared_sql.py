@@ -27,7 +27,7 @@ a retry, so an operation must not change shared state outside of the database.
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, Concatenate, Final, Literal, NamedTuple, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -106,14 +106,11 @@ class Count(SqlQuery):
     __slots__ = ()
 
 
-class Many:
+class Many(NamedTuple):
     """Statement executed for each of several values, without a result."""
 
-    __slots__ = ("sql", "values")
-
-    def __init__(self, sql: str, values: Sequence[Mapping[str, Any]], /) -> None:
-        self.sql = sql
-        self.values = values
+    sql: str
+    values: Sequence[Mapping[str, Any]]
 
 
 def nothing(query: SqlQuery | Many) -> Any:
