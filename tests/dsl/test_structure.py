@@ -92,6 +92,16 @@ EDGES = "workflow.graph.edges"
             id="a node on its own",
         ),
         pytest.param(
+            [S, A, B, E],
+            edges("s --> a", "b --> a", "a --> e"),
+            [
+                f"warning: {NODES}[1].data: node 'a' never runs, nor does what follows it: it waits for 'b', which is "
+                "never reached (connect or delete it)",
+                f"warning: {NODES}[2].data: node 'b' is never reached (connect or delete it)",
+            ],
+            id="a node behind one on its own",
+        ),
+        pytest.param(
             [S, A],
             edges("s --> a", "s --> aa"),
             [f"{EDGES}[1].target: is 'aa', which is not a node (did you mean 'a'?)"],

@@ -37,12 +37,16 @@ def graphs(draw: st.DrawFn) -> tuple[Edges, list[bool]]:
 
 
 def reached_in_every_run(edges: Edges, branches: list[bool]) -> set[int]:
-    """By trying: each branch takes ``a`` or ``b``."""
-    common = set(range(len(edges)))
+    """By trying: each branch takes ``a`` or ``b``. What follows a node that nothing leads to waits for it for ever."""
+    waiting = set(range(1, len(edges))) - {target for out in edges for _, target in out}
+    for number in range(len(edges)):
+        if number in waiting:
+            waiting |= {target for _, target in edges[number]}
+    common = set(range(len(edges))) - waiting
     for choice in product("ab", repeat=len(edges)):
         reached = {0}
         for number in range(len(edges)):
-            if number in reached:
+            if number in reached - waiting:
                 reached |= {
                     target for handle, target in edges[number] if not branches[number] or handle == choice[number]
                 }

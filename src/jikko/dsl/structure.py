@@ -53,24 +53,23 @@ def find_root(nodes: Sequence[NodeEntry], graph: Fields) -> str:
 
 
 def check_paths(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], graph: Fields) -> None:
-    """Report cycles and unreachable nodes."""
+    """Report cycles, unreachable nodes, and nodes that wait for one."""
     for cycle in cycles([node.id for node in nodes], [(edge.source, edge.target) for edge in edges]):
         shown = " -> ".join([*cycle[:_MAX_SHOWN], "..."] if len(cycle) > _MAX_SHOWN else [*cycle, cycle[0]])
         graph.problem("edges", Phrase("document.cycle", {"nodes": shown}), Phrase("remedy.loop_instead"))
     bodies = {node.id: str(node.data.get("start_node_id")) for node in nodes if node.type in CONTAINER_STARTS}
     entries = [node.id for node in nodes if node.type in ENTRY_TYPES and node.container is None]
     seen = reached(entries, [(edge.source, edge.target) for edge in edges], bodies)
-    for node in nodes:
+    awaited = {edge.target: repr(edge.source) for edge in edges if edge.source not in seen}
+    for node in nodes if entries else ():
         # The content of an unreachable container is not reported.
-        if entries and node.id not in seen and (node.container is None or node.container in seen):
-            graph.problems.append(
-                problem_at(
-                    node.where,
-                    Phrase("document.unreached", {"node": repr(node.id)}),
-                    Phrase("remedy.connect_or_delete"),
-                    fatal=False,
-                )
-            )
+        if node.id not in seen and (node.container is None or node.container in seen):
+            what = Phrase("document.unreached", {"node": repr(node.id)})
+        elif node.id in seen and node.id in awaited:
+            what = Phrase("document.waiting", {"node": repr(node.id), "awaited": awaited[node.id]})
+        else:
+            continue
+        graph.problems.append(problem_at(node.where, what, Phrase("remedy.connect_or_delete"), fatal=False))
 
 
 def _read_nodes(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry], dict[str, str]]:

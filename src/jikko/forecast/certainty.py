@@ -31,8 +31,10 @@ def _all(node_id: str) -> None:
 
 
 def order(body: Subgraph, handles: Handles = _all) -> list[int]:
-    """Return the numbers of the nodes reachable from the body's root, in topological order. The body has no cycles."""
+    """Return the numbers of the nodes that may run, in topological order: reachable from the body's root, and not
+    behind a node that is never reached, for which they would wait. The body has no cycles."""
     incoming = list(body.incoming)
+    waiting = {number for number, count in enumerate(incoming) if count == 0} - {body.root, *body.skipped}
     ready = deque(number for number, count in enumerate(incoming) if count == 0)
     ordered: list[int] = []
     while ready:
@@ -44,10 +46,12 @@ def order(body: Subgraph, handles: Handles = _all) -> list[int]:
                 ready.append(target)
     led_to = set() if body.root is None else {body.root}
     for number in ordered:
-        if number in led_to:
+        if number in waiting:
+            waiting.update(target for _, target in body.edges[number])
+        elif number in led_to:
             taken = handles(body.nodes[number].id)
             led_to.update(target for handle, target in body.edges[number] if taken is None or handle in taken)
-    return [number for number in ordered if number in led_to]
+    return [number for number in ordered if number in led_to and number not in waiting]
 
 
 def sure(body: Subgraph, targets: Sequence[int], handles: Handles) -> set[int]:
@@ -66,7 +70,7 @@ def sure(body: Subgraph, targets: Sequence[int], handles: Handles) -> set[int]:
         if taken is None:
             found = 0
             for _, target in body.edges[number]:
-                found |= comes_to[target]
+                found |= comes_to.get(target, 0)
         else:
             found = _common_successors(body.edges[number], comes_to, taken)
         comes_to[number] = found | bits.get(number, 0)
@@ -78,7 +82,7 @@ def _common_successors(edges: Sequence[tuple[str, int]], comes_to: Mapping[int, 
     by_handle = dict.fromkeys(handles, 0)
     for handle, target in edges:
         if handle in by_handle:
-            by_handle[handle] |= comes_to[target]
+            by_handle[handle] |= comes_to.get(target, 0)
     common = -1
     for found in by_handle.values():
         common &= found
