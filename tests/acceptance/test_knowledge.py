@@ -57,6 +57,7 @@ def test_a_folder_becomes_a_dataset_and_is_kept_in_step(jikko: Command, folder: 
     assert [each["content"] for each in jikko.json("knowledge", "search", "animals", "Owls")] == ["Owls sleep by day."]
     assert jikko.json("knowledge", "search", "animals", "Bees") == []
 
+    assert jikko("knowledge", "remove", "animals", "無い.txt").code == 7
     assert jikko("knowledge", "remove", "animals", "--yes").code == 0
     assert jikko.json("knowledge", "list") == []
     with closing(sqlite3.connect(jikko.home / "knowledge.db")) as database:

@@ -29,11 +29,11 @@ async def tell(send: Any, event: str, position: int | None = None) -> None:
 
 
 @asynccontextmanager
-async def served(answers: Callable[[bytes], bytes]) -> AsyncIterator[str]:
+async def served(answers: Callable[[bytes], bytes], status: str = "200 OK") -> AsyncIterator[str]:
     """A server that gives each request an answer, and keeps its connection. Gives its address."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\n" + answers(await reader.readuntil(b"\r\n\r\n")))
+        writer.write(f"HTTP/1.1 {status}\r\n".encode() + answers(await reader.readuntil(b"\r\n\r\n")))
         await reader.read()
         writer.close()
 
@@ -58,6 +58,15 @@ async def test_a_page_in_place_of_an_error_is_told_with_its_path() -> None:
         with pytest.raises(ServiceError, match=r"^/v1/parameters: HTTP 404 without a message of .* proxy") as failed:
             await client.parameters()
     assert (failed.value.status, failed.value.code) == (404, "failed")
+
+
+@pytest.mark.anyio
+async def test_a_page_of_a_server_is_told_with_its_address() -> None:
+    page = b"Content-Length: 3\r\n\r\n\xe7\x8c\xab"
+    async with served(lambda _: page, "404 Not Found") as url, AsyncClient(url, "app-x") as client:
+        with pytest.raises(ServiceError) as failed:
+            await client.parameters()
+    assert str(failed.value).startswith(f"{url}/v1/parameters: HTTP 404 without")
 
 
 @pytest.mark.anyio

@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from jikko.client.answers import RunEvent, ServiceError
 from jikko.client.service_transport import ResponseHead
@@ -55,7 +55,8 @@ async def accept(answer: ResponseHead, path: str) -> None:
     body = decoded(await whole(answer))
     if isinstance(body, dict) and "message" in body:
         raise ServiceError(str(body["message"]), answer.status, str(body.get("code") or "failed"))
-    where = urlsplit(path).netloc or path.partition("?")[0]
+    # The rest of a file's URL would open it.
+    where = answer.server or "localhost" if "://" in path else answer.server + path.partition("?")[0]
     why = "is this the address of a Jikko or Dify, and does each proxy pass this path on?"
     raise ServiceError(f"{where}: HTTP {answer.status} without a message of the Service API: {why}", answer.status)
 

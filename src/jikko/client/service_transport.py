@@ -26,6 +26,8 @@ class ResponseHead:
     status: int
     pieces: AsyncIterator[bytes]
     media_type: str = ""
+    server: str = ""
+    """Its address; empty for an application in this process."""
 
 
 class Transport(Protocol):
@@ -70,14 +72,14 @@ class HttpTransport:
             total=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS if idle else None
         )
         address = path if "://" in path else self._url + path
+        parts = urlsplit(address)
+        # The rest of a file's URL would open it.
+        where = self._url if address != path else f"{parts.scheme}://{parts.hostname}"
         try:
             async with self._session.request(method, address, headers=headers, data=body, timeout=timeout) as response:
-                yield ResponseHead(response.status, response.content.iter_any(), response.content_type)
+                yield ResponseHead(response.status, response.content.iter_any(), response.content_type, where)
         except (aiohttp.ClientError, OSError) as error:
             why = (system_reason(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
-            parts = urlsplit(address)
-            # The rest of a file's URL would open it.
-            where = self._url if address != path else f"{parts.scheme}://{parts.hostname}"
             raise ServiceError(f"{where}: the server does not answer: {why}", 0, "no_server") from None
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from jikko.cli.options import (
 )
 from jikko.cli.output import ago, show_entry, show_nothing, show_table
 from jikko.cli.terminal import confirmed, key_given
+from jikko.errors import NotFound
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
 from jikko.settings import Settings
@@ -103,7 +104,7 @@ async def remove(assembly: Assembly, dataset: str, documents: tuple[str, ...], y
         for wanted in documents:
             document = next((each for each in there if wanted in (each.name, each.id)), None)
             if document is None:
-                raise click.ClickException(f"{target.name} has no document {wanted!r}.")
+                raise NotFound(f"{target.name} has no document {wanted!r}.")
             await knowledge.documents.delete(target.id, document.id)
         line = f"{len(documents)} removed"
     await knowledge.indexing.clean()
