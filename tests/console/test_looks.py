@@ -39,6 +39,7 @@ OF_COLOURS = ["color-contrast"]
 ASSETS = ROOT / "src" / "jikko" / "http" / "static" / "assets"
 ZOOMED = 720
 """A width of 1440 at twice the size."""
+TABLET = 768
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,14 @@ def test_what_has_the_focus_is_not_behind_the_bars_of_a_phone(site: Site, visit:
         for key in ("Tab",) * 40 + ("Shift+Tab",) * 20:
             page.keyboard.press(key)
             assert page.evaluate(COVERED) == "", (name, key)
+
+
+def test_pages_with_many_columns_fit_a_tablet(site: Site, visit: Visit, places: dict[str, str]) -> None:
+    page = visit("/", size={"width": TABLET, "height": 900})
+    for name in ("runs", "system", "dataset"):
+        page.goto(f"{site.url}{places[name]}")
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == TABLET, name
 
 
 def settle(page: Page) -> None:
