@@ -59,6 +59,44 @@ async def test_a_run_that_ends_while_a_client_attaches_is_told_to_its_end(
     assert seen[-1]["data"]["outputs"] == {"out": "c"}
 
 
+class FromHeaders(Listener):
+    """A client that lets the run go on once it has the headers."""
+
+    world: World
+
+    async def _send(self, message: Any) -> None:
+        await super()._send(message)
+        if message["type"] == "http.response.start":
+            self.world.script.release("b")
+            await until(lambda: self.world.script.ran["c"] == 1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_a_run_does_once_a_client_has_the_headers_is_told(way: str) -> None:
+    world = World()
+    app = await world.chain()
+    process = world.process()
+    api = api_of(world, process)
+    application, key = create_app(api), await api.app_keys.issue(app.id)
+    world.script.held = {"b"}
+    run = await process.start(app)
+    run_id = run.record.identity.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+
+    client = FromHeaders(application, key, "GET", f"/v1/workflow/{run_id}/events?user=anna{way}")
+    client.world = world
+    await client.served
+
+    told = [
+        json.loads(line[6:])["data"]["node_id"]
+        for line in client.received.decode().splitlines()
+        if '"event":"node_finished"' in line
+    ]
+    assert told[-3:] == ["b", "c", "end"]
+    await world.close()
+
+
 async def test_a_client_is_told_the_end_of_a_run_whose_new_log_is_shorter_than_what_it_was_shown() -> None:
     store = HeldStore()
     world = World(store)

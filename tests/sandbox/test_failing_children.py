@@ -37,10 +37,10 @@ def fail_sometimes():
 """
 BEFORE_THE_PROGRAM = """
 loads = r._loads
-def failing(text):
+def failing(text, **options):
     if b"main" in text:
         fail_sometimes()
-    return loads(text)
+    return loads(text, **options)
 r._loads = failing
 """
 BEHIND_THE_PROGRAM = """

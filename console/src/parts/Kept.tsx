@@ -3,7 +3,6 @@ import { useState } from 'react'
 import { address, isShared } from '../api/client.ts'
 import { bytes, t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
-import '../../styles/kept.css'
 
 type Told = {
   dify_model_identity: '__dify__file__'

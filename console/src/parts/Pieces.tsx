@@ -1,5 +1,4 @@
 // Long texts in pieces, so that a browser lays out only those that are looked at: a megabyte takes it minutes otherwise.
-import '../../styles/pieces.css'
 
 const PIECE = 4000
 

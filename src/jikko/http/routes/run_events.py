@@ -107,7 +107,14 @@ async def attach(request: Request) -> SendableResponse:
         raise no_run(app)
     asked = queried(request.query, Listening)
     snapshot, stay = asked.include_state_snapshot.lower() == "true", asked.continue_on_pause.lower() == "true"
-    return EventStream(_attached(request, app, record, snapshot, stay))
+    log: list[Event] | JikkoError = []
+    if record.is_open:
+        # Before the headers: a client that has them misses nothing of what it makes the run do.
+        try:
+            log = await (api.runs.control.events(record) if snapshot else api.runs.control.shown(record))
+        except JikkoError as error:
+            log = error
+    return EventStream(_attached(request, app, record, log, snapshot, stay))
 
 
 async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncIterator[bytes]:
@@ -138,16 +145,16 @@ def _log_frame(position: int, event: Event) -> bytes:
     return numbered_frame(position, event, dify_events.line(event))
 
 
-async def _attached(request: Request, app: App, record: RunRecord, snapshot: bool, stay: bool) -> AsyncIterator[bytes]:
+async def _attached(
+    request: Request, app: App, record: RunRecord, log: list[Event] | JikkoError, snapshot: bool, stay: bool
+) -> AsyncIterator[bytes]:
     api = request.api
     if not record.is_open:
         yield await _end(request, app, record)
         return
     yield PING
-    try:
-        log = await (api.runs.control.events(record) if snapshot else api.runs.control.shown(record))
-    except JikkoError as error:
-        yield dify_events.error_frame(record.identity, error)
+    if isinstance(log, JikkoError):
+        yield dify_events.error_frame(record.identity, log)
         return
     # The run may have advanced since its record was read: snapshot and stream meet at one position of the log.
     record = folded(record.identity, log)
