@@ -48,7 +48,7 @@ class TextRelease:
 
     __slots__ = (
         "_buffers",
-        "_decidable",
+        "_decided",
         "_ended",
         "_graph",
         "_part",
@@ -85,8 +85,8 @@ class TextRelease:
         self._graph = graph
         self._skipped = skipped
         self._searches = [_Search(graph.body, group) for group in graph.responses]
-        self._decidable: bytearray | None = None
-        """``_decidable``, once it is needed."""
+        self._decided: frozenset[int] | None = None
+        """``Subgraph.decided``, once it is needed."""
 
     def close(self) -> None:
         self._queue.clear()
@@ -209,9 +209,9 @@ class TextRelease:
         position = self._graph.top.get(selector[0]) if selector else None
         if position is None or selector[0] in self._ended:
             return False
-        if self._decidable is None:
-            self._decidable = _decidable(self._graph.body)
-        return bool(self._decidable[position])
+        if self._decided is None:
+            self._decided = frozenset(self._graph.body.decided())
+        return position in self._decided
 
     def _show(self, selector: Selector, chunks: list[ReleasedText]) -> bool:
         """Show what is known of a variable. Returns whether that is all of it."""
@@ -301,19 +301,3 @@ class _Search:
                     self._reached[target] = 1
                     pending.append(target)
         return found
-
-
-def _decidable(body: Subgraph) -> bytearray:
-    """Return 1 for each node that will run or be skipped, by index: not those behind a cycle or a node without a path
-    to it."""
-    undecided = list(body.incoming)
-    found = bytearray(len(body.nodes))
-    pending = [*body.skipped, *(() if body.root is None else (body.root,))]
-    while pending:
-        source = pending.pop()
-        found[source] = 1
-        for _, target in body.edges[source]:
-            undecided[target] -= 1
-            if not undecided[target]:
-                pending.append(target)
-    return found

@@ -1,6 +1,5 @@
 """Reachability: nodes that every run reaches."""
 
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -31,27 +30,16 @@ def _all(node_id: str) -> None:
 
 
 def order(body: Subgraph, handles: Handles = _all) -> list[int]:
-    """Return the numbers of the nodes that may run, in topological order: reachable from the body's root, and not
-    behind a node that is never reached, for which they would wait. The body has no cycles."""
-    incoming = list(body.incoming)
-    waiting = {number for number, count in enumerate(incoming) if count == 0} - {body.root, *body.skipped}
-    ready = deque(number for number, count in enumerate(incoming) if count == 0)
-    ordered: list[int] = []
-    while ready:
-        number = ready.popleft()
-        ordered.append(number)
-        for _, target in body.edges[number]:
-            incoming[target] -= 1
-            if incoming[target] == 0:
-                ready.append(target)
-    led_to = set() if body.root is None else {body.root}
-    for number in ordered:
-        if number in waiting:
-            waiting.update(target for _, target in body.edges[number])
-        elif number in led_to:
+    """Return the numbers of the nodes that may run, in topological order: those that edges from the body's root lead
+    to, and that do not wait for ever."""
+    led_to = {body.root}
+    found = []
+    for number in body.decided():
+        if number in led_to:
+            found.append(number)
             taken = handles(body.nodes[number].id)
             led_to.update(target for handle, target in body.edges[number] if taken is None or handle in taken)
-    return [number for number in ordered if number in led_to and number not in waiting]
+    return found
 
 
 def sure(body: Subgraph, targets: Sequence[int], handles: Handles) -> set[int]:

@@ -56,6 +56,21 @@ class Subgraph(Struct, frozen=True, eq=False):
     isolated: bool = False
     """Whether each round has its own variables (iteration) or shares the outer ones (loop)."""
 
+    def decided(self) -> list[int]:
+        """Return the nodes that each run starts or skips, in topological order. Others wait for ever: those on a cycle,
+        those that nothing leads to, and those behind them."""
+        undecided = list(self.incoming)
+        found = list(self.skipped)
+        if self.root is not None:
+            undecided[self.root] = 0
+            found.append(self.root)
+        for source in found:
+            for _, target in self.edges[source]:
+                undecided[target] -= 1
+                if undecided[target] == 0:
+                    found.append(target)
+        return found
+
 
 class ResponseTemplate(Struct, frozen=True, eq=False):
     """Contribution of a node to the streamed text. Source: docs/dify-behaviour.md, “Order of streamed text”."""
