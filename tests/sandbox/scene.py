@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,8 +102,8 @@ def stands_still(process_id: int) -> bool:
     return stat.rpartition(")")[2].split()[0] in "TZX"
 
 
-def descendants(process_id: int) -> set[int]:
-    """Return the ids of a process's descendants, without zombies."""
+def descendants(process_id: int, *, but: Set[int] = frozenset()) -> set[int]:
+    """Return the ids of a process's descendants, without zombies, and without ``but`` and what is below these."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -117,20 +117,20 @@ def descendants(process_id: int) -> set[int]:
     found: set[int] = set()
     pending = [process_id]
     while pending:
-        below = children.get(pending.pop(), [])
-        found.update(below)
+        below = set(children.get(pending.pop(), ())) - but
+        found |= below
         pending += below
     return found
 
 
 class Started:
-    """Descendants of this process started after this object: other tests may keep servers."""
+    """Descendants of this process started after this object, not by what ran before: other tests may keep servers."""
 
     def __init__(self) -> None:
         self._before = descendants(os.getpid())
 
     def __call__(self) -> set[int]:
-        return descendants(os.getpid()) - self._before
+        return descendants(os.getpid(), but=self._before)
 
 
 def is_alive(process_id: int) -> bool:
