@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from jikko.assemble.health.machine import plugin_memory
+from jikko.plugins.install.installed_plugins import InstalledPlugins
 from jikko.plugins.process import process_usage
 from jikko.plugins.process.cgroups import find
 from jikko.plugins.process.process_usage import FolderQuota, ProcessSession, size_of
@@ -43,17 +44,18 @@ def clean(home: Path) -> Iterator[Path]:
     """The data folder, in which the stand-in keeps nothing from one test to the next."""
     yield home
     deadline = time.monotonic() + PATIENCE
-    while tasks_of_plugins() and time.monotonic() < deadline:  # what was killed counts until init has seen it
+    while tasks_of_plugins(home) and time.monotonic() < deadline:  # what was killed counts until init has seen it
         time.sleep(0.05)
     for state in (home / "plugins" / "state").iterdir():
         shutil.rmtree(state)
 
 
-def tasks_of_plugins() -> int:
+def tasks_of_plugins(home: Path) -> int:
+    users = {entry.uid for entry in InstalledPlugins(home / "plugins").entries()}
     found = 0
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError):
-            found += 64_000 <= path.stat().st_uid < 65_000
+            found += path.stat().st_uid in users
     return found
 
 
@@ -209,6 +211,11 @@ def test_doctor_says_which_bound_of_memory_holds_and_why(clean: Path) -> None:
 
 
 # Its processes.
+
+
+def test_the_first_plugins_of_several_data_folders_have_different_users(tmp_path: Path) -> None:
+    folders = [InstalledPlugins(tmp_path / str(number)) for number in range(20)]
+    assert len({folder.uids_for(["tester/stand_in"])[0] for folder in folders}) > 10
 
 
 async def test_processes_and_threads_are_bounded(clean: Path) -> None:

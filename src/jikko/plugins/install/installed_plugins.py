@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,9 +18,8 @@ from jikko.private import make_folder, opener, remove
 LIST: Final = "installed.json"
 UNFINISHED: Final = "new-"
 """Prefix of folders of unfinished installations."""
-_FIRST_UID: Final = 64_000
-"""First uid for plugins of a root server: above the uids of people, below those of systemd's dynamic users."""
-_LAST_UID: Final = 64_999
+_UIDS: Final = frozenset(range(64_000, 65_000))
+"""Uids for plugins of a root server: above the uids of people, below those of systemd's dynamic users."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,16 +116,19 @@ class InstalledPlugins:
 
     def uids_for(self, plugin_ids: Iterable[str]) -> list[int]:
         """Assign a uid to each plugin: that of its other versions, or a free one. Raises ``InvalidSettings`` if none is
-        free."""
+        free.
+
+        Drawn by lot: plugins of other data folders on this machine must not have the same one, whose processes the
+        kernel counts and bounds together.
+        """
         uids = {entry.plugin.id: entry.uid for entry in self.entries()}
         found = []
         for plugin_id in plugin_ids:
             if plugin_id not in uids:
-                taken = set(uids.values())
-                free = next((uid for uid in range(_FIRST_UID, _LAST_UID + 1) if uid not in taken), None)
-                if free is None:
-                    raise InvalidSettings(f"There are {len(taken)} plugins; no user id is left for another one.")
-                uids[plugin_id] = free
+                free = sorted(_UIDS.difference(uids.values()))
+                if not free:
+                    raise InvalidSettings(f"There are {len(_UIDS)} plugins; no user id is left for another one.")
+                uids[plugin_id] = secrets.choice(free)
             found.append(uids[plugin_id])
         return found
 
